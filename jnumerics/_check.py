@@ -1,0 +1,124 @@
+"""Checks of arguments, with one grammar of messages.
+
+Every message says which argument, what it must be and what came:
+"`x` must have rank 1, got shape (2, 3)". Public functions check before they call
+compiled code: from types, shapes and dtypes, so that the check also works while
+JAX traces and costs a few microseconds otherwise.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+ArrayLike = jax.Array | np.ndarray | np.generic | bool | int | float | complex
+
+
+def inexact(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
+    """Return `x` as a JAX array of real or complex floating-point numbers.
+
+    Integers and booleans become the default float; NumPy arrays, `np.matrix`
+    included, become JAX arrays, and Python numbers scalars without a dtype of
+    their own (weakly typed), as everywhere in JAX.
+    """
+    if isinstance(x, bool | int):
+        x = float(x)  # an integer of any size, and weakly typed like a float
+    x = array(name, x, rank=rank)
+    if jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == bool:
+        return x.astype(float)
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        msg = f"`{name}` must hold numbers, got dtype {x.dtype}"
+        raise TypeError(msg)
+    return x
+
+
+def real(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
+    """Return `x` as a JAX array of real floating-point numbers, as `inexact`."""
+    x = inexact(name, x, rank=rank)
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        msg = f"`{name}` must be real, got dtype {x.dtype}"
+        raise TypeError(msg)
+    return x
+
+
+def array(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
+    """Return `x` as a JAX array of its own dtype."""
+    if isinstance(x, np.ma.MaskedArray):
+        msg = f"`{name}` must be an array without a mask, got MaskedArray"
+        raise TypeError(msg)
+    if not isinstance(x, ArrayLike):
+        msg = f"`{name}` must be an array, got {type(x).__name__}: use jnp.asarray"
+        raise TypeError(msg)
+    if isinstance(x, np.ndarray | np.generic) and not _in_jax(x.dtype):
+        msg = f"`{name}` must hold numbers that JAX has, got dtype {x.dtype}"
+        raise TypeError(msg)
+    if rank is not None and np.ndim(x) != rank:
+        msg = f"`{name}` must have rank {rank}, got shape {np.shape(x)}"
+        raise ValueError(msg)
+    return jnp.asarray(x)
+
+
+def _in_jax(dtype: np.dtype) -> bool:
+    is_extended = dtype.itemsize > (16 if dtype.kind == "c" else 8)
+    return dtype.kind not in "OSUMm" and not is_extended
+
+
+def same_shape(name: str, x: Array, other: str, y: Array) -> None:
+    """Require `x` to have the shape of `y`."""
+    if x.shape != y.shape:
+        msg = f"`{name}` must have the shape {y.shape} of `{other}`, got {x.shape}"
+        raise ValueError(msg)
+
+
+def axis_size(name: str, x: Array, axis: int, size: int) -> None:
+    """Require an axis of `x` to have the given size."""
+    if x.ndim == 0 or x.shape[axis] != size:
+        which = "a last axis" if axis == -1 else f"an axis {axis}"
+        msg = f"`{name}` must have {which} of size {size}, got shape {x.shape}"
+        raise ValueError(msg)
+
+
+def promote(*arrays: Array) -> tuple[Array, ...]:
+    """Bring arrays to their common dtype, by JAX's promotion made explicit."""
+    with jax.numpy_dtype_promotion("standard"):
+        dtype = jnp.result_type(*arrays)
+    return tuple(x.astype(dtype) for x in arrays)
+
+
+def option(name: str, value: Any, options: Sequence[Any]) -> None:
+    """Require `value` to be one of the options."""
+    if not any(value is o or (type(value) is type(o) and value == o) for o in options):
+        listed = ", ".join(repr(o) for o in options)
+        msg = f"`{name}` must be one of {listed}, got {value!r}"
+        raise ValueError(msg)
+
+
+def integer(name: str, value: Any, *, least: int) -> int:
+    """Return `value` as an int of at least `least`; a float is refused."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        msg = f"`{name}` must be an integer, got {type(value).__name__}"
+        raise TypeError(msg)
+    if number < least:
+        msg = f"`{name}` must be at least {least}, got {number}"
+        raise ValueError(msg)
+    return number
+
+
+def function(name: str, value: Callable) -> None:
+    """Require `value` to be callable."""
+    if not callable(value):
+        msg = f"`{name}` must be a function, got {type(value).__name__}"
+        raise TypeError(msg)
+
+
+def is_concrete(*arrays: Array) -> bool:
+    """Whether the values of all arrays can be looked at."""
+    return not any(isinstance(x, jax.core.Tracer) for x in arrays)

@@ -1,0 +1,121 @@
+"""Results as text in 100 columns, as HTML and as JSON.
+
+A table is a header and rows of strings. In text nothing is shortened: cells that
+do not fit are wrapped. Numbers are made strings by `number`, `seconds`, `count` and
+`memory`, the same way everywhere.
+"""
+
+import html as _html
+import json
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+Rows = Sequence[Sequence[str]]
+
+
+def text(header: Sequence[str], rows: Rows, *, width: int = 100) -> str:
+    """Lay out a table in at most `width` columns, wrapping what does not fit.
+
+    Columns of numbers are aligned to the right; the first column keeps its width,
+    and the widest of the others give way first, down to their longest word.
+    """
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    longest_word = [
+        max(len(w) for c in column for w in (c.split() or [""])) for column in columns
+    ]
+    room = width - 2 * (len(columns) - 1)
+    shrinkable = set(range(1, len(columns)))
+    while sum(widths) > room and shrinkable:
+        widest = max(shrinkable, key=lambda k: widths[k])
+        if widths[widest] > max(longest_word[widest], 4):
+            widths[widest] -= 1
+        else:
+            shrinkable.remove(widest)
+    is_number = [all(_is_figure(cell) for cell in column[1:]) for column in columns]
+    lines = [*_row(header, widths, is_number), "  ".join("─" * w for w in widths)]
+    for row in rows:
+        lines += _row(row, widths, is_number)
+    return "\n".join(lines)
+
+
+def _row(
+    cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]
+) -> list[str]:
+    wrapped = [textwrap.wrap(c, w) or [""] for c, w in zip(cells, widths, strict=True)]
+    height = max(map(len, wrapped))
+    lines = []
+    for k in range(height):
+        parts = [cell[k] if k < len(cell) else "" for cell in wrapped]
+        padded = [
+            part.rjust(w) if right else part.ljust(w)
+            for part, w, right in zip(parts, widths, is_number, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return lines
+
+
+def _is_figure(cell: str) -> bool:
+    return not cell or cell[0].isdigit() or cell == "-"
+
+
+def html(header: Sequence[str], rows: Rows) -> str:
+    """Write a table as an HTML `<table>`, every cell escaped."""
+    head = "".join(f"<th>{_html.escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def to_json(value: Any) -> str:
+    """Write plain data as strict JSON: what is not finite becomes null."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def number(x: float, digits: int = 3) -> str:
+    """Format a number with the given significant digits."""
+    return f"{x:.{digits}g}"
+
+
+def seconds(t: float) -> str:
+    """Format a time with its unit: `1.23 ms`."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if t >= scale:
+            return f"{_three(t / scale)} {unit}"
+    return f"{_three(t / 1e-9)} ns"
+
+
+def count(n: float) -> str:
+    """Format a number of things: `950`, `1.20 k`, `3.40 M`."""
+    return _scaled(n, 1000, ("", "k", "M", "G", "T", "P"))
+
+
+def memory(n: float) -> str:
+    """Format a number of bytes: `512 B`, `1.50 MiB`."""
+    return _scaled(n, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+
+
+def _scaled(n: float, base: int, units: Sequence[str]) -> str:
+    power = 0
+    while n >= base and power < len(units) - 1:
+        n, power = n / base, power + 1
+    figure = f"{n:.0f}" if power == 0 and float(n).is_integer() else _three(n)
+    return f"{figure} {units[power]}".rstrip()
+
+
+def _three(x: float) -> str:
+    return f"{x:.2f}" if x < 10 else f"{x:.1f}" if x < 100 else f"{x:.0f}"

@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from jnumerics import _table
+
+
+def test_text_wraps_but_never_shortens():
+    rows = [["linear_regression", "a long question " * 20, "1.5"]]
+    lines = _table.text(["system", "asked", "error"], rows).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[2].startswith("linear_regression")
+    assert sum(line.split().count("question") for line in lines) == 20
+
+
+def test_text_aligns_numbers_to_the_right():
+    lines = _table.text(["name", "n"], [["a", "1"], ["b", "100"]]).splitlines()
+    assert lines[2:] == ["a       1", "b     100"]
+
+
+def test_html_escapes_cells():
+    assert "<td>&lt;b&gt;</td>" in _table.html(["x"], [["<b>"]])
+
+
+def test_json_has_null_for_what_is_not_finite():
+    value = {"a": [float("nan"), 1.0], "b": (float("inf"),)}
+    assert json.loads(_table.to_json(value)) == {"a": [None, 1.0], "b": [None]}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(2.0, "2.00 s"), (1.5e-3, "1.50 ms"), (25e-6, "25.0 µs"), (3e-9, "3.00 ns")],
+)
+def test_seconds_choose_their_unit(value, expected):
+    assert _table.seconds(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(950, "950"), (1200, "1.20 k"), (3.4e6, "3.40 M")]
+)
+def test_count_chooses_its_unit(value, expected):
+    assert _table.count(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(512, "512 B"), (1.5 * 2**20, "1.50 MiB"), (2**61, "2048 PiB")],
+)
+def test_memory_chooses_its_unit(value, expected):
+    assert _table.memory(value) == expected
