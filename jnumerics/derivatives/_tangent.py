@@ -104,7 +104,7 @@ class Program:
         read = {v for e in self.linear for v in variables(e)}
         made = [v for e in self.primal for v in e.eqn.outvars if v in read]
         targets = [*self.values, *made]
-        jaxpr = _closed([e.eqn for e in self.primal], list(env), targets)
+        jaxpr = closed([e.eqn for e in self.primal], list(env), targets)
         results = jex.jaxpr_as_fun(jaxpr)(*env.values())
         n = len(self.values)
         env.update(zip(made, results[n:], strict=True))
@@ -131,7 +131,7 @@ class LinearPart:
         """Return the linear map from tangents of `inputs` to those of `outputs`."""
         eqns = [e.eqn for e in self.equations]
         fun = jex.jaxpr_as_fun(
-            _closed(eqns, [*self.residuals, *self.inputs], self.outputs)
+            closed(eqns, [*self.residuals, *self.inputs], self.outputs)
         )
         given = [env[v] for v in self.residuals]
         return lambda *tangents: fun(*given, *tangents)
@@ -305,7 +305,7 @@ def _transposed_twice(eqn: JaxprEqn, is_tangent: Sequence[bool]) -> Any:
     It only transposes; but the transpose is an ordinary program (the user's backward
     rule), which transposes again unless it holds a true while loop.
     """
-    call = jex.jaxpr_as_fun(_closed([eqn], eqn.invars, eqn.outvars))
+    call = jex.jaxpr_as_fun(closed([eqn], eqn.invars, eqn.outvars))
     results = [v.aval for v in eqn.outvars]
 
     def forward(*operands: Any) -> list[Any]:
@@ -326,7 +326,7 @@ def _transposed_twice(eqn: JaxprEqn, is_tangent: Sequence[bool]) -> Any:
         return None  # whatever the rule's reason: it stays reverse-only
 
 
-def _closed(
+def closed(
     eqns: Sequence[JaxprEqn], inputs: Sequence[Var], outputs: Sequence[Atom]
 ) -> Any:
     """Make a closed jaxpr of equations in order."""
