@@ -1,0 +1,255 @@
+"""What is differentiated: a function at its arguments, with all trees flat.
+
+Everything in this package that takes `fun` goes through here, so that arguments,
+`argnums`, pytrees and dtypes mean the same, and fail the same, everywhere.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import PyTreeDef
+
+from jnumerics import _check
+from jnumerics.derivatives import _tangent
+from jnumerics.derivatives._known import KnownValues
+from jnumerics.derivatives._tangent import Program
+
+ArgNums = int | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function's derivative at arguments of given shapes.
+
+    A complex result of real inputs counts as two real leaves, its real and imaginary
+    parts, so that every mode serves it; `nest` puts them together again.
+
+    Attributes:
+        leaves: Leaves of all arguments.
+        active: Positions among them of what is differentiated.
+        inputs: The tree of the differentiated arguments.
+        outputs: The tree of the result.
+        aux: The tree of what `fun` returns beside it.
+        is_split: For each leaf of the result, whether it counts as two.
+        program: The tangent program.
+    """
+
+    leaves: list[Any]
+    active: list[int]
+    inputs: PyTreeDef
+    outputs: PyTreeDef
+    aux: PyTreeDef
+    is_split: list[bool]
+    program: Program
+
+    @cached_property
+    def known(self) -> KnownValues:
+        """What is known of the primal program at trace time."""
+        return KnownValues(self.program.primal, self.program.consts)
+
+    @property
+    def in_avals(self) -> list[Any]:
+        """Shapes and dtypes of the differentiated leaves."""
+        return [v.aval for v in self.program.tangents]
+
+    @property
+    def out_avals(self) -> list[Any]:
+        """Shapes and dtypes of the result's leaves, complex ones split in two."""
+        return [v.aval for v in self.program.values[: self.n_outputs]]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of leaves of the result, complex ones split in two."""
+        return len(self.program.outputs)
+
+    def evaluate(self) -> tuple[Any, Any, dict]:
+        """Evaluate the primal program: the result, aux, and what the passes read."""
+        values, env = self.program.evaluate(self.leaves)
+        result = self._whole(values[: self.n_outputs])
+        aux = self.aux.unflatten(values[self.n_outputs :])
+        return self.outputs.unflatten(result), aux, env
+
+    def nest(self, blocks: Sequence[Sequence[Any]]) -> Any:
+        """Nest blocks, a row for each leaf of the result, as `jax.jacobian` does."""
+        columns = [self._whole(column) for column in zip(*blocks, strict=True)]
+        rows = [self.inputs.unflatten(row) for row in zip(*columns, strict=True)]
+        return self.outputs.unflatten(rows)
+
+    def _whole(self, parts: Sequence[Any]) -> list[Any]:
+        remaining = iter(parts)
+        return [
+            join_complex(next(remaining), next(remaining)) if split else next(remaining)
+            for split in self.is_split
+        ]
+
+
+def join_complex(real: Any, imaginary: Any) -> Any:
+    """Put real and imaginary parts together, of arrays dense or sparse."""
+    if isinstance(real, jax.Array | np.ndarray):
+        return jax.lax.complex(real, imaginary)
+    return real + 1j * imaginary
+
+
+def make(
+    fun: Callable,
+    args: Sequence[Any],
+    kwargs: dict[str, Any] | None = None,
+    *,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Target:
+    """Trace a function's derivative at the shapes of its arguments.
+
+    Raises:
+        TypeError: If an argument or a result has a type or dtype that has no
+            derivative, if `fun` needs concrete values, or has effects.
+        ValueError: If `argnums` does not fit the arguments.
+    """
+    args, kwargs = as_arrays(args, kwargs or {})
+    active = _positions(args, argnums)
+    _require_differentiable(args, argnums, holomorphic)
+    leaves, tree = jax.tree.flatten((args, kwargs))
+    found: dict[str, Any] = {}
+
+    def flat(leaves: list[Any]) -> tuple[list[Any], list[Any]]:
+        args, kwargs = tree.unflatten(leaves)
+        result = fun(*args, **kwargs)
+        result, aux = _part_aux(result) if has_aux else (result, ())
+        results, found["outputs"] = jax.tree.flatten(result)
+        aux_leaves, found["aux"] = jax.tree.flatten(aux)
+        results = _require_results(results, holomorphic)
+        found["is_split"] = [not holomorphic and jnp.iscomplexobj(r) for r in results]
+        parts = [
+            part
+            for r in results
+            for part in (
+                (r.real, r.imag) if jnp.iscomplexobj(r) and not holomorphic else (r,)
+            )
+        ]
+        return parts, aux_leaves
+
+    program = _tangent.trace(flat, leaves, active)
+    return Target(
+        leaves=leaves,
+        active=active,
+        inputs=jax.tree.structure(select(args, argnums)),
+        program=program,
+        **found,
+    )
+
+
+def select(args: Sequence[Any], argnums: ArgNums) -> Any:
+    """Return the differentiated arguments: one, or a tuple when `argnums` is one."""
+    if isinstance(argnums, tuple):
+        return tuple(args[k] for k in argnums)
+    return args[argnums]
+
+
+def check_argnums(argnums: ArgNums) -> ArgNums:
+    """Require an int or a tuple of different ints."""
+    try:
+        numbers = [operator.index(k) for k in _as_tuple(argnums)]
+    except TypeError:
+        numbers = []
+    if not numbers or any(isinstance(k, bool) for k in _as_tuple(argnums)):
+        msg = f"`argnums` must be an int or a tuple of ints, got {argnums!r}"
+        raise TypeError(msg)
+    if len(set(numbers)) < len(numbers):
+        msg = f"`argnums` must be different from each other, got {argnums!r}"
+        raise ValueError(msg)
+    return tuple(numbers) if isinstance(argnums, tuple) else numbers[0]
+
+
+def as_arrays(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """Make all leaves of the arguments JAX arrays."""
+    return (
+        tuple(_tree_as_arrays(f"args[{k}]", arg) for k, arg in enumerate(args)),
+        {key: _tree_as_arrays(key, arg) for key, arg in kwargs.items()},
+    )
+
+
+def _tree_as_arrays(name: str, tree: Any) -> Any:
+    def convert(path: Any, leaf: Any) -> Any:
+        return _check.array(f"{name}{jax.tree_util.keystr(path)}", leaf)
+
+    return jax.tree_util.tree_map_with_path(convert, tree)
+
+
+def _as_tuple(argnums: Any) -> tuple:
+    return argnums if isinstance(argnums, tuple) else (argnums,)
+
+
+def _positions(args: Sequence[Any], argnums: ArgNums) -> list[int]:
+    """Return the differentiated leaves' positions among the leaves of all arguments."""
+    argnums = check_argnums(argnums)
+    n = len(args)
+    for k in _as_tuple(argnums):
+        if not -n <= k < n:
+            msg = f"`argnums` must be below the number of arguments, {n}, got {k}"
+            raise ValueError(msg)
+    counts = [len(jax.tree.leaves(arg)) for arg in args]
+    starts = np.cumsum([0, *counts])
+    chosen = [k % n for k in _as_tuple(argnums)]
+    if len(set(chosen)) < len(chosen):
+        msg = f"`argnums` must be different from each other, got {argnums!r}"
+        raise ValueError(msg)
+    return [p for k in chosen for p in range(starts[k], starts[k + 1])]
+
+
+def _require_differentiable(
+    args: Sequence[Any], argnums: ArgNums, holomorphic: bool
+) -> None:
+    for k in _as_tuple(argnums):
+        for path, leaf in jax.tree_util.tree_leaves_with_path(args[k]):
+            name = f"args[{k}]{jax.tree_util.keystr(path)}"
+            is_complex = jnp.issubdtype(leaf.dtype, jnp.complexfloating)
+            if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+                msg = (
+                    f"`{name}` must be real to be differentiated, "
+                    f"got dtype {leaf.dtype}: use a float"
+                )
+                raise TypeError(msg)
+            if is_complex and not holomorphic:
+                msg = (
+                    f"`{name}` must be real, got dtype {leaf.dtype}: "
+                    "set holomorphic=True if `fun` is holomorphic"
+                )
+                raise TypeError(msg)
+            if holomorphic and not is_complex:
+                msg = f"`{name}` must be complex with holomorphic=True, got dtype {leaf.dtype}"
+                raise TypeError(msg)
+
+
+def _part_aux(result: Any) -> tuple[Any, Any]:
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        msg = (
+            "`fun` must return a pair (result, aux) with has_aux=True, "
+            f"got {type(result).__name__}"
+        )
+        raise TypeError(msg)
+    return result[0], result[1]
+
+
+def _require_results(results: Sequence[Any], holomorphic: bool) -> list[Any]:
+    if not results:
+        msg = "`fun` must return an array, or a pytree with at least one, got none"
+        raise TypeError(msg)
+    arrays = [_check.array("fun's result", r) for r in results]
+    for r in arrays:
+        if not jnp.issubdtype(r.dtype, jnp.inexact):
+            msg = f"`fun` must return real or complex numbers, got dtype {r.dtype}"
+            raise TypeError(msg)
+        if holomorphic and not jnp.iscomplexobj(r):
+            msg = (
+                "`fun` must return complex numbers with holomorphic=True, "
+                f"got dtype {r.dtype}"
+            )
+            raise TypeError(msg)
+    return arrays
