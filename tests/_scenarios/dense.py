@@ -1,0 +1,476 @@
+"""Dense, narrow and residual functions, scalars, reductions, linear algebra."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from tests._scenarios.table import (
+    COMPLEX,
+    FLOAT,
+    Scenario,
+    complex_step,
+    drawn,
+    eye,
+    full,
+    like,
+    linear,
+    positive,
+    tags,
+    weights,
+    wide,
+)
+
+TALL, WIDE, SQUARE = weights(11, 13, 4), weights(12, 3, 17), weights(13, 6, 6)
+U, V = weights(14, 12), weights(15, 9)
+SKIP_IN, SKIP_OUT = weights(16, 10), weights(17, 10)
+CODER = [
+    weights(18 + k, m, n, scale=0.5)
+    for k, (m, n) in enumerate([(8, 24), (2, 8), (9, 2), (23, 9)])
+]
+BLOCKS = [
+    (weights(30 + k, 20, 2, scale=0.5), weights(40 + k, 2, 20, scale=0.25))
+    for k in range(3)
+]
+CHAIN = [
+    (weights(50 + k, 12, 1, scale=0.5), weights(60 + k, 1, 12, scale=0.25))
+    for k in range(4)
+]
+WELL_POSED = 8 * np.eye(5) + weights(70, 5, 5, scale=0.5)
+SYMMETRIC = WELL_POSED @ WELL_POSED.T
+LOWER = np.tril(WELL_POSED)
+RIGHT = weights(71, 5)
+
+
+def tall(x, xp=jnp):
+    return xp.tanh(like(TALL, x) @ x)
+
+
+def wide_map(x, xp=jnp):
+    return xp.sin(like(WIDE, x) @ x)
+
+
+def square(x, xp=jnp):
+    return xp.exp(0.25 * (like(SQUARE, x) @ x))
+
+
+def rank_one(x, xp=jnp):
+    return xp.sin(x @ like(U, x)) * like(V, x)
+
+
+def autoencoder(x, xp=jnp):
+    *hidden, last = [like(w, x) for w in CODER]
+    for w in hidden:
+        x = xp.tanh(w @ x)
+    return last @ x
+
+
+def residual_blocks(x, xp=jnp):
+    for out, into in BLOCKS:
+        x = x + like(out, x) @ xp.tanh(like(into, x) @ x)
+    return x
+
+
+def residual_chain(x, xp=jnp):
+    for out, into in CHAIN:
+        x = xp.tanh(x) + like(out, x) @ xp.sin(like(into, x) @ x)
+    return x
+
+
+def skip_beside_bottleneck(x, xp=jnp):
+    return xp.sin(x) + like(SKIP_OUT, x) * xp.cos(like(SKIP_IN, x) @ x)
+
+
+def arrow(x, xp=jnp):
+    first = xp.sum(x * x)
+    return xp.concatenate([xp.reshape(first, (1,)), x[1:] * x[1:] * x[0]])
+
+
+def arrow_pattern(n):
+    pattern = np.eye(n, dtype=bool)
+    pattern[0] = pattern[:, 0] = True
+    return pattern
+
+
+def one_to_many(x, xp=jnp):
+    return xp.sin(x * like(V, x)) if xp is np else jnp.sin(jnp.full(9, x) * like(V, x))
+
+
+def partly_constant(x):
+    return jnp.concatenate([jnp.ones(3, x.dtype), jnp.sin(x)])
+
+
+def partly_constant_jacobian(args):
+    return np.concatenate([np.zeros((3, 4)), np.diag(np.cos(wide(args[0])))])
+
+
+def softmax_np(x, xp):
+    del xp
+    e = np.exp(x)
+    return e / e.sum()
+
+
+def layer_norm(x, xp=jnp):
+    centered = x - xp.mean(x)
+    return centered / xp.sqrt(xp.mean(centered * centered) + 1e-3)
+
+
+def gradient_of_product(x):
+    return jax.grad(jnp.prod)(x)
+
+
+def product_hessian(args):
+    x = wide(args[0])
+    n = len(x)
+    h = np.zeros((n, n))
+    for i in range(n):
+        for j in range(n):
+            if i != j:
+                h[i, j] = np.prod(np.delete(x, (i, j)))
+    return h
+
+
+def gradient_of_row_products(X):
+    return jax.grad(lambda Y: jnp.sum(jnp.prod(Y, axis=1)))(X)
+
+
+def row_products_hessian(args):
+    X = wide(args[0])
+    h = np.zeros(2 * X.shape)
+    for i, row in enumerate(X):
+        h[i, :, i, :] = product_hessian((row,))
+    return h
+
+
+def row_products_pattern(n, k):
+    block = ~np.eye(k, dtype=bool)
+    return np.eye(n, dtype=bool)[:, None, :, None] & block[None, :, None, :]
+
+
+def solve(x):
+    return jnp.linalg.solve(like(WELL_POSED, x), jnp.sin(x))
+
+
+def solve_jacobian(args):
+    return np.linalg.solve(WELL_POSED, np.diag(np.cos(wide(args[0]))))
+
+
+def solve_matrix(x):
+    return jnp.linalg.solve(like(WELL_POSED, x) + jnp.diag(x), like(RIGHT, x))
+
+
+def solve_matrix_np(x, xp):
+    del xp
+    return np.linalg.solve(WELL_POSED + np.diag(x), RIGHT)
+
+
+def triangular(x):
+    return lax.linalg.triangular_solve(
+        like(LOWER, x), jnp.sin(x)[:, None], left_side=True, lower=True
+    )[:, 0]
+
+
+def triangular_np(x, xp):
+    del xp
+    return np.linalg.solve(LOWER, np.sin(x))
+
+
+def cholesky(x):
+    return jnp.linalg.cholesky(like(SYMMETRIC, x) + jnp.diag(x))
+
+
+def cholesky_np(x, xp):
+    """By rows, without conjugation, so that a complex step may pass."""
+    del xp
+    a = SYMMETRIC + np.diag(x)
+    lower = np.zeros_like(a)
+    for i in range(len(a)):
+        for j in range(i):
+            lower[i, j] = (a[i, j] - lower[i, :j] @ lower[j, :j]) / lower[j, j]
+        lower[i, i] = np.sqrt(a[i, i] - lower[i, :i] @ lower[i, :i])
+    return lower
+
+
+def cholesky_pattern(n):
+    """Entry (i, j) reads the diagonal up to j, and its own row's at i = j."""
+    i, j, k = np.ogrid[:n, :n, :n]
+    return (j <= i) & ((k < j) | (k == j))
+
+
+def eigenvalues(x):
+    return jnp.linalg.eigvalsh(like(SYMMETRIC, x) + jnp.diag(x))
+
+
+def eigenvalues_jacobian(args):
+    _, vectors = np.linalg.eigh(SYMMETRIC + np.diag(wide(args[0])))
+    return (vectors**2).T
+
+
+def power_spectrum(x):
+    return jnp.abs(jnp.fft.rfft(x)) ** 2
+
+
+def power_spectrum_np(x, xp):
+    del xp
+    angle = 2 * np.pi * np.outer(np.arange(5), np.arange(9)) / 9
+    return (np.cos(angle) @ x) ** 2 + (np.sin(angle) @ x) ** 2
+
+
+def determinant_np(x, xp):
+    del xp
+    return np.linalg.det(WELL_POSED + np.diag(x))
+
+
+def fourier_matrix(n):
+    return np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(n)) / n)
+
+
+def outer_with_itself(x, xp=jnp):
+    return x[:, None] * x[None, :]
+
+
+def outer_pattern(n):
+    one = np.eye(n, dtype=bool)
+    return one[:, None, :] | one[None, :, :]
+
+
+SKIP_PATTERN = full(10, 10)
+DENSE = tags("dense twice")
+TABLE = (
+    Scenario(
+        "tall", tall, drawn((4,)), complex_step(tall), full(13, 4), DENSE | {"tall"}
+    ),
+    Scenario(
+        "wide",
+        wide_map,
+        drawn((17,)),
+        complex_step(wide_map),
+        full(3, 17),
+        DENSE | {"wide"},
+    ),
+    Scenario("square", square, drawn((6,)), complex_step(square), full(6, 6), DENSE),
+    Scenario(
+        "rank_one",
+        rank_one,
+        drawn((12,)),
+        complex_step(rank_one),
+        full(9, 12),
+        tags("dense lowrank twice"),
+    ),
+    Scenario(
+        "autoencoder",
+        autoencoder,
+        drawn((24,)),
+        complex_step(autoencoder),
+        full(23, 24),
+        tags("dense lowrank twice"),
+    ),
+    Scenario(
+        "residual_blocks",
+        residual_blocks,
+        drawn((20,)),
+        complex_step(residual_blocks),
+        full(20, 20),
+        tags("dense residual twice"),
+    ),
+    Scenario(
+        "residual_chain",
+        residual_chain,
+        drawn((12,)),
+        complex_step(residual_chain),
+        full(12, 12),
+        tags("dense residual twice"),
+    ),
+    Scenario(
+        "skip_beside_bottleneck",
+        skip_beside_bottleneck,
+        drawn((10,)),
+        complex_step(skip_beside_bottleneck),
+        full(10, 10),
+        tags("dense residual twice"),
+    ),
+    Scenario(
+        "arrow",
+        arrow,
+        drawn((14,)),
+        complex_step(arrow),
+        arrow_pattern(14),
+        tags("arrow twice"),
+    ),
+    Scenario(
+        "zero",
+        lambda x: jnp.zeros((3, 2), x.dtype) * jnp.sum(lax.stop_gradient(x)),
+        drawn((5,)),
+        linear(np.zeros((3, 2, 5))),
+        np.zeros((3, 2, 5), bool),
+        tags("zero twice"),
+    ),
+    Scenario(
+        "constant",
+        lambda x: jnp.ones((4,), x.dtype),
+        drawn((5,)),
+        linear(np.zeros((4, 5))),
+        np.zeros((4, 5), bool),
+        tags("zero twice"),
+    ),
+    Scenario(
+        "partly_constant",
+        partly_constant,
+        drawn((4,)),
+        partly_constant_jacobian,
+        np.concatenate([np.zeros((3, 4), bool), eye(4)]),
+        tags("tall twice"),
+    ),
+    Scenario(
+        "sum_of_squares",
+        lambda x: jnp.sum(x * x),
+        drawn((3, 4)),
+        lambda args: 2 * wide(args[0]),
+        full(3, 4),
+        tags("scalar dense twice wide"),
+    ),
+    Scenario(
+        "scalar_to_vector",
+        one_to_many,
+        drawn(()),
+        complex_step(one_to_many),
+        full(9),
+        tags("scalar dense twice tall"),
+    ),
+    Scenario(
+        "scalar_to_scalar",
+        lambda x: jnp.exp(jnp.sin(x)),
+        drawn(()),
+        lambda args: np.cos(wide(args[0])) * np.exp(np.sin(wide(args[0]))),
+        np.ones((), bool),
+        tags("scalar elementwise twice"),
+    ),
+    Scenario(
+        "softmax",
+        jax.nn.softmax,
+        drawn((7,)),
+        complex_step(softmax_np),
+        full(7, 7),
+        DENSE,
+    ),
+    Scenario(
+        "layer_norm",
+        layer_norm,
+        drawn((8,)),
+        complex_step(layer_norm),
+        full(8, 8),
+        DENSE,
+    ),
+    Scenario(
+        "gradient_of_product",
+        gradient_of_product,
+        drawn((5,)),
+        product_hessian,
+        ~np.eye(5, dtype=bool),
+        tags("dense twice second"),
+    ),
+    Scenario(
+        "gradient_of_row_products",
+        gradient_of_row_products,
+        drawn((3, 4)),
+        row_products_hessian,
+        row_products_pattern(3, 4),
+        tags("batch twice second"),
+    ),
+    Scenario(
+        "outer_with_itself",
+        outer_with_itself,
+        drawn((4,)),
+        complex_step(outer_with_itself),
+        outer_pattern(4),
+        tags("tall twice"),
+    ),
+    Scenario(
+        "solve", solve, drawn((5,)), solve_jacobian, full(5, 5), DENSE, dtypes=FLOAT
+    ),
+    Scenario(
+        "solve_matrix",
+        solve_matrix,
+        drawn((5,)),
+        complex_step(solve_matrix_np),
+        full(5, 5),
+        DENSE,
+        dtypes=FLOAT,
+    ),
+    Scenario(
+        "triangular_solve",
+        triangular,
+        drawn((5,)),
+        complex_step(triangular_np),
+        np.tri(5, dtype=bool),
+        tags("twice"),
+        dtypes=FLOAT,
+    ),
+    Scenario(
+        "cholesky",
+        cholesky,
+        positive(5),
+        complex_step(cholesky_np),
+        cholesky_pattern(5),
+        tags("twice tall"),
+        dtypes=FLOAT,
+    ),
+    Scenario(
+        "eigenvalues",
+        eigenvalues,
+        drawn((5,)),
+        eigenvalues_jacobian,
+        full(5, 5),
+        tags("dense"),
+        dtypes=FLOAT,
+    ),
+    Scenario(
+        "determinant",
+        lambda x: jnp.linalg.det(like(WELL_POSED, x) + jnp.diag(x)),
+        drawn((5,)),
+        complex_step(determinant_np),
+        full(5),
+        tags("dense scalar wide twice"),
+        dtypes=FLOAT,
+    ),
+    Scenario(
+        "power_spectrum",
+        power_spectrum,
+        drawn((9,)),
+        complex_step(power_spectrum_np),
+        full(5, 9),
+        tags("dense through_complex twice"),
+        dtypes=FLOAT,
+    ),
+    Scenario(
+        "fourier",
+        jnp.fft.fft,
+        drawn((6,)),
+        linear(fourier_matrix(6)),
+        full(6, 6),
+        tags("complex dense twice"),
+        dtypes=COMPLEX,
+    ),
+    Scenario(
+        "complex_elementwise",
+        lambda z: z * jnp.exp(z),
+        drawn((4, 2)),
+        lambda args: _diagonal((1 + wide(args[0])) * np.exp(wide(args[0]))),
+        eye(4, 2),
+        tags("complex elementwise batch twice"),
+        dtypes=COMPLEX,
+    ),
+    Scenario(
+        "complex_dense",
+        lambda z: jnp.sin(like(SQUARE, z) @ z / 8),
+        drawn((6,)),
+        lambda args: np.cos(SQUARE @ wide(args[0]) / 8)[:, None] * SQUARE / 8,
+        full(6, 6),
+        tags("complex dense twice"),
+        dtypes=COMPLEX,
+    ),
+)
+
+
+def _diagonal(values):
+    return np.reshape(np.diag(values.ravel()), 2 * values.shape)

@@ -1,0 +1,347 @@
+"""Functions that move numbers: indexing, sorting, reshaping, accumulating, trees."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from tests._scenarios.table import (
+    Scenario,
+    complex_step,
+    drawn,
+    drawn_with,
+    full,
+    like,
+    linear,
+    offsets,
+    tags,
+    weights,
+    wide,
+)
+
+PICKS = np.array([5, 0, 0, 3, 6])
+PLACES = np.array([2, 0, 2, 4])
+MATRIX = weights(80, 3, 2)
+
+
+def gather(x, xp=jnp):
+    return xp.sin(x)[PICKS if xp is np else jnp.asarray(PICKS, "int32")]
+
+
+def scatter_add(x):
+    return jnp.zeros(6, x.dtype).at[jnp.asarray(PLACES, "int32")].add(x * x)
+
+
+def scatter_add_np(x, xp):
+    out = xp.zeros(6, x.dtype)
+    np.add.at(out, PLACES, x * x)
+    return out
+
+
+def scatter_set(x):
+    return jnp.sin(x).at[2].set(1.0)
+
+
+def scatter_set_jacobian(args):
+    slope = np.cos(wide(args[0]))
+    slope[2] = 0
+    return np.diag(slope)
+
+
+def row_of_everywhere(i, n):
+    pattern = np.eye(n, dtype=bool)
+    pattern[i] = False
+    return pattern
+
+
+def dynamic_slice(x, start):
+    return lax.dynamic_slice(x * x, (start,), (3,))
+
+
+def dynamic_slice_jacobian(args):
+    x, start = wide(args[0]), int(args[1])
+    return np.diag(2 * x)[start : start + 3]
+
+
+def concatenate(x, xp=jnp):
+    return xp.concatenate([xp.sin(x[3:]), x * x])
+
+
+def pad(x):
+    return lax.pad(x, jnp.zeros((), x.dtype), [(2, 1, 1)])
+
+
+def pad_matrix():
+    matrix = np.zeros((10, 4))
+    matrix[2 + 2 * np.arange(4), np.arange(4)] = 1
+    return matrix
+
+
+def transpose(x, xp=jnp):
+    return xp.sin(xp.transpose(x.reshape(2, 3, 4), (2, 0, 1))).reshape(4, 6)
+
+
+def transpose_pattern():
+    one = np.eye(24, dtype=bool).reshape(2, 3, 4, 6, 4)
+    return np.transpose(one, (2, 0, 1, 3, 4)).reshape(4, 6, 6, 4)
+
+
+def symmetric_part(x, xp=jnp):
+    return x * x.T
+
+
+def symmetric_pattern(n):
+    one = np.eye(n * n, dtype=bool).reshape(n, n, n, n)
+    return one | np.swapaxes(one, 0, 1)
+
+
+def flip(x, xp=jnp):
+    return xp.flip(x * x)
+
+
+def cumulative_sum(x, xp=jnp):
+    return xp.cumsum(xp.sin(x))
+
+
+def cumulative_product(x, xp=jnp):
+    return xp.cumprod(x)
+
+
+def cumulative_maximum_np(x, xp):
+    best = np.maximum.accumulate(x.real)
+    return xp.array([x[np.flatnonzero(x.real == b)[0]] for b in best])
+
+
+def sort(x, xp=jnp):
+    return xp.sort(x)
+
+
+def top_k(x):
+    return lax.top_k(x * x, 3)[0]
+
+
+def top_k_np(x, xp):
+    return xp.sort(x * x)[::-1][:3]
+
+
+def tiled(x, xp=jnp):
+    return xp.tile(x, 3) * xp.repeat(x, 3)
+
+
+def tiled_pattern(n):
+    one = np.eye(n, dtype=bool)
+    return np.tile(one, (3, 1)) | np.repeat(one, 3, axis=0)
+
+
+def triangle(x, xp=jnp):
+    return xp.tril(x * x)
+
+
+def triangle_pattern(n):
+    one = np.eye(n * n, dtype=bool).reshape(n, n, n, n)
+    return one & np.tri(n, dtype=bool)[:, :, None, None]
+
+
+def lowest(x, xp=jnp):
+    return xp.max(x, axis=1)
+
+
+def tree(p, xp=jnp):
+    h = xp.tanh(like(MATRIX, p["w"]).T @ p["w"] + p["b"][:, None])
+    return h, xp.sum(p["b"] ** 2)
+
+
+def tree_args(key, dtype):
+    one, two = jax.random.split(key)
+    draw = jax.random.normal
+    return ({"w": draw(one, (3, 4), dtype), "b": draw(two, (2,), dtype)},)
+
+
+def tree_pattern():
+    column, row = np.eye(4, dtype=bool), np.eye(2, dtype=bool)
+    w = np.broadcast_to(column[None, :, None, :], (2, 4, 3, 4))
+    b = np.broadcast_to(row[:, None, :], (2, 4, 2))
+    return (
+        {"b": b, "w": w},
+        {"b": full(2), "w": np.zeros((3, 4), bool)},
+    )
+
+
+def three_arguments(x, scale, y, xp=jnp):
+    return {"sum": xp.sin(x) + scale * y, "product": xp.sum(x * y)}
+
+
+def empty_output(x):
+    return x[:0] * 2
+
+
+MOVED = tags("twice")
+TABLE = (
+    Scenario(
+        "gather",
+        gather,
+        drawn((7,)),
+        complex_step(gather),
+        np.eye(7, dtype=bool)[PICKS],
+        MOVED,
+    ),
+    Scenario(
+        "scatter_add",
+        scatter_add,
+        drawn((4,)),
+        complex_step(scatter_add_np),
+        np.arange(6)[:, None] == PLACES,
+        MOVED,
+    ),
+    Scenario(
+        "scatter_set",
+        scatter_set,
+        drawn((5,)),
+        scatter_set_jacobian,
+        row_of_everywhere(2, 5),
+        tags("elementwise batch twice"),
+    ),
+    Scenario(
+        "dynamic_slice",
+        dynamic_slice,
+        drawn_with((8,), 4),
+        dynamic_slice_jacobian,
+        full(3, 8),
+        tags("wide data_dependent"),
+    ),
+    Scenario(
+        "concatenate",
+        concatenate,
+        drawn((5,)),
+        complex_step(concatenate),
+        np.concatenate([np.eye(5, dtype=bool)[3:], np.eye(5, dtype=bool)]),
+        tags("tall twice"),
+    ),
+    Scenario(
+        "pad", pad, drawn((4,)), linear(pad_matrix()), pad_matrix() != 0, tags("tall")
+    ),
+    Scenario(
+        "transpose",
+        transpose,
+        drawn((6, 4)),
+        complex_step(transpose),
+        transpose_pattern(),
+        MOVED,
+    ),
+    Scenario(
+        "symmetric_part",
+        symmetric_part,
+        drawn((4, 4)),
+        complex_step(symmetric_part),
+        symmetric_pattern(4),
+        MOVED,
+    ),
+    Scenario(
+        "flip",
+        flip,
+        drawn((6,)),
+        complex_step(flip),
+        np.eye(6, dtype=bool)[::-1],
+        MOVED,
+    ),
+    Scenario(
+        "cumulative_sum",
+        cumulative_sum,
+        drawn((7,)),
+        complex_step(cumulative_sum),
+        np.tri(7, dtype=bool),
+        MOVED,
+    ),
+    Scenario(
+        "cumulative_product",
+        cumulative_product,
+        drawn((5,)),
+        complex_step(cumulative_product),
+        np.tri(5, dtype=bool),
+        MOVED,
+    ),
+    Scenario(
+        "cumulative_maximum",
+        lax.cummax,
+        drawn((8,)),
+        complex_step(cumulative_maximum_np),
+        np.tri(8, dtype=bool),
+        tags("kink data_dependent"),
+    ),
+    Scenario(
+        "sort",
+        sort,
+        drawn((7,)),
+        complex_step(sort),
+        full(7, 7),
+        tags("kink data_dependent"),
+    ),
+    Scenario(
+        "top_k",
+        top_k,
+        drawn((9,)),
+        complex_step(top_k_np),
+        full(3, 9),
+        tags("kink data_dependent wide"),
+    ),
+    Scenario(
+        "tiled",
+        tiled,
+        drawn((4,)),
+        complex_step(tiled),
+        tiled_pattern(4),
+        tags("tall twice"),
+    ),
+    Scenario(
+        "triangle",
+        triangle,
+        drawn((4, 4)),
+        complex_step(triangle),
+        triangle_pattern(4),
+        tags("elementwise batch twice"),
+    ),
+    Scenario(
+        "largest_of_rows",
+        lowest,
+        drawn((3, 5)),
+        complex_step(lowest),
+        np.broadcast_to(np.eye(3, dtype=bool)[:, :, None], (3, 3, 5)),
+        tags("batch kink data_dependent wide"),
+    ),
+    Scenario(
+        "dict_to_tuple",
+        tree,
+        tree_args,
+        complex_step(tree),
+        tree_pattern(),
+        tags("pytree twice"),
+    ),
+    Scenario(
+        "first_and_last_of_three",
+        three_arguments,
+        drawn((5,), (), (5,)),
+        complex_step(three_arguments, (0, 2)),
+        {
+            "product": (full(5), full(5)),
+            "sum": (np.eye(5, dtype=bool), np.eye(5, dtype=bool)),
+        },
+        tags("pytree twice"),
+        argnums=(0, 2),
+    ),
+    Scenario(
+        "empty_output",
+        empty_output,
+        drawn((5,)),
+        linear(np.zeros((0, 5))),
+        np.zeros((0, 5), bool),
+        tags("zero_size twice"),
+    ),
+    Scenario(
+        "every_other",
+        lambda x: jnp.sin(x[1::2]),
+        drawn((11,)),
+        complex_step(lambda x, xp: xp.sin(x[1::2])),
+        offsets(5, 11, 1, stride=2),
+        tags("twice"),
+    ),
+)
