@@ -30,6 +30,13 @@ def wide_args(scenario, seed=0):
     return scenario.make_args(jax.random.key(seed), dtype)
 
 
+def shapes(scenario, dtype=None):
+    """The arguments' shapes and dtypes, and those of the outputs."""
+    dtype = dtype or scenario.dtypes[0]
+    args = jax.eval_shape(lambda k: scenario.make_args(k, dtype), jax.random.key(0))
+    return args, jax.eval_shape(scenario.fun, *args)
+
+
 def assert_trees_close(actual, expected, **tolerance):
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
     for a, e in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
@@ -94,16 +101,15 @@ def as_matrix(pattern, n_out_axes):
 
 
 def size(tree):
-    return sum(np.size(leaf) for leaf in jax.tree.leaves(tree))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
 
 
 def sizes(scenario):
     """The number of outputs and of differentiated inputs."""
-    args = scenario.make_args(jax.random.key(0), scenario.dtypes[0])
+    args, out = shapes(scenario)
     numbers = (
         (scenario.argnums,) if isinstance(scenario.argnums, int) else scenario.argnums
     )
-    out = jax.eval_shape(scenario.fun, *args)
     return size(out), size([args[k] for k in numbers])
 
 
@@ -156,8 +162,7 @@ def samples_of(leaf, rank_out):
 
 
 def mixes(scenario):
-    args = scenario.make_args(jax.random.key(0), scenario.dtypes[0])
-    out = jax.eval_shape(scenario.fun, *args)
+    args, out = shapes(scenario)
     n = args[0].shape[0]
     leaves = zip(jax.tree.leaves(out), jax.tree.leaves(scenario.pattern), strict=True)
     return any(
@@ -203,7 +208,7 @@ def primitives(jaxpr):
 @pytest.mark.parametrize("tag", sorted(PRIMITIVES))
 def test_tags_of_the_program_are_true(tag):
     for scenario in scenarios.select(tag):
-        args = scenario.make_args(jax.random.key(0), scenario.dtypes[0])
+        args, _ = shapes(scenario)
         names = set(primitives(jax.make_jaxpr(scenario.fun)(*args).jaxpr))
         assert names & PRIMITIVES[tag], scenario.name
 
@@ -253,11 +258,10 @@ def test_second_derivative_is_the_slope_of_the_stated_jacobian(scenario, x64):
 
 
 @pytest.mark.parametrize("scenario", ALL)
-def test_scenario_serves_its_dtypes(scenario, key):
+def test_scenario_serves_its_dtypes(scenario):
     for dtype in scenario.dtypes:
         with jax.enable_x64(dtype in ("float64", "complex128")):
-            args = scenario.make_args(key, dtype)
-            out = jax.eval_shape(scenario.fun, *args)
+            _, out = shapes(scenario, dtype)
         assert {leaf.dtype for leaf in jax.tree.leaves(out)} == {jnp.dtype(dtype)}
 
 
