@@ -1,0 +1,50 @@
+# make demo | test | check | test-all | bench | dist, each on a fresh clone.
+# PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder.
+VENV ?= .venv
+PYTHON ?=
+
+bin := $(VENV)/bin
+made := $(VENV)/.made-by-$(subst /,-,$(or $(PYTHON),newest))
+has = $(addprefix $(VENV)/.has-,$(1))
+shapes := --jaxtyping-packages=jnumerics,beartype.beartype
+
+.PHONY: demo test test-all check format bench dist clean
+.PRECIOUS: $(VENV)/.has-%
+.NOTPARALLEL:
+
+demo: $(call has,workbench)
+	$(bin)/python -m jnumerics demo
+
+test: $(call has,test)
+	$(bin)/pytest -n auto -m "not product"
+
+test-all: $(call has,test)
+	$(bin)/pytest -n auto
+
+check: $(call has,test check)
+	$(bin)/ruff format --check .
+	$(bin)/ruff check .
+	$(bin)/basedpyright --pythonpath $(bin)/python
+	$(bin)/pytest -n auto -m "not boundary and not process and not product" tests $(shapes)
+
+format: $(call has,check)
+	$(bin)/ruff format .
+	$(bin)/ruff check --fix .
+
+bench: $(call has,bench)
+	$(bin)/python -m benchmarks
+
+dist: $(call has,dist)
+	$(bin)/python -m build
+
+clean:
+	rm -rf .venv* build dist out
+
+$(made): .ci/venv
+	.ci/venv $(VENV) $(PYTHON)
+	@touch $@
+
+# An environment holds the package, editable, with the extras that its targets needed.
+$(VENV)/.has-%: $(made) pyproject.toml
+	$(bin)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
