@@ -1,0 +1,14 @@
+"""`python -m jnumerics` is the command line."""
+
+import sys
+
+
+def main() -> int:
+    """Run the command line with the arguments of this process."""
+    from jnumerics.workbench import cli
+
+    return cli.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""Typed settings of a script: a dataclass, filled from a TOML file and from flags.
+
+A setting is declared once, as a field with its type. The file gives its value, and a
+flag of the same name overrides that (`learning_rate`, `--learning-rate 0.5`). Types are
+those that TOML has (bool, int, float, str), and `pathlib.Path`, `Literal`, `tuple[T, ...]`,
+`T | None`, all of them optionally narrowed by `Annotated[T, AtLeast(k)]`.
+
+What is wrong with a file or a flag is a `UsageError`: one line that names the file and
+the key, and what was expected.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import math
+import tempfile
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+
+class UsageError(Exception):
+    """What the person who started the program can mend, said in one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AtLeast:
+    """Bound of a setting: `Annotated[int, AtLeast(1)]`."""
+
+    least: float
+
+
+Count = Annotated[int, AtLeast(1)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings that every script has."""
+
+    steps: Count
+    platform: str | None = None
+    precision: Literal["float32", "float64"] = "float64"
+    out: Path = Path("out")
+
+
+C = typing.TypeVar("C", bound=Config)
+
+
+class _MismatchError(Exception):
+    """A value of another type; its text is what was expected."""
+
+
+def load(cls: type[C], file: Path, flags: Mapping[str, str] | None = None) -> C:
+    """Fill the dataclass `cls` from a TOML file, and from flags, which win.
+
+    Args:
+        cls: The dataclass.
+        file: The TOML file; fields that have a default may be missing there.
+        flags: Texts given on the command line, by the field's name.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UsageError: If the file cannot be read, has an unknown key or a value of the
+            wrong type, or lacks a field; or if a flag's text does not fit.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "settings.toml")
+        ...     _ = file.write_text("steps = 10")
+        ...     load(Config, file, {"precision": "float32"}).precision
+        'float32'
+    """
+    kinds = _kinds(cls)
+    values = {}
+    for key, value in _read(file).items():
+        if key not in kinds:
+            msg = f"{file}: unknown key `{key}`, expected one of {', '.join(kinds)}"
+            raise UsageError(msg)
+        try:
+            values[key] = _convert(kinds[key], value)
+        except _MismatchError as e:
+            msg = f"{file}: `{key}` must be {e}, got {value!r}"
+            raise UsageError(msg) from None
+    for key, text in (flags or {}).items():
+        try:
+            values[key] = _from_text(kinds[key], text)
+        except _MismatchError as e:
+            msg = f"{_flag(key)} must be {e}, got {text!r}"
+            raise UsageError(msg) from None
+    for field in dataclasses.fields(cls):
+        if field.name not in values and field.default is dataclasses.MISSING:
+            expected = _describe(kinds[field.name])
+            msg = f"{file}: missing key `{field.name}`, expected {expected}"
+            raise UsageError(msg)
+    return cls(**values)
+
+
+def add_flags(parser: argparse.ArgumentParser, cls: type[Config]) -> None:
+    """Add a flag for every field of the dataclass `cls`, and `--config`."""
+    parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
+    for key, kind in _kinds(cls).items():
+        parser.add_argument(_flag(key), metavar=_metavar(key), help=_describe(kind))
+
+
+def given_flags(cls: type[Config], arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the texts of the flags that were given, by the field's name."""
+    texts = {key: getattr(arguments, key) for key in _kinds(cls)}
+    return {key: text for key, text in texts.items() if text is not None}
+
+
+def output_folder(path: Path) -> Path:
+    """Make a folder for results, and make sure that files can be written there.
+
+    Raises:
+        UsageError: If it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as e:
+        msg = f"--out {path}: must be a folder that can be written to: {e.strerror}"
+        raise UsageError(msg) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as e:
+        msg = f"{file}: must be a TOML file with the settings: {e.strerror}"
+    except ValueError as e:  # of TOML or of UTF-8
+        msg = f"{file}: must be a TOML file with the settings: {e}"
+    raise UsageError(msg)
+
+
+def _kinds(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+def _flag(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def _metavar(key: str) -> str:
+    named = {"steps": "N", "out": "DIR", "platform": "cpu|cuda|tpu"}
+    return named.get(key, key.upper())
+
+
+def _from_text(kind: Any, text: str) -> Any:
+    with contextlib.suppress(_MismatchError):
+        return _convert(kind, text)
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    return _convert(kind, value)
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    """Return the TOML `value` as one of `kind`; a bool is no int, an int is a float."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        plain, bound = arguments
+        converted = _convert(plain, value)
+        if converted >= bound.least:
+            return converted
+    elif origin is Literal:
+        if any(type(value) is type(a) and value == a for a in arguments):
+            return value
+    elif origin in (types.UnionType, typing.Union):
+        for alternative in arguments:
+            with contextlib.suppress(_MismatchError):
+                return _convert(alternative, value)
+    elif origin is tuple:
+        if isinstance(value, list):
+            with contextlib.suppress(_MismatchError):
+                return tuple(_convert(arguments[0], v) for v in value)
+    elif kind is float and type(value) in (int, float):
+        if math.isfinite(value):
+            return float(value)
+    elif kind is Path and isinstance(value, str):
+        return Path(value)
+    elif type(value) is kind:
+        return value
+    raise _MismatchError(_describe(kind))
+
+
+def _describe(kind: Any) -> str:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return f"{_describe(arguments[0])} of at least {arguments[1].least}"
+    if origin is Literal:
+        return "one of " + ", ".join(map(repr, arguments))
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_describe(a) for a in arguments if a is not type(None))
+    if origin is tuple:
+        return f"a list, each {_describe(arguments[0])}"
+    names = {bool: "true or false", int: "an integer", float: "a finite number"}
+    return {**names, str: "a string", Path: "a path"}[kind]
