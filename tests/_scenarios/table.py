@@ -83,7 +83,7 @@ def weights(seed: int, *shape: int, scale: float = 1.0) -> np.ndarray:
     return np.where(w < 0, np.floor(16 * w), np.ceil(16 * w)) / 16
 
 
-def like(w: np.ndarray, x):
+def like(w: np.ndarray, x) -> Any:
     """The fixed numbers as an array to compute with x."""
     return w if isinstance(x, np.ndarray) else jnp.asarray(w, x.dtype)
 
