@@ -6,7 +6,6 @@ the inputs, because the program was traced from shapes alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,36 +19,79 @@ from jnumerics.derivatives._tangent import (
     Equation,
     Program,
     flatten,
+    inner_jaxprs,
     is_var,
+    open_jaxpr,
     variables,
 )
 
 
-@dataclass(frozen=True)
 class _Context:
     """The program around an equation, as the rules see it."""
 
-    known: KnownValues
+    def __init__(self, known: KnownValues, bodies: dict[Any, Any]) -> None:
+        self.known = known
+        self.columns = known.columns
+        self._bodies = bodies
 
-    def inner(
+    def body(self, jaxpr: Any, reached: Sequence[bool]) -> "_Body":
+        key = (id(jaxpr), tuple(reached))
+        if key not in self._bodies:
+            self._bodies[key] = _Body(jaxpr, reached, self._bodies)
+        return self._bodies[key]
+
+
+class _Body:
+    """A jaxpr among an equation's parameters, flattened once."""
+
+    def __init__(
+        self, jaxpr: Any, reached: Sequence[bool], bodies: dict[Any, Any]
+    ) -> None:
+        flat = flatten(jaxpr, reached)
+        self._jaxpr, self._bodies = jaxpr, bodies  # the key is the jaxpr's identity
+        self._inputs, self._outputs, self._consts = (
+            flat.inputs,
+            flat.outputs,
+            flat.consts,
+        )
+        is_linear = [not flat.reached.isdisjoint(variables(e)) for e in flat.equations]
+        pairs = list(zip(flat.equations, is_linear, strict=True))
+        self._primal = [e for e, linear in pairs if not linear]
+        self._linear = [e for e, linear in pairs if linear]
+        self.reached = [is_var(v) and v in flat.reached for v in flat.outputs]
+        self.length = sum(map(_count, (e.eqn for e in self._linear)))
+        self.size = sum(v.aval.size for e in self._linear for v in e.eqn.outvars)
+
+    def __call__(
         self,
-        jaxpr: Any,
-        arguments: Sequence[Atom | None],
         boxes: Sequence[Box | None],
-    ) -> list[Box | None]:
-        flat = flatten(jaxpr, [box is not None for box in boxes])
-        values = dict(flat.consts)
-        for var, atom in zip(flat.inputs, arguments, strict=True):
-            value = None if atom is None else self.known(atom)
-            if value is not None:
-                values[var] = value
-        primal = [e for e in flat.equations if flat.reached.isdisjoint(variables(e))]
-        linear = [
-            e for e in flat.equations if not flat.reached.isdisjoint(variables(e))
-        ]
-        seeds = {v: b for v, b in zip(flat.inputs, boxes, strict=True) if b is not None}
-        found = propagate(linear, seeds, KnownValues(primal, values))
-        return [found.get(v) if is_var(v) else None for v in flat.outputs]
+        values: Sequence[Any],
+        varying: Sequence[int] = (),
+    ) -> tuple[list[Box | None], bool]:
+        known = self._known(values, varying)
+        seeds = {
+            v: b for v, b in zip(self._inputs, boxes, strict=True) if b is not None
+        }
+        found = _propagate(self._linear, seeds, _Context(known, self._bodies))
+        outputs = [found.get(v) if is_var(v) else None for v in self._outputs]
+        return outputs, known.has_varied
+
+    def values(self, values: Sequence[Any]) -> list[Any]:
+        known = self._known(values, ())
+        return [known(v) for v in self._outputs]
+
+    def _known(self, values: Sequence[Any], varying: Sequence[int]) -> KnownValues:
+        given = dict(self._consts)
+        pairs = zip(self._inputs, values, strict=True)
+        given.update((v, x) for v, x in pairs if x is not None)
+        moving = [self._inputs[k] for k in varying if values[k] is not None]
+        return KnownValues(self._primal, given, moving)
+
+
+def _count(eqn: Any) -> int:
+    """Count the equations that one pass takes, loops followed."""
+    inner = sum(_count(e) for body in inner_jaxprs(eqn) for e in open_jaxpr(body).eqns)
+    return max(inner * eqn.params.get("length", 1), 1)
 
 
 def propagate(
@@ -65,8 +107,13 @@ def propagate(
     Returns:
         The boxes of all variables that are reached, the seeds among them.
     """
+    return _propagate(equations, seeds, _Context(known, known.cache))
+
+
+def _propagate(
+    equations: Sequence[Equation], seeds: Mapping[Var, Box], context: _Context
+) -> dict[Var, Box]:
     found = dict(seeds)
-    context = _Context(known)
     for equation in equations:
         eqn = equation.eqn
         boxes = [found.get(v) if is_var(v) else None for v in eqn.invars]
@@ -103,3 +150,6 @@ def batch_index(shape: Sequence[int], axis: int) -> Box:
 def known_values(program: Program) -> KnownValues:
     """Return what is known of a program's primal part."""
     return KnownValues(program.primal, program.consts)
+
+
+__all__ = ["Atom", "batch_index", "known_values", "own_index", "propagate"]

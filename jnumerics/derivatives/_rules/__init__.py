@@ -1,8 +1,26 @@
 """How boxes pass through each primitive, a file for each family."""
 
-from jnumerics.derivatives._rules import _elementwise
-from jnumerics.derivatives._rules._boxes import RULES, apply
+from jnumerics.derivatives._rules import (
+    _control,
+    _elementwise,
+    _indexing,
+    _linalg,
+    _movement,
+    _product,
+    _reduction,
+    _window,
+)
+from jnumerics.derivatives._rules._boxes import RULES, apply, apply_rule
 
-__all__ = ["RULES", "apply", "families"]
+__all__ = ["RULES", "apply", "apply_rule", "families"]
 
-families = (_elementwise,)
+families = (
+    _control,
+    _elementwise,
+    _indexing,
+    _linalg,
+    _movement,
+    _product,
+    _reduction,
+    _window,
+)

@@ -3,7 +3,7 @@
 A box array of a variable of shape `s` has shape `(rows, *t)`: rows of lows and of negated
 highs, so that the join of two boxes is one minimum; then the variable's axes, of length 1
 where the box does not change along them (`t[k]` is 1 or `s[k]`). "Depends on nothing" is
-`NONE` in a row. A box may be too large, never too small.
+`NONE` in a row. A box may be too large, never too small. No rule mixes rows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +18,36 @@ Box = np.ndarray
 NONE = np.int32(2**30)
 
 
+class Body(Protocol):
+    """A jaxpr among an equation's parameters, ready to be passed through."""
+
+    size: int  # entries of all tangents that one pass computes, for one row
+    length: int  # equations that one pass takes
+    reached: list[bool]  # which outputs tangents reach
+
+    def __call__(
+        self,
+        boxes: Sequence[Box | None],
+        values: Sequence[Any],
+        varying: Sequence[int] = (),
+    ) -> tuple[list[Box | None], bool]:
+        """Propagate boxes, None standing for what is no tangent.
+
+        Args:
+            boxes: For each input.
+            values: What is known of each input's value, or None.
+            varying: Positions of inputs whose known values hold in this pass only.
+
+        Returns:
+            The outputs' boxes, and whether a value that varies decided any of them.
+        """
+        ...
+
+    def values(self, values: Sequence[Any]) -> list[Any]:
+        """Return what is known of each output's value."""
+        ...
+
+
 class Context(Protocol):
     """What a rule may ask about the program around its equation."""
 
@@ -25,14 +55,12 @@ class Context(Protocol):
         """Return a value that is known at trace time."""
         ...
 
-    def inner(
-        self, jaxpr: Any, arguments: Sequence[Atom | None], boxes: Sequence[Box | None]
-    ) -> list[Box | None]:
-        """Propagate boxes through a jaxpr, None standing for what is no tangent.
+    def columns(self, atom: Atom) -> list[np.ndarray | None]:
+        """Return what is known of an array of indices, by its last axis."""
+        ...
 
-        `arguments` are the atoms whose values the jaxpr's inputs have, where known;
-        None for an input whose value is not one atom's (a scan's carry).
-        """
+    def body(self, jaxpr: Any, reached: Sequence[bool]) -> Body:
+        """Prepare a jaxpr of which some inputs are tangents."""
         ...
 
 
@@ -65,14 +93,25 @@ RULES = Registry()
 
 def apply(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     """Pass boxes through an equation, by its rule or by the general join."""
+    results = apply_rule(context, eqn, boxes)
+    if results is None:
+        results = join_all(eqn, boxes)
+    return [
+        nothing(len(box), box.ndim - 1) if 0 in v.aval.shape else box
+        for box, v in zip(results, eqn.outvars, strict=True)
+    ]
+
+
+def apply_rule(
+    context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]
+) -> Sequence[Box] | None:
+    """Pass boxes through an equation by its rule, None where that does not serve."""
     rule, parameters = RULES.get(eqn.primitive.name, (None, frozenset()))
-    if rule is not None:
-        unread = [k for k, v in eqn.params.items() if k not in parameters]
-        if all(eqn.params[k] is None for k in unread):
-            results = rule(context, eqn, boxes)
-            if results is not None:
-                return list(results)
-    return join_all(eqn, boxes)
+    if rule is None or any(
+        value is not None and key not in parameters for key, value in eqn.params.items()
+    ):
+        return None
+    return rule(context, eqn, boxes)
 
 
 def join_all(eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
@@ -96,7 +135,7 @@ def flat_box(box: Box) -> Box:
 
 def collapse(box: Box, axes: Iterable[int]) -> Box:
     """Join along some of the variable's axes, keeping them with length 1."""
-    along = tuple(axis + 1 for axis in axes)
+    along = tuple(axis + 1 for axis in axes if box.shape[axis + 1] != 1)
     return box.min(axis=along, keepdims=True, initial=NONE) if along else box
 
 
@@ -111,3 +150,51 @@ def expand(box: Box, axes: Iterable[int], shape: Sequence[int]) -> Box:
 def nothing(rows: int, rank: int) -> Box:
     """Return the box of a variable that depends on nothing."""
     return np.full((rows,) + (1,) * rank, NONE, np.int32)
+
+
+def present(boxes: Sequence[Box | None], atoms: Sequence[Atom]) -> list[Box]:
+    """Put the empty box where an atom is no tangent."""
+    rows = next(len(box) for box in boxes if box is not None)
+    return [
+        nothing(rows, len(v.aval.shape)) if box is None else box
+        for box, v in zip(boxes, atoms, strict=True)
+    ]
+
+
+def compact(box: np.ndarray, axes: Iterable[int], *, offset: int = 1) -> np.ndarray:
+    """Give length 1 to the axes along which an array does not change."""
+    for axis in (axis + offset for axis in axes):
+        if box.shape[axis] > 1 and _is_constant(box, axis):
+            box = box[along(axis, slice(0, 1))]
+    return box
+
+
+def _is_constant(box: np.ndarray, axis: int) -> bool:
+    if box.strides[axis] == 0:
+        return True
+    first = box[along(axis, slice(0, 1))]
+    second = box[along(axis, slice(1, 2))]
+    return np.array_equal(first, second) and bool((box == first).all())
+
+
+def along(axis: int, piece: slice) -> tuple[slice, ...]:
+    """Index one axis of an array (the rows are axis 0 of a box)."""
+    return (*(slice(None),) * axis, piece)
+
+
+def pad_axis(box: Box, axis: int, low: int, high: int, interior: int = 0) -> Box:
+    """Pad an axis with "nothing": negative numbers crop, `interior` spreads it."""
+    size, step = box.shape[axis + 1], interior + 1
+    if (low, high, interior) == (0, 0, 0):
+        return box
+    length = max((size - 1) * step + 1 if size else 0, 0) + low + high
+    target = list(box.shape)
+    target[axis + 1] = length
+    result = np.full(target, NONE, np.int32)
+    first = -(min(low, 0) // step)
+    last = min(size - 1, (length - 1 - low) // step)
+    if last >= first:
+        start, stop = first * step + low, last * step + low + 1
+        source = box[along(axis + 1, slice(first, last + 1))]
+        result[along(axis + 1, slice(start, stop, step))] = source
+    return result

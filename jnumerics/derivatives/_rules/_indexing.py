@@ -1,0 +1,280 @@
+"""Gathers and scatters: where indices are known, boxes move; elsewhere they are joined.
+
+Each axis of the operand is looked at by itself. Its index column may be known while
+another one is not (`x[arange(n), labels]`), and an axis along which the box does not
+change needs no index at all.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jax.extend.core import JaxprEqn
+from jax.lax import GatherScatterMode
+
+from jnumerics.derivatives._rules._boxes import (
+    NONE,
+    RULES,
+    Box,
+    Context,
+    collapse,
+    compact,
+    expand,
+    join,
+    nothing,
+    present,
+)
+
+_MODES = (
+    GatherScatterMode.CLIP,
+    GatherScatterMode.FILL_OR_DROP,
+    GatherScatterMode.PROMISE_IN_BOUNDS,
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which operand element each element of the slices is.
+
+    Attributes:
+        index: For each axis of the operand, its index as an array that broadcasts
+            over the slices' axes; None where it is not known.
+        outside: Which slices are out of bounds; broadcasts likewise.
+    """
+
+    index: list[np.ndarray | None]
+    outside: np.ndarray
+
+
+def gather_places(
+    eqn: JaxprEqn, columns: Sequence[np.ndarray | None], shape: Sequence[int]
+) -> Places:
+    """Read where each element of a gather's output comes from."""
+    p, dn = eqn.params, eqn.params["dimension_numbers"]
+    hidden = {*dn.collapsed_slice_dims, *dn.operand_batching_dims}
+    window = [axis for axis in range(len(shape)) if axis not in hidden]
+    is_clipped = p["mode"] != GatherScatterMode.FILL_OR_DROP
+    return _places(
+        shape,
+        sizes=p["slice_sizes"],
+        columns=dict(zip(dn.start_index_map, columns, strict=True)),
+        window_dims=dict(zip(window, dn.offset_dims, strict=True)),
+        batching=dict(
+            zip(dn.operand_batching_dims, dn.start_indices_batching_dims, strict=True)
+        ),
+        result=eqn.outvars[0].aval.shape,
+        is_clipped=is_clipped,
+    )
+
+
+def scatter_places(
+    eqn: JaxprEqn, columns: Sequence[np.ndarray | None], shape: Sequence[int]
+) -> Places:
+    """Read where each element of a scatter's updates goes."""
+    p, dn = eqn.params, eqn.params["dimension_numbers"]
+    updates = eqn.invars[2].aval.shape
+    hidden = {*dn.inserted_window_dims, *dn.operand_batching_dims}
+    window = [axis for axis in range(len(shape)) if axis not in hidden]
+    window_dims = dict(zip(window, dn.update_window_dims, strict=True))
+    sizes = [
+        updates[window_dims[k]] if k in window_dims else 1 for k in range(len(shape))
+    ]
+    return _places(
+        shape,
+        sizes=sizes,
+        columns=dict(zip(dn.scatter_dims_to_operand_dims, columns, strict=True)),
+        window_dims=window_dims,
+        batching=dict(
+            zip(dn.operand_batching_dims, dn.scatter_indices_batching_dims, strict=True)
+        ),
+        result=updates,
+        is_clipped=p["mode"] == GatherScatterMode.CLIP,
+    )
+
+
+def _places(
+    shape: Sequence[int],
+    *,
+    sizes: Sequence[int],
+    columns: dict[int, np.ndarray | None],
+    window_dims: dict[int, int],
+    batching: dict[int, int],
+    result: Sequence[int],
+    is_clipped: bool,
+) -> Places:
+    """Read places from the columns of an index array, by operand axis.
+
+    `result` is the shape of the slices: `window_dims` says which of its axes run within
+    a slice, all others run over the slices, in the order of the index array's axes.
+    """
+    rank = len(result)
+    over = [d for d in range(rank) if d not in window_dims.values()]
+    outside, index = np.zeros((1,) * rank, bool), []
+
+    def ramp(d: int) -> np.ndarray:
+        return np.arange(result[d]).reshape(-1, *(1,) * (rank - d - 1))
+
+    for axis, (dim, size) in enumerate(zip(shape, sizes, strict=True)):
+        offset = ramp(window_dims[axis]) if axis in window_dims else np.zeros((), int)
+        if axis in batching:
+            index.append(_full_rank(ramp(over[batching[axis]]), rank))
+            continue
+        start = columns.get(axis, np.zeros((1,) * len(over), int))
+        if start is None:
+            known = offset if size == dim else None
+            index.append(None if known is None else _full_rank(known, rank))
+            continue
+        start = start.astype(np.int64)
+        start = compact(start, range(start.ndim), offset=0)
+        spread = [1] * rank
+        for d, length in zip(over, start.shape, strict=True):
+            spread[d] = length
+        start = start.reshape(spread)
+        if not is_clipped:
+            outside = outside | (start < 0) | (start > dim - size)
+        start = np.clip(start, 0, max(dim - size, 0))
+        index.append(_full_rank(start + offset, rank))
+    return Places(index, outside)
+
+
+def _full_rank(index: np.ndarray, rank: int) -> np.ndarray:
+    return index.reshape((1,) * (rank - index.ndim) + index.shape)
+
+
+@RULES.rule(
+    "gather",
+    reads="dimension_numbers slice_sizes mode",
+    ignores="unique_indices indices_are_sorted fill_value",
+)
+def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box] | None:
+    box = boxes[0]
+    if box is None or boxes[1] is not None or eqn.params["mode"] not in _MODES:
+        return None
+    shape, rank = eqn.invars[0].aval.shape, len(eqn.outvars[0].aval.shape)
+    places = gather_places(eqn, context.columns(eqn.invars[1]), shape)
+    first = np.zeros((1,) * rank, np.int64)
+    indices = []
+    for axis, index in enumerate(places.index):
+        if index is None:
+            box = collapse(box, [axis])
+        needed = index is not None and box.shape[axis + 1] != 1
+        indices.append(index if needed else first)
+    moved = box[(slice(None), *indices)] if indices else box.reshape(-1, *first.shape)
+    if places.outside.any():
+        moved = np.where(places.outside, NONE, moved)
+    return [moved]
+
+
+@RULES.rule(
+    "scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max",
+    "scatter_add", "scatter_sub", "scatter_mul", "scatter_min", "scatter_max",
+    reads="dimension_numbers mode update_jaxpr",
+    ignores="unique_indices indices_are_sorted update_consts",
+)  # fmt: skip
+def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box] | None:
+    if len(boxes) != 3 or boxes[1] is not None or eqn.params["mode"] not in _MODES:
+        return None
+    operand, _, updates = present(boxes, eqn.invars)
+    shape = eqn.invars[0].aval.shape
+    if 0 in eqn.invars[2].aval.shape:
+        return [operand]
+    places = scatter_places(eqn, context.columns(eqn.invars[1]), shape)
+    scattered, covered = _scattered(updates, places, shape, eqn.invars[2].aval.shape)
+    replaces = eqn.primitive.name == "scatter" and eqn.params["update_jaxpr"] is None
+    if replaces and covered is not None:
+        operand = np.where(covered, NONE, operand)
+    return [join([operand, scattered])]
+
+
+def _scattered(
+    box: Box, places: Places, shape: Sequence[int], updates: Sequence[int]
+) -> tuple[Box, np.ndarray | None]:
+    """Put the updates' boxes where they go, and say which elements are surely hit.
+
+    The updates' axes fall in three kinds: those that run along one axis of the
+    operand (plain), those that index columns or the bounds need, and the rest, which
+    is joined.
+    """
+    rank = len(updates)
+    plain = _plain_axes(places, shape, updates)
+    indexed = [
+        k
+        for k, index in enumerate(places.index)
+        if index is not None and k not in plain
+    ]
+    needs = [places.index[k] for k in indexed] + [places.outside]
+    needed = [
+        d
+        for d in range(rank)
+        if d not in plain.values()
+        and any(i.shape[d] > 1 for i in needs if i is not None)
+    ]
+    box = collapse(box, [d for d in range(rank) if d not in (*plain.values(), *needed)])
+    box = expand(box, needed, updates)
+    box = box.transpose(
+        0,
+        *(
+            d + 1
+            for d in (
+                *plain.values(),
+                *needed,
+                *(d for d in range(rank) if d not in (*plain.values(), *needed)),
+            )
+        ),
+    )
+    kept = box.shape[: 1 + len(plain)]
+    box = box.reshape(*kept, -1)
+
+    sizes = [shape[k] for k in indexed]
+    number = np.zeros((1,) * rank, np.int64)
+    for k in indexed:
+        number = number * shape[k] + places.index[k]
+    spread = [updates[d] if d in needed else 1 for d in range(rank)]
+    number = np.broadcast_to(number, spread).ravel()
+    inside = ~np.broadcast_to(places.outside, spread).ravel()
+    flat, hit = _minimum_at(box[..., inside], number[inside], math.prod(sizes))
+
+    order = [*plain, *indexed]
+    rest = [k for k in range(len(shape)) if k not in order]
+    result = flat.reshape(*kept, *sizes, *(1,) * len(rest))
+    back = np.argsort([*order, *rest]).astype(int)
+    result = result.transpose(0, *(back + 1))
+    if rest:
+        return result, None
+    covered = hit.reshape(*(1,) * len(plain), *sizes).transpose(back)
+    return result, covered
+
+
+def _plain_axes(
+    places: Places, shape: Sequence[int], updates: Sequence[int]
+) -> dict[int, int]:
+    """Return the operand's axes that one axis of the updates runs along, whole."""
+    plain = {}
+    for axis, index in enumerate(places.index):
+        if index is None or index.size != shape[axis]:
+            continue
+        varies = [d for d, length in enumerate(index.shape) if length > 1]
+        if len(varies) != 1 or not np.array_equal(
+            index.ravel(), np.arange(shape[axis])
+        ):
+            continue
+        (d,) = varies
+        others = [i for k, i in enumerate(places.index) if k != axis and i is not None]
+        if all(i.shape[d] == 1 for i in [*others, places.outside]):
+            plain[axis] = d
+    return plain
+
+
+def _minimum_at(box: Box, number: np.ndarray, size: int) -> tuple[Box, np.ndarray]:
+    """Join entries of the last axis that have the same number; and which there are."""
+    result = np.full((*box.shape[:-1], size), NONE, np.int32)
+    hit = np.zeros(size, bool)
+    if number.size:
+        order = np.argsort(number, kind="stable")
+        ordered = number[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        joined = np.minimum.reduceat(box[..., order], starts, axis=-1)
+        result[..., ordered[starts]] = joined
+        hit[ordered[starts]] = True
+    return result, hit

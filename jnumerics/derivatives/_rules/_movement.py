@@ -1,0 +1,239 @@
+"""Data movement: the boxes move as the data does."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jax.extend.core import JaxprEqn
+
+from jnumerics.derivatives._rules._boxes import (
+    NONE,
+    RULES,
+    Box,
+    Context,
+    along,
+    collapse,
+    compact,
+    expand,
+    join,
+    nothing,
+    pad_axis,
+    present,
+)
+
+Boxes = Sequence[Box | None]
+
+
+@RULES.rule("broadcast_in_dim", reads="shape broadcast_dimensions", ignores="sharding")
+def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
+    box = boxes[0]
+    if len(boxes) != 1 or box is None:
+        return None  # a shape that is computed
+    shape = [1] * len(eqn.params["shape"])
+    for axis, target in enumerate(eqn.params["broadcast_dimensions"]):
+        shape[target] = box.shape[axis + 1]
+    return [box.reshape(len(box), *shape)]
+
+
+@RULES.rule("reshape", reads="new_sizes dimensions", ignores="sharding")
+def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
+    box, shape = boxes[0], eqn.invars[0].aval.shape
+    if len(boxes) != 1 or box is None:
+        return None
+    order = eqn.params["dimensions"]
+    if order is not None:
+        box = box.transpose(0, *(axis + 1 for axis in order))
+        shape = tuple(shape[axis] for axis in order)
+    return [reshape(box, shape, eqn.outvars[0].aval.shape)]
+
+
+def reshape(box: Box, shape: Sequence[int], new: Sequence[int]) -> Box:
+    """Reshape the boxes of a variable, each group of merged or split axes by itself."""
+    if 0 in shape:
+        return nothing(len(box), len(new))
+    groups = list(_groups(shape, new))
+    written_out, target, split = list(box.shape), [len(box)], []
+    for before, after in groups:
+        if all(box.shape[axis + 1] == 1 for axis in before):
+            target += [1] * len(after)
+            continue
+        for axis in before:
+            written_out[axis + 1] = shape[axis]
+        target += [new[axis] for axis in after]
+        if len(before) > 1 or len(after) > 1:
+            split += after
+    return compact(np.broadcast_to(box, written_out).reshape(target), split)
+
+
+def _groups(
+    shape: Sequence[int], new: Sequence[int]
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Part the axes of two shapes in the smallest runs of equal size."""
+    i = j = 0
+    while i < len(shape) or j < len(new):
+        before, after = [], []
+        if i < len(shape):
+            before, i = [i], i + 1
+        if j < len(new):
+            after, j = [j], j + 1
+        while (m := math.prod(shape[k] for k in before)) != (
+            n := math.prod(new[k] for k in after)
+        ):
+            if m < n:
+                before.append(i)
+                i += 1
+            else:
+                after.append(j)
+                j += 1
+        yield before, after
+
+
+@RULES.rule("transpose", reads="permutation")
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    return [boxes[0].transpose(0, *(axis + 1 for axis in eqn.params["permutation"]))]
+
+
+@RULES.rule("squeeze", reads="dimensions")
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    return [boxes[0].squeeze(tuple(axis + 1 for axis in eqn.params["dimensions"]))]
+
+
+@RULES.rule("expand_dims", reads="dimensions")
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    axes = tuple(axis + 1 for axis in eqn.params["dimensions"])
+    return [np.expand_dims(boxes[0], axes)]
+
+
+@RULES.rule("rev", reads="dimensions")
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    return [np.flip(boxes[0], [axis + 1 for axis in eqn.params["dimensions"]])]
+
+
+@RULES.rule("slice", reads="start_indices limit_indices strides")
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    (box,), p = boxes, eqn.params
+    strides = p["strides"] or (1,) * (box.ndim - 1)
+    limits = zip(p["start_indices"], p["limit_indices"], strides, strict=True)
+    pieces = [
+        slice(None) if length == 1 else slice(*limit)
+        for length, limit in zip(box.shape[1:], limits, strict=True)
+    ]
+    return [box[(slice(None), *pieces)]]
+
+
+@RULES.rule("split", reads="sizes axis")
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    (box,), axis = boxes, eqn.params["axis"] + 1
+    stops = list(itertools.accumulate(map(int, eqn.params["sizes"])))
+    if box.shape[axis] == 1:
+        return [box] * len(stops)
+    pieces = itertools.pairwise([0, *stops])
+    return [box[along(axis, slice(*piece))] for piece in pieces]
+
+
+@RULES.rule("concatenate", reads="dimension")
+def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
+    axis = eqn.params["dimension"]
+    parts = [
+        (box, v.aval.shape)
+        for box, v in zip(present(boxes, eqn.invars), eqn.invars, strict=True)
+        if v.aval.shape[axis] > 0
+    ]
+    if not parts:
+        return [
+            nothing(len(present(boxes, eqn.invars)[0]), len(eqn.outvars[0].aval.shape))
+        ]
+    first = parts[0][0]
+    if all(b.shape[axis + 1] == 1 and np.array_equal(b, first) for b, _ in parts):
+        return [first]
+    common = np.broadcast_shapes(
+        *((*b.shape[: axis + 1], 1, *b.shape[axis + 2 :]) for b, _ in parts)
+    )
+    written_out = [
+        np.broadcast_to(b, (*common[: axis + 1], shape[axis], *common[axis + 2 :]))
+        for b, shape in parts
+    ]
+    return [np.concatenate(written_out, axis + 1)]
+
+
+@RULES.rule("pad", reads="padding_config")
+def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
+    box, value = present(boxes, eqn.invars)
+    config = eqn.params["padding_config"]
+    shape = eqn.invars[0].aval.shape
+    moved = [axis for axis, amount in enumerate(config) if tuple(amount) != (0, 0, 0)]
+    box = expand(box, moved, shape)
+    inside = np.zeros((1, *(1,) * len(shape)), np.int32)
+    inside = expand(inside, moved, shape)
+    for axis in moved:
+        box = pad_axis(box, axis, *config[axis])
+        inside = pad_axis(inside, axis, *config[axis])
+    if boxes[1] is not None:
+        value = value.reshape(len(value), *(1,) * len(shape))
+        box = join([box, np.where(inside == NONE, value, NONE)])
+    return [box]
+
+
+@RULES.rule("tile", reads="reps")
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    (box,) = boxes
+    reps = [
+        1 if length == 1 else rep
+        for length, rep in zip(box.shape[1:], eqn.params["reps"], strict=True)
+    ]
+    return [np.tile(box, (1, *reps))]
+
+
+@RULES.rule("dynamic_slice", reads="slice_sizes")
+def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
+    box, shape = boxes[0], eqn.invars[0].aval.shape
+    if box is None or any(b is not None for b in boxes[1:]):
+        return None
+    sizes = eqn.params["slice_sizes"]
+    starts = _starts(context, eqn.invars[1 : 1 + len(shape)], shape, sizes)
+    for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        if start is None:
+            box = collapse(box, [axis])
+        elif box.shape[axis + 1] != 1:
+            box = box[along(axis + 1, slice(start, start + size))]
+    return [box]
+
+
+@RULES.rule("dynamic_update_slice")
+def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
+    if any(b is not None for b in boxes[2:]):
+        return None
+    box, update = present(boxes[:2], eqn.invars[:2])
+    shape, sizes = eqn.invars[0].aval.shape, eqn.invars[1].aval.shape
+    if 0 in sizes:
+        return [box]
+    starts = _starts(context, eqn.invars[2 : 2 + len(shape)], shape, sizes)
+    part = [axis for axis, size in enumerate(sizes) if size != shape[axis]]
+    if all(start is not None for start in starts):
+        box = expand(box, part, shape).copy()
+        region = [
+            slice(start, start + size) if axis in part else slice(None)
+            for axis, (start, size) in enumerate(zip(starts, sizes, strict=True))
+        ]
+        box[(slice(None), *region)] = NONE  # written over
+    for axis in part:
+        start = starts[axis]
+        if start is None:
+            update = collapse(update, [axis])
+        else:
+            update = expand(update, [axis], sizes)
+            rest = shape[axis] - sizes[axis] - start
+            update = pad_axis(update, axis, start, rest)
+    return [join([box, update])]
+
+
+def _starts(
+    context: Context, atoms: Sequence, shape: Sequence[int], sizes: Sequence[int]
+) -> list[int | None]:
+    """Return where a slice starts along each axis, clamped to fit; None: unknown."""
+    starts = []
+    for atom, dim, size in zip(atoms, shape, sizes, strict=True):
+        value = 0 if dim == size else context.known(atom)
+        starts.append(None if value is None else min(max(int(value), 0), dim - size))
+    return starts

@@ -1,0 +1,133 @@
+"""Products: dot_general, and convolutions with the tangent on either side."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jax.extend.core import JaxprEqn
+
+from jnumerics.derivatives._rules._boxes import (
+    NONE,
+    RULES,
+    Box,
+    Context,
+    along,
+    collapse,
+    join,
+)
+from jnumerics.derivatives._rules._window import windowed
+
+
+@RULES.rule(
+    "dot_general",
+    reads="dimension_numbers",
+    ignores="precision preferred_element_type out_sharding",
+)
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
+    contracted, batch = eqn.params["dimension_numbers"]
+    ranks = [len(v.aval.shape) for v in eqn.invars]
+    free = [
+        [k for k in range(rank) if k not in contracted[side] and k not in batch[side]]
+        for side, rank in enumerate(ranks)
+    ]
+    parts = []
+    for side, box in enumerate(boxes):
+        if box is not None:
+            order = [*batch[side], *free[side], *contracted[side]]
+            kept = len(batch[side]) + len(free[side])
+            moved = collapse(box, contracted[side])
+            moved = moved.transpose(0, *(k + 1 for k in order))
+            moved = moved.reshape(moved.shape[: kept + 1])
+            others = tuple(1 for _ in free[1 - side])
+            at = len(moved.shape) if side == 0 else 1 + len(batch[side])
+            parts.append(moved.reshape(*moved.shape[:at], *others, *moved.shape[at:]))
+    return [join(parts)]
+
+
+@RULES.rule(
+    "conv_general_dilated",
+    reads="window_strides padding lhs_dilation rhs_dilation dimension_numbers "
+    "feature_group_count batch_group_count",
+    ignores="precision preferred_element_type",
+)
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
+    lhs, rhs = boxes
+    parts = [] if lhs is None else [_conv_of_image(eqn, lhs)]
+    parts += [] if rhs is None else [_conv_of_kernel(eqn, rhs)]
+    order = np.argsort(eqn.params["dimension_numbers"].out_spec)
+    return [join(parts).transpose(0, *(order + 1))]
+
+
+def _canonical(eqn: JaxprEqn) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes (batch, feature, *space) and (out, in, *space)."""
+    spec = eqn.params["dimension_numbers"]
+    lhs, rhs = (v.aval.shape for v in eqn.invars)
+    return tuple(lhs[k] for k in spec.lhs_spec), tuple(rhs[k] for k in spec.rhs_spec)
+
+
+def _conv_of_image(eqn: JaxprEqn, box: Box) -> Box:
+    """Pass the image's boxes: a window in space, the features of a group joined."""
+    p, (image, kernel) = eqn.params, _canonical(eqn)
+    box = box.transpose(0, *(k + 1 for k in p["dimension_numbers"].lhs_spec))
+    n_out = kernel[0]
+    if box.shape[2] == 1 or p["feature_group_count"] == 1:
+        box = collapse(box, [1])
+    else:
+        groups = p["feature_group_count"]
+        parted = box.reshape(*box.shape[:2], groups, -1, *box.shape[3:])
+        box = parted.min(axis=3, initial=NONE).repeat(n_out // groups, axis=2)
+    if box.shape[1] != 1 and p["batch_group_count"] != 1:
+        groups = p["batch_group_count"]
+        parted = box.reshape(len(box), groups, -1, *box.shape[2:])
+        parted = np.moveaxis(parted, 1, 2).reshape(len(box), -1, groups, *box.shape[3:])
+        box = parted.repeat(n_out // groups, axis=2)
+    for k, (low, high) in enumerate(p["padding"]):
+        box = windowed(
+            box,
+            k + 2,
+            image[k + 2],
+            window=kernel[k + 2],
+            stride=p["window_strides"][k],
+            low=low,
+            high=high,
+            base=p["lhs_dilation"][k],
+            dilation=p["rhs_dilation"][k],
+        )
+    return box
+
+
+def _conv_of_kernel(eqn: JaxprEqn, box: Box) -> Box:
+    """Pass the kernel's boxes: an output reads the taps that meet the image."""
+    p, (image, kernel) = eqn.params, _canonical(eqn)
+    box = box.transpose(0, *(k + 1 for k in p["dimension_numbers"].rhs_spec))
+    box = collapse(box, [1]).swapaxes(1, 2)
+    if 0 in image[:2]:
+        return np.full_like(box, NONE)
+    spec, out = p["dimension_numbers"].out_spec, eqn.outvars[0].aval.shape
+    for k, (low, _) in enumerate(p["padding"]):
+        tap = np.arange(kernel[k + 2]) * p["rhs_dilation"][k] - low
+        start = np.arange(out[spec[k + 2]]) * p["window_strides"][k]
+        place, spacing = start[:, None] + tap, p["lhs_dilation"][k]
+        last = (image[k + 2] - 1) * spacing
+        meets = (place >= 0) & (place <= last) & (place % spacing == 0)
+        box = _taps(box, k + 3, meets)
+    return box
+
+
+def _taps(box: Box, axis: int, meets: np.ndarray) -> Box:
+    """Join along an axis over the taps that each output position reads."""
+    trailing = (1,) * (box.ndim - axis - 1)
+    if meets.all() or box.shape[axis] == 1:
+        box = box.min(axis=axis, keepdims=True, initial=NONE)
+        reads_some = meets.any(axis=1)
+        if reads_some.all():
+            return box
+        return np.where(reads_some.reshape(-1, *trailing), box, NONE)
+    shape = (*box.shape[:axis], len(meets), *box.shape[axis + 1 :])
+    result = np.full(shape, NONE, np.int32)
+    for k in range(meets.shape[1]):
+        at = meets[:, k].nonzero()[0]
+        if len(at):  # a run of positions, spread by the dilation
+            reads = meets[at[0] : at[-1] + 1, k].reshape(-1, *trailing)
+            run = result[along(axis, slice(at[0], at[-1] + 1))]
+            np.minimum(run, box[along(axis, slice(k, k + 1))], out=run, where=reads)
+    return result
