@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array
 
 ArrayLike = jax.Array | np.ndarray | np.generic | bool | int | float | complex
+Precision = str | jax.lax.Precision
 
 
 def inexact(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
@@ -89,12 +90,22 @@ def promote(*arrays: Array) -> tuple[Array, ...]:
     return tuple(x.astype(dtype) for x in arrays)
 
 
+def at_least_float32(x: Array) -> Array:
+    """Return half-precision numbers as float32, others unchanged, for sums of them."""
+    return x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
+
+
 def option(name: str, value: Any, options: Sequence[Any]) -> None:
     """Require `value` to be one of the options."""
     if not any(value is o or (type(value) is type(o) and value == o) for o in options):
         listed = ", ".join(repr(o) for o in options)
         msg = f"`{name}` must be one of {listed}, got {value!r}"
         raise ValueError(msg)
+
+
+def precision(value: Precision) -> None:
+    """Require `value` to be a precision of matrix products."""
+    option("precision", value, ("default", "high", "highest", *jax.lax.Precision))
 
 
 def integer(name: str, value: Any, *, least: int) -> int:
