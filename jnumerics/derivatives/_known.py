@@ -7,13 +7,17 @@ that it is known. Here it is known when it is made of literals, of constants wit
 of nothing else; everything that an argument or an unknown constant reaches is unknown.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal, Var
 
+from jnumerics import _check
+from jnumerics.derivatives._rules._boxes import dtype_of, shape_of
 from jnumerics.derivatives._tangent import Atom, Equation, variables
 from jnumerics.derivatives._values import Value, evaluate
 
@@ -43,9 +47,7 @@ class KnownValues:
         self.cache: dict[Any, Any] = {}
         self.has_varied = False
         self._values: dict[Var, Value | None] = {}
-        self._given = {
-            v: x for v, x in values.items() if not isinstance(x, jax.core.Tracer)
-        }
+        self._given = {v: x for v, x in values.items() if _check.is_concrete(x)}
         self._makers: dict[Var, Equation] = {}
         self._varying = set(varying)
         self._equations = {v: e for e in equations for v in e.eqn.outvars}
@@ -72,16 +74,16 @@ class KnownValues:
         if value is not None:
             return list(np.moveaxis(value, -1, 0))
         equation = self._equations.get(atom) if isinstance(atom, Var) else None
-        last = len(atom.aval.shape) - 1
+        last = len(shape_of(atom)) - 1
         if equation is not None:
             eqn = equation.eqn
             if equation.name == "concatenate" and eqn.params["dimension"] == last:
                 return [column for v in eqn.invars for column in self.columns(v)]
             if equation.name == "convert_element_type":
-                dtype = atom.aval.dtype
+                dtype = dtype_of(atom)
                 found = self.columns(eqn.invars[0])
                 return [None if c is None else c.astype(dtype) for c in found]
-        return [None] * atom.aval.shape[last]
+        return [None] * shape_of(atom)[last]
 
     def _may_be_known(self, equation: Equation) -> bool:
         eqn = equation.eqn
@@ -93,7 +95,7 @@ class KnownValues:
 
     def _value(self, atom: Atom) -> Value | None:
         if isinstance(atom, Literal):
-            return Value(np.asarray(atom.val, atom.aval.dtype), atom.aval.shape)
+            return Value(np.asarray(atom.val, dtype_of(atom)), shape_of(atom))
         if atom not in self._values:
             if atom in self._given:
                 self._values[atom] = _as_value(self._given[atom])
@@ -121,10 +123,10 @@ def _is_small(equation: Equation, operands: Sequence[Value]) -> bool:
         return True  # views, and one axis
     sizes = [x.array.size for x in operands]
     compact = equation.name in _COMPACT
-    sizes += [] if compact else [v.aval.size for v in equation.eqn.outvars]
+    sizes += [] if compact else [math.prod(shape_of(v)) for v in equation.eqn.outvars]
     shapes = [x.array.shape for x in operands if x.array.ndim]
     if compact and len({len(s) for s in shapes}) == 1:
-        sizes.append(int(np.prod(np.broadcast_shapes(*shapes))))
+        sizes.append(math.prod(np.broadcast_shapes(*shapes)))
     return max(sizes, default=0) <= MAX_SIZE
 
 
@@ -136,7 +138,7 @@ _COMPACT = {
 
 
 def _as_value(x: Any) -> Value | None:
-    if jax.dtypes.issubdtype(getattr(x, "dtype", None), jax.dtypes.extended):
+    if jnp.issubdtype(jnp.result_type(x), jax.dtypes.extended):
         return None
     array = np.asarray(x)
     return Value(array, array.shape)

@@ -17,11 +17,11 @@ import jax
 import jax.extend.core as jex
 import numpy as np
 from jax.extend.core import JaxprEqn, Var
-from jax.lax import GatherScatterMode
 
 from jnumerics.derivatives._rules import apply_rule
+from jnumerics.derivatives._rules._boxes import dtype_of, shape_of
 from jnumerics.derivatives._rules._indexing import gather_places, scatter_places
-from jnumerics.derivatives._tangent import closed
+from jnumerics.derivatives._tangent import Atom, closed
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,19 @@ def evaluate(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None
         if name in _MOVES:
             return _moved(eqn, operands)
     is_exact = all(x.error == 0 for x in operands)
-    if is_exact and not any(_is_float(v.aval.dtype) for v in eqn.outvars):
+    if is_exact and not any(_is_float(dtype_of(v)) for v in eqn.outvars):
         return _by_jax(eqn, operands)
     return None
 
 
 def _by_jax(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value]:
     inputs = [Var(v.aval) for v in eqn.invars]
-    fun = jex.jaxpr_as_fun(closed([eqn.replace(invars=inputs)], inputs, eqn.outvars))
+    call = eqn.replace(invars=list[Atom](inputs))
+    fun = jex.jaxpr_as_fun(closed([call], inputs, eqn.outvars))
     with jax.ensure_compile_time_eval():
         results = fun(*(x.full for x in operands))
         return [
-            Value(np.asarray(y), v.aval.shape)
+            Value(np.asarray(y), shape_of(v))
             for y, v in zip(results, eqn.outvars, strict=True)
         ]
 
@@ -96,7 +97,7 @@ class _Operands:
 
 
 def _moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
-    data = [x.array[None] for x in operands]
+    data: list[np.ndarray | None] = [x.array[None] for x in operands]
     if eqn.primitive.name == "dynamic_slice":
         data[1:] = [None] * (len(data) - 1)
     context: Any = _Operands(eqn, operands)
@@ -105,7 +106,7 @@ def _moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
         return None
     error = max(x.error for x in operands)
     return [
-        Value(y[0], v.aval.shape, error)
+        Value(y[0], shape_of(v), error)
         for y, v in zip(results, eqn.outvars, strict=True)
     ]
 
@@ -124,7 +125,7 @@ def _evaluator(*names: str) -> Callable[[Evaluator], Evaluator]:
 
 
 def _one(eqn: JaxprEqn, array: Any, error: float = 0.0) -> list[Value]:
-    aval = eqn.outvars[0].aval
+    aval: Any = eqn.outvars[0].aval
     array = np.asarray(array).astype(aval.dtype)
     missing = len(aval.shape) - array.ndim
     return [Value(array.reshape((1,) * missing + array.shape), aval.shape, error)]
@@ -132,7 +133,7 @@ def _one(eqn: JaxprEqn, array: Any, error: float = 0.0) -> list[Value]:
 
 @_evaluator("iota")
 def _(eqn: JaxprEqn, _: Sequence[Value]) -> list[Value]:
-    shape, axis = eqn.outvars[0].aval.shape, eqn.params["dimension"]
+    shape, axis = shape_of(eqn.outvars[0]), eqn.params["dimension"]
     return _one(
         eqn, np.arange(shape[axis]).reshape(-1, *(1,) * (len(shape) - axis - 1))
     )
@@ -157,7 +158,7 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
 
 @_evaluator(*_ARITHMETIC)
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
-    name, dtype = eqn.primitive.name, eqn.outvars[0].aval.dtype
+    name, dtype = eqn.primitive.name, dtype_of(eqn.outvars[0])
     arrays = [x.array for x in operands]
     if not _is_float(dtype):
         if name == "div":
@@ -212,7 +213,7 @@ _DISCRETE: dict[str, Callable[..., Any]] = {
 
 @_evaluator(*_DISCRETE)
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
-    if any(x.error for x in operands) or _is_float(eqn.outvars[0].aval.dtype):
+    if any(x.error for x in operands) or _is_float(dtype_of(eqn.outvars[0])):
         return None
     return _one(eqn, _DISCRETE[eqn.primitive.name](*(x.array for x in operands)))
 
@@ -258,7 +259,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
 
 @_evaluator("convert_element_type")
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
-    (x,), dtype = operands, eqn.outvars[0].aval.dtype
+    (x,), dtype = operands, dtype_of(eqn.outvars[0])
     before, after = _is_float(x.array.dtype), _is_float(dtype)
     if not before and not after:
         return _one(eqn, x.array)
@@ -269,7 +270,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         difference = np.abs(converted.astype(float) - x.array.astype(float))
         error = x.error + float(difference.max(initial=0))
         return _one(eqn, converted, error) if np.isfinite(error) else None
-    if dtype == bool:
+    if np.issubdtype(dtype, np.bool_):
         is_sure = x.error == 0 or bool((np.abs(x.array) > x.error).all())
         return _one(eqn, x.array != 0) if is_sure else None
     in_range = np.isfinite(x.array).all() and (np.abs(x.array) < 2.0**31).all()
@@ -336,7 +337,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
 @_evaluator("pad")
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
     x, value = operands
-    aval = eqn.outvars[0].aval
+    aval: Any = eqn.outvars[0].aval
     spread = np.full(aval.shape, value.array.ravel()[0], x.array.dtype)
     places = []
     for size, (low, _, interior) in zip(
@@ -370,7 +371,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, indices = operands
     columns = list(np.moveaxis(indices.full, -1, 0))
     places = gather_places(eqn, columns, x.shape)
-    if places.outside.any() or 0 in eqn.outvars[0].aval.shape:
+    if places.outside.any() or 0 in shape_of(eqn.outvars[0]):
         return None
     index = [np.zeros((), int) if i is None else i for i in places.index]
     return _one(eqn, x.full[tuple(index)], x.error)
@@ -397,6 +398,3 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     else:
         result[tuple(place)] = updates.full
     return _one(eqn, result, max(x.error, updates.error))
-
-
-__all__ = ["GatherScatterMode", "Value", "evaluate"]

@@ -18,6 +18,16 @@ Box = np.ndarray
 NONE = np.int32(2**30)
 
 
+def shape_of(atom: Any) -> tuple[int, ...]:
+    """Return the shape of a variable or a literal."""
+    return atom.aval.shape
+
+
+def dtype_of(atom: Any) -> np.dtype:
+    """Return the dtype of a variable or a literal."""
+    return atom.aval.dtype
+
+
 class Body(Protocol):
     """A jaxpr among an equation's parameters, ready to be passed through."""
 
@@ -97,7 +107,7 @@ def apply(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[
     if results is None:
         results = join_all(eqn, boxes)
     return [
-        nothing(len(box), box.ndim - 1) if 0 in v.aval.shape else box
+        nothing(len(box), box.ndim - 1) if 0 in shape_of(v) else box
         for box, v in zip(results, eqn.outvars, strict=True)
     ]
 
@@ -117,7 +127,7 @@ def apply_rule(
 def join_all(eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     """Let every output depend on all that enters: the rule where there is no rule."""
     total = join(flat_box(box) for box in boxes if box is not None)
-    return [total.reshape(-1, *(1,) * len(v.aval.shape)) for v in eqn.outvars]
+    return [total.reshape(-1, *(1,) * len(shape_of(v))) for v in eqn.outvars]
 
 
 def join(boxes: Iterable[Box]) -> Box:
@@ -156,7 +166,7 @@ def present(boxes: Sequence[Box | None], atoms: Sequence[Atom]) -> list[Box]:
     """Put the empty box where an atom is no tangent."""
     rows = next(len(box) for box in boxes if box is not None)
     return [
-        nothing(rows, len(v.aval.shape)) if box is None else box
+        nothing(rows, len(shape_of(v))) if box is None else box
         for box, v in zip(boxes, atoms, strict=True)
     ]
 

@@ -20,6 +20,7 @@ from jnumerics.derivatives._rules._boxes import (
     flat_box,
     join,
     nothing,
+    shape_of,
 )
 from jnumerics.derivatives._tangent import open_jaxpr
 
@@ -123,7 +124,7 @@ class _Scan:
     def is_short(self) -> bool:
         """Whether following it step by step is cheap; a pass alone has no steps."""
         return (
-            0 < self.length
+            self.length > 0
             and self.length * max(self.body.length, 1) <= MAX_EQUATIONS
             and self.length * self.body.size * self.rows <= MAX_ENTRIES
         )
@@ -286,7 +287,7 @@ def fixpoint(
 
 
 def _same_rank(outer: Any, inner: Any) -> bool:
-    return len(outer.aval.shape) == len(inner.aval.shape)
+    return len(shape_of(outer)) == len(shape_of(inner))
 
 
 def _equal(old: Boxes, new: Boxes) -> bool:
@@ -296,4 +297,4 @@ def _equal(old: Boxes, new: Boxes) -> bool:
 
 def _empty_for(boxes: Boxes, v: Any) -> Box:
     rows = next(len(box) for box in boxes if box is not None)
-    return nothing(rows, len(v.aval.shape))
+    return nothing(rows, len(shape_of(v)))

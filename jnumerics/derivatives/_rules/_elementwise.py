@@ -13,6 +13,7 @@ from jnumerics.derivatives._rules._boxes import (
     compact,
     join,
     present,
+    shape_of,
 )
 
 _LINEAR = (
@@ -37,14 +38,14 @@ _IGNORED = (
 
 @RULES.rule(*_LINEAR.split(), *_OTHERS.split(), ignores=_IGNORED)
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    rank = len(eqn.outvars[0].aval.shape)
+    rank = len(shape_of(eqn.outvars[0]))
     joined = join(_aligned(box, rank) for box in boxes if box is not None)
     return [joined] * len(eqn.outvars)
 
 
 @RULES.rule("select_n")
 def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    rank = len(eqn.outvars[0].aval.shape)
+    rank = len(shape_of(eqn.outvars[0]))
     which, *cases = (_aligned(box, rank) for box in present(boxes, eqn.invars))
     chosen = context.known(eqn.invars[0]) if boxes[0] is None else None
     if chosen is None:

@@ -22,8 +22,8 @@ from jnumerics.derivatives._rules._boxes import (
     compact,
     expand,
     join,
-    nothing,
     present,
+    shape_of,
 )
 
 _MODES = (
@@ -63,7 +63,7 @@ def gather_places(
         batching=dict(
             zip(dn.operand_batching_dims, dn.start_indices_batching_dims, strict=True)
         ),
-        result=eqn.outvars[0].aval.shape,
+        result=shape_of(eqn.outvars[0]),
         is_clipped=is_clipped,
     )
 
@@ -73,7 +73,7 @@ def scatter_places(
 ) -> Places:
     """Read where each element of a scatter's updates goes."""
     p, dn = eqn.params, eqn.params["dimension_numbers"]
-    updates = eqn.invars[2].aval.shape
+    updates = shape_of(eqn.invars[2])
     hidden = {*dn.inserted_window_dims, *dn.operand_batching_dims}
     window = [axis for axis in range(len(shape)) if axis not in hidden]
     window_dims = dict(zip(window, dn.update_window_dims, strict=True))
@@ -151,7 +151,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
     box = boxes[0]
     if box is None or boxes[1] is not None or eqn.params["mode"] not in _MODES:
         return None
-    shape, rank = eqn.invars[0].aval.shape, len(eqn.outvars[0].aval.shape)
+    shape, rank = shape_of(eqn.invars[0]), len(shape_of(eqn.outvars[0]))
     places = gather_places(eqn, context.columns(eqn.invars[1]), shape)
     first = np.zeros((1,) * rank, np.int64)
     indices = []
@@ -176,11 +176,11 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
     if len(boxes) != 3 or boxes[1] is not None or eqn.params["mode"] not in _MODES:
         return None
     operand, _, updates = present(boxes, eqn.invars)
-    shape = eqn.invars[0].aval.shape
-    if 0 in eqn.invars[2].aval.shape:
+    shape = shape_of(eqn.invars[0])
+    if 0 in shape_of(eqn.invars[2]):
         return [operand]
     places = scatter_places(eqn, context.columns(eqn.invars[1]), shape)
-    scattered, covered = _scattered(updates, places, shape, eqn.invars[2].aval.shape)
+    scattered, covered = _scattered(updates, places, shape, shape_of(eqn.invars[2]))
     replaces = eqn.primitive.name == "scatter" and eqn.params["update_jaxpr"] is None
     if replaces and covered is not None:
         operand = np.where(covered, NONE, operand)
@@ -196,73 +196,47 @@ def _scattered(
     operand (plain), those that index columns or the bounds need, and the rest, which
     is joined.
     """
-    rank = len(updates)
-    plain = _plain_axes(places, shape, updates)
-    indexed = [
-        k
-        for k, index in enumerate(places.index)
-        if index is not None and k not in plain
-    ]
-    needs = [places.index[k] for k in indexed] + [places.outside]
-    needed = [
-        d
-        for d in range(rank)
-        if d not in plain.values()
-        and any(i.shape[d] > 1 for i in needs if i is not None)
-    ]
-    box = collapse(box, [d for d in range(rank) if d not in (*plain.values(), *needed)])
-    box = expand(box, needed, updates)
-    box = box.transpose(
-        0,
-        *(
-            d + 1
-            for d in (
-                *plain.values(),
-                *needed,
-                *(d for d in range(rank) if d not in (*plain.values(), *needed)),
-            )
-        ),
-    )
+    known = {k: i for k, i in enumerate(places.index) if i is not None}
+    plain = _plain_axes(known, places.outside, shape)
+    indexed = {k: i for k, i in known.items() if k not in plain}
+    arrays = [*indexed.values(), places.outside]
+    others = [d for d in range(len(updates)) if d not in plain.values()]
+    needed = [d for d in others if any(i.shape[d] > 1 for i in arrays)]
+    rest = [d for d in others if d not in needed]
+    box = expand(collapse(box, rest), needed, updates)
+    box = box.transpose(0, *(d + 1 for d in (*plain.values(), *needed, *rest)))
     kept = box.shape[: 1 + len(plain)]
     box = box.reshape(*kept, -1)
 
-    sizes = [shape[k] for k in indexed]
-    number = np.zeros((1,) * rank, np.int64)
-    for k in indexed:
-        number = number * shape[k] + places.index[k]
-    spread = [updates[d] if d in needed else 1 for d in range(rank)]
-    number = np.broadcast_to(number, spread).ravel()
+    spread = [size if d in needed else 1 for d, size in enumerate(updates)]
+    number = np.zeros(spread, np.int64)
+    for k, index in indexed.items():
+        number = number * shape[k] + index
     inside = ~np.broadcast_to(places.outside, spread).ravel()
-    flat, hit = _minimum_at(box[..., inside], number[inside], math.prod(sizes))
+    sizes = [shape[k] for k in indexed]
+    flat, hit = _minimum_at(box[..., inside], number.ravel()[inside], math.prod(sizes))
 
-    order = [*plain, *indexed]
-    rest = [k for k in range(len(shape)) if k not in order]
-    result = flat.reshape(*kept, *sizes, *(1,) * len(rest))
-    back = np.argsort([*order, *rest]).astype(int)
+    unknown = [k for k in range(len(shape)) if k not in known]
+    back = np.argsort([*plain, *indexed, *unknown]).astype(int)
+    result = flat.reshape(*kept, *sizes, *(1,) * len(unknown))
     result = result.transpose(0, *(back + 1))
-    if rest:
+    if unknown:
         return result, None
-    covered = hit.reshape(*(1,) * len(plain), *sizes).transpose(back)
-    return result, covered
+    return result, hit.reshape(*(1,) * len(plain), *sizes).transpose(back)
 
 
 def _plain_axes(
-    places: Places, shape: Sequence[int], updates: Sequence[int]
+    known: dict[int, np.ndarray], outside: np.ndarray, shape: Sequence[int]
 ) -> dict[int, int]:
     """Return the operand's axes that one axis of the updates runs along, whole."""
     plain = {}
-    for axis, index in enumerate(places.index):
-        if index is None or index.size != shape[axis]:
-            continue
+    for axis, index in known.items():
         varies = [d for d, length in enumerate(index.shape) if length > 1]
-        if len(varies) != 1 or not np.array_equal(
-            index.ravel(), np.arange(shape[axis])
-        ):
-            continue
-        (d,) = varies
-        others = [i for k, i in enumerate(places.index) if k != axis and i is not None]
-        if all(i.shape[d] == 1 for i in [*others, places.outside]):
-            plain[axis] = d
+        is_whole = index.size == shape[axis] and len(varies) == 1
+        if is_whole and np.array_equal(index.ravel(), np.arange(shape[axis])):
+            others = [i for k, i in known.items() if k != axis]
+            if all(i.shape[varies[0]] == 1 for i in (*others, outside)):
+                plain[axis] = varies[0]
     return plain
 
 

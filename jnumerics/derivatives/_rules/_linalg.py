@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from jax.extend.core import JaxprEqn
 
-from jnumerics.derivatives._rules._boxes import RULES, Box, Context, collapse, join
+from jnumerics.derivatives._rules._boxes import (
+    RULES,
+    Box,
+    Context,
+    collapse,
+    join,
+    shape_of,
+)
 from jnumerics.derivatives._rules._reduction import running
 
 
@@ -16,7 +23,7 @@ from jnumerics.derivatives._rules._reduction import running
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     # The inverse of a triangular matrix is triangular: a running join.
     a, b = boxes
-    p, rank = eqn.params, len(eqn.outvars[0].aval.shape)
+    p, rank = eqn.params, len(shape_of(eqn.outvars[0]))
     parts = [] if a is None else [collapse(a, [rank - 2, rank - 1])]
     if b is not None:
         is_lower = p["lower"] != p["transpose_a"]
@@ -28,7 +35,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
 
 @RULES.rule("tridiagonal_solve", ignores="perturb_singular")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    rank = len(eqn.outvars[0].aval.shape)
+    rank = len(shape_of(eqn.outvars[0]))
     parts = []
     for k, box in enumerate(boxes):
         if (
@@ -42,7 +49,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
 
 @RULES.rule("fft", reads="fft_lengths", ignores="fft_type")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
-    rank = len(eqn.outvars[0].aval.shape)
+    rank = len(shape_of(eqn.outvars[0]))
     return [collapse(boxes[0], range(rank - len(eqn.params["fft_lengths"]), rank))]
 
 
@@ -65,7 +72,7 @@ def _matrix(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
     (box,) = boxes
     n = box.ndim - 3  # batch axes
     joined = collapse(box, [n, n + 1])
-    shapes = [v.aval.shape for v in eqn.outvars]
+    shapes = [shape_of(v) for v in eqn.outvars]
     return [joined.reshape(joined.shape[: n + 1] + (1,) * (len(s) - n)) for s in shapes]
 
 
@@ -75,7 +82,7 @@ for _name, _parameters in _MATRIX.items():
 
 @RULES.rule("householder_product")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    rank = len(eqn.outvars[0].aval.shape)
+    rank = len(shape_of(eqn.outvars[0]))
     a, tau = boxes  # (..., m, n), (..., k)
     parts = [] if a is None else [collapse(a, [rank - 2, rank - 1])]
     parts += [] if tau is None else [collapse(tau, [rank - 2])[..., None]]

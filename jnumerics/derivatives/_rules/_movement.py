@@ -20,6 +20,7 @@ from jnumerics.derivatives._rules._boxes import (
     nothing,
     pad_axis,
     present,
+    shape_of,
 )
 
 Boxes = Sequence[Box | None]
@@ -38,14 +39,14 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
 
 @RULES.rule("reshape", reads="new_sizes dimensions", ignores="sharding")
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    box, shape = boxes[0], eqn.invars[0].aval.shape
+    box, shape = boxes[0], shape_of(eqn.invars[0])
     if len(boxes) != 1 or box is None:
         return None
     order = eqn.params["dimensions"]
     if order is not None:
         box = box.transpose(0, *(axis + 1 for axis in order))
         shape = tuple(shape[axis] for axis in order)
-    return [reshape(box, shape, eqn.outvars[0].aval.shape)]
+    return [reshape(box, shape, shape_of(eqn.outvars[0]))]
 
 
 def reshape(box: Box, shape: Sequence[int], new: Sequence[int]) -> Box:
@@ -107,7 +108,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 @RULES.rule("rev", reads="dimensions")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
-    return [np.flip(boxes[0], [axis + 1 for axis in eqn.params["dimensions"]])]
+    return [np.flip(boxes[0], tuple(axis + 1 for axis in eqn.params["dimensions"]))]
 
 
 @RULES.rule("slice", reads="start_indices limit_indices strides")
@@ -136,13 +137,13 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
     axis = eqn.params["dimension"]
     parts = [
-        (box, v.aval.shape)
+        (box, shape_of(v))
         for box, v in zip(present(boxes, eqn.invars), eqn.invars, strict=True)
-        if v.aval.shape[axis] > 0
+        if shape_of(v)[axis] > 0
     ]
     if not parts:
         return [
-            nothing(len(present(boxes, eqn.invars)[0]), len(eqn.outvars[0].aval.shape))
+            nothing(len(present(boxes, eqn.invars)[0]), len(shape_of(eqn.outvars[0])))
         ]
     first = parts[0][0]
     if all(b.shape[axis + 1] == 1 and np.array_equal(b, first) for b, _ in parts):
@@ -161,7 +162,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
     box, value = present(boxes, eqn.invars)
     config = eqn.params["padding_config"]
-    shape = eqn.invars[0].aval.shape
+    shape = shape_of(eqn.invars[0])
     moved = [axis for axis, amount in enumerate(config) if tuple(amount) != (0, 0, 0)]
     box = expand(box, moved, shape)
     inside = np.zeros((1, *(1,) * len(shape)), np.int32)
@@ -187,7 +188,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 @RULES.rule("dynamic_slice", reads="slice_sizes")
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    box, shape = boxes[0], eqn.invars[0].aval.shape
+    box, shape = boxes[0], shape_of(eqn.invars[0])
     if box is None or any(b is not None for b in boxes[1:]):
         return None
     sizes = eqn.params["slice_sizes"]
@@ -205,17 +206,17 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     if any(b is not None for b in boxes[2:]):
         return None
     box, update = present(boxes[:2], eqn.invars[:2])
-    shape, sizes = eqn.invars[0].aval.shape, eqn.invars[1].aval.shape
+    shape, sizes = shape_of(eqn.invars[0]), shape_of(eqn.invars[1])
     if 0 in sizes:
         return [box]
     starts = _starts(context, eqn.invars[2 : 2 + len(shape)], shape, sizes)
     part = [axis for axis, size in enumerate(sizes) if size != shape[axis]]
     if all(start is not None for start in starts):
+        region = [slice(None)] * len(shape)
+        for axis in part:
+            start = starts[axis] or 0
+            region[axis] = slice(start, start + sizes[axis])
         box = expand(box, part, shape).copy()
-        region = [
-            slice(start, start + size) if axis in part else slice(None)
-            for axis, (start, size) in enumerate(zip(starts, sizes, strict=True))
-        ]
         box[(slice(None), *region)] = NONE  # written over
     for axis in part:
         start = starts[axis]

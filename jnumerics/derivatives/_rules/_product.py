@@ -13,6 +13,7 @@ from jnumerics.derivatives._rules._boxes import (
     along,
     collapse,
     join,
+    shape_of,
 )
 from jnumerics.derivatives._rules._window import windowed
 
@@ -24,7 +25,7 @@ from jnumerics.derivatives._rules._window import windowed
 )
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     contracted, batch = eqn.params["dimension_numbers"]
-    ranks = [len(v.aval.shape) for v in eqn.invars]
+    ranks = [len(shape_of(v)) for v in eqn.invars]
     free = [
         [k for k in range(rank) if k not in contracted[side] and k not in batch[side]]
         for side, rank in enumerate(ranks)
@@ -60,7 +61,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
 def _canonical(eqn: JaxprEqn) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the shapes (batch, feature, *space) and (out, in, *space)."""
     spec = eqn.params["dimension_numbers"]
-    lhs, rhs = (v.aval.shape for v in eqn.invars)
+    lhs, rhs = (shape_of(v) for v in eqn.invars)
     return tuple(lhs[k] for k in spec.lhs_spec), tuple(rhs[k] for k in spec.rhs_spec)
 
 
@@ -102,7 +103,7 @@ def _conv_of_kernel(eqn: JaxprEqn, box: Box) -> Box:
     box = collapse(box, [1]).swapaxes(1, 2)
     if 0 in image[:2]:
         return np.full_like(box, NONE)
-    spec, out = p["dimension_numbers"].out_spec, eqn.outvars[0].aval.shape
+    spec, out = p["dimension_numbers"].out_spec, shape_of(eqn.outvars[0])
     for k, (low, _) in enumerate(p["padding"]):
         tap = np.arange(kernel[k + 2]) * p["rhs_dilation"][k] - low
         start = np.arange(out[spec[k + 2]]) * p["window_strides"][k]

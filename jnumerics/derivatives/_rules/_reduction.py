@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from jnumerics.derivatives._rules._boxes import RULES, Box, Context, collapse, join
+from jnumerics.derivatives._rules._boxes import (
+    RULES,
+    Box,
+    Context,
+    collapse,
+    join,
+    shape_of,
+)
 
 
 @RULES.rule(
@@ -21,7 +28,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     # operands of one shape, then their initial values; any may enter any output
     n, axes = len(boxes) // 2, eqn.params["dimensions"]
-    rank = len(eqn.outvars[0].aval.shape)
+    rank = len(shape_of(eqn.outvars[0]))
     parts = [_reduced(box, axes) for box in boxes[:n] if box is not None]
     parts += [b.reshape(-1, *(1,) * rank) for b in boxes[n:] if b is not None]
     return [join(parts)] * len(eqn.outvars)

@@ -14,6 +14,7 @@ from jnumerics.derivatives._rules._boxes import (
     along,
     join,
     pad_axis,
+    shape_of,
 )
 
 _READS = "window_dimensions window_strides padding base_dilation window_dilation"
@@ -27,7 +28,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 @RULES.rule("reduce_window", reads=_READS, ignores="jaxpr consts")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     # operands of one shape, then their initial values; any may enter any output
-    n, rank = len(boxes) // 2, len(eqn.outvars[0].aval.shape)
+    n, rank = len(boxes) // 2, len(shape_of(eqn.outvars[0]))
     parts = [_pooled(eqn, box) for box in boxes[:n] if box is not None]
     parts += [b.reshape(-1, *(1,) * rank) for b in boxes[n:] if b is not None]
     return [join(parts)] * len(eqn.outvars)
@@ -47,7 +48,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box] | Non
     box, p = boxes[0], eqn.params
     if box is None or boxes[1] is not None:
         return None
-    source, operand = (v.aval.shape for v in eqn.invars)
+    source, operand = (shape_of(v) for v in eqn.invars)
     for axis, window in enumerate(p["window_dimensions"]):
         stride, (low, _) = p["window_strides"][axis], p["padding"][axis]
         spread = (source[axis] - 1) * stride + 1 if source[axis] else 0
@@ -61,7 +62,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box] | Non
 
 def _pooled(eqn: JaxprEqn, box: Box) -> Box:
     p: dict[str, Any] = eqn.params
-    shape = eqn.invars[0].aval.shape
+    shape = shape_of(eqn.invars[0])
     for axis, size in enumerate(shape):
         low, high = p["padding"][axis]
         box = windowed(

@@ -1,10 +1,6 @@
-"""Dependence boxes: which inputs each output's derivative may depend on, by proof.
+"""Boxes pass from the tangents of the inputs through every linear equation."""
 
-Boxes pass from the tangents of the inputs through every linear equation by the rules
-of `_rules`; see `_rules/_boxes.py` for what a box is. The result holds at every value of
-the inputs, because the program was traced from shapes alone.
-"""
-
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +9,8 @@ from jax.extend.core import Var
 
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._rules import apply
-from jnumerics.derivatives._rules._boxes import NONE, Box
+from jnumerics.derivatives._rules._boxes import NONE, Box, shape_of
 from jnumerics.derivatives._tangent import (
-    Atom,
     Equation,
     Program,
     flatten,
@@ -60,7 +55,9 @@ class _Body:
         self._linear = [e for e, linear in pairs if linear]
         self.reached = [is_var(v) and v in flat.reached for v in flat.outputs]
         self.length = sum(map(_count, (e.eqn for e in self._linear)))
-        self.size = sum(v.aval.size for e in self._linear for v in e.eqn.outvars)
+        self.size = sum(
+            math.prod(shape_of(v)) for e in self._linear for v in e.eqn.outvars
+        )
 
     def __call__(
         self,
@@ -73,7 +70,7 @@ class _Body:
             v: b for v, b in zip(self._inputs, boxes, strict=True) if b is not None
         }
         found = _propagate(self._linear, seeds, _Context(known, self._bodies))
-        outputs = [found.get(v) if is_var(v) else None for v in self._outputs]
+        outputs = [found.get(v) if isinstance(v, Var) else None for v in self._outputs]
         return outputs, known.has_varied
 
     def values(self, values: Sequence[Any]) -> list[Any]:
@@ -116,7 +113,7 @@ def _propagate(
     found = dict(seeds)
     for equation in equations:
         eqn = equation.eqn
-        boxes = [found.get(v) if is_var(v) else None for v in eqn.invars]
+        boxes = [found.get(v) if isinstance(v, Var) else None for v in eqn.invars]
         if any(box is not None for box in boxes):
             found.update(zip(eqn.outvars, apply(context, eqn, boxes), strict=True))
     return found
@@ -150,6 +147,3 @@ def batch_index(shape: Sequence[int], axis: int) -> Box:
 def known_values(program: Program) -> KnownValues:
     """Return what is known of a program's primal part."""
     return KnownValues(program.primal, program.consts)
-
-
-__all__ = ["Atom", "batch_index", "known_values", "own_index", "propagate"]

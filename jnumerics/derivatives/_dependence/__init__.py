@@ -1,0 +1,28 @@
+"""Dependence boxes: which inputs each output's derivative may depend on, by proof.
+
+Boxes pass from the tangents of the inputs through every linear equation by the rules
+of `_rules`; see `_rules/_boxes.py` for what a box is. The result holds at every value of
+the inputs, because the program was traced from shapes alone.
+"""
+
+from jnumerics.derivatives._dependence._blocks import Loss
+from jnumerics.derivatives._dependence._mixing import Mixing, mixing
+from jnumerics.derivatives._dependence._propagate import (
+    batch_index,
+    known_values,
+    own_index,
+    propagate,
+)
+from jnumerics.derivatives._dependence._result import Dependence, dependence
+
+__all__ = [
+    "Dependence",
+    "Loss",
+    "Mixing",
+    "batch_index",
+    "dependence",
+    "known_values",
+    "mixing",
+    "own_index",
+    "propagate",
+]

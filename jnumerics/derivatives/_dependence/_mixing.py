@@ -1,0 +1,124 @@
+"""Where samples mix: the first equation at which two of them meet, or leave their row."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jax.extend.core import Var
+
+from jnumerics.derivatives._dependence._propagate import propagate
+from jnumerics.derivatives._known import KnownValues
+from jnumerics.derivatives._rules._boxes import NONE, Box, shape_of
+from jnumerics.derivatives._tangent import Equation, Program
+
+
+class Mixing(NamedTuple):
+    """Samples that an output reads although they are not its own.
+
+    Attributes:
+        operation: The primitive where it happens first.
+        line: The user's file and line.
+        leaf: Which leaf of the result.
+        element: An element of that leaf.
+        inputs: The lowest and the highest input sample that it may read.
+        samples: All samples of that leaf which read another one.
+    """
+
+    operation: str
+    line: str
+    leaf: int
+    element: tuple[int, ...]
+    inputs: tuple[int, int]
+    samples: np.ndarray
+
+
+def mixing(
+    program: Program,
+    known: KnownValues,
+    seeds: Mapping[Var, Box],
+    axes: Sequence[int],
+) -> Mixing | None:
+    """Find where samples mix; None is the proof that they do not.
+
+    Args:
+        program: The tangent program.
+        known: Its known values.
+        seeds: Boxes of its tangents that follow the batch axis alone (`batch_index`).
+        axes: The batch axis of each output.
+    """
+    found = propagate(program.linear, seeds, known)
+    n = max((-int(box[1].min(initial=0)) + 1 for box in seeds.values()), default=0)
+    for leaf, (v, axis) in enumerate(zip(program.outputs, axes, strict=True)):
+        if v is None:
+            continue
+        shape = shape_of(v)
+        strays = np.broadcast_to(~is_own(found[v], axis, shape[axis]), shape)
+        if strays.any():
+            index = tuple(int(k) for k in np.argwhere(strays)[0])
+            low, high = np.broadcast_to(found[v], (2, *shape))[(slice(None), *index)]
+            equation = culprit(
+                program.linear, found, v, lambda v: _is_aligned(found[v], v, n)
+            )
+            others = tuple(k for k in range(len(shape)) if k != axis)
+            return Mixing(
+                equation.name if equation else "the result itself",
+                equation.line if equation else "an unknown line",
+                leaf,
+                index,
+                (int(low), -int(high)),
+                strays.any(axis=others).nonzero()[0],
+            )
+    return None
+
+
+def is_own(box: Box, axis: int, size: int) -> np.ndarray:
+    """Whether each element reads its own index along an axis alone, or nothing."""
+    rank = box.ndim - 1
+    own = np.arange(size).reshape([-1 if k == axis else 1 for k in range(rank)])
+    return (box[0] == NONE) | ((box[0] == own) & (-box[1] == own))
+
+
+def culprit(
+    equations: Sequence[Equation],
+    found: Mapping[Var, Box],
+    output: Var,
+    is_aligned: Callable[[Var], bool],
+) -> Equation | None:
+    """Walk back from an output to the equation where its boxes went astray.
+
+    If two inputs meet in it, that is the first equation at which they meet; otherwise
+    the one whose operands still stand in line.
+    """
+    makers = {v: e for e in equations for v in e.eqn.outvars}
+    is_good = _is_single if not _is_single(found[output]) else None
+
+    def strays(v: Var) -> bool:
+        return not (is_good(found[v]) if is_good else is_aligned(v))
+
+    equation = makers.get(output)
+    while equation is not None:
+        operands = [v for v in equation.eqn.invars if isinstance(v, Var) and v in found]
+        stray = next((v for v in operands if strays(v) and v in makers), None)
+        if stray is None:
+            return equation
+        equation = makers[stray]
+    return None
+
+
+def _is_single(box: Box) -> bool:
+    lows, highs = np.split(box, 2)
+    return bool(((lows == NONE) | (lows == -highs)).all())
+
+
+def _is_aligned(box: Box, v: Var, n: int) -> bool:
+    """Whether samples stand in line along an axis, or along the first part of one."""
+    nothing = box[0] == NONE
+    if nothing.all():
+        return True
+    for axis, size in enumerate(shape_of(v)):
+        if n and size and size % n == 0:
+            own = np.arange(size) // (size // n)
+            own = own.reshape([-1 if k == axis else 1 for k in range(box.ndim - 1)])
+            if (nothing | ((box[0] == own) & (-box[1] == own))).all():
+                return True
+    return False
