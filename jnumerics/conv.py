@@ -54,7 +54,8 @@ _AXES = {
 
 _PADDINGS = ("VALID", "SAME", "SAME_LOWER")
 
-# Measured on CPUs: below, XLA's convolution beats its matrix product.
+# Measured on CPUs: below, XLA's convolution beats its matrix product. The kernel's
+# derivative has its own bounds, also measured.
 _LEAST_CONTRACTED = 17
 
 # Measured on CPUs: beyond, the convolution catches up; and the program grows.
@@ -296,17 +297,19 @@ def _pointwise(x: Array, kernel: Array, options: _Options) -> Array:
 def _pointwise_jvp(
     options: _Options, primals: tuple[Array, Array], tangents: tuple
 ) -> tuple[Array, Array]:
-    # Each term as reverse mode likes it: that of x contracts c_out there, that of the
-    # kernel the pixels.
+    # Each term in the form that is fast in reverse mode, where that of x sums over the
+    # output channels and that of the kernel over the pixels.
     (x, kernel), (dx, dkernel) = primals, tangents
     *_, i, o = _AXES[options.layout].kernel
     c_in, c_out = kernel.shape[i], kernel.shape[o]
+    is_wide = c_out >= _LEAST_CONTRACTED and c_in <= 8 * c_out
     terms = []
     if not isinstance(dx, SymbolicZero):
         pays = c_out >= _LEAST_CONTRACTED
         terms.append((_pixel_product if pays else _convolve)(dx, kernel, options))
     if not isinstance(dkernel, SymbolicZero):
-        pays = options.layout == "NHWC" or c_in * c_out >= _LEAST_CONTRACTED**2
+        is_last = options.layout == "NHWC"
+        pays = is_wide or c_in <= 32 if is_last else is_wide and c_in > 32
         terms.append((_pixel_product if pays else _convolve)(x, dkernel, options))
     return _pointwise(x, kernel, options), sum(terms[1:], terms[0])
 
