@@ -14,15 +14,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal, Var
+from jax.extend.core import JaxprEqn, Literal, Var
 
 from jnumerics import _check
-from jnumerics.derivatives._rules._boxes import dtype_of, shape_of
-from jnumerics.derivatives._tangent import Atom, Equation, variables
+from jnumerics.derivatives._rules._boxes import dtype_of, is_index, shape_of
+from jnumerics.derivatives._scan import scan_roles
+from jnumerics.derivatives._tangent import (
+    Atom,
+    Equation,
+    Flat,
+    flatten,
+    variables,
+)
 from jnumerics.derivatives._values import Value, evaluate
 
 MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time
-_LOOPS = {"while", "scan", "cond"}  # could run for long, and never make an index
+MAX_STEPS = 4000  # equations evaluated while following a scan's indices
 
 
 class KnownValues:
@@ -48,14 +55,14 @@ class KnownValues:
         self.has_varied = False
         self._values: dict[Var, Value | None] = {}
         self._given = {v: x for v, x in values.items() if _check.is_concrete(x)}
-        self._makers: dict[Var, Equation] = {}
         self._varying = set(varying)
         self._equations = {v: e for e in equations for v in e.eqn.outvars}
+        self._makers: dict[Var, Equation] = {}  # of what may turn out to be known
         for equation in equations:
-            if self._may_be_known(equation):
-                self._makers.update(dict.fromkeys(equation.eqn.outvars, equation))
-                if not self._varying.isdisjoint(variables(equation)):
-                    self._varying.update(equation.eqn.outvars)
+            outvars = self._candidates(equation)
+            self._makers.update(dict.fromkeys(outvars, equation))
+            if outvars and not self._varying.isdisjoint(variables(equation)):
+                self._varying.update(outvars)
 
     def __call__(self, atom: Atom) -> np.ndarray | None:
         """Return the value of an atom, or None where it is unknown."""
@@ -85,36 +92,119 @@ class KnownValues:
                 return [None if c is None else c.astype(dtype) for c in found]
         return [None] * shape_of(atom)[last]
 
-    def _may_be_known(self, equation: Equation) -> bool:
+    def _candidates(self, equation: Equation) -> list[Any]:
+        """Return the results that may be known: of loops and branches, indices."""
         eqn = equation.eqn
-        return (
-            equation.name not in _LOOPS
-            and not eqn.effects
-            and all(v in self._given or v in self._makers for v in variables(equation))
+        if eqn.effects or equation.name == "while":
+            return []
+        if equation.name in _PARTLY_KNOWN:
+            return [v for v in eqn.outvars if is_index(v)]
+        is_known = all(
+            v in self._given or v in self._makers for v in variables(equation)
         )
+        return list(eqn.outvars) if is_known else []
 
     def _value(self, atom: Atom) -> Value | None:
         if isinstance(atom, Literal):
             return Value(np.asarray(atom.val, dtype_of(atom)), shape_of(atom))
-        if atom not in self._values:
-            if atom in self._given:
-                self._values[atom] = _as_value(self._given[atom])
-            elif atom in self._makers:
-                self._evaluate(self._makers[atom])
-            else:
-                self._values[atom] = None
+        waiting = [atom]
+        while waiting:
+            v = waiting[-1]
+            if v not in self._values:
+                missing = self._missing(v)
+                if missing:
+                    waiting += missing
+                    continue
+                self._settle(v)
+            waiting.pop()
         return self._values[atom]
 
-    def _evaluate(self, equation: Equation) -> None:
-        eqn = equation.eqn
-        operands = [self._value(v) for v in eqn.invars]
-        found = [x for x in operands if x is not None]
+    def _missing(self, v: Var) -> list[Var]:
+        if v in self._given or v not in self._makers:
+            return []
+        return [u for u in variables(self._makers[v]) if u not in self._values]
+
+    def _settle(self, v: Var) -> None:
+        """Find a value whose maker's operands are settled."""
+        if v in self._given:
+            self._values[v] = _as_value(self._given[v])
+        elif v in self._makers:
+            equation = self._makers[v]
+            operands = [self._value(u) for u in equation.eqn.invars]
+            results = self._results(equation, operands)
+            self._values.update(zip(equation.eqn.outvars, results, strict=True))
+        else:
+            self._values[v] = None
+
+    def _results(
+        self, equation: Equation, operands: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
         results = None
-        if len(found) == len(operands) and _is_small(equation, found):
-            results = evaluate(eqn, found)
-        if results is None:
-            results = [None] * len(eqn.outvars)
-        self._values.update(zip(eqn.outvars, results, strict=True))
+        if equation.name in _PARTLY_KNOWN:
+            results = _PARTLY_KNOWN[equation.name](equation.eqn, operands)
+        else:
+            found = [x for x in operands if x is not None]
+            if len(found) == len(operands) and _is_small(equation, found):
+                results = evaluate(equation.eqn, found)
+        return [None] * len(equation.eqn.outvars) if results is None else results
+
+
+def _inside(flat: Flat, operands: Sequence[Value | None]) -> list[Value | None]:
+    """Return the indices among a body's outputs, from what is known of its inputs."""
+    given = dict(flat.consts)
+    pairs = zip(flat.inputs, operands, strict=True)
+    given.update((v, x.full) for v, x in pairs if x is not None)
+    known = KnownValues(flat.equations, given)
+    values = [known(v) if is_index(v) else None for v in flat.outputs]
+    return [None if x is None else _as_value(x) for x in values]
+
+
+def _chosen_branch(
+    eqn: JaxprEqn, operands: Sequence[Value | None]
+) -> Sequence[Value | None] | None:
+    index, branches = operands[0], eqn.params["branches"]
+    if index is None:
+        return None
+    branch = branches[min(max(int(index.array.item()), 0), len(branches) - 1)]
+    flat = flatten(branch, [False] * (len(operands) - 1))
+    return _inside(flat, operands[1:])
+
+
+def _all_steps(
+    eqn: JaxprEqn, operands: Sequence[Value | None]
+) -> Sequence[Value | None] | None:
+    """Follow a scan's counters, and stack the indices that its steps make."""
+    flat = flatten(eqn.params["jaxpr"], [False] * len(operands))
+    length = eqn.params["length"]
+    if not 0 < length * max(len(flat.equations), 1) <= MAX_STEPS:
+        return None
+    roles = scan_roles(eqn)
+    consts, carry = operands[: roles.n_consts], operands[roles.n_consts : roles.n_whole]
+    steps = range(length)
+    stacked = []
+    for step in reversed(steps) if eqn.params["reverse"] else steps:
+        xs = [
+            None if x is None else Value(x.full[step], x.shape[1:], x.error)
+            for x in operands[roles.n_whole :]
+        ]
+        results = _inside(flat, [*consts, *carry, *xs])
+        carry = results[: roles.n_carry]
+        stacked.append(results[roles.n_carry :])
+        if all(x is None for x in results):
+            return None
+    ordered = stacked[::-1] if eqn.params["reverse"] else stacked
+    return [*carry, *(_stacked(column) for column in zip(*ordered, strict=True))]
+
+
+def _stacked(values: Sequence[Value | None]) -> Value | None:
+    arrays = [x.full for x in values if x is not None]
+    if len(arrays) < len(values):
+        return None
+    array = np.stack(arrays)
+    return Value(array, array.shape)
+
+
+_PARTLY_KNOWN = {"cond": _chosen_branch, "scan": _all_steps}
 
 
 def _is_small(equation: Equation, operands: Sequence[Value]) -> bool:

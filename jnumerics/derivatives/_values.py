@@ -131,6 +131,17 @@ def _one(eqn: JaxprEqn, array: Any, error: float = 0.0) -> list[Value]:
     return [Value(array.reshape((1,) * missing + array.shape), aval.shape, error)]
 
 
+@_evaluator("platform_index")
+def _(eqn: JaxprEqn, _: Sequence[Value]) -> list[Value] | None:
+    # known only where one branch remains beside those inside hand-written kernels
+    outside = [
+        k
+        for k, names in enumerate(eqn.params["platforms"])
+        if names is None or not set(names) <= {"mosaic"}
+    ]
+    return _one(eqn, outside[0]) if len(outside) == 1 else None
+
+
 @_evaluator("iota")
 def _(eqn: JaxprEqn, _: Sequence[Value]) -> list[Value]:
     shape, axis = shape_of(eqn.outvars[0]), eqn.params["dimension"]

@@ -9,7 +9,7 @@ from jax.extend.core import Var
 
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._rules import apply
-from jnumerics.derivatives._rules._boxes import NONE, Box, shape_of
+from jnumerics.derivatives._rules._boxes import NONE, Box, is_index, shape_of
 from jnumerics.derivatives._tangent import (
     Equation,
     Program,
@@ -75,7 +75,7 @@ class _Body:
 
     def values(self, values: Sequence[Any]) -> list[Any]:
         known = self._known(values, ())
-        return [known(v) for v in self._outputs]
+        return [known(v) if is_index(v) else None for v in self._outputs]
 
     def _known(self, values: Sequence[Any], varying: Sequence[int]) -> KnownValues:
         given = dict(self._consts)

@@ -9,6 +9,8 @@ where the box does not change along them (`t[k]` is 1 or `s[k]`). "Depends on no
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
@@ -26,6 +28,13 @@ def shape_of(atom: Any) -> tuple[int, ...]:
 def dtype_of(atom: Any) -> np.dtype:
     """Return the dtype of a variable or a literal."""
     return atom.aval.dtype
+
+
+def is_index(v: Any) -> bool:
+    """Whether a variable holds integers or booleans."""
+    return not jnp.issubdtype(dtype_of(v), jnp.inexact) and not jnp.issubdtype(
+        dtype_of(v), jax.dtypes.extended
+    )
 
 
 class Body(Protocol):
@@ -54,7 +63,7 @@ class Body(Protocol):
         ...
 
     def values(self, values: Sequence[Any]) -> list[Any]:
-        """Return what is known of each output's value."""
+        """Return what is known of the outputs that are indices."""
         ...
 
 

@@ -18,10 +18,12 @@ from jnumerics.derivatives._rules._boxes import (
     Box,
     Context,
     flat_box,
+    is_index,
     join,
     nothing,
     shape_of,
 )
+from jnumerics.derivatives._scan import scan_roles
 from jnumerics.derivatives._tangent import open_jaxpr
 
 ROUNDS = 20  # of a fixpoint, after which what still grows is joined
@@ -31,14 +33,14 @@ MAX_ENTRIES = 20_000_000  # of their boxes
 Boxes = Sequence[Box | None]
 
 
-@RULES.rule("cond", reads="branches")
+@RULES.rule("cond", reads="branches", ignores="branches_platforms")
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     if boxes[0] is not None:
         return None
     branches, chosen = eqn.params["branches"], context.known(eqn.invars[0])
     if chosen is not None:
         branches = [branches[min(max(int(chosen), 0), len(branches) - 1)]]
-    values = [context.known(v) for v in eqn.invars[1:]]
+    values = _known_indices(context, eqn.invars[1:])
     reached = [box is not None for box in boxes[1:]]
     results = [context.body(b, reached)(boxes[1:], values)[0] for b in branches]
     return [
@@ -53,7 +55,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     n_cond, n_consts = p["cond_nconsts"], p["body_nconsts"]
     consts, carry = boxes[n_cond : n_cond + n_consts], boxes[n_cond + n_consts :]
     body, carry = _loop_body(context, p["body_jaxpr"], consts, carry, [])
-    known = [context.known(v) for v in eqn.invars[n_cond : n_cond + n_consts]]
+    known = _known_indices(context, eqn.invars[n_cond : n_cond + n_consts])
     known += [None] * len(carry)
 
     def step(carry: Boxes) -> list[Box | None]:
@@ -95,30 +97,21 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
 
 
 class _Scan:
-    """A scan's operands by their roles, which are read from shapes.
-
-    What is stacked has one axis more outside than inside; `scan` lost the parameters
-    that said so in JAX 0.12. The order is: constants, carry, stacked inputs; carry,
-    stacked outputs.
-    """
+    """A scan's boxes, and what is known of its operands, by their roles."""
 
     def __init__(self, context: Context, eqn: JaxprEqn, boxes: Boxes) -> None:
-        inner = open_jaxpr(eqn.params["jaxpr"])
-        n_carry = sum(map(_same_rank, eqn.outvars, inner.outvars))
-        n_whole = sum(map(_same_rank, eqn.invars, inner.invars))
-        n_consts = n_whole - n_carry
+        n_consts, n_carry, n_whole = scan_roles(eqn)
         self.length, self.reverse = eqn.params["length"], eqn.params["reverse"]
         self.rows = next(len(box) for box in boxes if box is not None)
         self.n_carry = n_carry
-        self.inner = inner
+        self.n_inputs = len(eqn.invars)
         self.consts, self.xs = boxes[:n_consts], boxes[n_whole:]
-        values = [context.known(v) for v in eqn.invars]
+        values = _known_indices(context, eqn.invars)
         self.known_consts = values[:n_consts]
         self.known_carry, self.known_xs = values[n_consts:n_whole], values[n_whole:]
         self.body, self.carry = _loop_body(
             context, eqn.params["jaxpr"], self.consts, boxes[n_consts:n_whole], self.xs
         )
-        self.outer = eqn.outvars
 
     @property
     def is_short(self) -> bool:
@@ -134,8 +127,7 @@ class _Scan:
         times = range(self.length)
         times = list(reversed(times) if self.reverse else times)
         uniform = all(box is None or box.shape[1] == 1 for box in self.xs)
-        n_consts, n_inputs = len(self.consts), len(self.inner.invars)
-        varying = range(n_consts, n_inputs)
+        varying = range(len(self.consts), self.n_inputs)
         carry, values, stacked = list(self.carry), list(self.known_carry), []
         for time in times:
             known_xs = [None if x is None else x[time] for x in self.known_xs]
@@ -223,7 +215,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     right = boxes[n_consts:]
     consts: list[Box | None] = [None] * n_matvec
     body, right = _loop_body(context, jaxprs.matvec, consts, right, [])
-    known = [context.known(v) for v in eqn.invars[:n_matvec]] + [None] * len(right)
+    known = _known_indices(context, eqn.invars[:n_matvec]) + [None] * len(right)
 
     def step(x: Boxes) -> list[Box | None]:
         return body([*consts, *x], known)[0]
@@ -286,8 +278,8 @@ def fixpoint(
             return carry
 
 
-def _same_rank(outer: Any, inner: Any) -> bool:
-    return len(shape_of(outer)) == len(shape_of(inner))
+def _known_indices(context: Context, atoms: Sequence[Any]) -> list[Any]:
+    return [context.known(v) if is_index(v) else None for v in atoms]
 
 
 def _equal(old: Boxes, new: Boxes) -> bool:

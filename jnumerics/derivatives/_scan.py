@@ -1,0 +1,38 @@
+"""The roles of a scan's operands, read from shapes.
+
+What is stacked has one axis more outside the body than inside. The order is:
+constants, carry, stacked inputs; carry, stacked outputs. JAX 0.12 dropped the parameters
+that said how many there are of each.
+"""
+
+from typing import Any, NamedTuple
+
+from jax.extend.core import JaxprEqn
+
+from jnumerics.derivatives._tangent import open_jaxpr
+
+
+class ScanRoles(NamedTuple):
+    """How many operands of each role a scan has.
+
+    Attributes:
+        n_consts: Constants, the first of its inputs.
+        n_carry: Carried values: the next of its inputs, and the first of its outputs.
+        n_whole: Inputs that are not stacked: both together.
+    """
+
+    n_consts: int
+    n_carry: int
+    n_whole: int
+
+
+def scan_roles(eqn: JaxprEqn) -> ScanRoles:
+    """Read the roles of a scan equation's operands."""
+    body = open_jaxpr(eqn.params["jaxpr"])
+    n_carry = sum(map(_same_rank, eqn.outvars, body.outvars))
+    n_whole = sum(map(_same_rank, eqn.invars, body.invars))
+    return ScanRoles(n_whole - n_carry, n_carry, n_whole)
+
+
+def _same_rank(outer: Any, inner: Any) -> bool:
+    return len(outer.aval.shape) == len(inner.aval.shape)
