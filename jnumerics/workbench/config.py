@@ -37,7 +37,7 @@ Count = Annotated[int, AtLeast(1)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Settings:
     """The settings that every script has."""
 
     steps: Count
@@ -46,11 +46,11 @@ class Config:
     out: Path = Path("out")
 
 
-C = typing.TypeVar("C", bound=Config)
+C = typing.TypeVar("C", bound=Settings)
 
 
 class _MismatchError(Exception):
-    """A value of another type; its text is what was expected."""
+    """A value of another type."""
 
 
 def load(cls: type[C], file: Path, flags: Mapping[str, str] | None = None) -> C:
@@ -72,7 +72,7 @@ def load(cls: type[C], file: Path, flags: Mapping[str, str] | None = None) -> C:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "settings.toml")
         ...     _ = file.write_text("steps = 10")
-        ...     load(Config, file, {"precision": "float32"}).precision
+        ...     load(Settings, file, {"precision": "float32"}).precision
         'float32'
     """
     kinds = _kinds(cls)
@@ -83,14 +83,15 @@ def load(cls: type[C], file: Path, flags: Mapping[str, str] | None = None) -> C:
             raise UsageError(msg)
         try:
             values[key] = _convert(kinds[key], value)
-        except _MismatchError as e:
-            msg = f"{file}: `{key}` must be {e}, got {value!r}"
+        except _MismatchError:
+            expected = _describe(kinds[key])
+            msg = f"{file}: `{key}` must be {expected}, got {value!r}"
             raise UsageError(msg) from None
     for key, text in (flags or {}).items():
         try:
             values[key] = _from_text(kinds[key], text)
-        except _MismatchError as e:
-            msg = f"{_flag(key)} must be {e}, got {text!r}"
+        except _MismatchError:
+            msg = f"{_flag(key)} must be {_describe(kinds[key])}, got {text!r}"
             raise UsageError(msg) from None
     for field in dataclasses.fields(cls):
         if field.name not in values and field.default is dataclasses.MISSING:
@@ -100,14 +101,14 @@ def load(cls: type[C], file: Path, flags: Mapping[str, str] | None = None) -> C:
     return cls(**values)
 
 
-def add_flags(parser: argparse.ArgumentParser, cls: type[Config]) -> None:
+def add_flags(parser: argparse.ArgumentParser, cls: type[Settings]) -> None:
     """Add a flag for every field of the dataclass `cls`, and `--config`."""
     parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
     for key, kind in _kinds(cls).items():
         parser.add_argument(_flag(key), metavar=_metavar(key), help=_describe(kind))
 
 
-def given_flags(cls: type[Config], arguments: argparse.Namespace) -> dict[str, str]:
+def given_flags(cls: type[Settings], arguments: argparse.Namespace) -> dict[str, str]:
     """Return the texts of the flags that were given, by the field's name."""
     texts = {key: getattr(arguments, key) for key in _kinds(cls)}
     return {key: text for key, text in texts.items() if text is not None}
@@ -187,7 +188,7 @@ def _convert(kind: Any, value: Any) -> Any:
         return Path(value)
     elif type(value) is kind:
         return value
-    raise _MismatchError(_describe(kind))
+    raise _MismatchError
 
 
 def _describe(kind: Any) -> str:

@@ -4,15 +4,18 @@ A process has one JAX backend, started by its first computation. The choice must
 before that, and this is the only place in the package that changes `jax.config`.
 """
 
+from typing import Any
+
 import jax
+import jax.numpy as jnp
 
 from jnumerics.workbench.config import UsageError
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def select(platform: str | None = None) -> jax.Device:
-    """Start JAX's backend on a platform, and return its first device.
+def select(platform: str | None = None) -> str:
+    """Start JAX's backend on a platform, and return what it computes on.
 
     Args:
         platform: One of "cpu", "cuda", "rocm", "tpu"; "gpu" means "cuda". None leaves
@@ -20,14 +23,14 @@ def select(platform: str | None = None) -> jax.Device:
             fastest platform that is there.
 
     Returns:
-        The device that computations run on by default.
+        The device that computations run on by default, in words.
 
     Raises:
         UsageError: If the platform is not there, or the backend runs on another one
             already; the message lists those that are there.
 
     Example:
-        >>> select().platform == jax.default_backend()
+        >>> select() in names()
         True
     """
     before = jax.config.jax_platforms
@@ -47,7 +50,7 @@ def select(platform: str | None = None) -> jax.Device:
         raise UsageError(msg) from None
     if device != jax.devices()[0]:
         jax.config.update("jax_default_device", device)
-    return device
+    return _describe(device)
 
 
 def available() -> list[str]:
@@ -60,13 +63,31 @@ def available() -> list[str]:
     return [name for name in PLATFORMS if _has(name)]
 
 
-def describe(device: jax.Device) -> str:
-    """Name a device: its platform and what it is.
+def names() -> list[str]:
+    """Return the devices that are there on the default platform, in words.
 
     Example:
-        >>> describe(jax.devices("cpu")[0])
-        'cpu'
+        >>> len(names()) == jax.device_count()
+        True
     """
+    return [_describe(device) for device in jax.devices()]
+
+
+def precision() -> list[tuple[str, str]]:
+    """Return what decides the precision of results, by name.
+
+    Example:
+        >>> [name for name, _ in precision()]
+        ['default float', 'matrix products']
+    """
+    products = jax.config.jax_default_matmul_precision or "the platform's default"
+    return [
+        ("default float", jnp.zeros(()).dtype.name),
+        ("matrix products", f"highest in jnumerics, {products} elsewhere"),
+    ]
+
+
+def _describe(device: Any) -> str:
     kind = device.device_kind
     return kind if kind == device.platform else f"{device.platform}, {kind}"
 

@@ -1,7 +1,7 @@
 """The programs that jnumerics grew from, in NumPy: the slow way to right answers.
 
 Each is somebody's first version, in our words: loops over samples, over outputs or
-over pixels. Examples and benchmarks compare with them; two are wrong, and kept to show it.
+over pixels. Examples, demo and benchmarks compare with them.
 """
 
 from collections.abc import Sequence
@@ -50,22 +50,21 @@ def gradient_descent(
 
 
 def conv2d(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Correlate images with kernels, both channels-last, by loops; stride 1, VALID."""
-    (n, h, w, _), (kh, kw, _, c_out) = x.shape, kernel.shape
-    out = np.empty((n, h - kh + 1, w - kw + 1, c_out), x.dtype)
-    for image in range(n):
-        for row in range(out.shape[1]):
-            for column in range(out.shape[2]):
-                window = x[image, row : row + kh, column : column + kw]
-                for channel in range(c_out):
-                    product = window * kernel[..., channel]
-                    out[image, row, column, channel] = product.sum()
+    """Correlate one image, shape (1, h, w, c_in), with kernels: stride 1, VALID."""
+    (_, h, w, c_in), (kh, kw, _, c_out) = x.shape, kernel.shape
+    out = np.zeros((1, h - kh + 1, w - kw + 1, c_out), x.dtype)
+    for row in range(out.shape[1]):
+        for column in range(out.shape[2]):
+            for i in range(c_in):
+                window = x[0, row : row + kh, column : column + kw, i]
+                for k in range(c_out):
+                    out[0, row, column, k] += np.sum(window * kernel[:, :, i, k])
     return out
 
 
 def polynomial_fit(nodes: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Find a polynomial's coefficients by solving with the Vandermonde matrix."""
-    vandermonde = np.vander(nodes, increasing=True)
+    vandermonde = np.vander(nodes, increasing=True).astype(nodes.dtype)
     flat = np.linalg.solve(vandermonde, values.reshape(len(nodes), -1))
     return flat.reshape(values.shape)
 
@@ -84,13 +83,3 @@ def softmax_jacobian(x: np.ndarray) -> np.ndarray:
 def softmax_vjp(x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
     """Multiply every row's Jacobian, formed in full, by a row of cotangents."""
     return np.einsum("mnr,mn->mr", softmax_jacobian(x), cotangent)
-
-
-def softmax_vjp_by_row_sums(x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
-    """Sum the Jacobian first. Wrong: its rows sum to zero, so nothing is left."""
-    return softmax_jacobian(x).sum(-1) * cotangent
-
-
-def softmax_vjp_by_diagonal(x: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
-    """Contract "mnr,mrr->mr". Wrong: it reads the diagonal of J and drops the rest."""
-    return np.einsum("mnr,mrr->mr", cotangent[:, None, :], softmax_jacobian(x))

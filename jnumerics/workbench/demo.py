@@ -1,0 +1,66 @@
+"""The six systems that jnumerics grew from, run one after another.
+
+Each is an example script with its settings; the demo runs the same code. In a wheel the
+scripts lie inside the package, in a checkout beside it.
+"""
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from jnumerics.workbench import config, lesson
+from jnumerics.workbench.lesson import Lesson, Performance
+
+SYSTEMS = (
+    "perceptron",
+    "mlp_derivative",
+    "linear_regression",
+    "conv2d",
+    "matrix_polynomial",
+    "softmax",
+)
+
+
+def performances(systems: Sequence[str] = SYSTEMS) -> Iterator[Performance]:
+    """Run examples with the settings of their configs, and yield what each has to say.
+
+    An example that raises an error yields a `Performance` with that failure, and its
+    traceback goes to the standard error stream.
+    """
+    for system in systems:
+        try:
+            example = _load(system)
+            settings = config.load(example.Config, settings_file(example.__file__))
+            about = example.__doc__ or ""
+            yield lesson.perform(system, about, example.main, settings)
+        except Exception as e:
+            traceback.print_exc()
+            failure = f"{type(e).__name__}: {e}".splitlines()[0]
+            yield Performance(system, "", Lesson(()), failure=failure)
+
+
+def settings_file(script: str | Path | None) -> Path:
+    """Return where an example's settings are: `configs/NAME.toml` beside `examples/`.
+
+    Example:
+        >>> settings_file("/checkout/examples/softmax.py").name
+        'softmax.toml'
+    """
+    path = Path(script or "").resolve()
+    return path.parents[1] / "configs" / f"{path.stem}.toml"
+
+
+def _load(system: str) -> ModuleType:
+    inside = Path(__file__).parent / "examples"
+    folder = inside if inside.is_dir() else Path(__file__).parents[2] / "examples"
+    name = f"jnumerics.workbench.examples.{system}"
+    spec = importlib.util.spec_from_file_location(name, folder / f"{system}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # its dataclass looks its annotations up there
+    spec.loader.exec_module(module)
+    return module

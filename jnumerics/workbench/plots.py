@@ -1,0 +1,258 @@
+"""Figures in one restrained style, legible in print, on white and on black.
+
+Functions take plain arrays and return a `matplotlib.figure.Figure`; no window opens
+and no global state of matplotlib changes. Colors come from `INK`, `FAINT` and `SERIES`,
+so that `inline_svg` can hand the first two over to the page around the figure.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#24292f"
+FAINT = "#d0d7de"
+SERIES = ("#2f6fb3", "#d9772b", "#8c959f", "#3f8f5f", "#a0529c")
+
+_STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 10.0,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10.0,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.minor.visible": False,
+    "ytick.minor.visible": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.08,
+    "svg.hashsalt": "jnumerics",
+}
+
+Series = Mapping[str, tuple[Any, Any]]
+
+
+def lines(
+    series: Series,
+    *,
+    x_label: str,
+    y_label: str,
+    scales: tuple[str, str] = ("linear", "linear"),
+    markers: bool = False,
+    paired: bool = False,
+    levels: Mapping[str, float] | None = None,
+) -> "Figure":
+    """Draw named curves over one another, each given by its x and its y.
+
+    Args:
+        series: The curves by name, in the order of their colors; at most five.
+        x_label: What the horizontal axis shows, with its unit.
+        y_label: What the vertical axis shows, with its unit.
+        scales: "linear" or "log", for the horizontal and the vertical axis.
+        markers: Whether to mark the points.
+        paired: Whether every second curve is the dashed companion, in the same color,
+            of the one before.
+        levels: Named horizontal lines.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> figure = lines(
+        ...     {"cost": ([0, 1], [2.0, 1.0])}, x_label="step", y_label="cost"
+        ... )
+        >>> len(figure.axes[0].lines)
+        1
+    """
+    figure, (axes,) = _canvas(1, (6.4, 3.8))
+    with _styled():
+        for k, (name, (x, y)) in enumerate(series.items()):
+            color = SERIES[k // 2 if paired else k]
+            dashed = paired and k % 2
+            marker = "o" if markers else None
+            axes.plot(
+                x, y, "--" if dashed else "-", color=color, marker=marker, label=name
+            )
+        for name, level in (levels or {}).items():
+            axes.axhline(level, color=INK, linewidth=1.0, linestyle=":", label=name)
+        axes.set(xlabel=x_label, ylabel=y_label, xscale=scales[0], yscale=scales[1])
+        axes.grid(visible=True)
+        axes.minorticks_off()
+        if scales[1] == "linear":
+            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        if len(series) + len(levels or {}) > 1:
+            _legend_above(axes)
+    return figure
+
+
+def surface(
+    values: np.ndarray,
+    *,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    labels: tuple[str, str, str],
+    points: np.ndarray,
+    classes: np.ndarray,
+) -> "Figure":
+    """Draw the surface of a decision between 0 and 1, with the points it learnt from.
+
+    Args:
+        values: Heights, shape (rows, columns); rows run upwards along y.
+        x: First and last position of the columns.
+        y: First and last position of the rows.
+        labels: Names of x, of y and of the height.
+        points: Positions, shape (n, 2).
+        classes: The answer at each point, 0 or 1.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> figure = surface(
+        ...     np.zeros((2, 2)),
+        ...     x=(0, 1),
+        ...     y=(0, 1),
+        ...     labels=("x", "y", "output"),
+        ...     points=np.zeros((1, 2)),
+        ...     classes=np.zeros(1),
+        ... )
+        >>> [axes.get_ylabel() for axes in figure.axes]
+        ['y', 'output']
+    """
+    figure, (axes,) = _canvas(1, (5.2, 4.2))
+    with _styled():
+        extent = (*x, *y)
+        image = axes.imshow(
+            values,
+            extent=extent,
+            origin="lower",
+            cmap="RdBu_r",
+            vmin=0,
+            vmax=1,
+            alpha=0.8,
+        )
+        if values.min() < 0.5 < values.max():
+            axes.contour(
+                values, levels=[0.5], extent=extent, colors=INK, linewidths=1.2
+            )
+        for answer, face in ((0, "white"), (1, "#111111")):
+            chosen = points[np.asarray(classes) == answer]
+            axes.scatter(
+                *chosen.T, s=64, color=face, edgecolor="#111111", label=f"target {answer}",
+                clip_on=False, zorder=3,
+            )  # fmt: skip
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        axes.spines[:].set_visible(False)
+        bar = figure.colorbar(image, ax=axes, label=labels[2], ticks=[0, 0.5, 1])
+        bar.outline.set_visible(False)
+        _legend_above(axes)
+    return figure
+
+
+def images(pictures: Mapping[str, np.ndarray]) -> "Figure":
+    """Show named images side by side, gray ones each in its own range.
+
+    Example:
+        >>> len(images({"one": np.zeros((4, 4)), "two": np.ones((4, 4))}).axes)
+        2
+    """
+    figure, panels = _canvas(len(pictures), (2.6 * len(pictures), 3.45))
+    with _styled():
+        for axes, (name, image) in zip(panels, pictures.items(), strict=True):
+            axes.imshow(image, cmap="gray", interpolation="lanczos")
+            axes.set_title(name)
+            axes.set_axis_off()
+    return figure
+
+
+def photograph() -> np.ndarray:
+    """Return matplotlib's sample photograph, Grace Hopper, gray, in [0, 1].
+
+    Example:
+        >>> photograph().ndim
+        2
+    """
+    import matplotlib.cbook
+    import matplotlib.image
+
+    file = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    colors = matplotlib.image.imread(str(file))
+    return colors @ np.array([0.299, 0.587, 0.114]) / 255
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure to a file, in the format that its name ends with, on white.
+
+    Example:
+        >>> import tempfile
+        >>> figure = images({"one": np.zeros((4, 4))})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(figure, Path(folder, "one.png"))
+        ...     [file.name for file in Path(folder).iterdir()]
+        ['one.png']
+    """
+    with _styled():
+        figure.savefig(path, dpi=200, facecolor="white")
+
+
+def inline_svg(figure: "Figure", prefix: str) -> str:
+    """Write a figure as an `<svg>` element that takes its ink from the page around it.
+
+    Args:
+        figure: The figure; its background becomes transparent.
+        prefix: Made part of every id, so that several figures can share a page. The
+            page's style sheet gives `--ink` and `--faint`.
+
+    Returns:
+        The element.
+
+    Example:
+        >>> inline_svg(images({"one": np.zeros((4, 4))}), "one").startswith("<svg")
+        True
+    """
+    file = io.StringIO()
+    with _styled():
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = file.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+    return text.replace(INK, "var(--ink)").replace(FAINT, "var(--faint)")
+
+
+def _canvas(panels: int, size: tuple[float, float]) -> "tuple[Figure, Sequence[Axes]]":
+    from matplotlib.figure import Figure
+
+    with _styled():
+        figure = Figure(size, layout="constrained")
+        return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
+def _legend_above(axes: "Axes") -> None:
+    handles, _ = axes.get_legend_handles_labels()
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(handles), 2),
+        borderaxespad=0.3, handlelength=1.6, columnspacing=1.6,
+    )  # fmt: skip
+
+
+def _styled() -> Any:
+    import matplotlib as mpl
+
+    return mpl.rc_context(_STYLE)

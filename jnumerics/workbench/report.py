@@ -1,0 +1,160 @@
+"""Lessons as text for a terminal, as rows of a table, and as one page of HTML.
+
+The page needs nothing beside itself: figures are inline SVG, and its colors follow the
+reader's light or dark scheme.
+"""
+
+import html
+import textwrap
+from collections.abc import Sequence
+from importlib import resources
+from string import Template
+
+from jnumerics import _table
+from jnumerics.workbench import lesson, plots
+from jnumerics.workbench.lesson import Answer, Performance
+
+HEADER = ("system", "asked", "expected", "obtained", "error", "time", "times faster")
+
+
+def table(performances: Sequence[Performance]) -> str:
+    """Lay out one row for each performance in 100 columns of text."""
+    return _table.text(HEADER, [row(p) for p in performances])
+
+
+def row(performance: Performance) -> tuple[str, ...]:
+    """Sum up a performance: its first answer, or the first one that is wrong."""
+    if performance.failure:
+        return (performance.system, "", "", performance.failure, "FAILED", "-", "-")
+    answers = performance.lesson.answers
+    answer = next((a for a in answers if not a.is_right), answers[0])
+    return (
+        performance.system,
+        answer.asked,
+        lesson.numbers(answer.expected, 6, most=2),
+        lesson.numbers(answer.obtained, 6, most=2),
+        _error(answer),
+        _table.seconds(answer.race.run_s),
+        _table.number(answer.times_faster, 2 if answer.times_faster < 100 else 3),
+    )
+
+
+def text(performance: Performance, device: str) -> str:
+    """Write everything that a performance has to say, for a terminal."""
+    lines = [f"{performance.system} on {device}"]
+    for answer in performance.lesson.answers:
+        lines += ["", f"  {answer.asked}"]
+        call = textwrap.indent(answer.call, " " * 14).strip()
+        lines += [f"    call      {call}"] if call else []
+        lines += [
+            f"    expected  {lesson.numbers(answer.expected, 8)}",
+            f"    obtained  {lesson.numbers(answer.obtained, 8)}",
+            f"    error     {_error(answer)}",
+            f"    time      {_speed(answer)}",
+        ]
+    if performance.lesson.notes:
+        lines += ["", *(f"  {note}" for note in performance.lesson.notes)]
+    return "\n".join(lines)
+
+
+def page(performances: Sequence[Performance], facts: Sequence[tuple[str, str]]) -> str:
+    """Write the demo's report, complete in itself.
+
+    Args:
+        performances: What the examples had to say.
+        facts: Names and values that say where it ran, such as versions.
+
+    Returns:
+        An HTML document.
+    """
+    wrong = [p.system for p in performances if not p.is_right]
+    count = len(performances)
+    verdict = f"Wrong: {', '.join(wrong)}." if wrong else f"All {count} are right."
+    template = resources.files("jnumerics.workbench") / "report.html"
+    return Template(template.read_text(encoding="utf-8")).substitute(
+        verdict=html.escape(verdict),
+        mood="bad" if wrong else "good",
+        table=_table.html(HEADER, [row(p) for p in performances]),
+        chapters="\n".join(_chapter(p) for p in performances),
+        contents=" ".join(
+            f'<a href="#{p.system}">{p.system}</a>' for p in performances
+        ),
+        facts="".join(
+            f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
+            for name, value in facts
+        ),
+    )
+
+
+def _chapter(performance: Performance) -> str:
+    paragraphs = "".join(
+        f"<p>{html.escape(paragraph)}</p>"
+        for paragraph in performance.about.split("\n\n")[1:]
+    )
+    title = html.escape(performance.about.partition("\n\n")[0])
+    parts = [
+        f'<section id="{performance.system}">',
+        f"<h2><code>{performance.system}</code> {title}</h2>{paragraphs}",
+        f'<p class="bad">{html.escape(performance.failure)}</p>',
+        *(_figure(performance.system, *drawn) for drawn in performance.figures),
+        *(_answer(answer) for answer in performance.lesson.answers),
+        *(f'<p class="note">{html.escape(n)}</p>' for n in performance.lesson.notes),
+        "</section>",
+    ]
+    return "\n".join(parts)
+
+
+def _figure(system: str, picture: lesson.Picture, figure: "plots.Figure") -> str:
+    drawing = plots.inline_svg(figure, f"{system}-{picture.name}")
+    caption = html.escape(picture.caption)
+    return f"<figure>{drawing}<figcaption>{caption}</figcaption></figure>"
+
+
+def _answer(answer: Answer) -> str:
+    rows = (
+        ("expected", lesson.numbers(answer.expected, 8)),
+        ("obtained", lesson.numbers(answer.obtained, 8)),
+        ("error", _error(answer)),
+    )
+    details = "".join(f"<dt>{k}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
+    code = f"<pre><code>{html.escape(answer.call)}</code></pre>" if answer.call else ""
+    mood = "good" if answer.is_right else "bad"
+    return (
+        f'<article class="{mood}"><h3>{html.escape(answer.asked)}</h3>{code}'
+        f"<dl>{details}</dl>{_bars(answer)}</article>"
+    )
+
+
+def _bars(answer: Answer) -> str:
+    ours, original = answer.race.run_s, answer.race.original_s
+    longest = max(ours, original)
+    bars = "".join(
+        f'<span>{html.escape(name)}</span><span class="bar {kind}">'
+        f'<i style="width:{100 * t / longest:.2f}%"></i></span>'
+        f"<span>{_table.seconds(t)}</span>"
+        for name, t, kind in (("jnumerics", ours, "ours"), (answer.rival, original, ""))
+    )
+    first = _table.seconds(answer.race.first_s)
+    return (
+        f'<div class="bars">{bars}</div><p class="note">{_ratio(answer)}; the first '
+        f"call, compilation included, took {first}</p>"
+    )
+
+
+def _error(answer: Answer) -> str:
+    figure = _table.number(answer.error, 2)
+    return figure if answer.is_right else f"WRONG {figure}"
+
+
+def _speed(answer: Answer) -> str:
+    ours, first = _table.seconds(answer.race.run_s), _table.seconds(answer.race.first_s)
+    return f"{ours}, {_ratio(answer)}; first call, compilation included, {first}"
+
+
+def _ratio(answer: Answer) -> str:
+    times, word = answer.times_faster, "faster"
+    if times < 1:
+        times, word = 1 / times, "slower"
+    ratio = _table.number(times, 2) if times < 100 else f"{times:,.0f}"
+    original = _table.seconds(answer.race.original_s)
+    return f"{ratio} times {word} than {answer.rival} ({original})"

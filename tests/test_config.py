@@ -1,0 +1,138 @@
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+
+from jnumerics.workbench import config
+from jnumerics.workbench.config import AtLeast, Count, Settings, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example(Settings):
+    learning_rate: float
+    sizes: tuple[Count, ...] = (1,)
+    shuffle: bool = False
+    name: str = "none"
+    momentum: Annotated[float, AtLeast(0)] | None = None
+    solver: Literal["qr", "svd"] = "qr"
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text, **flags):
+        file = tmp_path / "example.toml"
+        file.write_text(text)
+        return config.load(Example, file, flags)
+
+    return load
+
+
+def test_file_fills_the_settings_and_defaults_the_rest(load):
+    settings = load("steps = 3\nlearning_rate = 0.5\nsizes = [4, 5]\nshuffle = true")
+    assert settings == Example(
+        steps=3, learning_rate=0.5, sizes=(4, 5), shuffle=True, out=Path("out")
+    )
+
+
+def test_flags_win_over_the_file(load):
+    settings = load(
+        "steps = 3\nlearning_rate = 0.5",
+        steps="7",
+        learning_rate="1",
+        sizes="[2, 3]",
+        shuffle="true",
+        name="7",
+        out="elsewhere",
+        momentum="0.9",
+    )
+    assert settings == Example(
+        steps=7,
+        learning_rate=1.0,
+        sizes=(2, 3),
+        shuffle=True,
+        name="7",
+        out=Path("elsewhere"),
+        momentum=0.9,
+    )
+
+
+def test_integer_serves_as_a_float(load):
+    rate = load("steps = 3\nlearning_rate = 1").learning_rate
+    assert (rate, type(rate)) == (1.0, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps = 'ten'", "`steps` must be an integer of at least 1, got 'ten'"),
+        ("steps = true", "`steps` must be an integer of at least 1, got True"),
+        ("steps = 2.0", "`steps` must be an integer of at least 1, got 2.0"),
+        ("steps = 0", "`steps` must be an integer of at least 1, got 0"),
+        ("learning_rate = nan", "`learning_rate` must be a finite number, got nan"),
+        ("learning_rate = true", "`learning_rate` must be a finite number, got True"),
+        ("sizes = 3", "`sizes` must be a list, each an integer of at least 1, got 3"),
+        ("sizes = [3, 'x']", "`sizes` must be a list, each an integer of at least 1"),
+        ("shuffle = 1", "`shuffle` must be true or false, got 1"),
+        ("name = 1", "`name` must be a string, got 1"),
+        ("out = 1", "`out` must be a path, got 1"),
+        ("momentum = -1", "`momentum` must be a finite number of at least 0, got -1"),
+        ("solver = 'lu'", "`solver` must be one of 'qr', 'svd', got 'lu'"),
+        ("precision = 64", "`precision` must be one of 'float32', 'float64', got 64"),
+        ("stepz = 1", "unknown key `stepz`, expected one of steps, platform, "),
+        ("steps = 1", "missing key `learning_rate`, expected a finite number"),
+        ("steps = ", "must be a TOML file with the settings: "),
+    ],
+)
+def test_wrong_file_is_one_line_with_file_key_and_expectation(load, text, message):
+    with pytest.raises(UsageError) as caught:
+        load(text)
+    line = str(caught.value)
+    assert Path(line.split(": ")[0]).name == "example.toml"
+    assert message in line
+    assert "\n" not in line
+
+
+def test_wrong_flag_is_one_line_with_flag_and_expectation(load):
+    with pytest.raises(UsageError) as caught:
+        load("steps = 3\nlearning_rate = 0.5", learning_rate="fast")
+    assert str(caught.value) == "--learning-rate must be a finite number, got 'fast'"
+
+
+def test_missing_file_is_named(tmp_path):
+    file = tmp_path / "nowhere.toml"
+    with pytest.raises(
+        UsageError, match=f"{file}: must be a TOML file .*: No such file"
+    ):
+        config.load(Example, file)
+
+
+def test_file_in_another_encoding_is_named(tmp_path):
+    file = tmp_path / "latin.toml"
+    file.write_bytes(b"name = '\xe9'")
+    with pytest.raises(UsageError, match="latin.toml: must be a TOML file .*utf-8"):
+        config.load(Example, file)
+
+
+def test_every_field_has_a_flag():
+    parser = argparse.ArgumentParser()
+    config.add_flags(parser, Example)
+    arguments = parser.parse_args(["--steps", "4", "--learning-rate", "0.1"])
+    assert config.given_flags(Example, arguments) == {
+        "steps": "4",
+        "learning_rate": "0.1",
+    }
+
+
+def test_output_folder_is_made_with_its_parents(tmp_path):
+    assert config.output_folder(tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_output_folder_that_cannot_be_made_is_named(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        UsageError, match=f"{name}: must be a folder that can be written"
+    ):
+        config.output_folder(tmp_path / name)

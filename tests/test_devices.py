@@ -1,0 +1,57 @@
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from jnumerics.workbench import devices
+from jnumerics.workbench.config import UsageError
+
+
+@pytest.fixture
+def same_platforms():
+    """The choice is the process's own; give it back."""
+    before = jax.config.jax_platforms
+    yield
+    jax.config.update("jax_platforms", before)
+
+
+def test_platform_that_is_there_is_selected(same_platforms):
+    assert devices.select("cpu") == "cpu"
+
+
+def test_platform_that_is_not_there_lists_those_that_are(same_platforms):
+    here = ", ".join(devices.available())
+    message = f"platform 'abacus' is not here, expected one that is: {here}$"
+    with pytest.raises(UsageError, match=message):
+        devices.select("abacus")
+    assert devices.select() == devices.names()[0]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("flag", "variable", "line"),
+    [
+        ("tpu", "", "platform 'tpu' is not here, expected one that is: "),
+        ("gpu", "cpu", "platform 'cuda' is not here, expected one that is: cpu"),
+        ("cpu", "abacus", "cpu"),
+        ("", "abacus", "platform 'abacus' is not here, expected one that is: "),
+    ],
+)
+def test_choice_is_made_before_the_backend_starts(flag, variable, line, monkeypatch):
+    if flag in devices.available():
+        line = flag
+    elif flag == "gpu" and "cuda" in devices.available():
+        line = "gpu"
+    monkeypatch.setenv("JAX_PLATFORMS", variable)
+    program = f"""
+from jnumerics.workbench import config, devices
+try:
+    print(devices.select({flag!r} or None))
+except config.UsageError as e:
+    print(e)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(line)
