@@ -450,13 +450,13 @@ CONTROL = {
     "scan keeps time": ((5, 2), by_scan(lambda c, v: (c + v, c * v + v), lambda x: x[0])),
     "scan reversed": (
         (5, 2),
-        by_scan(lambda c, v: (c + v, c + 2 * v), lambda x: jnp.zeros(2), reverse=True),
+        by_scan(lambda c, v: (c + v, c + 2 * v), lambda _: jnp.zeros(2), reverse=True),
     ),
     "scan without a carry": ((5, 2), lambda x: lax.scan(lambda c, v: (c, jnp.sin(v)), 0, x)[1]),
     "scan of a stencil": ((12,), lambda x: lax.scan(lambda u, _: (heat(u), None), x, length=3)[0]),
     "scan with a reset": (
         (4, 2),
-        by_scan(lambda c, v: (v[::-1], c), lambda x: jnp.ones(2)),
+        by_scan(lambda c, v: (v[::-1], c), lambda _: jnp.ones(2)),
     ),
     "scan by a counter": (
         (5, 2),
@@ -465,9 +465,9 @@ CONTROL = {
     "scan over indices": ((5, 2), lambda x: lax.map(lambda i: x[4 - i], jnp.arange(5))),
     "scan of a scan": (
         (3, 4),
-        by_scan(lambda c, v: (c, lax.scan(lambda d, w: (d + w, d + w), c, v)[1]), lambda x: 0.0),
+        by_scan(lambda c, v: (c, lax.scan(lambda d, w: (d + w, d + w), c, v)[1]), lambda _: 0.0),
     ),
-    "scan of nothing": ((0, 2), by_scan(lambda c, v: (c + v, c), lambda x: jnp.ones(2))),
+    "scan of nothing": ((0, 2), by_scan(lambda c, v: (c + v, c), lambda _: jnp.ones(2))),
     "scan of constants": ((3,), lambda x: lax.scan(lambda c, w: (c, w * x), 0, weights(4))[1]),
     "map": ((5, 3), lambda x: lax.map(lambda r: r.sum() * r, x)),
     "fori_loop writes rows": ((5, 2), fill_in),

@@ -395,17 +395,17 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     places = scatter_places(eqn, columns, x.shape)
     index = [np.zeros((), int) if i is None else i for i in places.index]
     adds = eqn.primitive.name == "scatter-add"
-    if places.outside.any() or 0 in updates.shape or not index:
+    if 0 in updates.shape or not index or (adds and _is_float(x.array.dtype)):
         return None
-    if adds and _is_float(x.array.dtype):
-        return None
+    inside = ~np.broadcast_to(places.outside, updates.shape)
     place = np.broadcast_arrays(*index, np.empty(updates.shape))[:-1]
-    number = np.ravel_multi_index(place, x.shape)
+    target = tuple(k[inside] for k in place)
+    number = np.ravel_multi_index(target, x.shape)
     if not adds and len(np.unique(number)) < number.size:
         return None  # which update wins is the platform's affair
     result = x.full.copy()
     if adds:
-        np.add.at(result, tuple(place), updates.full)
+        np.add.at(result, target, updates.full[inside])
     else:
-        result[tuple(place)] = updates.full
+        result[target] = updates.full[inside]
     return _one(eqn, result, max(x.error, updates.error))
