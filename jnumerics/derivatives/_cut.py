@@ -1,0 +1,274 @@
+"""The narrowest cut of a tangent program: the fewest directions between its two ends.
+
+A set of intermediate tangents that every path from the inputs to the outputs crosses is
+a cut. With d elements in all, J = J_after J_before, and d reverse passes through the first
+part and d forward passes through the second give both factors. Forward mode is the cut at
+the inputs, reverse mode the cut at the outputs. The smallest d is found as the minimum cut
+of a network (Ford and Fulkerson), in which each variable is an edge of its size.
+
+A cut respects how its parts run: what only runs forward lies after it, what only
+transposes before it, and all that it crosses is of one kind, real or complex.
+"""
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jax.extend.core import Var
+
+from jnumerics.derivatives._directions import (
+    forwardable,
+    is_complex,
+    is_inexact,
+    mixed_kinds,
+    reach,
+    transposable,
+)
+from jnumerics.derivatives._residual import Split, split_residual
+from jnumerics.derivatives._tangent import (
+    Equation,
+    LinearPart,
+    needed_for,
+    part,
+    variables,
+)
+
+__all__ = [
+    "Capacity",
+    "Cut",
+    "SampleAxis",
+    "Split",
+    "batch_capacity",
+    "forwardable",
+    "narrowest",
+    "split_residual",
+    "transposable",
+]
+
+Capacity = Callable[[Var], int | None]
+
+_SOURCE, _GATE, _SINK = range(3)
+_LARGEST = 2**31 - 1  # SciPy's flows are 32-bit integers
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A factorization J = J_after J_before.
+
+    Attributes:
+        variables: What every path crosses; they may feed one another.
+        width: Number of directions, in a batch for each sample.
+        before: From the inputs to the variables.
+        after: From the variables, each independent of the others, to the outputs
+            that depend on the inputs, each once.
+        line: The user's line of the widest variable's equation.
+        operation: Its primitive; "input" for an input.
+    """
+
+    variables: list[Var]
+    width: int
+    before: LinearPart
+    after: LinearPart
+    line: str
+    operation: str
+
+
+def narrowest(
+    equations: Sequence[Equation],
+    inputs: Sequence[Var],
+    outputs: Sequence[Var | None],
+    *,
+    capacity: Capacity | None = None,
+) -> Cut | str:
+    """Find the narrowest cut.
+
+    Args:
+        equations: Linear ones, in order.
+        inputs: The tangents to start from.
+        outputs: The tangents to arrive at; None where it is zero.
+        capacity: Number of directions of a variable, None where it must not be cut; its
+            size by default. Variables of another kind than the inputs, real or
+            complex, are never cut.
+
+    Returns:
+        The cut, or the reason why there is none.
+    """
+    reached = reach(equations, inputs)
+    answers = [v for v in dict.fromkeys(outputs) if v is not None and v in reached]
+    if not answers:
+        return "no output depends on the inputs"
+    needed = needed_for(equations, answers)
+    needed = [e for e in needed if not reached.isdisjoint(variables(e))]
+    reason = mixed_kinds(needed, inputs, answers, reached)
+    if reason:
+        return reason
+    sizes = _capacities(needed, inputs, answers, reached, capacity or _size)
+    crossed = _minimum_cut(needed, inputs, answers, sizes, reached)
+    if isinstance(crossed, str):
+        return crossed
+    return _cut(equations, inputs, answers, {v: sizes[v] or 0 for v in crossed})
+
+
+def _cut(
+    equations: Sequence[Equation],
+    inputs: Sequence[Var],
+    outputs: Sequence[Var],
+    sizes: Mapping[Var, int],
+) -> Cut:
+    crossed = list(sizes)
+    widest = max(crossed, key=lambda v: sizes[v])
+    maker = next((e for e in equations if widest in e.eqn.outvars), None)
+    return Cut(
+        variables=crossed,
+        width=sum(sizes.values()),
+        before=part(equations, inputs, crossed),
+        after=part(equations, crossed, outputs),
+        line=maker.line if maker else "the arguments",
+        operation=maker.name if maker else "input",
+    )
+
+
+def _size(var: Var) -> int:
+    return getattr(var.aval, "size", 0)
+
+
+def _capacities(
+    equations: Sequence[Equation],
+    inputs: Sequence[Var],
+    outputs: Sequence[Var],
+    reached: set[Var],
+    capacity: Capacity,
+) -> dict[Var, int | None]:
+    """Return the directions of all variables that lead to an output."""
+    used = {v for e in equations for v in variables(e) if v in reached} | set(outputs)
+    made = [v for e in equations for v in e.eqn.outvars]
+    kind = is_complex(inputs[0])
+    return {
+        v: capacity(v) if is_inexact(v) and is_complex(v) == kind else None
+        for v in dict.fromkeys([*inputs, *made])
+        if v in used
+    }
+
+
+def _minimum_cut(
+    equations: Sequence[Equation],
+    inputs: Sequence[Var],
+    outputs: Sequence[Var],
+    sizes: Mapping[Var, int | None],
+    reached: set[Var],
+) -> list[Var] | str:
+    """Return the variables of a minimum cut, or why there is none."""
+    infinite = 1 + sum(size or 0 for size in sizes.values())
+    if infinite > _LARGEST:
+        return (
+            f"the tangent program is too large to seek a cut: {infinite - 1} elements"
+        )
+    enter = {v: 3 + 2 * k for k, v in enumerate(sizes)}
+    # One edge before all others, so that no flow exceeds `infinite` by its sum.
+    edges = {(_SOURCE, _GATE): infinite}
+    for v, size in sizes.items():
+        edges[enter[v], enter[v] + 1] = infinite if size is None else size
+    edges |= {(_GATE, enter[v]): infinite for v in inputs if v in enter}
+    edges |= {(enter[v] + 1, _SINK): infinite for v in outputs}
+    for equation in equations:
+        read = [enter[v] + 1 for v in variables(equation) if v in enter]
+        made = [enter[v] for v in equation.eqn.outvars if v in enter]
+        edges |= {(r, m): infinite for r in read for m in made}
+    one_way = _one_way(equations, reached)
+    for v in reach(equations, (v for e in one_way.forward for v in e.eqn.outvars)):
+        if v in enter:
+            edges[enter[v], _SINK] = infinite
+    for v in (v for e in one_way.reverse for v in e.eqn.outvars):
+        if v in enter:
+            edges[_GATE, enter[v]] = infinite
+    flow, near = _maximum_flow(edges, 3 + 2 * len(sizes))
+    if flow >= infinite:
+        return one_way.reason or "no variables keep the samples apart on every path"
+    return [v for v, k in enter.items() if k in near and k + 1 not in near]
+
+
+def _maximum_flow(edges: Mapping[tuple[int, int], int], n: int) -> tuple[int, set[int]]:
+    """Return the flow, and the nodes that the source still reaches beside it."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+    ends = np.array(list(edges), np.int32).T
+    sizes = np.fromiter(edges.values(), np.int32, len(edges))
+    graph = csr_array((sizes, (ends[0], ends[1])), shape=(n, n))
+    result = maximum_flow(graph, _SOURCE, _SINK)
+    residual = csr_array(graph - result.flow)
+    residual.eliminate_zeros()
+    # The gate is full when the flow is infinite; nobody looks beyond it then.
+    near = breadth_first_order(residual, _SOURCE, return_predecessors=False)
+    return int(result.flow_value), {int(k) for k in near}
+
+
+@dataclass(frozen=True)
+class _OneWay:
+    """Equations that run in one direction alone."""
+
+    forward: list[Equation]
+    reverse: list[Equation]
+
+    @property
+    def reason(self) -> str:
+        return "; ".join(
+            [f"{e.name} at {e.line} cannot be transposed" for e in self.forward]
+            + [f"{e.name} at {e.line} cannot run forward" for e in self.reverse]
+        )
+
+
+def _one_way(equations: Sequence[Equation], reached: Container[Var]) -> _OneWay:
+    return _OneWay(
+        [e for e in equations if not transposable(e, reached)],
+        [e for e in equations if not forwardable(e)],
+    )
+
+
+class SampleAxis(NamedTuple):
+    """Where a variable's samples lie.
+
+    Attributes:
+        axis: The axis of samples.
+        inner: How many of its elements each sample has, one after another: more than
+            one where the axis of samples was merged with those behind it.
+    """
+
+    axis: int
+    inner: int
+
+
+def batch_capacity(
+    boxes: Mapping[Var, np.ndarray], samples: int
+) -> tuple[Capacity, dict[Var, SampleAxis | None]]:
+    """Count a variable's directions for one sample of a batch.
+
+    A variable may be cut when it has an axis along which each element's box is that
+    axis' own index, so that one direction serves all samples. Elements that depend on
+    no sample do not count: a pass that starts at one could reach several samples.
+
+    Args:
+        boxes: Boxes that follow the batch axis alone, rows low and negated high.
+        samples: Their number, at least 1.
+
+    Returns:
+        The capacity, and the axis of each variable that may be cut. A single sample
+        needs no axis: None.
+    """
+    if samples == 1:
+        return _size, dict.fromkeys(boxes)
+    found = {v: _sample_axis(v.aval.shape, box, samples) for v, box in boxes.items()}
+    axes = {v: axis for v, axis in found.items() if axis is not None}
+    return lambda v: _size(v) // samples if v in axes else None, axes
+
+
+def _sample_axis(shape: Sequence[int], box: np.ndarray, n: int) -> SampleAxis | None:
+    for axis, size in enumerate(shape):
+        if box.shape[axis + 1] != size or size % n or size == 0:
+            continue
+        own = np.arange(size) // (size // n)
+        own = own.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+        if (box[0] == own).all() and (box[1] == -own).all():
+            return SampleAxis(axis, size // n)
+    return None
