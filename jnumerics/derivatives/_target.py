@@ -73,27 +73,34 @@ class Target:
         values, env = self.program.evaluate(self.leaves)
         result = self._whole(values[: self.n_outputs])
         aux = self.aux.unflatten(values[self.n_outputs :])
+        # a pass from some of the inputs leaves the others still
+        env.update(
+            (v, jnp.zeros(v.aval.shape, v.aval.dtype)) for v in self.program.tangents
+        )
         return self.outputs.unflatten(result), aux, env
 
-    def nest(self, blocks: Sequence[Sequence[Any]]) -> Any:
-        """Nest blocks, a row for each leaf of the result, as `jax.jacobian` does."""
-        columns = [self._whole(column) for column in zip(*blocks, strict=True)]
+    def nest(
+        self,
+        blocks: Sequence[Sequence[Any]],
+        join: Callable[[Any, Any], Any] = jax.lax.complex,
+    ) -> Any:
+        """Nest blocks, a row for each leaf of the result, as `jax.jacobian` does.
+
+        Args:
+            blocks: For each leaf of the result, complex ones split, a block an input.
+            join: Puts the blocks of a real and an imaginary part together.
+        """
+        columns = [self._whole(column, join) for column in zip(*blocks, strict=True)]
         rows = [self.inputs.unflatten(row) for row in zip(*columns, strict=True)]
         return self.outputs.unflatten(rows)
 
-    def _whole(self, parts: Sequence[Any]) -> list[Any]:
-        remaining = iter(parts)
+    def _whole(
+        self, parts: Sequence[Any], join: Callable[[Any, Any], Any] = jax.lax.complex
+    ) -> list[Any]:
+        left = iter(parts)
         return [
-            join_complex(next(remaining), next(remaining)) if split else next(remaining)
-            for split in self.is_split
+            join(next(left), next(left)) if s else next(left) for s in self.is_split
         ]
-
-
-def join_complex(real: Any, imaginary: Any) -> Any:
-    """Put real and imaginary parts together, of arrays dense or sparse."""
-    if isinstance(real, jax.Array | np.ndarray):
-        return jax.lax.complex(real, imaginary)
-    return real + 1j * imaginary
 
 
 def make(
@@ -169,6 +176,8 @@ def check_argnums(argnums: ArgNums) -> ArgNums:
 
 def as_arrays(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
     """Make all leaves of the arguments JAX arrays."""
+    if all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves((args, kwargs))):
+        return tuple(args), kwargs
     return (
         tuple(_tree_as_arrays(f"args[{k}]", arg) for k, arg in enumerate(args)),
         {key: _tree_as_arrays(key, arg) for key, arg in kwargs.items()},
@@ -253,3 +262,12 @@ def _require_results(results: Sequence[Any], holomorphic: bool) -> list[Any]:
             )
             raise TypeError(msg)
     return arrays
+
+
+def require_square(target: Target) -> None:
+    """Require a result with the tree and the shapes of what is differentiated."""
+    shapes = [aval.shape for aval in target.in_avals]
+    found = [aval.shape for aval in target.out_avals]
+    if found != shapes or target.inputs != target.outputs:
+        msg = f"`fun` must return its argument's tree and shapes {shapes}, got {found}"
+        raise ValueError(msg)

@@ -1,0 +1,151 @@
+"""Per-sample Jacobians: all samples share their passes, once it is proven that they may."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jnumerics import _check
+from jnumerics.derivatives import _plan, _samples, _target
+from jnumerics.derivatives._jacobian import check_bound, wraps
+from jnumerics.derivatives._passes import Layout
+from jnumerics.derivatives._samples import SampleAxes, SampleMixingError
+from jnumerics.derivatives._target import ArgNums, Target
+
+
+def batch_jacobian(
+    fun: Callable,
+    argnums: ArgNums = 0,
+    *,
+    in_axis: int = 0,
+    out_axis: int = 0,
+    mode: str = "auto",
+    check: str | None = "proof",
+    max_bytes: int | None = None,
+) -> Callable:
+    r"""Return a function that computes $\partial f(X)_i / \partial X_i$ for each sample i.
+
+    All samples share the passes: forward pass j sends the tangent that is one in
+    component j of every sample, and sample i's part of the result is column j of block i.
+    The whole batch costs min(n_in, n_out, narrowest cut) passes, whatever the number of
+    samples; one when each sample has one input. That is right only where samples do not
+    influence each other, so it is proven first, from the derivative's own program, when
+    the function is traced for a new shape. Where values mix but derivatives do not
+    (statistics under `stop_gradient`), the blocks are those of the true Jacobian.
+
+    Args:
+        fun: A function of a batch, traceable; arrays or pytrees of arrays.
+        argnums: Which arguments hold the samples to differentiate with respect to.
+        in_axis: The axis of samples of every leaf of those arguments.
+        out_axis: The axis of samples of every leaf of the result.
+        mode: "auto", "forward", "reverse" or "cut"; "compressed" is as the better end.
+        check: "proof" proves for all values. "probe" decides at the values of each call
+            (not under `jit`), by random tangents of some samples. None trusts you: if
+            samples do mix, the result is silently wrong.
+        max_bytes: Bound of the temporary memory, as in `jacobian`.
+
+    Returns:
+        A function of the same arguments, compiled once for each shape, whose result
+        nests as that of `jax.jacobian`, with arrays of shape `(n, *out, *in)`, where
+        `out` and `in` lack the axis of samples.
+
+    Raises:
+        SampleMixingError: At the call, a ValueError, if samples may mix: it names an
+            output, the samples it may depend on, the operation and its line.
+        TypeError: At the call, as `jacobian`.
+        ValueError: If an option is unknown; at the call, if an axis is missing or has
+            another length, if "probe" cannot decide, or as `jacobian`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> blocks = batch_jacobian(lambda x: x**2)
+        >>> blocks(jnp.array([[1.0, 2.0], [3.0, 4.0]]))[1]
+        Array([[6., 0.],
+               [0., 8.]], dtype=float32)
+    """
+    _check.function("fun", fun)
+    _target.check_argnums(argnums)
+    _check.option("mode", mode, ("auto", *_plan.MODES))
+    _check.option("check", check, ("proof", "probe", None))
+    in_axis = _samples.check_axis("in_axis", in_axis)
+    out_axis = _samples.check_axis("out_axis", out_axis)
+    bound = check_bound(max_bytes)
+
+    def trace(args: tuple, kwargs: dict) -> tuple[Target, SampleAxes]:
+        target = _target.make(fun, args, kwargs, argnums=argnums)
+        return target, _samples.sample_axes(target, in_axis, out_axis)
+
+    @jax.jit
+    def run(args: tuple, kwargs: dict) -> Any:
+        target, axes = trace(args, kwargs)
+        if check == "proof":
+            _samples.require_independent(target, axes)
+        return _blocks(target, axes, mode, bound, is_proven=check == "proof")
+
+    @jax.jit
+    def probe(args: tuple, kwargs: dict) -> Any:
+        return _samples.probe(*trace(args, kwargs))
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        arguments = _target.as_arrays(args, kwargs)
+        if check == "probe":
+            _require_no_leak(arguments, probe)
+        return run(*arguments)
+
+    return derivative
+
+
+def _blocks(
+    target: Target,
+    axes: SampleAxes,
+    mode: str,
+    max_bytes: int | None,
+    *,
+    is_proven: bool,
+) -> Any:
+    plan = _plan.build(
+        target, "batch", mode=mode, axes=axes, max_bytes=max_bytes, is_proven=is_proven
+    )
+    _, _, env = target.evaluate()
+    found = iter(_plan.run(plan, _plan.make_problem(target, axes), env))
+    ins = [Layout.of(v, a) for v, a in zip(target.program.tangents, axes.inputs, strict=True)]  # fmt: skip
+    blocks = []
+    for v, aval, axis in zip(target.program.outputs, target.out_avals, axes.outputs, strict=True):  # fmt: skip
+        rest = tuple(s for k, s in enumerate(aval.shape) if k != axis)
+        row = [None] * len(ins) if v is None else next(found)
+        blocks.append(
+            [
+                _shaped(b, axes.samples, rest, aval.dtype, i)
+                for b, i in zip(row, ins, strict=True)
+            ]
+        )
+    return target.nest(blocks)
+
+
+def _shaped(block: Any, samples: int, rest: tuple, dtype: Any, i: Layout) -> Any:
+    shape, dtype = (samples, *rest, *i.rest), jnp.promote_types(dtype, i.dtype)
+    return (
+        jnp.zeros(shape, dtype) if block is None else block.reshape(shape).astype(dtype)
+    )
+
+
+def _require_no_leak(arguments: tuple, probe: Callable) -> None:
+    if not _check.is_concrete(*jax.tree.leaves(arguments)):
+        msg = (
+            "`check` must be 'proof' or None under jit, vmap or grad, got 'probe', "
+            "which decides by values"
+        )
+        raise ValueError(msg)
+    leaks, finite = probe(*arguments)
+    if not finite:
+        msg = "`check` must be 'proof' or None here, got 'probe', which cannot decide: derivatives are not finite"  # fmt: skip
+        raise ValueError(msg)
+    if leaks.any():
+        sample = int(leaks.argmax())
+        msg = (
+            f"`fun` must not mix samples, got outputs of sample {sample} that depend on "
+            f"another sample's input at these values: {_samples.REMEDY}"
+        )
+        raise SampleMixingError(msg)

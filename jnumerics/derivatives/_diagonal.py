@@ -1,0 +1,138 @@
+"""Diagonals of Jacobians, and what is summed from them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jnumerics import _check
+from jnumerics.derivatives import _plan, _target
+from jnumerics.derivatives._jacobian import wraps
+from jnumerics.derivatives._target import ArgNums, Target
+
+
+def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
+    r"""Return a function that computes $\partial f_i / \partial x_i$.
+
+    An elementwise function takes one pass, a stencil as many as it has colors, a function
+    with a narrow place d + d passes and n d operations, without forming the Jacobian.
+    A function without such structure costs as much as its Jacobian: n passes.
+
+    Args:
+        fun: A traceable function whose result has its argument's tree and shapes.
+        argnums: Which argument (or arguments) to differentiate with respect to.
+
+    Returns:
+        A function of the same arguments, compiled once for each shape, whose result has
+        the argument's tree and shapes. `jax.vmap` of it is per sample.
+
+    Raises:
+        TypeError: At the call, as `jacobian`.
+        ValueError: At the call, if the result has another tree or other shapes.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> jacobian_diagonal(lambda x: x**2)(jnp.array([1.0, 2.0]))
+        Array([2., 4.], dtype=float32)
+    """
+    _check.function("fun", fun)
+    _target.check_argnums(argnums)
+
+    @jax.jit
+    def run(args: tuple, kwargs: dict) -> Any:
+        target = _target.make(fun, args, kwargs, argnums=argnums)
+        return target.inputs.unflatten(_diagonals(target))
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        return run(*_target.as_arrays(args, kwargs))
+
+    return derivative
+
+
+def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
+    r"""Return a function that computes $\sum_i \partial f_i / \partial x_i$.
+
+    The sum of `jacobian_diagonal`, at its cost.
+
+    Args:
+        fun: As in `jacobian_diagonal`.
+        argnums: As in `jacobian_diagonal`.
+
+    Returns:
+        A function of the same arguments whose result is a scalar.
+
+    Raises:
+        TypeError: As in `jacobian_diagonal`.
+        ValueError: As in `jacobian_diagonal`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> divergence(lambda x: x**2)(jnp.array([1.0, 2.0]))
+        Array(6., dtype=float32)
+    """
+    diagonal = jacobian_diagonal(fun, argnums)
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Array:
+        leaves = jax.tree.leaves(diagonal(*args, **kwargs))
+        dtype = jnp.result_type(*(leaf.dtype for leaf in leaves)) if leaves else float
+        return sum(
+            (jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype)
+        )
+
+    return derivative
+
+
+def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
+    r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
+
+    The divergence of the gradient: forward passes over one reverse pass, as few as the
+    structure of the Hessian allows.
+
+    Args:
+        fun: A traceable function with a real scalar as result, twice differentiable.
+        argnums: Which arguments to differentiate with respect to.
+
+    Returns:
+        A function of the same arguments whose result is a scalar.
+
+    Raises:
+        TypeError: At the call, as `jacobian`.
+        ValueError: At the call, if the result is not a scalar.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> laplacian(lambda x: jnp.sum(x**3))(jnp.array([1.0, 2.0]))
+        Array(18., dtype=float32)
+    """
+    _check.function("fun", fun)
+    _target.check_argnums(argnums)
+
+    @wraps(fun)
+    def scalar(*args: Any, **kwargs: Any) -> Array:
+        (value,) = [_check.real("fun's result", fun(*args, **kwargs))]
+        if value.shape:
+            msg = f"`fun` must return a scalar, got shape {value.shape}"
+            raise ValueError(msg)
+        return value
+
+    return divergence(jax.grad(scalar, argnums), argnums)
+
+
+def _diagonals(target: Target) -> list[Array]:
+    """Return the diagonal for each leaf."""
+    _target.require_square(target)
+    plan = _plan.build(target, "diagonal")
+    _, _, env = target.evaluate()
+    found = iter(_plan.run(plan, _plan.make_problem(target, kind="diagonal"), env))
+    return [
+        jnp.zeros(i.shape, jnp.promote_types(i.dtype, o.dtype))
+        if v is None
+        else next(found).reshape(i.shape).astype(jnp.promote_types(i.dtype, o.dtype))
+        for v, i, o in zip(
+            target.program.outputs, target.in_avals, target.out_avals, strict=True
+        )
+    ]

@@ -1,0 +1,325 @@
+"""Jacobians and Hessians in every mode, dense or sparse."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.sparse import BCOO
+from jaxtyping import Array
+
+from jnumerics import _check
+from jnumerics.derivatives import _plan, _target
+from jnumerics.derivatives._passes import Env
+from jnumerics.derivatives._plan import Plan
+from jnumerics.derivatives._target import ArgNums, Target
+
+
+def jacobian(
+    fun: Callable,
+    argnums: ArgNums = 0,
+    *,
+    mode: str = "auto",
+    max_bytes: int | None = None,
+    format: str = "dense",
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable:
+    r"""Return a function that computes $J_{ij} = \partial f_i / \partial x_j$.
+
+    "forward" takes a pass for each input, "reverse" one for each output; "cut" takes
+    passes from the narrowest place between them to both ends and multiplies; in
+    "compressed" inputs (or outputs) that never meet share a pass. Every mode serves every
+    function: without structure, the last two come down to the better end. "auto" takes
+    the one predicted to be the cheapest (see `plan`). Modes may differ where a partial
+    derivative inside `fun` is infinite, as for `where(x > 0, sqrt(x), 0)` at 0: forward
+    mode is finite there and reverse mode NaN; naming the mode is the way out.
+
+    Args:
+        fun: A traceable function of arrays or pytrees of arrays.
+        argnums: Which arguments to differentiate with respect to: an int or a tuple.
+        mode: "auto", "forward", "reverse", "cut" or "compressed".
+        max_bytes: Bound of the temporary memory, in bytes: not of the answer, nor of
+            what `fun` closes over. Passes then run in chunks.
+        format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which indices
+            beyond the shape are padding.
+        has_aux: Whether `fun` returns a pair, of which the second is not differentiated.
+        holomorphic: Whether `fun` is a holomorphic function of complex numbers.
+
+    Returns:
+        A function of the same arguments, compiled once for each shape, whose result
+        nests as that of `jax.jacobian`: the result's tree of the arguments' trees, with
+        arrays of shape `(*out, *in)`; with `has_aux`, a pair of that and aux.
+
+    Raises:
+        TypeError: At the call, if an argument or result has a dtype without derivative,
+            `fun` needs concrete values, or it has effects.
+        ValueError: If an option is unknown; at the call, if the mode does not serve
+            `fun`, or `max_bytes` is too small for one pass.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> jacobian(lambda x: x**2)(jnp.array([1.0, 2.0]))
+        Array([[2., 0.],
+               [0., 4.]], dtype=float32)
+
+    Reference:
+        Griewank & Walther (2008), "Evaluating Derivatives", chapters 3, 8 and 10.
+    """
+    both = value_and_jacobian(
+        fun,
+        argnums,
+        mode=mode,
+        max_bytes=max_bytes,
+        format=format,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+    )
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return derivative
+
+
+def value_and_jacobian(
+    fun: Callable,
+    argnums: ArgNums = 0,
+    *,
+    mode: str = "auto",
+    max_bytes: int | None = None,
+    format: str = "dense",
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable:
+    r"""Return a function that computes the value of `fun` and its Jacobian.
+
+    As `jacobian`; the value costs nothing more, since the passes need it.
+
+    Args:
+        fun: As in `jacobian`.
+        argnums: As in `jacobian`.
+        mode: As in `jacobian`.
+        max_bytes: As in `jacobian`.
+        format: As in `jacobian`.
+        has_aux: As in `jacobian`.
+        holomorphic: As in `jacobian`.
+
+    Returns:
+        A function of the same arguments that returns (value, Jacobian); with `has_aux`,
+        ((value, aux), Jacobian).
+
+    Raises:
+        TypeError: As in `jacobian`.
+        ValueError: As in `jacobian`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> value_and_jacobian(jnp.sum)(jnp.array([1.0, 2.0]))
+        (Array(3., dtype=float32), Array([1., 1.], dtype=float32))
+    """
+    _check.function("fun", fun)
+    _target.check_argnums(argnums)
+    _check.option("mode", mode, ("auto", *_plan.MODES))
+    _check.option("format", format, ("dense", "bcoo"))
+    bound = check_bound(max_bytes)
+
+    @jax.jit
+    def run(args: tuple, kwargs: dict) -> Any:
+        target = _target.make(
+            fun,
+            args,
+            kwargs,
+            argnums=argnums,
+            has_aux=has_aux,
+            holomorphic=holomorphic,
+        )
+        kind = "jacobian" if format == "dense" else "sparse"
+        plan = _plan.build(target, kind, mode=mode, max_bytes=bound)
+        value, aux, env = target.evaluate()
+        if format == "dense":
+            found = target.nest(_dense(target, plan, env))
+        else:
+            found = target.nest(_sparse(target, plan, env), _join)
+        return ((value, aux) if has_aux else value), found
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        value, found = run(*_target.as_arrays(args, kwargs))
+        if format == "bcoo":
+            found = jax.tree.map(_as_bcoo, found, is_leaf=_is_sparse)
+        return value, found
+
+    return derivative
+
+
+def hessian(
+    fun: Callable,
+    argnums: ArgNums = 0,
+    *,
+    max_bytes: int | None = None,
+    format: str = "dense",
+) -> Callable:
+    r"""Return a function that computes $H_{ij} = \partial^2 f / \partial x_i \partial x_j$.
+
+    The Jacobian of the Jacobian: for a scalar function, of its gradient by one reverse
+    pass. Sparse Hessians are found and compressed as sparse Jacobians are.
+
+    Args:
+        fun: A traceable function of real arrays or pytrees; twice differentiable.
+        argnums: Which arguments to differentiate with respect to.
+        max_bytes: Bound of the temporary memory, as in `jacobian`.
+        format: "dense" or "bcoo", as in `jacobian`.
+
+    Returns:
+        A function of the same arguments whose result nests as that of `jax.hessian`.
+
+    Raises:
+        TypeError: As in `jacobian`.
+        ValueError: As in `jacobian`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> hessian(lambda x: x[0] ** 2 * x[1])(jnp.array([1.0, 3.0]))
+        Array([[6., 2.],
+               [2., 0.]], dtype=float32)
+    """
+    gradient = jacobian(fun, argnums)
+    return jacobian(gradient, argnums, max_bytes=max_bytes, format=format)
+
+
+def check_bound(max_bytes: int | None) -> int | None:
+    """Require a number of bytes, or None."""
+    return (
+        None if max_bytes is None else _check.integer("max_bytes", max_bytes, least=1)
+    )
+
+
+def wraps(fun: Callable) -> Callable[[Callable], Callable]:
+    """Keep the function's name and signature, where it has them."""
+    return functools.wraps(fun, updated=())
+
+
+def _dense(target: Target, plan: Plan, env: Env) -> list[list[Array]]:
+    """Return a block `(*out, *in)` for each pair of leaves."""
+    problem = _plan.make_problem(target)
+    blocks = iter(_plan.run(plan, problem, env))
+    return [
+        [
+            shaped(block, o, i)
+            for block, i in zip(
+                next(blocks) if v is not None else [None] * len(target.in_avals),
+                target.in_avals,
+                strict=True,
+            )
+        ]
+        for v, o in zip(target.program.outputs, target.out_avals, strict=True)
+    ]
+
+
+def shaped(block: Array | None, o: Any, i: Any) -> Array:
+    """Bring a block to the shape `(*out, *in)` and the common dtype of its ends."""
+    dtype, shape = jnp.promote_types(o.dtype, i.dtype), (*o.shape, *i.shape)
+    if block is None:
+        return jnp.zeros(shape, dtype)
+    return block.reshape(shape).astype(dtype)
+
+
+class _Pattern:
+    """The indices of a sparse block: found when tracing, kept outside the program."""
+
+    def __init__(self, indices: np.ndarray, shape: tuple[int, ...]) -> None:
+        self.indices, self.shape = indices, shape
+
+    @functools.cached_property
+    def array(self) -> Array:
+        """The indices on the device, put there once."""
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(self.indices)
+
+
+@jax.tree_util.register_pytree_node_class
+class _Sparse:
+    """Values with their pattern; the pattern is the same for every call of a shape."""
+
+    def __init__(self, values: Array, pattern: _Pattern) -> None:
+        self.values, self.pattern = values, pattern
+
+    def tree_flatten(self) -> tuple[tuple[Array], _Pattern]:
+        return (self.values,), self.pattern
+
+    @classmethod
+    def tree_unflatten(cls, pattern: _Pattern, children: tuple[Array]) -> "_Sparse":
+        return cls(*children, pattern)
+
+
+def _is_sparse(x: Any) -> bool:
+    return isinstance(x, _Sparse)
+
+
+def _as_bcoo(x: _Sparse) -> BCOO:
+    return BCOO((_flatten(x.values), x.pattern.array), shape=x.pattern.shape)
+
+
+@jax.jit
+def _flatten(x: Array) -> Array:
+    """Flatten values: a program of its own, because inside another it is slow."""
+    return x.reshape(-1)
+
+
+def _join(real: _Sparse, imaginary: _Sparse) -> _Sparse:
+    """Put the entries of a real and an imaginary part behind each other: they add."""
+    x, y = real.values.reshape(-1), imaginary.values.reshape(-1)
+    parts = [
+        jax.lax.complex(x, jnp.zeros_like(x)),
+        jax.lax.complex(jnp.zeros_like(y), y),
+    ]
+    indices = np.concatenate([real.pattern.indices, imaginary.pattern.indices])
+    return _Sparse(jnp.concatenate(parts), _Pattern(indices, real.pattern.shape))
+
+
+def _sparse(target: Target, plan: Plan, env: Env) -> list[list[_Sparse]]:
+    """Return the entries of each pair of leaves."""
+    rows, columns, values = _plan.run_scattered(plan, _plan.make_problem(target), env)
+    lefts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
+    found, top = [], 0
+    for v, o in zip(target.program.outputs, target.out_avals, strict=True):
+        height = 0 if v is None else o.size
+        found.append(
+            [
+                _block(rows - top, columns - left, values, o, i, height)
+                for i, left in zip(target.in_avals, lefts, strict=True)
+            ]
+        )
+        top += height
+    return found
+
+
+def _block(
+    rows: np.ndarray, columns: np.ndarray, values: Array, o: Any, i: Any, height: int
+) -> _Sparse:
+    """Keep one pair of leaves' entries; where it is the only pair, padding too."""
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < i.size)
+    is_only = np.all(inside | ((rows == height) & (columns == i.size)))
+    if not is_only:
+        kept = np.flatnonzero(inside)
+        rows, columns = rows[kept], columns[kept]
+        values = values.reshape(-1)[kept]
+        inside = inside[kept]
+    shape = (*o.shape, *i.shape)
+    indices = np.empty((len(rows), len(shape)), np.int32)
+    indices[:] = shape  # beyond the shape: padding
+    where = np.flatnonzero(inside)
+    parts = [*_unravel(rows[where], o.shape), *_unravel(columns[where], i.shape)]
+    for axis, part in enumerate(parts):
+        indices[where, axis] = part
+    dtype = jnp.promote_types(o.dtype, i.dtype)
+    return _Sparse(values.astype(dtype), _Pattern(indices, shape))
+
+
+def _unravel(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    return np.unravel_index(flat, shape) if shape else ()

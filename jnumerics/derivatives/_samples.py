@@ -1,0 +1,172 @@
+"""Samples along an axis, and the proof that they do not mix.
+
+Dependence boxes follow the axis of samples alone. Samples do not mix where every
+output's box is its own index along that axis, or nothing. What is proven holds for all
+values; a probe decides at the given ones.
+"""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Var
+from jaxtyping import Array
+
+from jnumerics import _check
+from jnumerics.derivatives._dependence import batch_index, mixing
+from jnumerics.derivatives._passes import Layout
+from jnumerics.derivatives._rules._boxes import Box
+from jnumerics.derivatives._tangent import part
+from jnumerics.derivatives._target import Target
+
+REMEDY = (
+    "apply jax.vmap to a function of one sample, freeze what samples share with "
+    "jax.lax.stop_gradient, or ask for `jacobian`"
+)
+
+
+class SampleMixingError(ValueError):
+    """An output of one sample depends, or may depend, on another sample's input."""
+
+
+class SampleAxes(NamedTuple):
+    """The axis of samples of every input leaf and every output leaf."""
+
+    inputs: list[int]
+    outputs: list[int]
+    samples: int
+
+
+def sample_axes(target: Target, in_axis: int, out_axis: int) -> SampleAxes:
+    """Find the axis of samples of every leaf; all must have the same length.
+
+    Raises:
+        ValueError: If a leaf lacks the axis, or its length differs.
+    """
+    inputs = [
+        _axis("the argument", aval.shape, "in_axis", in_axis)
+        for aval in target.in_avals
+    ]
+    outputs = [
+        _axis("fun's result", aval.shape, "out_axis", out_axis)
+        for aval in target.out_avals
+    ]
+    ends = [
+        *zip(target.in_avals, inputs, itertools.repeat("the argument")),
+        *zip(target.out_avals, outputs, itertools.repeat("fun's result")),
+    ]
+    if not inputs:
+        msg = "`argnums` must select at least one array, got none"
+        raise ValueError(msg)
+    samples = target.in_avals[0].shape[inputs[0]]
+    for aval, axis, name in ends:
+        if aval.shape[axis] != samples:
+            msg = (
+                f"`{name}` must have {samples} samples along axis {axis}, "
+                f"got shape {aval.shape}"
+            )
+            raise ValueError(msg)
+    return SampleAxes(inputs, outputs, samples)
+
+
+def _axis(name: str, shape: tuple[int, ...], option: str, axis: int) -> int:
+    if not -len(shape) <= axis < len(shape):
+        msg = f"`{name}` must have the axis {option}={axis}, got shape {shape}"
+        raise ValueError(msg)
+    return axis % len(shape)
+
+
+def batch_seeds(target: Target, axes: SampleAxes) -> dict[Var, Box]:
+    """Return boxes of the inputs' tangents that follow the axis of samples alone."""
+    return {
+        v: batch_index(v.aval.shape, axis)
+        for v, axis in zip(target.program.tangents, axes.inputs, strict=True)
+    }
+
+
+def require_independent(target: Target, axes: SampleAxes) -> None:
+    """Prove that samples do not mix.
+
+    Raises:
+        SampleMixingError: If the proof fails; it names an output, the samples it may
+            read, and the user's line where samples first met.
+    """
+    seeds = batch_seeds(target, axes)
+    found = mixing(target.program, target.known, seeds, axes.outputs)
+    if found is None:
+        return
+    low, high = found.inputs
+    own = found.element[axes.outputs[found.leaf]]
+    leaf = f" of leaf {found.leaf}" if target.n_outputs > 1 else ""
+    read = f"sample {low}" if low == high else f"samples {low} to {high}"
+    msg = (
+        f"`fun` must not mix samples, got output {list(found.element)}{leaf}, of sample "
+        f"{own}, which may depend on {read} of the input ({found.operation} at "
+        f"{found.line}): {REMEDY}"
+    )
+    raise SampleMixingError(msg)
+
+
+def probe(target: Target, axes: SampleAxes) -> tuple[Array, Array]:
+    """Decide at the given values: push random tangents of some samples.
+
+    Every pair of samples is told apart by a subset that holds one of them and not the
+    other (a Sperner family: few subsets of equal size). Tangents are drawn at random,
+    because leaks of equal tangents may cancel.
+
+    Returns:
+        For each sample, whether tangents of other samples reached it; and whether all
+        results were finite.
+    """
+    _, _, env = target.evaluate()
+    program = target.program
+    present = [(v, a) for v, a in zip(program.outputs, axes.outputs, strict=True) if v is not None]  # fmt: skip
+    push = part(program.linear, program.tangents, [v for v, _ in present]).forward(env)
+    subsets = jnp.asarray(sperner(axes.samples))
+    key = jax.random.key(0)
+
+    def leak(subset: Array, key: Array) -> tuple[Array, Array]:
+        keys = jax.random.split(key, len(program.tangents))
+        tangents = [
+            _draw(k, v, a, subset)
+            for k, v, a in zip(keys, program.tangents, axes.inputs, strict=True)
+        ]
+        results = [
+            Layout.of(v, a).flat(r)
+            for (v, a), r in zip(present, push(*tangents), strict=True)
+        ]
+        reached = [jnp.any(r != 0, axis=1) for r in results]
+        finite = [jnp.all(jnp.isfinite(r)) for r in results]
+        outside = jnp.any(jnp.stack(reached), axis=0) & ~subset
+        return outside, jnp.all(jnp.stack(finite))
+
+    leaks, finite = jax.vmap(leak)(subsets, jax.random.split(key, len(subsets)))
+    return jnp.any(leaks, axis=0), jnp.all(finite)
+
+
+def _draw(key: Array, var: Var, axis: int, subset: Array) -> Array:
+    shape, dtype = var.aval.shape, var.aval.dtype
+    mask = subset.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    drawn = jax.random.normal(key, shape, dtype)
+    return jnp.where(jnp.broadcast_to(mask, shape), drawn, jnp.zeros_like(drawn))
+
+
+def sperner(samples: int) -> np.ndarray:
+    """Return subsets `(k, samples)` such that of any two samples one holds each alone.
+
+    Each sample is in the subsets of its own combination of k // 2 out of k.
+    """
+    k = next(k for k in itertools.count(1) if math.comb(k, k // 2) >= samples)
+    family = np.zeros((k, samples), bool)
+    chosen = itertools.islice(itertools.combinations(range(k), k // 2), samples)
+    for sample, members in enumerate(chosen):
+        family[list(members), sample] = True
+    return family
+
+
+def check_axis(name: str, axis: int) -> int:
+    """Require an int; negative counts from the end."""
+    return _check.integer(name, axis, least=-64)

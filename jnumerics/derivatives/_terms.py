@@ -1,0 +1,277 @@
+"""A Jacobian as a sum of terms: dense blocks, products of factors, scattered entries.
+
+Matrices are `(n, rows, columns)`, one for each sample (n = 1 for a full Jacobian);
+rows count the elements of one sample's outputs, leaf after leaf, columns those of the
+inputs. Entries and lines occur for full Jacobians alone.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jnumerics import _check
+
+Blocks = list[list[Array]]
+
+
+class Sizes(NamedTuple):
+    """Numbers of rows of each output leaf and of columns of each input leaf."""
+
+    samples: int
+    rows: Sequence[int]
+    columns: Sequence[int]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of all leaves' matrices put together."""
+        return self.samples, sum(self.rows), sum(self.columns)
+
+
+class Term(Protocol):
+    """A part of a Jacobian."""
+
+    def dense(self, sizes: Sizes) -> Array:
+        """Return the matrices `(n, rows, columns)`, all leaves put together."""
+        ...
+
+    def diagonal(self, sizes: Sizes) -> Array:
+        """Return the diagonals `(n, rows)` of square matrices."""
+        ...
+
+    def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+        """Return row and column of each entry of the only matrix.
+
+        Indices beyond the matrix are padding.
+        """
+        ...
+
+    def entries(self, sizes: Sizes) -> Array:
+        """Return the entries' values.
+
+        They may come in another shape, to be flattened where that is cheap: outside of
+        the compiled program.
+        """
+        ...
+
+
+class Dense(NamedTuple):
+    """Matrices for each pair of leaves: a row of blocks for each output."""
+
+    blocks: Blocks
+
+    def dense(self, _: Sizes) -> Array:
+        """Put the blocks together."""
+        rows = [concatenate(row, 2) for row in self.blocks]
+        return concatenate(rows, 1)
+
+    def diagonal(self, sizes: Sizes) -> Array:
+        """Read the diagonals off."""
+        return jnp.diagonal(self.dense(sizes), axis1=1, axis2=2)
+
+    def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of every entry."""
+        return all_indices(sizes)
+
+    def entries(self, sizes: Sizes) -> Array:
+        """Return every entry."""
+        return self.dense(sizes).reshape(-1)
+
+
+class Product(NamedTuple):
+    """Two factors that meet in a cut.
+
+    Attributes:
+        after: Matrices `(n, rows, d)`.
+        before: Matrices `(n, d, columns)`.
+    """
+
+    after: Array
+    before: Array
+
+    def dense(self, _: Sizes) -> Array:
+        """Multiply the factors: m n d operations."""
+        after, before = _check.promote(self.after, self.before)
+        return jnp.matmul(after, before, precision="highest")
+
+    def diagonal(self, _: Sizes) -> Array:
+        """Multiply row by row, n d operations, without forming the product."""
+        after, before = _check.promote(self.after, self.before)
+        return jnp.sum(after * jnp.swapaxes(before, 1, 2), axis=2)
+
+    def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of every entry."""
+        return all_indices(sizes)
+
+    def entries(self, sizes: Sizes) -> Array:
+        """Return every entry of the product."""
+        return self.dense(sizes).reshape(-1)
+
+
+class Entries(NamedTuple):
+    """Single entries, read off the results of passes that they share.
+
+    Attributes:
+        results: Results of the passes, `(passes, ...)`, in the shape of their leaf
+            where there is only one: flattening is slow inside a fused loop.
+        passes: For each entry, the pass that holds it.
+        index: Where it stands in that pass' result.
+        rows: Its row in the Jacobian.
+        columns: Its column.
+    """
+
+    results: Array
+    passes: np.ndarray
+    index: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+    def flat(self) -> Array:
+        """The results as `(passes, length)`."""
+        return self.results.reshape(len(self.results), -1)
+
+    def values(self) -> Array:
+        """Gather the entries' values."""
+        return _take(self.flat(), self.passes, self.index)
+
+    def dense(self, sizes: Sizes) -> Array:
+        """Write the entries into zeros."""
+        _, m, n = sizes.shape
+        zeros = jnp.zeros((m, n), self.results.dtype)
+        where = zeros.at[self.rows, self.columns]
+        filled = where.set(self.values(), unique_indices=True, mode="promise_in_bounds")
+        return filled[None]
+
+    def diagonal(self, sizes: Sizes) -> Array:
+        """Pick, for each row, the pass that holds its diagonal entry; none is zero.
+
+        The diagonal entry stands in its pass at its own row, which is its column too.
+        """
+        on = self.rows == self.columns
+        owner = np.full(sizes.shape[1], -1)
+        owner[self.rows[on]] = self.passes[on]
+        shape = self.results.shape[1:]
+        found = jnp.zeros(shape, self.results.dtype)
+        for k in np.unique(owner[owner >= 0]):
+            mine = (owner == k).reshape(shape)
+            found = self.results[k] if mine.all() else jnp.where(mine, self.results[k], found)  # fmt: skip
+        return found.reshape(1, -1)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether most places of the results hold an entry.
+
+        Then the results are the values as they stand, and the few places without an
+        entry are padding: nothing is gathered.
+        """
+        return len(self.rows) >= 0.9 * self.results.size
+
+    def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of the entries, passes one after the other."""
+        if not self.is_full:
+            return self.rows, self.columns
+        n_slots = self.results.size
+        slot = self.passes * (n_slots // len(self.results)) + self.index
+        rows = np.full(n_slots, sizes.shape[1])
+        columns = np.full(n_slots, sizes.shape[2])
+        rows[slot], columns[slot] = self.rows, self.columns
+        return rows, columns
+
+    def entries(self, _: Sizes) -> Array:
+        """Return the entries' values."""
+        return self.results if self.is_full else self.values()
+
+
+class Pure(NamedTuple):
+    """At most one entry in each row.
+
+    Attributes:
+        values: Of each row, `(n, rows)`.
+        columns: The entry's column; -1 where the row has none.
+    """
+
+    values: Array
+    columns: np.ndarray
+
+    def dense(self, sizes: Sizes) -> Array:
+        """Write the entries into zeros."""
+        zeros = jnp.zeros(sizes.shape, self.values.dtype)
+        sample, row = np.nonzero(self.columns >= 0)
+        where = zeros.at[sample, row, self.columns[sample, row]]
+        values = _take(self.values, sample, row)
+        return where.set(values, unique_indices=True, mode="promise_in_bounds")
+
+    def diagonal(self, sizes: Sizes) -> Array:
+        """Keep the entries that stand on the diagonal."""
+        on = self.columns == np.arange(sizes.shape[1])
+        return self.values if on.all() else jnp.where(on, self.values, 0)
+
+    def indices(self, _: Sizes) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of the entries."""
+        rows = np.flatnonzero(self.columns[0] >= 0)
+        return rows, self.columns[0, rows]
+
+    def entries(self, _: Sizes) -> Array:
+        """Return the entries' values."""
+        rows = np.flatnonzero(self.columns[0] >= 0)
+        return self.values[0] if len(rows) == self.values.shape[1] else _take(self.values[0], rows)  # fmt: skip
+
+
+class Lines(NamedTuple):
+    """Whole rows, or whole columns, of the only matrix.
+
+    Attributes:
+        where: Their positions.
+        values: One line after the other, `(lines, length)`.
+        axis: 0 for rows, 1 for columns.
+    """
+
+    where: np.ndarray
+    values: Array
+    axis: int
+
+    def dense(self, sizes: Sizes) -> Array:
+        """Write the lines into zeros."""
+        _, m, n = sizes.shape
+        zeros = jnp.zeros((m, n), self.values.dtype)
+        if self.axis == 0:
+            return zeros.at[self.where].set(self.values)[None]
+        return zeros.at[:, self.where].set(self.values.T)[None]
+
+    def diagonal(self, sizes: Sizes) -> Array:
+        """Pick each line's entry on the diagonal."""
+        zeros = jnp.zeros(sizes.shape[1], self.values.dtype)
+        own = _take(self.values, np.arange(len(self.where)), self.where)
+        return zeros.at[self.where].set(own)[None]
+
+    def indices(self, _: Sizes) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of every entry of the lines."""
+        length = self.values.shape[1]
+        along = np.repeat(self.where, length)
+        across = np.tile(np.arange(length), len(self.where))
+        return (along, across) if self.axis == 0 else (across, along)
+
+    def entries(self, _: Sizes) -> Array:
+        """Return every entry of the lines."""
+        return self.values.reshape(-1)
+
+
+def all_indices(sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column of every entry, row by row."""
+    _, m, n = sizes.shape
+    rows, columns = np.divmod(np.arange(m * n), max(n, 1))
+    return rows, columns
+
+
+def _take(x: Array, *index: np.ndarray) -> Array:
+    return x.at[index].get(mode="promise_in_bounds")
+
+
+def concatenate(arrays: Sequence[Array], axis: int) -> Array:
+    """Concatenate arrays, brought to their common dtype."""
+    if len(arrays) == 1:
+        return arrays[0]
+    dtype = jnp.result_type(*(x.dtype for x in arrays))
+    return jnp.concatenate([x.astype(dtype) for x in arrays], axis)
