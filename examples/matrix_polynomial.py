@@ -89,7 +89,7 @@ def main(config: Config) -> Lesson:
                 "errors",
                 "Largest error of a coefficient against rational arithmetic. Solving "
                 "with the Vandermonde matrix loses a digit with each node.",
-                lambda: errors_by_nodes(range(3, config.steps + 1, 3)),
+                lambda: errors_by_nodes(range(4, config.steps + 1, 4)),
             )
         ],
     )

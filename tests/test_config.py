@@ -111,7 +111,7 @@ def test_missing_file_is_named(tmp_path):
 def test_file_in_another_encoding_is_named(tmp_path):
     file = tmp_path / "latin.toml"
     file.write_bytes(b"name = '\xe9'")
-    with pytest.raises(UsageError, match="latin.toml: must be a TOML file .*utf-8"):
+    with pytest.raises(UsageError, match=r"latin\.toml: must be a TOML file .*utf-8"):
         config.load(Example, file)
 
 

@@ -22,7 +22,10 @@ OPTIONAL = ("matplotlib", "rich", "scikit-learn")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors take one line."""
+    """An argument parser whose flags are written out and whose errors take one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> Never:
         """Print the message and exit with status 2."""

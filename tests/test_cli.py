@@ -1,0 +1,149 @@
+"""The command line, in this process and, where that matters, in one of its own."""
+
+import re
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from jnumerics import __main__
+from jnumerics.workbench import cli, demo, lesson
+from jnumerics.workbench.lesson import Lesson, Performance, ask
+
+
+def perform(name, *, off=0.0):
+    given = Lesson([ask("one", lambda: np.array(1.0 + off), lambda: np.array(1.0))])
+    return Performance(name, "Title.", given)
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*argv):
+        status = cli.main(argv)
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def run_process(*argv, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "jnumerics", *argv],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def test_info_names_versions_platform_devices_and_precision(run):
+    status, out, err = run("info")
+    facts = dict(re.split(r"  +", line, maxsplit=1) for line in out.splitlines()[2:])
+    assert (status, err) == (0, "")
+    assert facts["jax"] == jax.__version__
+    assert facts["devices"] == str(jax.device_count())
+    assert jax.default_backend() in facts["device"]
+    assert facts["default float"] == "float32"
+    assert facts["matrix products"].startswith("highest in jnumerics")
+    assert re.match(r"\d", facts["matplotlib"])
+
+
+def test_info_says_what_is_not_installed(run, monkeypatch):
+    monkeypatch.setattr(cli, "OPTIONAL", ("no-such-package",))
+    assert re.search("no-such-package +not installed", run("info")[1])
+
+
+def test_demo_prints_one_row_for_each_and_writes_the_report(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "performances", lambda: map(perform, demo.SYSTEMS))
+    status, out, err = run("demo", "--out", str(tmp_path / "new"))
+    assert status == 0
+    names = [line.split()[0] for line in out.splitlines()[2:8]]
+    assert names == list(demo.SYSTEMS)
+    assert err.splitlines()[-1] == "6 of 6: softmax"
+    assert "All 6 are right." in (tmp_path / "new" / "report.html").read_text()
+
+
+def test_demo_with_a_wrong_answer_says_so_and_returns_1(run, monkeypatch, tmp_path):
+    wrong = [perform("conv2d", off=1e-3), perform("softmax")]
+    monkeypatch.setattr(demo, "performances", lambda: wrong)
+    status, out, _ = run("demo", "--out", str(tmp_path))
+    assert status == 1
+    assert re.search("conv2d .* WRONG 0.001 ", out)
+    assert "Wrong: conv2d." in (tmp_path / "report.html").read_text()
+
+
+def test_demo_goes_on_after_an_example_that_fails(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "SYSTEMS", ("no_example",))
+    systems = ("no_example", "no_other")
+    found = list(demo.performances(systems))
+    monkeypatch.setattr(demo, "performances", lambda: found)
+    status, out, err = run("demo", "--out", str(tmp_path))
+    assert status == 1
+    assert [line.split()[0] for line in out.splitlines() if "FAILED" in line] == [
+        *systems
+    ]
+    assert "FileNotFoundError" in out
+    assert "Traceback" in err
+
+
+def test_figures_without_matplotlib_are_one_line(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "performances", lambda: [perform("conv2d")])
+    monkeypatch.setattr(lesson, "has_matplotlib", lambda: False)
+    status, out, _ = run("demo", "--out", str(tmp_path))
+    assert status == 0
+    assert "No figures without matplotlib: pip install 'jnumerics[workbench]'" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["info", "--platform", "abacus"], "platform 'abacus' is not here, expected"),
+        (["demo", "--platform", "abacus"], "platform 'abacus' is not here, expected"),
+        (["demo", "--out", __file__], f"--out {__file__}: must be a folder that can"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_and_status_2(run, argv, line):
+    status, out, err = run(*argv)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"jnumerics: error: {line}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("argv", [[], ["frobnicate"], ["info", "--plat", "cpu"]])
+def test_wrong_arguments_are_one_line_and_status_2(argv, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(argv)
+    assert caught.value.code == 2
+    assert re.fullmatch("jnumerics.*: error: .*\n", capsys.readouterr().err)
+
+
+def test_module_passes_the_process_arguments_on(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["jnumerics", "info", "--platform", "abacus"])
+    assert __main__.main() == 2
+    assert "abacus" in capsys.readouterr().err
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_demo_runs_all_six_systems_within_a_minute(tmp_path):
+    start = time.perf_counter()
+    done = run_process("demo", cwd=tmp_path)
+    elapsed = time.perf_counter() - start
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    names = [line.split()[0] for line in lines[2:] if line[:1].isalpha()]
+    assert names[:6] == list(demo.SYSTEMS)
+    assert max(map(len, lines[: lines.index("")])) <= 100
+    assert "WRONG" not in done.stdout
+    assert (tmp_path / "out" / "report.html").read_text().count("<svg") >= 6
+    assert len(list((tmp_path / "out").glob("*.png"))) >= 6
+    assert elapsed < 180  # a minute on a machine that does nothing else
+
+
+@pytest.mark.process
+def test_missing_platform_leaves_no_traceback():
+    done = run_process("info", "--platform", "abacus")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"jnumerics: error: .*\n", done.stderr)

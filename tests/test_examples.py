@@ -1,0 +1,99 @@
+"""Every example runs in the suite, on small settings."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import pytest
+
+from jnumerics import softmax
+from jnumerics.workbench import demo
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(ROOT.glob("examples/*.py"))
+SMALL = {
+    "conv2d": ["--steps", "1"],
+    "linear_regression": ["--steps", "20", "--rows", "200"],
+    "matrix_polynomial": ["--steps", "6", "--size", "3"],
+    "mlp_derivative": ["--steps", "3", "--growth", "[2, 4]"],
+    "perceptron": ["--steps", "20"],
+    "softmax": ["--steps", "3", "--repeats", "2"],
+}
+
+
+def run(script, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+    return runpy.run_path(str(script), run_name="__main__")
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_example_is_right_and_leaves_a_figure(script, monkeypatch, tmp_path, capsys):
+    flags = SMALL.get(script.stem, [])
+    run(script, monkeypatch, "--out", str(tmp_path), *flags)
+    out = capsys.readouterr().out
+    assert out.startswith(f"{script.stem} on ")
+    assert re.search(r"expected .*\n +obtained .*\n +error .*\n +time ", out)
+    assert "WRONG" not in out
+    (figure,) = tmp_path.iterdir()
+    assert figure.name.startswith(f"{script.stem}_")
+    assert figure.stat().st_size > 5_000
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_precision_is_that_of_the_flag(precision, monkeypatch, tmp_path, capsys):
+    script, flags = ROOT / "examples" / "perceptron.py", ["--precision", precision]
+    run(script, monkeypatch, "--steps", "9", "--out", str(tmp_path), *flags)
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].endswith(f", {precision}")
+    error = float(re.search(r"error +(\S+)", out).group(1))
+    assert (error < 1e-12) == (precision == "float64")
+
+
+@pytest.mark.process
+def test_example_with_a_wrong_answer_exits_with_1(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(softmax, "vjp", lambda x, _: jnp.zeros_like(x))
+    script = ROOT / "examples" / "softmax.py"
+    with pytest.raises(SystemExit) as caught:
+        run(script, monkeypatch, "--out", str(tmp_path), *SMALL["softmax"])
+    assert caught.value.code == 1
+    assert "WRONG 1" in capsys.readouterr().out
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--steps", "many"], "--steps must be an integer of at least 1, got 'many'"),
+        (["--steps", "0"], "--steps must be an integer of at least 1, got '0'"),
+        (["--platform", "abacus"], "platform 'abacus' is not here, expected one that"),
+        (["--config", "no.toml"], "no.toml: must be a TOML file with the settings: "),
+        (["--out", __file__], f"--out {__file__}: must be a folder that can be "),
+        (["--learning"], "unrecognized arguments: --learning"),
+    ],
+)
+def test_wrong_flag_of_an_example_is_one_line_and_status_2(
+    flags, message, monkeypatch, capsys
+):
+    with pytest.raises(SystemExit) as caught:
+        run(ROOT / "examples" / "perceptron.py", monkeypatch, *flags)
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("perceptron.py: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_every_example_has_a_config_and_small_settings():
+    stems = {p.stem for p in SCRIPTS}
+    assert stems == {p.stem for p in ROOT.glob("configs/*.toml")}
+    assert set(SMALL) <= stems
+
+
+def test_demo_runs_examples_that_are_there():
+    assert set(demo.SYSTEMS) <= {p.stem for p in SCRIPTS}

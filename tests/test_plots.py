@@ -1,0 +1,97 @@
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from jnumerics.workbench import plots
+
+
+@pytest.fixture
+def curves():
+    x = np.arange(1, 5)
+    return plots.lines(
+        {"ours": (x, x), "ours, rounded": (x, x + 1.0), "theirs": (x, x**2.0)},
+        x_label="nodes",
+        y_label="error",
+        scales=("log", "log"),
+        paired=True,
+        levels={"limit": 2.0},
+    )
+
+
+def test_lines_draw_each_series_and_level_with_its_name(curves):
+    (axes,) = curves.axes
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["ours", "ours, rounded", "theirs", "limit"]
+    np.testing.assert_array_equal(axes.lines[2].get_ydata(), [1, 4, 9, 16])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("nodes", "error")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_paired_lines_share_a_color_and_the_second_is_dashed(curves):
+    first, second, third = curves.axes[0].lines[:3]
+    assert first.get_color() == second.get_color() != third.get_color()
+    assert (first.get_linestyle(), second.get_linestyle()) == ("-", "--")
+
+
+def test_single_line_needs_no_legend_and_starts_at_zero():
+    figure = plots.lines({"cost": ([0, 1], [3.0, 2.0])}, x_label="x", y_label="y")
+    assert figure.axes[0].get_legend() is None
+    assert figure.axes[0].get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize(("height", "contours"), [(1.0, 1), (0.4, 0)])
+def test_surface_draws_the_line_of_one_half_where_there_is_one(height, contours):
+    figure = plots.surface(
+        np.linspace(0, height, 12).reshape(3, 4),
+        x=(0, 1),
+        y=(0, 2),
+        labels=("a", "b", "output"),
+        points=np.array([[0.0, 0], [1, 1], [1, 2]]),
+        classes=np.array([0, 1, 1]),
+    )
+    axes = figure.axes[0]
+    drawn = [type(artist).__name__ for artist in axes.collections]
+    assert drawn.count("QuadContourSet") == contours
+    points = [a.get_offsets() for a in axes.collections if "Path" in type(a).__name__]
+    assert [len(p) for p in points] == [1, 2]
+
+
+def test_images_stand_side_by_side_under_their_names():
+    figure = plots.images({"one": np.zeros((3, 4)), "two": np.ones((3, 4))})
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
+
+
+def test_photograph_is_gray_and_between_0_and_1():
+    image = plots.photograph()
+    assert image.shape == (600, 512)
+    assert 0 <= image.min() < 0.1 < 0.9 < image.max() <= 1
+
+
+def test_save_writes_the_format_that_the_name_ends_with(curves, tmp_path):
+    plots.save(curves, tmp_path / "a.png")
+    plots.save(curves, tmp_path / "a.svg")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+
+
+def test_inline_svg_takes_ink_from_the_page_and_ids_of_its_own(curves):
+    text = plots.inline_svg(curves, "errors")
+    root = ET.fromstring(text)
+    ids = {e.get("id") for e in root.iter() if e.get("id")}
+    assert ids
+    assert all(i.startswith("errors-") for i in ids)
+    assert {r[1:] for r in re.findall(r'href="(#[^"]+)', text)} <= ids
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= ids
+    assert "var(--ink)" in text
+    assert "var(--faint)" in text
+    assert plots.INK not in text
+    assert plots.FAINT not in text
+
+
+def test_figures_leave_matplotlibs_settings_alone():
+    before = dict(mpl.rcParams)
+    plots.inline_svg(plots.images({"one": np.zeros((2, 2))}), "one")
+    assert dict(mpl.rcParams) == before

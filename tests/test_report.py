@@ -1,0 +1,187 @@
+import math
+import re
+from html.parser import HTMLParser
+
+import jax
+import numpy as np
+import pytest
+
+from jnumerics.workbench import lesson, plots, report
+from jnumerics.workbench.lesson import Answer, Lesson, Performance, Picture, Race
+
+
+def answer(obtained, expected=(1.0, 2.0), *, ours=0.5, original=1.0, rival="NumPy"):
+    obtained, expected = np.asarray(obtained), np.asarray(expected)
+    race = Race(obtained, expected, 3.0, ours, original)
+    return Answer("two <numbers>", "f(x) < 2", expected, obtained, race, rival)
+
+
+def performance(*answers, failure="", name="system"):
+    return Performance(
+        name, "A title.\n\nA & B.", Lesson(answers, ["a note"]), failure=failure
+    )
+
+
+RIGHT = answer([1.0, 2.0])
+WRONG = answer([1.0, 2.5])
+
+
+class Tags(HTMLParser):
+    """Collects tags and attributes, and that every tag is closed in order."""
+
+    void = ("meta", "br", "path", "use", "image", "rect")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.addresses = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.addresses += [v for k, v in attrs if k in ("src", "href", "xlink:href")]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.void:
+            assert self.open.pop() == tag
+
+
+def test_error_is_relative_to_the_largest_expected_number():
+    assert WRONG.error == 0.25
+    assert answer([0.0, 0.5], [0.0, 0.0]).error == 0.5
+    assert answer(np.zeros(0), np.zeros(0)).error == 0.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_half_the_digits_must_agree(dtype):
+    eps = float(np.finfo(dtype).eps)
+    expected = np.array([1.0, 2.0])
+    within, beyond = expected + 1.8 * math.sqrt(eps), expected + 2.2 * math.sqrt(eps)
+    assert answer(within.astype(dtype), expected).is_right
+    assert not answer(beyond.astype(dtype), expected).is_right
+
+
+@pytest.mark.parametrize("obtained", [[math.nan, 2.0], [1.0], [[1.0, 2.0]]])
+def test_not_a_number_and_another_shape_are_wrong(obtained):
+    assert not answer(obtained).is_right
+
+
+def test_row_of_a_right_system_shows_its_first_answer():
+    row = report.row(performance(RIGHT, answer([3.0], [3.0])))
+    assert row == ("system", "two <numbers>", "1, 2", "1, 2", "0", "500 ms", "2")
+
+
+def test_row_of_a_wrong_system_says_so():
+    row = report.row(performance(RIGHT, WRONG))
+    assert row[3:5] == ("1, 2.5", "WRONG 0.25")
+
+
+def test_row_of_a_failed_system_says_why():
+    row = report.row(performance(failure="ValueError: no"))
+    assert row[3:5] == ("ValueError: no", "FAILED")
+
+
+def test_table_keeps_names_whole_within_100_columns():
+    long = performance(RIGHT, name="linear_regression")
+    lines = report.table([long, performance(WRONG)]).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any(line.startswith("linear_regression ") for line in lines)
+
+
+def test_text_tells_call_expected_obtained_and_times():
+    text = report.text(performance(RIGHT), "cpu, float64")
+    assert text.splitlines() == [
+        "system on cpu, float64",
+        "",
+        "  two <numbers>",
+        "    call      f(x) < 2",
+        "    expected  1, 2",
+        "    obtained  1, 2",
+        "    error     0",
+        "    time      500 ms, 2 times faster than NumPy (1.00 s); first call, "
+        "compilation included, 3.00 s",
+        "",
+        "  a note",
+    ]
+
+
+def test_text_of_a_slower_way_says_so():
+    slow = answer([1.0, 2.0], ours=4.0)
+    text = report.text(performance(slow), "cpu")
+    assert "4.00 s, 4 times slower than NumPy (1.00 s)" in text
+
+
+def test_page_is_complete_in_itself_and_escaped():
+    figure = plots.images({"one": np.zeros((4, 4))})
+    drawn = performance(RIGHT)._replace(
+        figures=[(Picture("one", "a < b", lambda: figure), figure)]
+    )
+    page = report.page([drawn], [("JAX", "1 & 2")])
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert {"table", "svg", "figcaption"} <= set(tags.seen)
+    assert not {"script", "link", "iframe"} & set(tags.seen)
+    assert all(a.startswith(("#", "data:")) for a in tags.addresses)
+    assert not re.search(r"url\((?!#)|@import", page)
+    assert "prefers-color-scheme: dark" in page
+    for text in ("two &lt;numbers&gt;", "A &amp; B.", "a &lt; b", "1 &amp; 2"):
+        assert text in page
+
+
+def test_page_names_what_is_wrong():
+    pages = [
+        report.page(p, [])
+        for p in (
+            [performance(RIGHT)],
+            [performance(RIGHT), performance(WRONG, name="other")],
+            [performance(failure="ValueError: no")],
+        )
+    ]
+    verdicts = [re.search('verdict (good|bad)">(.*?)<', p) for p in pages]
+    assert [v and v.groups() for v in verdicts] == [
+        ("good", "All 1 are right."),
+        ("bad", "Wrong: other."),
+        ("bad", "Wrong: system."),
+    ]
+
+
+def test_ask_compares_the_chosen_entries_with_what_is_expected():
+    found = lesson.ask(
+        "squares",
+        lambda: np.array([1.0, 4.0, 9.0]),
+        lambda: None,
+        expected=np.array([4.0]),
+        compared=np.s_[1:2],
+    )
+    assert found.is_right
+    assert found.race.first_s >= 0
+
+
+def test_source_shows_what_is_returned():
+    def fit():
+        return np.add(
+            1.0,
+            2.0,
+        )
+
+    @jax.jit
+    def compiled(x):
+        return x + 1
+
+    def nothing():
+        pass
+
+    assert lesson.source(fit) == "np.add(\n    1.0,\n    2.0,\n)"
+    assert lesson.source(compiled) == "x + 1"
+    assert lesson.source(nothing) == ""
+    assert lesson.source(eval("lambda: 1")) == ""
+
+
+def test_measure_takes_the_median_in_turn():
+    calls = []
+    race = lesson.measure(
+        lambda: calls.append("ours"), lambda: calls.append("theirs"), seconds=1e-9
+    )
+    assert calls == ["ours", "theirs"] * 2
+    assert min(race.first_s, race.run_s, race.original_s) > 0
