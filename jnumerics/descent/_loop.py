@@ -1,0 +1,188 @@
+"""The loop of updates, as JAX traces it."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PyTree
+
+from jnumerics import _check
+
+
+class Descent(NamedTuple):
+    """Result of a descent."""
+
+    params: PyTree
+    """Parameters after the last update."""
+    state: PyTree
+    """State of the optimizer, from which another descent continues."""
+    losses: Float[Array, " steps"]
+    """Loss before each update."""
+
+
+def descend(
+    functions: Sequence[Any],
+    takes_extra: bool,
+    params: PyTree,
+    state: PyTree,
+    batches: PyTree,
+    one: Array,
+    steps: int,
+) -> Descent:
+    """Run the updates; `functions` are the loss and the optimizer's init and update.
+
+    `one` is the number 1, which the compiler must not see (`_scan_once`).
+    """
+    loss, init, update = functions
+
+    @partial(jax.jit, inline=True)  # traced once, called at several places
+    def value_of(params: PyTree, *batch: PyTree) -> Array:
+        return _real_scalar(loss(params, *batch))
+
+    @partial(jax.jit, inline=True)
+    def advance(params: PyTree, state: PyTree, *batch: PyTree) -> tuple:
+        value, grad = jax.value_and_grad(value_of)(params, *batch)
+        extra = {"value": value, "grad": grad} if takes_extra else {}
+        if takes_extra:
+            extra["value_fn"] = lambda params: value_of(params, *batch)
+        downhill = jax.tree.map(jnp.conj, grad)
+        updates, state = update(downhill, state, params, **extra)
+        return (optax.apply_updates(params, updates), state), value
+
+    def body(carry: tuple, batch: tuple) -> tuple:
+        carry, value = advance(*carry, *batch)
+        return jax.tree.map(_cast, carry, types), value
+
+    params, batches = jax.tree.map(_strong, (params, batches))
+    if state is None:
+        state = init(params)
+    else:
+        _require_same_shapes(state, jax.eval_shape(init, params))
+    carry = params, jax.tree.map(_strong, state)
+    xs = () if batches is None else (batches,)
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs)
+    types = _settle(lambda carry: jax.eval_shape(advance, *carry, *batch)[0], carry)
+    carry = jax.tree.map(_cast, carry, types)
+    if steps == 1:
+        carry, losses = _scan_once(body, carry, xs, one)
+    else:
+        carry, losses = jax.lax.scan(body, carry, xs, length=steps)
+    params, state = carry
+    return Descent(params, state, losses)
+
+
+def _scan_once(
+    body: Callable, carry: PyTree, xs: PyTree, one: Array
+) -> tuple[PyTree, Array]:
+    """Scan a single step with the roundings that it has in a longer loop.
+
+    XLA dissolves a loop that it sees to take one step, then fuses and so rounds its
+    operations differently. So this is the second half of a loop of two steps, whose
+    start, `one`, it does not see.
+    """
+    pair = jax.tree.map(lambda x: jnp.concatenate([x, x]), xs)
+    step, closed_over = jax.closure_convert(body, carry, _entry(pair, 0))
+
+    @jax.custom_jvp  # reverse mode does not go through a while loop
+    def once(closed_over: list, carry: PyTree, pair: PyTree) -> tuple[PyTree, Array]:
+        def advance(loop: tuple) -> tuple:
+            k, carry, values = loop
+            carry, value = step(carry, _entry(pair, k), *closed_over)
+            values = jax.lax.dynamic_update_index_in_dim(
+                values, value, k, 0, allow_negative_indices=False
+            )
+            return k + 1, carry, values
+
+        value = jax.eval_shape(step, carry, _entry(pair, 0), *closed_over)[1]
+        start = one, carry, jnp.zeros(2, value.dtype)
+        _, carry, values = jax.lax.while_loop(lambda loop: loop[0] < 2, advance, start)
+        return carry, values[1:]
+
+    @once.defjvp
+    def once_jvp(primals: tuple, tangents: tuple) -> tuple:
+        def straight(closed_over: list, carry: PyTree, pair: PyTree) -> tuple:
+            carry, value = step(carry, _entry(pair, 0), *closed_over)
+            return carry, value[None]
+
+        return jax.jvp(straight, primals, tangents)
+
+    return once(closed_over, carry, pair)
+
+
+def _entry(xs: PyTree, k: Array | int) -> PyTree:
+    entry = partial(jax.lax.dynamic_index_in_dim, keepdims=False)
+    return jax.tree.map(lambda x: entry(x, k, allow_negative_indices=False), xs)
+
+
+def _real_scalar(value: Any) -> Array:
+    if not isinstance(value, _check.ArrayLike):
+        msg = f"`loss` must return a real scalar, got {type(value).__name__}"
+        raise TypeError(msg)
+    value = _strong(value)
+    if value.shape != ():
+        msg = f"`loss` must return a real scalar, got shape {value.shape}"
+        raise ValueError(msg)
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        msg = f"`loss` must return a real scalar, got dtype {value.dtype}"
+        raise TypeError(msg)
+    return value
+
+
+def _require_same_shapes(state: PyTree, fresh: PyTree) -> None:
+    if not _same_shapes(state, fresh):
+        msg = (
+            "`state` must be that of an earlier descent with this optimizer and"
+            f" parameters like these, of shapes {_shapes(fresh)}, got {_shapes(state)}"
+        )
+        raise ValueError(msg)
+
+
+def _settle(next_types: Callable[[PyTree], PyTree], carry: PyTree) -> PyTree:
+    """Return the dtypes of parameters and state that an update preserves.
+
+    The state may start from integers or in a narrow dtype and go on in a wider one,
+    which the carry of a scan may not.
+    """
+    types = jax.eval_shape(lambda: carry)
+    while True:
+        after = next_types(types)
+        if not _same_shapes(types, after):
+            msg = (
+                "`optimizer` must keep the shapes of parameters and state,"
+                f" {_shapes(types)}, got {_shapes(after)}"
+            )
+            raise ValueError(msg)
+        wider = jax.tree.map(_wider, types, after)
+        if jax.tree.leaves(wider) == jax.tree.leaves(types):
+            return types
+        types = wider
+
+
+def _wider(x: jax.ShapeDtypeStruct, y: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    if x.dtype == y.dtype:
+        return x
+    with jax.numpy_dtype_promotion("standard"):
+        return jax.ShapeDtypeStruct(x.shape, jnp.promote_types(x.dtype, y.dtype))
+
+
+def _same_shapes(a: PyTree, b: PyTree) -> bool:
+    is_alike = jax.tree.structure(a) == jax.tree.structure(b)
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=False)
+    return is_alike and all(jnp.shape(x) == jnp.shape(y) for x, y in pairs)
+
+
+def _shapes(tree: PyTree) -> PyTree:
+    return jax.tree.map(jnp.shape, tree)
+
+
+def _cast(x: Array, like: Array | jax.ShapeDtypeStruct) -> Array:
+    return x if x.dtype == like.dtype else x.astype(like.dtype)
+
+
+def _strong(x: Any) -> Array:
+    """Return `x` as an array with a dtype of its own, so that a carry can keep it."""
+    x = jnp.asarray(x)
+    return jax.lax.convert_element_type(x, x.dtype)
