@@ -92,7 +92,7 @@ def main(config: Config) -> Lesson:
                 "one JVP beside the full Jacobian's diagonal",
                 lambda: one_jvp(times),
                 lambda: full_jacobian(times),
-                shown=full_jacobian,
+                shown=one_jvp,
                 rival="the full Jacobian",
             ),
         ],

@@ -1,5 +1,8 @@
 """Oracles in NumPy float64, written without JAX: short, slow and plainly right."""
 
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 
 
@@ -69,3 +72,64 @@ def conv2d(
                 outputs = slice(g * c_out // groups, (g + 1) * c_out // groups)
                 y[:, u, v, outputs] += pixel[:, inputs] @ kernel[i, j, :, outputs]
     return y
+
+
+def bjorck_pereyra(nodes, values):
+    """Coefficients in ascending powers, nodes taken in the given order."""
+    x, c = np.asarray(nodes), np.array(values)
+    n, column = len(x), (slice(None), *(None,) * (c.ndim - 1))
+    for k in range(1, n):
+        c[k:] = (c[k:] - c[k - 1 : -1]) / (x[k:] - x[:-k])[column]
+    for k in range(n - 2, -1, -1):
+        c[k:-1] -= x[k] * c[k + 1 :]
+    return c
+
+
+def exact_coefficients(nodes, values):
+    """The same in rational numbers, without rounding: an object array of Fractions."""
+    fractions = np.frompyfunc(Fraction, 1, 1)
+    return bjorck_pereyra(fractions(nodes), fractions(values))
+
+
+def lagrange(nodes, values, y):
+    """Sum of values times Lagrange's basis polynomials at one point, in any numbers."""
+    total: Any = 0
+    for j in range(len(nodes)):
+        basis: Any = 1
+        for k in range(len(nodes)):
+            if k != j:
+                basis = basis * (y - nodes[k]) / (nodes[j] - nodes[k])
+        total = total + basis * values[j]
+    return total
+
+
+def gradient_descent(X, y, theta, learning_rate, steps):
+    """Least squares by descent: theta and the cost after every update."""
+    m, costs = len(y), []
+    for _ in range(steps):
+        theta = theta - learning_rate / m * (X.T @ (X @ theta - y))
+        residual = X @ theta - y
+        costs.append(residual @ residual / (2 * m))
+    return theta, np.array(costs)
+
+
+def descend(loss, gradient, params, rate, steps):
+    """Plain gradient descent: the last parameters and the loss before every update."""
+    params, losses = np.array(params), []
+    for _ in range(steps):
+        losses.append(loss(params))
+        params = params - rate * gradient(params)
+    return params, np.array(losses)
+
+
+def perceptron(weights, X):
+    """Sigmoid of X @ weights."""
+    return 1 / (1 + np.exp(-(X @ weights)))
+
+
+def train_perceptron(weights, X, y, steps):
+    """The weights after full-batch updates at rate 1."""
+    for _ in range(steps):
+        o = perceptron(weights, X)
+        weights = weights + X.T @ ((y - o) * o * (1 - o))
+    return weights

@@ -1,0 +1,526 @@
+import time
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from jnumerics import polynomial
+from tests import reference
+
+NODES = np.arange(1, 13) / 10  # the matrix polynomial's: condition number 2.6e9
+NODE_SETS = {
+    "one": np.array([2.0]),
+    "equispaced": NODES,
+    "both signs": np.linspace(-1, 1, 9),
+    "integers": np.arange(8.0),
+    "reciprocals": 1 / (np.arange(10) + 3),
+    "loop": np.arange(1, 18) / 17,
+}
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(size=shape)
+
+
+def largest_error(a, exact):
+    """The largest error of an entry, relative to the largest entry of that power."""
+    scale = np.abs(exact).max(tuple(range(1, exact.ndim)), keepdims=True)
+    return (np.abs(np.asarray(a, exact.dtype) - exact) / scale).max()
+
+
+def exact_interpolant(nodes, values, y):
+    x, v = map(Fraction, nodes), map(Fraction, values)
+    x, v = list(x), list(v)
+    return np.array([float(reference.lagrange(x, v, Fraction(t))) for t in y])
+
+
+# fit
+
+
+@pytest.mark.parametrize("nodes", NODE_SETS.values(), ids=NODE_SETS)
+@pytest.mark.parametrize("shape", [(), (2, 4)])
+def test_fit_is_as_accurate_as_the_recurrences_in_increasing_order(nodes, shape, x64):
+    values, nodes = draw(len(nodes), *shape), np.sort(nodes)
+    exact = reference.exact_coefficients(nodes, values).astype(float)
+    attained = largest_error(reference.bjorck_pereyra(nodes, values), exact)
+    obtained = largest_error(polynomial.fit(nodes, values), exact)
+    assert obtained <= 10 * attained + 1e-15
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fit_keeps_the_digits_that_the_vandermonde_matrix_loses(dtype, x64):
+    nodes, values = NODES.astype(dtype), draw(12, 6, 6).astype(dtype)
+    exact = reference.exact_coefficients(
+        nodes.astype(float), values.astype(float)
+    ).astype(float)
+    vandermonde = np.vander(nodes, increasing=True).astype(dtype)
+    solved = np.linalg.solve(vandermonde, values.reshape(12, 36)).reshape(12, 6, 6)
+    assert (
+        largest_error(polynomial.fit(nodes, values), exact) < 16 * np.finfo(dtype).eps
+    )
+    assert largest_error(solved, exact) > 1e5 * np.finfo(dtype).eps
+
+
+def test_condition_number_of_the_matrix_polynomial_is_that_of_the_seed():
+    assert np.linalg.cond(np.vander(NODES)) == pytest.approx(2.6e9, rel=0.02)
+
+
+def test_solve_refuses_the_shape_that_fit_takes(x64):
+    values = draw(12, 60, 60)
+    with pytest.raises((ValueError, np.linalg.LinAlgError)):
+        np.linalg.solve(np.vander(NODES, increasing=True), values)
+    assert polynomial.fit(NODES, values).shape == (12, 60, 60)
+
+
+@pytest.mark.parametrize(
+    ("n", "phase"), [(12, 1), (17, 1), (12, np.exp(0.7j)), (17, np.exp(0.7j))]
+)
+def test_order_of_the_nodes_does_not_change_a_bit(n, phase, x64):
+    nodes, values = np.sort(draw(n)) * phase, draw(n, 3, seed=1)
+    order = np.random.default_rng(2).permutation(n)
+    for f in (polynomial.fit, lambda x, v: polynomial.interpolate(x, v, 0.123)):
+        np.testing.assert_array_equal(f(nodes, values), f(nodes[order], values[order]))
+
+
+def test_derivatives_do_not_depend_on_the_order_of_the_nodes(x64):
+    values, order = draw(12, 2), np.random.default_rng(2).permutation(12)
+
+    def gradient(x, v):
+        return jax.grad(lambda x, v: jnp.sum(polynomial.fit(x, v)), (0, 1))(x, v)
+
+    for a, b in zip(
+        gradient(NODES, values), gradient(NODES[order], values[order]), strict=True
+    ):
+        np.testing.assert_array_equal(a[order], b)
+
+
+@pytest.mark.parametrize("n", [8, 32])
+def test_fit_at_roots_of_unity_is_the_inverse_fourier_transform(n, x64):
+    nodes = np.exp(2j * np.pi * np.arange(n) / n)
+    values = draw(n, 2) + 1j * draw(n, 2, seed=1)
+    expected = np.fft.fft(values, axis=0) / n  # p(x_j) = sum a_k exp(2 pi i j k / n)
+    np.testing.assert_allclose(polynomial.fit(nodes, values), expected, atol=1e-13)
+
+
+def test_complex_nodes_on_a_line_keep_the_accuracy_of_real_ones(x64):
+    values = draw(12, 3) + 0j
+    exact = reference.exact_coefficients(NODES, values.real).astype(float) + 0j
+    assert largest_error(polynomial.fit(NODES + 0j, values), exact) < 1e-14
+    turned = exact / np.exp(0.7j * np.arange(12))[:, None]
+    nodes = NODES * np.exp(0.7j)  # rounded: what the condition number makes of it
+    assert largest_error(polynomial.fit(nodes, values), turned) < 1e-6
+
+
+def test_complex_values_are_fitted_as_their_parts(x64):
+    real, imaginary = draw(12, 2), draw(12, 2, seed=1)
+    obtained = polynomial.fit(NODES, real + 1j * imaginary)
+    for part, values in ((obtained.real, real), (obtained.imag, imaginary)):
+        expected = np.asarray(polynomial.fit(NODES, values))
+        assert largest_error(part, expected) < 1e-14
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_fit_at_tiny_and_huge_nodes_overflows_only_where_the_answer_does(scale):
+    nodes = (np.arange(1, 4) * scale).astype(np.float32)
+    obtained = polynomial.fit(nodes, np.array([1, 4, 9], np.float32))
+    linear = polynomial.fit(nodes, np.array([3, 5, 7], np.float32))
+    assert abs(obtained[0]) < 1e-5
+    assert jnp.isinf(obtained[2]) if scale < 1 else obtained[2] == 0
+    np.testing.assert_allclose(
+        linear[:2] * np.array([1, scale], np.float32), [1, 2], rtol=1e-5
+    )
+
+
+def test_fit_scales_values_exactly_by_powers_of_two(x64):
+    values = draw(12, 2)
+    np.testing.assert_array_equal(
+        polynomial.fit(NODES, values * 2.0**-900),
+        polynomial.fit(NODES, values) * 2.0**-900,
+    )
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3)])
+def test_empty_values_give_empty_answers(shape):
+    values, y = np.zeros((4, *shape)), np.zeros((2, 1))
+    a = polynomial.fit(np.arange(4), values)
+    assert a.shape == (4, *shape)
+    assert polynomial.evaluate(a, y).shape == (2, 1, *shape)
+    assert polynomial.interpolate(np.arange(4), values, y).shape == (2, 1, *shape)
+
+
+def test_equal_nodes_under_a_trace_give_no_plausible_number():
+    nodes, values = jnp.array([0.5, 1.0, 0.5, 2.0]), jnp.array([1.0, 2.0, 3.0, 4.0])
+    assert not jnp.all(jnp.isfinite(jax.jit(polynomial.fit)(nodes, values)))
+    assert jnp.isnan(jax.jit(polynomial.interpolate)(nodes, values, 0.7))
+
+
+def test_program_of_a_fit_does_not_grow_with_the_nodes():
+    def length(n):
+        program = jax.make_jaxpr(polynomial.fit)(jnp.arange(n) * 1.0, jnp.ones((n, 2)))
+        return len(str(program).splitlines())
+
+    assert length(64) == length(40)
+
+
+@pytest.mark.slow
+def test_first_fit_of_64_nodes_does_not_keep_a_person_waiting():
+    start = time.perf_counter()
+    jax.block_until_ready(polynomial.fit(jnp.arange(1.0, 65.0), jnp.ones((64, 5))))
+    assert time.perf_counter() - start < 3  # 0.2 s, when nothing else runs
+
+
+# evaluate
+
+
+@pytest.mark.parametrize("y", [0.7, np.zeros(()), draw(2, 1, 3), draw(0)])
+@pytest.mark.parametrize("shape", [(), (3, 4)])
+def test_evaluate_is_the_sum_of_powers(y, shape, x64):
+    a = draw(5, *shape, seed=3)
+    expected = sum(np.multiply.outer(np.asarray(y) ** k, a[k]) for k in range(5))
+    np.testing.assert_allclose(polynomial.evaluate(a, y), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 10, 64])
+def test_evaluate_and_numpy_agree_for_any_number_of_coefficients(n, x64):
+    a, y = draw(n), draw(7, seed=1)
+    np.testing.assert_allclose(
+        polynomial.evaluate(a, y), np.polyval(a[::-1], y), rtol=1e-13
+    )
+
+
+def test_evaluate_complex_coefficients_at_complex_points(x64):
+    a, y = draw(6) + 1j * draw(6, seed=1), draw(4) + 1j * draw(4, seed=2)
+    expected = np.polyval(a[::-1], y)
+    np.testing.assert_allclose(polynomial.evaluate(a, y), expected, rtol=1e-14)
+    np.testing.assert_allclose(
+        polynomial.evaluate(a.real, y), np.polyval(a.real[::-1], y), rtol=1e-14
+    )
+
+
+def test_evaluate_at_infinite_and_huge_points():
+    y = jnp.array([jnp.inf, -jnp.inf, 1e38])
+    np.testing.assert_array_equal(polynomial.evaluate(jnp.array([3.0]), y), 3)
+    line = polynomial.evaluate(jnp.array([3.0, 2.0]), y)
+    np.testing.assert_array_equal(line, [np.inf, -np.inf, np.float32(2e38)])
+    assert jnp.isnan(polynomial.evaluate(jnp.array([3.0, 2.0, 0.0]), jnp.inf))
+
+
+@pytest.mark.parametrize("y", [0.0, -2.5, 1e30, jnp.inf])
+def test_slope_of_a_line_is_its_coefficient_everywhere(y):
+    slope = jax.grad(lambda y: polynomial.evaluate(jnp.array([3.0, 2.0]), y))(y)
+    assert slope == 2
+
+
+# interpolate
+
+
+def test_interpolate_keeps_the_digits_that_solving_loses_at_20_equispaced_nodes(x64):
+    nodes, values = np.arange(1, 21) / 10, draw(20)
+    y = (nodes[1:] + nodes[:-1]) / 2
+    exact = exact_interpolant(nodes, values, y)
+    solved = np.polyval(np.linalg.solve(np.vander(nodes), values), y)
+    error = np.abs(polynomial.interpolate(nodes, values, y) / exact - 1).max()
+    assert error < 2e-14  # the scale is 2e-15, one node's draw may cost a digit
+    assert np.abs(solved / exact - 1).max() > 1e-3
+
+
+@pytest.mark.parametrize("nodes", NODE_SETS.values(), ids=NODE_SETS)
+def test_interpolate_agrees_with_lagrange_in_and_out_of_range(nodes, x64):
+    values = draw(len(nodes))
+    y = np.concatenate([draw(5, seed=1), [-1e5, -3.0, 7.5, 1e8]])
+    np.testing.assert_allclose(
+        polynomial.interpolate(nodes, values, y),
+        exact_interpolant(nodes, values, y),
+        rtol=2e-12,
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 20, 1000])
+def test_interpolate_at_the_nodes_returns_the_values_bit_for_bit(n, dtype, x64):
+    for nodes in (np.linspace(-1, 1, n), chebyshev(n)):
+        x, values = nodes.astype(dtype), draw(n, 2).astype(dtype)
+        np.testing.assert_array_equal(polynomial.interpolate(x, values, x), values)
+
+
+def chebyshev(n):
+    return np.cos(np.pi * (np.arange(n) + 0.5) / n)
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float32, 2e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("n", [64, 1000])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_many_chebyshev_nodes_of_any_scale_do_not_overflow(
+    n, scale, dtype, digits, x64
+):
+    nodes, y = (chebyshev(n) * scale).astype(dtype), np.linspace(-1, 1, 33) * scale
+    y = y.astype(dtype)
+    obtained = polynomial.interpolate(nodes, np.sin(5 * nodes / scale).astype(dtype), y)
+    expected = np.sin(5 * y.astype(float) / scale)
+    np.testing.assert_allclose(obtained, expected, atol=digits)
+
+
+def test_interpolate_at_roots_of_unity(x64):
+    nodes, a = np.exp(2j * np.pi * np.arange(16) / 16), draw(16) + 1j * draw(16, seed=1)
+    values, y = np.polyval(a[::-1], nodes), np.array([0, 0.3 + 0.2j, -1.5j])
+    np.testing.assert_allclose(
+        polynomial.interpolate(nodes, values, y), np.polyval(a[::-1], y), rtol=1e-12
+    )
+
+
+def test_one_node_makes_a_constant():
+    p = polynomial.interpolate(np.array([2.0]), np.array([[3.0, 4.0]]), np.arange(3))
+    np.testing.assert_array_equal(p, [[3, 4]] * 3)
+
+
+def test_fitted_and_interpolated_polynomials_are_the_same(x64):
+    values, y = draw(12, 60, 60), np.linspace(0.1, 1.2, 5)
+    fitted = polynomial.evaluate(polynomial.fit(NODES, values), y)
+    interpolated = polynomial.interpolate(NODES, values, y)
+    scale = np.abs(interpolated).max()
+    np.testing.assert_allclose(fitted, interpolated, atol=1e-7 * scale)
+
+
+# derivatives
+
+X = np.array([0.9, -0.4, 0.1, 1.3])
+V = np.array([[0.3, 1.0], [-0.2, 0.5], [0.7, -1.1], [0.4, 0.2]])
+POINTS = {"between": 0.55, "at a node": 0.1, "outside": 2.0}
+
+
+def test_fit_derivatives_match_finite_differences_to_second_order(x64):
+    check_grads(polynomial.fit, (X, V), order=2, modes=("fwd", "rev"))
+
+
+@pytest.mark.parametrize("y", POINTS.values(), ids=POINTS)
+def test_interpolate_derivatives_match_those_of_the_lagrange_basis(y, x64):
+    def plain(x, v, y):
+        basis = [
+            jnp.prod(
+                jnp.array([(y - x[k]) / (x[j] - x[k]) for k in range(4) if k != j])
+            )
+            for j in range(4)
+        ]
+        return jnp.stack(basis) @ v
+
+    arguments, numbers = (X, V, jnp.asarray(y)), (0, 1, 2)
+    for derivative in (jax.jacfwd, jax.jacrev):
+        expected = derivative(plain, numbers)(*arguments)
+        obtained = derivative(polynomial.interpolate, numbers)(*arguments)
+        for a, b in zip(obtained, expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-13)
+    expected = jax.hessian(plain, numbers)(*arguments)
+    for outer, inner in ((jax.jacfwd, jax.jacrev), (jax.jacrev, jax.jacfwd)):
+        obtained = outer(inner(polynomial.interpolate, numbers), numbers)(*arguments)
+        for a, b in zip(
+            jax.tree.leaves(obtained), jax.tree.leaves(expected), strict=True
+        ):
+            np.testing.assert_allclose(a, b, atol=1e-11)
+
+
+def test_third_derivative_at_a_node(x64):
+    cube = jax.grad(jax.grad(jax.grad(polynomial.interpolate, 2), 2), 2)
+    values = X**3
+    np.testing.assert_allclose(cube(X, values, X[1]), 6, rtol=1e-11)
+
+
+def test_evaluate_derivatives_match_finite_differences_to_second_order(x64):
+    a, y = draw(4, 2), np.array([0.3, -1.2])
+    check_grads(polynomial.evaluate, (a, y), order=2, modes=("fwd", "rev"))
+
+
+def test_coefficients_move_with_the_nodes_as_with_the_values_times_the_slope(x64):
+    dx, dv = draw(4, seed=1), draw(4, 2, seed=2)
+    _, tangent = jax.jvp(polynomial.fit, (X, V), (dx, dv))
+    slope = jax.vmap(jax.jacfwd(polynomial.interpolate, 2), (None, None, 0))(X, V, X)
+    expected = polynomial.fit(X, dv - slope * dx[:, None])
+    np.testing.assert_allclose(tangent, expected, atol=1e-12)
+
+
+def test_gradient_for_values_does_not_see_what_the_nodes_derivative_overflows_to():
+    nodes = np.linspace(-1, 1, 1000, dtype=np.float32)  # D has entries of 2^1000
+    gradient = jax.grad(polynomial.interpolate, 1)(nodes, jnp.ones(1000), nodes[3])
+    np.testing.assert_array_equal(gradient, np.arange(1000) == 3)
+
+
+def test_complex_polynomials_have_holomorphic_derivatives(x64):
+    x, v, y = X * np.exp(0.5j), V[:, 0] + 1j * V[:, 1], 0.2 + 0.1j
+    a = polynomial.fit(x, v)
+    expected = np.polyval(np.polyder(np.asarray(a)[::-1]), y)
+    slope = jax.grad(polynomial.interpolate, 2, holomorphic=True)(x, v, y)
+    np.testing.assert_allclose(slope, expected, rtol=1e-12)
+    slope = jax.grad(polynomial.evaluate, 1, holomorphic=True)(a, y)
+    np.testing.assert_allclose(slope, expected, rtol=1e-12)
+
+
+def test_real_nodes_of_complex_values_have_real_gradients(x64):
+    def size(x, imaginary):
+        v = V[:, 0] + imaginary * V[:, 1]
+        return jnp.sum(jnp.abs(polynomial.fit(x, v)) ** 2)
+
+    def size_in_parts(x):
+        real, imaginary = polynomial.fit(x, V[:, 0]), polynomial.fit(x, V[:, 1])
+        return jnp.sum(real**2) + jnp.sum(imaginary**2)
+
+    np.testing.assert_allclose(jax.grad(size)(X, 1j), jax.grad(size_in_parts)(X))
+
+
+def test_64_nodes_differentiate_through_the_loop(x64):
+    x, v = np.sort(chebyshev(64)), draw(64)
+    weights = draw(64, seed=1)
+    gradient = jax.grad(lambda v: polynomial.fit(x, v) @ weights)(v)
+    matrix = jax.vmap(lambda e: polynomial.fit(x, e), out_axes=1)(jnp.eye(64))
+    np.testing.assert_allclose(gradient, weights @ matrix, rtol=1e-5)  # 1e20 / 1e15
+
+
+# arguments and transformations
+
+
+def test_vmap_over_nodes_values_and_points_is_a_loop(x64):
+    nodes, values, y = draw(3, 5), draw(3, 5, 2, seed=1), draw(3, 4, seed=2)
+    fitted = jax.vmap(polynomial.fit)(nodes, values)
+    interpolated = jax.vmap(polynomial.interpolate)(nodes, values, y)
+    evaluated = jax.vmap(polynomial.evaluate)(fitted, y)
+    for i in range(3):
+        np.testing.assert_allclose(fitted[i], polynomial.fit(nodes[i], values[i]))
+        p = polynomial.interpolate(nodes[i], values[i], y[i])
+        np.testing.assert_allclose(interpolated[i], p, rtol=1e-12)
+        np.testing.assert_allclose(evaluated[i], p, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_half_precision_is_rounded_once(dtype):
+    nodes, values = jnp.array([0.5, 1.0, 2.0], dtype), jnp.array([1.0, 3.0, 9.0], dtype)
+    single = nodes.astype(jnp.float32), values.astype(jnp.float32)
+    y = jnp.array([0.75, 1.5], dtype)
+    a = polynomial.fit(nodes, values)
+    p = polynomial.interpolate(nodes, values, y)
+    assert a.dtype == p.dtype == polynomial.evaluate(a, y).dtype == dtype
+    np.testing.assert_array_equal(a, polynomial.fit(*single).astype(dtype))
+    expected = polynomial.interpolate(*single, y.astype(jnp.float32))
+    np.testing.assert_array_equal(p, expected.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "values", "expected"),
+    [
+        (jnp.float32, jnp.float32, jnp.float32),
+        (jnp.float64, jnp.complex64, jnp.complex128),
+        (jnp.complex64, jnp.float64, jnp.complex128),
+        (jnp.int32, jnp.int32, jnp.float64),
+        (jnp.bfloat16, jnp.float32, jnp.float32),
+    ],
+)
+def test_dtype_of_the_answer_is_the_common_one(nodes, values, expected, x64):
+    x, v = jnp.arange(3).astype(nodes), jnp.ones((3, 2)).astype(values)
+    a = polynomial.fit(x, v)
+    assert a.dtype == polynomial.interpolate(x, v, 0.5).dtype == expected
+    assert polynomial.evaluate(v, x).dtype == expected
+
+
+def test_python_numbers_do_not_widen_single_precision(x64):
+    x, v = jnp.arange(3).astype(jnp.float32), jnp.ones(3, jnp.float32)
+    assert polynomial.interpolate(x, v, 0.5).dtype == jnp.float32
+    assert polynomial.evaluate(v, 0.5).dtype == jnp.float32
+    assert polynomial.interpolate(x, v, 0.5j).dtype == jnp.complex64
+
+
+def test_matrices_and_integers_mean_the_same_as_arrays():
+    values = np.array([[1, 2], [3, 4], [7, 9]])
+    matrix = polynomial.fit(np.arange(3), np.matrix(values))
+    array = polynomial.fit(np.arange(3.0), values * 1.0)
+    np.testing.assert_array_equal(matrix, array)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.complex64])
+@pytest.mark.parametrize("n", [5, 20])
+def test_polynomials_lower_for_every_platform(n, dtype):
+    x, v, y = jnp.arange(n).astype(dtype), jnp.ones((n, 2), dtype), jnp.ones(3, dtype)
+
+    def gradient(x, v, y):
+        return jax.vjp(polynomial.interpolate, x, v, y)[1](jnp.ones((3, 2), dtype))
+
+    for fun, arguments in [
+        (polynomial.fit, (x, v)),
+        (polynomial.evaluate, (v, y)),
+        (polynomial.interpolate, (x, v, y)),
+        (gradient, (x, v, y)),
+    ]:
+        exported = jax.export.export(jax.jit(fun), platforms=("cpu", "cuda", "tpu"))
+        assert exported(*arguments).platforms == ("cpu", "cuda", "tpu")
+
+
+# what is refused
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("f", [polynomial.fit, polynomial.interpolate])
+@pytest.mark.parametrize(
+    ("nodes", "values", "error", "message"),
+    [
+        (np.ones((3, 1)), np.ones(3), ValueError, r"`nodes` must have rank 1, got "),
+        (
+            np.arange(3),
+            np.ones(4),
+            ValueError,
+            r"`values` must have an axis 0 of size 3",
+        ),
+        (
+            np.arange(3),
+            1.0,
+            ValueError,
+            r"`values` must have an axis 0 of size 3, got ",
+        ),
+        (
+            np.zeros(0),
+            np.zeros(0),
+            ValueError,
+            r"`nodes` must have a first axis of size",
+        ),
+        ([0.0, 1.0], np.ones(2), TypeError, r"`nodes` must be an array, got list"),
+        (np.arange(2), "ab", TypeError, r"`values` must be an array, got str"),
+        (
+            np.array([0, 1.5, 1.5]),
+            np.ones(3),
+            ValueError,
+            r"distinct, got 1.5 more than",
+        ),
+        (np.array([0.0, -0.0]), np.ones(2), ValueError, r"`nodes` must be distinct"),
+        (np.array([1j, 0, 1j]), np.ones(3), ValueError, r"`nodes` must be distinct"),
+        (np.array([1, 1 + 1e-12]), np.ones(2), ValueError, r"`nodes` must be distinct"),
+    ],
+)
+def test_fit_and_interpolate_reject(f, nodes, values, error, message):
+    points = () if f is polynomial.fit else (0.5,)
+    with pytest.raises(error, match=message):
+        f(nodes, values, *points)
+
+
+def test_nodes_that_differ_only_in_double_precision_are_distinct_there(x64):
+    assert polynomial.fit(np.array([1, 1 + 1e-12]), np.ones(2)).shape == (2,)
+
+
+@pytest.mark.boundary
+def test_interpolate_rejects_points_that_are_no_numbers():
+    with pytest.raises(TypeError, match="`y` must be an array, got list"):
+        polynomial.interpolate(np.arange(3), np.ones(3), [0.5])  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3)])
+def test_evaluate_rejects_no_coefficients(shape):
+    with pytest.raises(
+        ValueError, match="`coefficients` must have a first axis of size"
+    ):
+        polynomial.evaluate(np.zeros(shape), 1.0)
+
+
+@pytest.mark.boundary
+def test_evaluate_rejects_a_list():
+    with pytest.raises(TypeError, match="`coefficients` must be an array, got list"):
+        polynomial.evaluate([1.0, 2.0], 0.5)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="`y` must be an array, got str"):
+        polynomial.evaluate(np.ones(2), "0.5")  # pyright: ignore[reportArgumentType]
