@@ -13,7 +13,7 @@ from jnumerics.derivatives._dependence import known_values
 from jnumerics.derivatives._greedy import conflicts, greedy
 from jnumerics.derivatives._proposals import color
 from jnumerics.derivatives._prover import Prover
-from jnumerics.derivatives._rules._boxes import NONE, dtype_of, shape_of
+from jnumerics.derivatives._rules._boxes import NONE, shape_of
 from jnumerics.derivatives._tangent import part, trace
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)
@@ -404,6 +404,7 @@ def test_any_pattern_is_colored_validly(pattern):
         assert len(set(colors[row])) == row.sum()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(patterns())
 def test_gathers_of_any_pattern_are_proven(pattern):

@@ -9,14 +9,13 @@ vectors on the inputs' grid; a coloring is
 - **a lattice**: (a . index) mod m, for the smallest m with multipliers a such that a . difference
   is never 0 modulo m; also on a grid whose rows were laid end to end, after
   dividing the index by the length of a row that the differences show;
-- **greedy**: each column in turn the smallest color that no neighbor has.
+- **greedy** (`_greedy`): each column in turn the smallest color that no neighbor has.
 
 Nothing here is trusted: `_coloring` proves what it uses.
 
-References:
+Reference:
     A. R. Curtis, M. J. D. Powell and J. K. Reid, "On the estimation of sparse Jacobian
-    matrices", IMA J. Appl. Math. 13 (1974). M. T. Jones and P. E. Plassmann, "A parallel graph
-    coloring heuristic", SIAM J. Sci. Comput. 14 (1993).
+    matrices", IMA J. Appl. Math. 13 (1974).
 """
 
 import math
@@ -25,12 +24,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jnumerics.derivatives._greedy import greedy, repaired, trimmed
 from jnumerics.derivatives._rules._boxes import NONE
 
 FREQUENT = 0.05  # differences for each row that make one more than an edge's
 _MOST_PAIRS = 1 << 20  # pairs of columns looked at in distinct patterns
 _MOST_DIFFERENCES = 1024  # more is irregular
-_LATTICE_WORK = 1 << 19  # products tried for one modulus
+_LATTICE_WORK = 1 << 21  # products of multipliers and differences
 _SPLITS = 2  # times that an axis is taken for rows laid end to end
 
 
@@ -95,46 +95,49 @@ def color(
     reads: np.ndarray,
     shapes: Sequence[Sequence[int]],
     given: np.ndarray | None = None,
+    *,
+    thorough: bool = True,
 ) -> np.ndarray:
     """Color the columns of a pattern with few colors.
 
     Args:
         reads: The pattern, (rows, entries).
         shapes: Those of the inputs, whose elements the columns count.
-        given: A coloring to improve on.
+        given: A coloring to improve on; wrong ones are repaired.
+        thorough: Whether the greedy coloring is tried beside others that are not good.
 
     Returns:
         The color of each column, from 0 without gaps; -1 where no row reads it.
     """
-    n = sum(math.prod(shape) for shape in shapes)
     reads = trimmed(reads)
-    used = np.zeros(n, bool)
+    used = np.zeros(sum(math.prod(shape) for shape in shapes), bool)
     used[reads[reads != NONE]] = True
-    best = np.full(n, -1, np.int32)
     if not used.any():
-        return best
-    fewest, count = reads.shape[1], n + 1
-    for colors in _proposals(reads, shapes, given):
-        distinct, place = np.unique(colors[used], return_inverse=True)
-        if len(distinct) < count:
-            full = np.zeros(n, np.int32)
-            full[used] = place
-            full = _repaired(reads, full)
-            if int(full.max()) + 1 < count:
-                count = int(full.max()) + 1
-                best[used] = full[used]
-        if count == fewest:
-            return best
-    if count > min(n, 1.25 * fewest + 1):
+        return np.full(len(used), -1, np.int32)
+    fewest = reads.shape[1]
+    found = []
+    for proposal in _proposals(reads, shapes, given):
+        count, colors = _dense(proposal, used)
+        found.append((count, len(found), colors))
+        if count == fewest and proposal is not given:
+            break
+    count, best = len(used) + 1, None
+    for proposed, _, colors in sorted(found, key=lambda item: item[:2]):
+        if proposed < count:
+            right = repaired(reads, colors)
+            if int(right.max()) + 1 < count:
+                count, best = int(right.max()) + 1, right
+    if best is None or (thorough and count > 1.25 * fewest + 1):
         colors = greedy(reads, np.where(used, -1, 0))
-        if int(colors.max()) + 1 < count:
-            best[used] = colors[used]
-    return best
+        best = colors if int(colors.max()) + 1 < count else best
+    return np.where(used, best, -1).astype(np.int32)
 
 
-def trimmed(reads: np.ndarray) -> np.ndarray:
-    """Drop the columns that no row fills."""
-    return reads[:, : max(int((reads != NONE).sum(axis=1).max(initial=0)), 1)]
+def _dense(colors: np.ndarray, used: np.ndarray) -> tuple[int, np.ndarray]:
+    """Number the colors of the used columns without gaps; the others get 0."""
+    there = np.bincount(colors[used] + 1)[1:] > 0
+    numbers = np.append(np.cumsum(there) - 1, -1)
+    return int(there.sum()), np.where(used, numbers[np.where(used, colors, 0)], 0)
 
 
 def _proposals(
@@ -143,15 +146,6 @@ def _proposals(
     if given is not None:
         yield given
     yield from _regular(reads, Grid.of(shapes))
-
-
-def conflicts(reads: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Return for each row whether two of its columns have the same color."""
-    apart = -2 - np.arange(reads.shape[1], dtype=np.int32)
-    inside = reads != NONE
-    found = np.where(inside, colors[np.where(inside, reads, 0)], apart)
-    found.sort(axis=1)
-    return (found[:, 1:] == found[:, :-1]).any(axis=1)
 
 
 def _regular(reads: np.ndarray, grid: Grid) -> Iterator[np.ndarray]:
@@ -165,9 +159,10 @@ def _regular(reads: np.ndarray, grid: Grid) -> Iterator[np.ndarray]:
         for differences in (every, usual):
             if not 0 < len(differences) <= _MOST_DIFFERENCES:
                 continue
-            yield _residues(grid, differences, ring=False)
-            yield _residues(grid, differences, ring=True)
-            lattice = _lattice(grid, differences, fewest)
+            blocks = [_residues(grid, differences, ring=r) for r in (False, True)]
+            yield from blocks
+            least = min(int(colors.max()) for colors in blocks) + 1
+            lattice = _lattice(grid, differences, fewest, least)
             if lattice is not None:
                 yield lattice
             if len(usual) == len(every):
@@ -221,12 +216,15 @@ def _residues(grid: Grid, differences: np.ndarray, ring: bool) -> np.ndarray:
     return total
 
 
-def _lattice(grid: Grid, differences: np.ndarray, fewest: int) -> np.ndarray | None:
-    """Color by (a . index) mod m for the smallest m that keeps all differences."""
+def _lattice(
+    grid: Grid, differences: np.ndarray, fewest: int, most: int
+) -> np.ndarray | None:
+    """Color by (a . index) mod m for the smallest m < most that keeps all differences."""
     moving = np.flatnonzero(differences.any(axis=0))
     steps = differences[:, moving].astype(np.int32)
-    tries = max(_LATTICE_WORK // len(steps), 1)
-    for m in range(fewest, 2 * fewest + 8):
+    moduli = range(fewest, min(2 * fewest + 8, most))
+    tries = 1 + _LATTICE_WORK // (len(steps) * max(len(moduli), 1))
+    for m in moduli:
         a = _multipliers(m, len(moving), tries)
         valid = ((a @ (steps % m).T) % m != 0).all(axis=1)
         if valid.any():
@@ -254,65 +252,3 @@ def _split(grid: Grid, differences: np.ndarray) -> Grid | None:
     rest = reach[:, None] % lengths
     apart = np.minimum(rest, lengths - rest).sum(axis=0)
     return grid.split(axis, int(lengths[np.argmin(apart)]))
-
-
-def _repaired(reads: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Color anew one column of each two that a row reads with the same color."""
-    wrong = conflicts(reads, colors)
-    if not wrong.any():
-        return colors
-    rows = reads[wrong]
-    inside = rows != NONE
-    apart = -2 - np.arange(reads.shape[1])
-    found = np.where(inside, colors[np.where(inside, rows, 0)], apart)
-    order = np.argsort(found, axis=1, kind="stable")
-    found = np.take_along_axis(found, order, axis=1)
-    again = np.take_along_axis(rows, order, axis=1)[:, 1:][
-        found[:, 1:] == found[:, :-1]
-    ]
-    start = colors.copy()
-    start[again] = -1
-    return greedy(reads, start)
-
-
-def greedy(reads: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Give every column that has color -1 the smallest that its neighbors leave.
-
-    In rounds: of the columns without a color, those that come first in all of their rows
-    choose at once. Columns of many rows come first, then in a fixed random order.
-    """
-    colors = np.asarray(start, np.int32).copy()
-    n = len(colors)
-    inside = reads != NONE
-    index = np.where(inside, reads, 0)
-    order = np.random.default_rng(0).permutation(n)
-    entries = np.bincount(index[inside], minlength=n)
-    rank = np.empty(n, np.int64)
-    rank[np.lexsort((order, entries))] = np.arange(n)
-    while True:
-        waiting = colors < 0
-        if not waiting.any():
-            return colors
-        rows = np.flatnonzero((inside & waiting[index]).any(axis=1))
-        read = index[rows]
-        asks = inside[rows] & waiting[read]
-        turn = np.where(asks, rank[read], -1)
-        late = asks & (turn < turn.max(axis=1, keepdims=True))
-        chosen = waiting.copy()
-        chosen[read[late]] = False
-        colors[chosen] = _free(read, inside[rows], colors, chosen)
-
-
-def _free(
-    read: np.ndarray, inside: np.ndarray, colors: np.ndarray, chosen: np.ndarray
-) -> np.ndarray:
-    """Return the smallest color that no neighbor of the chosen columns has."""
-    palette = int(colors.max(initial=-1)) + 2
-    place = np.cumsum(chosen) - 1
-    taken = np.zeros((int(chosen.sum()), palette), bool)
-    row, at = np.nonzero(inside & chosen[read])
-    column = place[read[row, at]]
-    neighbors = np.where(inside[row], colors[read[row]], -1)
-    entry, other = np.nonzero(neighbors >= 0)
-    taken[column[entry], neighbors[entry, other]] = True
-    return np.argmin(taken, axis=1).astype(np.int32)
