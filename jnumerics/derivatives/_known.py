@@ -17,8 +17,8 @@ import numpy as np
 from jax.extend.core import JaxprEqn, Literal, Var
 
 from jnumerics import _check
+from jnumerics.derivatives._inner import body_of_call, scan_roles
 from jnumerics.derivatives._rules._boxes import dtype_of, is_index, shape_of
-from jnumerics.derivatives._scan import scan_roles
 from jnumerics.derivatives._tangent import (
     Atom,
     Equation,
@@ -204,7 +204,21 @@ def _stacked(values: Sequence[Value | None]) -> Value | None:
     return Value(array, array.shape)
 
 
-_PARTLY_KNOWN = {"cond": _chosen_branch, "scan": _all_steps}
+def _called(
+    eqn: JaxprEqn, operands: Sequence[Value | None]
+) -> Sequence[Value | None] | None:
+    body = body_of_call(eqn)
+    if body is None:
+        return None
+    return _inside(flatten(body, [False] * len(operands)), operands)
+
+
+_PARTLY_KNOWN = {
+    "call_hi_primitive": _called,
+    "cond": _chosen_branch,
+    "eval_jaxpr": _called,
+    "scan": _all_steps,
+}
 
 
 def _is_small(equation: Equation, operands: Sequence[Value]) -> bool:

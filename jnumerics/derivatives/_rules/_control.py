@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jax.extend.core import JaxprEqn
 
+from jnumerics.derivatives._inner import body_of_call, scan_roles
 from jnumerics.derivatives._rules._boxes import (
     RULES,
     Body,
@@ -23,7 +24,6 @@ from jnumerics.derivatives._rules._boxes import (
     nothing,
     shape_of,
 )
-from jnumerics.derivatives._scan import scan_roles
 from jnumerics.derivatives._tangent import open_jaxpr
 
 ROUNDS = 20  # of a fixpoint, after which what still grows is joined
@@ -46,6 +46,19 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     return [
         join([_empty_for(boxes, v), *(box for box in branch if box is not None)])
         for v, branch in zip(eqn.outvars, zip(*results, strict=True), strict=True)
+    ]
+
+
+@RULES.rule("call_hi_primitive", "eval_jaxpr", reads="_prim call_jaxpr")
+def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
+    body = body_of_call(eqn)
+    if body is None:
+        return None
+    reached = [box is not None for box in boxes]
+    results, _ = context.body(body, reached)(boxes, _known_indices(context, eqn.invars))
+    return [
+        _empty_for(boxes, v) if box is None else box
+        for v, box in zip(eqn.outvars, results, strict=True)
     ]
 
 
