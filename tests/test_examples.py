@@ -50,7 +50,7 @@ def test_precision_is_that_of_the_flag(precision, monkeypatch, tmp_path, capsys)
     run(script, monkeypatch, "--steps", "9", "--out", str(tmp_path), *flags)
     out = capsys.readouterr().out
     assert out.splitlines()[0].endswith(f", {precision}")
-    error = float(re.search(r"error +(\S+)", out).group(1))
+    error = float(re.findall(r"error +(\S+)", out)[0])
     assert (error < 1e-12) == (precision == "float64")
 
 

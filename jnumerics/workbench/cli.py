@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose flags are written out and whose errors take one line."""
 
     def __init__(self, *args: Any, **kwargs: Any):
+        """Take what `argparse.ArgumentParser` takes."""
         super().__init__(*args, allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> Never:

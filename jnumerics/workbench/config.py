@@ -30,7 +30,7 @@ class UsageError(Exception):
 class AtLeast:
     """Bound of a setting: `Annotated[int, AtLeast(1)]`."""
 
-    least: float
+    least: int | float
 
 
 Count = Annotated[int, AtLeast(1)]

@@ -126,8 +126,8 @@ def surface(
     Example:
         >>> figure = surface(
         ...     np.zeros((2, 2)),
-        ...     x=(0, 1),
-        ...     y=(0, 1),
+        ...     x=(0.0, 1.0),
+        ...     y=(0.0, 1.0),
         ...     labels=("x", "y", "output"),
         ...     points=np.zeros((1, 2)),
         ...     classes=np.zeros(1),
