@@ -1,0 +1,109 @@
+"""Evaluation of a polynomial from its values at nodes."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Inexact
+
+from jnumerics import _check
+from jnumerics._check import ArrayLike
+from jnumerics.polynomial import _nodes
+
+_CANCELED = 16  # loss of accuracy in the second form that is put up with
+
+
+def interpolate(
+    nodes: ArrayLike, values: ArrayLike, y: ArrayLike
+) -> Inexact[Array, "..."]:  # (*y.shape, *shape)
+    r"""Compute $p(y) = \sum_j \frac{w_j V_j}{y - x_j} / \sum_j \frac{w_j}{y - x_j}$.
+
+    The barycentric formula (second form) of the polynomial through $(x_j, V_j)$, with
+    $w_j = 1 / \prod_{k \ne j} (x_j - x_k)$ kept as mantissa and exponent, so that
+    neither thousands of nodes nor tiny or huge distances overflow. It has no
+    coefficients to lose digits in, and at a node it returns the value there, bit for
+    bit. Where its denominator cancels, which is outside the nodes' range and near the
+    ends of equispaced nodes, the denominator's closed form $1 / \prod_j (y - x_j)$ is
+    taken (first form): so extrapolation too is as accurate as the data allow. $O(n^2)$
+    operations, and $n$ for each point and for each entry of the answer; `y.size` times
+    $n$ numbers of memory. The order of the nodes does not change a bit of the answer.
+    bfloat16 and float16 are computed in float32 and rounded once.
+
+    Args:
+        nodes: $n \ge 1$ distinct points $x_j$, shape `(n,)`, real or complex. How well
+            the polynomial is determined by its values is a matter of the nodes: 1000
+            Chebyshev points are harmless, 100 equispaced ones are hopeless.
+        values: $V_j$, real or complex, finite, shape `(n, *shape)`.
+        y: Points, real or complex, a scalar or of any shape. Infinite ones give NaN.
+
+    Returns:
+        $p$ at every point, shape `(*y.shape, *shape)`, in the common dtype.
+        Equal nodes, where a trace hides them from the check, give NaN.
+
+    Raises:
+        TypeError: If an argument is not an array of numbers.
+        ValueError: If there is no node, if two are equal in the common precision, or if
+            `values` does not have $n$ entries along its first axis.
+
+    Example:
+        >>> interpolate(jnp.array([0.0, 1.0, 3.0]), jnp.array([1.0, 3.0, 19.0]), 2.0)
+        Array(9., dtype=float32)
+
+    Reference:
+        Berrut & Trefethen (2004), "Barycentric Lagrange interpolation", equations 3.3
+        and 4.2, https://doi.org/10.1137/S0036144502417715; on their stability Higham
+        (2004), https://doi.org/10.1093/imanum/24.4.547
+    """
+    return _interpolate(*_nodes.checked(nodes, values), _check.inexact("y", y))
+
+
+@jax.jit
+def _interpolate(nodes: Array, values: Array, y: Array) -> Array:
+    nodes, values, y = _nodes.promoted(nodes, values, y)
+    n, *shape = values.shape
+    v = _nodes.computed(values.reshape(n, math.prod(shape)))
+    x, v = _nodes.in_order(_nodes.computed(nodes), v)
+    basis = _lagrange_basis(x, _nodes.computed(y.reshape(y.size)))
+    p = _nodes.product(basis, v)
+    return p.reshape(*y.shape, *shape).astype(values.dtype)
+
+
+@jax.custom_jvp
+def _lagrange_basis(x: Array, y: Array) -> Array:
+    """Return the basis polynomials at the points, shape `(m, n)`."""
+    distance = y[:, None] - x[None, :]
+    at_node = distance == 0
+    is_node = jnp.any(at_node, 1, keepdims=True)
+    distance = jnp.where(is_node, jnp.ones_like(distance), distance)
+    mantissa, exponent = _nodes.node_products(x)
+    least = jnp.min(exponent)
+    weights = _nodes.scaled(1 / mantissa, least - exponent)  # the largest about one
+    nearest = jnp.min(jnp.abs(distance), 1, keepdims=True)
+    terms = weights[None, :] * (nearest.astype(x.dtype) / distance)
+
+    total = jnp.sum(terms, 1, keepdims=True)
+    cancels = jnp.sum(jnp.abs(terms), 1, keepdims=True) > _CANCELED * jnp.abs(total)
+
+    def first_form() -> Array:
+        y_mantissa, y_exponent = _nodes.mantissa_exponent(distance)
+        near_mantissa, near_exponent = _nodes.split(nearest)
+        factor = y_mantissa[:, None] / near_mantissa.astype(x.dtype)
+        power = y_exponent[:, None] - near_exponent - least
+        return _nodes.scaled(terms * factor, power)
+
+    basis = lax.cond(
+        jnp.any(cancels),
+        lambda: jnp.where(cancels, first_form(), terms / total),
+        lambda: terms / total,
+    )
+    return jnp.where(is_node, at_node.astype(x.dtype), basis)
+
+
+@_lagrange_basis.defjvp
+def _(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    basis = _lagrange_basis(*primals)
+    D = _nodes.differentiation_matrix(primals[0])
+    return basis, _nodes.basis_tangent(basis, D, *tangents)

@@ -1,0 +1,156 @@
+"""What fitting and interpolation share: nodes, their order, their slopes.
+
+Private functions take nodes `(n,)` in increasing order and values `(n, k)`, of one
+precision; the nodes stay real where only the values are complex.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jnumerics import _check
+from jnumerics._check import ArrayLike
+
+_GROUP = 64  # so many mantissas of 0.5 to 1.5 have a product within any range
+
+
+def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
+    """Check nodes and values: ranks, matching sizes and, if seen, distinct nodes."""
+    x = _check.inexact("nodes", nodes, rank=1)
+    v = _check.inexact("values", values)
+    not_empty("nodes", x)
+    _check.axis_size("values", v, 0, x.size)
+    if _check.is_concrete(x):
+        _distinct("nodes", x, _node_dtype(x, v))
+    return x, v
+
+
+def _node_dtype(x: Array, v: Array, *points: Array) -> jnp.dtype:
+    """Return the precision of all, complex only where nodes or points are."""
+    with jax.numpy_dtype_promotion("standard"):
+        common, of_nodes = jnp.result_type(v, x, *points), jnp.result_type(x, *points)
+    is_complex = jnp.issubdtype(of_nodes, jnp.complexfloating)
+    return common if is_complex else jnp.finfo(common).dtype
+
+
+def promoted(x: Array, v: Array, *points: Array) -> tuple[Array, ...]:
+    """Bring nodes, values and points to one precision, nodes and points to one dtype."""
+    dtype = _node_dtype(x, v, *points)
+    v, _ = _check.promote(v, x.astype(dtype))
+    return x.astype(dtype), v, *(y.astype(dtype) for y in points)
+
+
+def not_empty(name: str, x: Array) -> None:
+    """Require at least one entry along the first axis."""
+    if x.ndim == 0 or len(x) == 0:
+        msg = f"`{name}` must have a first axis of size 1 or more, got shape {x.shape}"
+        raise ValueError(msg)
+
+
+def _distinct(name: str, x: Array, dtype: jnp.dtype) -> None:
+    ordered = np.sort(np.asarray(x).astype(dtype))
+    is_repeated = ordered[1:] == ordered[:-1]
+    if is_repeated.any():
+        first = ordered[1:][is_repeated][0]
+        msg = f"`{name}` must be distinct, got {first} more than once"
+        raise ValueError(msg)
+
+
+def computed(x: Array) -> Array:
+    """Return `x` in the dtype to compute in: half precision in float32."""
+    return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+
+
+def in_order(nodes: Array, values: Array) -> tuple[Array, Array]:
+    """Sort nodes increasingly (complex: by real, then imaginary part).
+
+    So the caller's order has no influence on a single bit of what is computed.
+    """
+    order = jnp.argsort(nodes)
+    sort = {"mode": "promise_in_bounds", "unique_indices": True}
+    return nodes.at[order].get(**sort), values.at[order].get(**sort)
+
+
+@jax.custom_jvp
+def differentiation_matrix(x: Array) -> Array:
+    r"""Return D: the polynomial through $(x_i, v_i)$ has slopes $D v$ at the nodes.
+
+    $D_{ij} = (w_j / w_i) / (x_i - x_j)$ with barycentric weights $w$, and rows that sum
+    to zero, as constants have no slope (Berrut and Trefethen 2004, section 9.3).
+    """
+    mantissa, exponent = node_products(x)
+    ratio = mantissa[:, None] / mantissa[None, :]
+    power = exponent[:, None] - exponent[None, :]
+    is_diagonal = np.eye(x.size, dtype=bool)
+    D = scaled(ratio / _differences(x), power)
+    D = jnp.where(is_diagonal, jnp.zeros_like(D), D)
+    return jnp.where(is_diagonal, -jnp.sum(D, 1, keepdims=True), D)
+
+
+@differentiation_matrix.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    D = differentiation_matrix(*primals)
+    return D, basis_tangent(D, D, *tangents, *tangents)
+
+
+def basis_tangent(basis: Array, D: Array, dx: Array, dy: Array) -> Array:
+    """Return the tangent of a matrix of linear maps from values at nodes x to points y.
+
+    A polynomial that keeps its values while its nodes move by dx is changed like one
+    whose values move by -(D v) dx: entry by entry, ((dy_i - dx_j) basis_ij) D.
+    """
+    return product((dy[:, None] - dx[None, :]) * basis, D)
+
+
+def as_column(x: Array, v: Array) -> Array:
+    """Return `x` as a column in the dtype of `v`."""
+    return x.astype(v.dtype)[:, None]
+
+
+def product(matrix: Array, v: Array) -> Array:
+    """Multiply a matrix, real or complex, with values, in full precision."""
+    return jnp.matmul(matrix.astype(v.dtype), v, precision="highest")
+
+
+def node_products(x: Array) -> tuple[Array, Array]:
+    r"""Return $\prod_{k \ne j} (x_j - x_k)$, the inverse barycentric weights."""
+    return mantissa_exponent(_differences(x))
+
+
+def _differences(x: Array) -> Array:
+    difference = x[:, None] - x[None, :]
+    is_diagonal = np.eye(x.size, dtype=bool)
+    return jnp.where(is_diagonal, jnp.ones_like(difference), difference)
+
+
+def mantissa_exponent(factors: Array) -> tuple[Array, Array]:
+    """Multiply along the last axis, as mantissa and power of two.
+
+    No product of thousands of factors leaves the range of floating-point numbers.
+    """
+    mantissa, power = split(factors)
+    exponent = jnp.sum(power, -1, dtype=power.dtype)
+    while (n := mantissa.shape[-1]) > 1:
+        rest = [(0, 0)] * (mantissa.ndim - 1) + [(0, -n % _GROUP)]
+        groups = jnp.pad(mantissa, rest, constant_values=1)
+        groups = groups.reshape(*mantissa.shape[:-1], -1, _GROUP)
+        mantissa, power = split(jnp.prod(groups, -1))
+        exponent += jnp.sum(power, -1, dtype=power.dtype)
+    return mantissa[..., 0], exponent
+
+
+def split(x: Array) -> tuple[Array, Array]:
+    """Write x as a mantissa of size 0.5 to 1.5 times a power of two."""
+    if not jnp.iscomplexobj(x):
+        return jnp.frexp(x)
+    exponent = jnp.frexp(jnp.maximum(jnp.abs(x.real), jnp.abs(x.imag)))[1]
+    return scaled(x, -exponent), exponent
+
+
+def scaled(x: Array, power: Array) -> Array:
+    """Multiply by a power of two: exact, in two factors that do not overflow."""
+    one = jnp.ones_like(x, shape=power.shape).real
+    half = power // 2
+    first, second = jnp.ldexp(one, half), jnp.ldexp(one, power - half)
+    return x * first.astype(x.dtype) * second.astype(x.dtype)
