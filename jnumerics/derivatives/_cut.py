@@ -10,7 +10,8 @@ A cut respects how its parts run: what only runs forward lies after it, what onl
 transposes before it, and all that it crosses is of one kind, real or complex.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,14 +19,17 @@ import numpy as np
 from jax.extend.core import Var
 
 from jnumerics.derivatives._directions import (
+    OneWay,
     forwardable,
     is_complex,
     is_inexact,
     mixed_kinds,
+    one_way,
     reach,
     transposable,
 )
 from jnumerics.derivatives._residual import Split, split_residual
+from jnumerics.derivatives._rules._boxes import shape_of
 from jnumerics.derivatives._tangent import (
     Equation,
     LinearPart,
@@ -100,11 +104,18 @@ def narrowest(
         return "no output depends on the inputs"
     needed = needed_for(equations, answers)
     needed = [e for e in needed if not reached.isdisjoint(variables(e))]
-    reason = mixed_kinds(needed, inputs, answers, reached)
+    read = {v for e in needed for v in variables(e)} | set(answers)
+    network = _Network(
+        equations=needed,
+        inputs=[v for v in dict.fromkeys(inputs) if v in read],
+        outputs=answers,
+        one_way=one_way(needed, reached),
+    )
+    reason = mixed_kinds(needed, network.inputs, answers, reached)
     if reason:
         return reason
-    sizes = _capacities(needed, inputs, answers, reached, capacity or _size)
-    crossed = _minimum_cut(needed, inputs, answers, sizes, reached)
+    sizes = network.sizes(read & reached, capacity or _size)
+    crossed = _minimum_cut(network, sizes)
     if isinstance(crossed, str):
         return crossed
     return _cut(equations, inputs, answers, {v: sizes[v] or 0 for v in crossed})
@@ -130,61 +141,62 @@ def _cut(
 
 
 def _size(var: Var) -> int:
-    return getattr(var.aval, "size", 0)
+    return math.prod(shape_of(var))
 
 
-def _capacities(
-    equations: Sequence[Equation],
-    inputs: Sequence[Var],
-    outputs: Sequence[Var],
-    reached: set[Var],
-    capacity: Capacity,
-) -> dict[Var, int | None]:
-    """Return the directions of all variables that lead to an output."""
-    used = {v for e in equations for v in variables(e) if v in reached} | set(outputs)
-    made = [v for e in equations for v in e.eqn.outvars]
-    kind = is_complex(inputs[0])
-    return {
-        v: capacity(v) if is_inexact(v) and is_complex(v) == kind else None
-        for v in dict.fromkeys([*inputs, *made])
-        if v in used
-    }
+@dataclass(frozen=True)
+class _Network:
+    """The tangent program as a flow network: variables and what connects them."""
+
+    equations: list[Equation]
+    inputs: list[Var]
+    outputs: list[Var]
+    one_way: OneWay
+
+    def sizes(self, useful: set[Var], capacity: Capacity) -> dict[Var, int | None]:
+        """Return the number of directions of each variable; None is infinite."""
+        made = (v for e in self.equations for v in e.eqn.outvars)
+        kind = is_complex(self.inputs[0])
+
+        def directions(v: Var) -> int | None:
+            if not is_inexact(v) or is_complex(v) != kind:
+                return None
+            return capacity(v) if _size(v) else 0
+
+        both = dict.fromkeys([*self.inputs, *made])
+        return {v: directions(v) for v in both if v in useful}
+
+    def edges(
+        self, sizes: Mapping[Var, int | None], infinite: int
+    ) -> tuple[dict[Var, int], dict[tuple[int, int], int]]:
+        """Return each variable's in-node, one below its out-node, and all edges."""
+        enter = {v: 3 + 2 * k for k, v in enumerate(sizes)}
+        # One edge before all others, so that no sum of flows exceeds `infinite`.
+        edges = {(_SOURCE, _GATE): infinite}
+        for v, size in sizes.items():
+            edges[enter[v], enter[v] + 1] = infinite if size is None else size
+        edges |= {(_GATE, enter[v]): infinite for v in self.inputs}
+        edges |= {(enter[v] + 1, _SINK): infinite for v in self.outputs}
+        for equation in self.equations:
+            read = [enter[v] + 1 for v in variables(equation) if v in enter]
+            made = [enter[v] for v in equation.eqn.outvars if v in enter]
+            edges |= {(r, m): infinite for r in read for m in made}
+        behind = reach(self.equations, self.one_way.made_forward)
+        edges |= {(enter[v], _SINK): infinite for v in behind if v in enter}
+        ahead = self.one_way.made_reverse
+        edges |= {(_GATE, enter[v]): infinite for v in ahead if v in enter}
+        return enter, edges
 
 
-def _minimum_cut(
-    equations: Sequence[Equation],
-    inputs: Sequence[Var],
-    outputs: Sequence[Var],
-    sizes: Mapping[Var, int | None],
-    reached: set[Var],
-) -> list[Var] | str:
+def _minimum_cut(network: _Network, sizes: Mapping[Var, int | None]) -> list[Var] | str:
     """Return the variables of a minimum cut, or why there is none."""
     infinite = 1 + sum(size or 0 for size in sizes.values())
     if infinite > _LARGEST:
-        return (
-            f"the tangent program is too large to seek a cut: {infinite - 1} elements"
-        )
-    enter = {v: 3 + 2 * k for k, v in enumerate(sizes)}
-    # One edge before all others, so that no flow exceeds `infinite` by its sum.
-    edges = {(_SOURCE, _GATE): infinite}
-    for v, size in sizes.items():
-        edges[enter[v], enter[v] + 1] = infinite if size is None else size
-    edges |= {(_GATE, enter[v]): infinite for v in inputs if v in enter}
-    edges |= {(enter[v] + 1, _SINK): infinite for v in outputs}
-    for equation in equations:
-        read = [enter[v] + 1 for v in variables(equation) if v in enter]
-        made = [enter[v] for v in equation.eqn.outvars if v in enter]
-        edges |= {(r, m): infinite for r in read for m in made}
-    one_way = _one_way(equations, reached)
-    for v in reach(equations, (v for e in one_way.forward for v in e.eqn.outvars)):
-        if v in enter:
-            edges[enter[v], _SINK] = infinite
-    for v in (v for e in one_way.reverse for v in e.eqn.outvars):
-        if v in enter:
-            edges[_GATE, enter[v]] = infinite
+        return f"its tangents have {infinite - 1} elements, too many to seek a cut"
+    enter, edges = network.edges(sizes, infinite)
     flow, near = _maximum_flow(edges, 3 + 2 * len(sizes))
     if flow >= infinite:
-        return one_way.reason or "no variables keep the samples apart on every path"
+        return network.one_way.reason or "a path has no variable that may be cut"
     return [v for v, k in enter.items() if k in near and k + 1 not in near]
 
 
@@ -202,28 +214,6 @@ def _maximum_flow(edges: Mapping[tuple[int, int], int], n: int) -> tuple[int, se
     # The gate is full when the flow is infinite; nobody looks beyond it then.
     near = breadth_first_order(residual, _SOURCE, return_predecessors=False)
     return int(result.flow_value), {int(k) for k in near}
-
-
-@dataclass(frozen=True)
-class _OneWay:
-    """Equations that run in one direction alone."""
-
-    forward: list[Equation]
-    reverse: list[Equation]
-
-    @property
-    def reason(self) -> str:
-        return "; ".join(
-            [f"{e.name} at {e.line} cannot be transposed" for e in self.forward]
-            + [f"{e.name} at {e.line} cannot run forward" for e in self.reverse]
-        )
-
-
-def _one_way(equations: Sequence[Equation], reached: Container[Var]) -> _OneWay:
-    return _OneWay(
-        [e for e in equations if not transposable(e, reached)],
-        [e for e in equations if not forwardable(e)],
-    )
 
 
 class SampleAxis(NamedTuple):
@@ -253,13 +243,14 @@ def batch_capacity(
         samples: Their number, at least 1.
 
     Returns:
-        The capacity, and the axis of each variable that may be cut. A single sample
-        needs no axis: None.
+        The capacity, and the axis of each variable that may be cut; None for what
+        needs no axis: a single sample's, or without elements.
     """
-    if samples == 1:
-        return _size, dict.fromkeys(boxes)
-    found = {v: _sample_axis(v.aval.shape, box, samples) for v, box in boxes.items()}
-    axes = {v: axis for v, axis in found.items() if axis is not None}
+    axes: dict[Var, SampleAxis | None] = {}
+    for var, box in boxes.items():
+        axis = _sample_axis(shape_of(var), box, samples)
+        if axis is not None or samples == 1 or not _size(var):
+            axes[var] = axis if samples > 1 else None
     return lambda v: _size(v) // samples if v in axes else None, axes
 
 

@@ -1,6 +1,7 @@
 """How the equations of a tangent program may run: forward, reverse, over which numbers."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -26,9 +27,44 @@ def reach(equations: Iterable[Equation], inputs: Iterable[Var]) -> set[Var]:
     return reached
 
 
+@dataclass(frozen=True)
+class OneWay:
+    """The equations of a program that run in one direction alone."""
+
+    forward: list[Equation]
+    reverse: list[Equation]
+
+    @property
+    def made_forward(self) -> Iterator[Var]:
+        """What is made by equations that cannot be transposed."""
+        return (v for e in self.forward for v in e.eqn.outvars)
+
+    @property
+    def made_reverse(self) -> Iterator[Var]:
+        """What is made by equations that cannot run forward."""
+        return (v for e in self.reverse for v in e.eqn.outvars)
+
+    @property
+    def reason(self) -> str:
+        """Why a program with these equations may have no cut, or ""."""
+        return "; ".join(
+            [f"{e.name} at {e.line} cannot be transposed" for e in self.forward]
+            + [f"{e.name} at {e.line} cannot run forward" for e in self.reverse]
+        )
+
+
+def one_way(equations: Iterable[Equation], reached: Container[Var]) -> OneWay:
+    """Find the equations that run in one direction alone."""
+    equations = list(equations)
+    return OneWay(
+        [e for e in equations if not transposable(e, reached)],
+        [e for e in equations if not forwardable(e)],
+    )
+
+
 def forwardable(equation: Equation) -> bool:
     """Whether an equation runs forward: a custom_vjp function's map does not."""
-    return not _holds(equation.eqn, {"custom_lin"})
+    return not _any(equation.eqn, lambda eqn: eqn.primitive.name == "custom_lin")
 
 
 def transposable(equation: Equation, reached: Container[Var] | None = None) -> bool:
@@ -36,14 +72,14 @@ def transposable(equation: Equation, reached: Container[Var] | None = None) -> b
 
     Args:
         equation: A linear one.
-        reached: The tangents among its operands. Without them, a while loop anywhere
-            inside counts, though it may carry none.
+        reached: The tangents among its operands. Without them, any while loop inside
+            counts, though it may carry none, as in an iterative linear solver.
     """
     eqn = equation.eqn
-    if not _holds(eqn, {"while", "custom_linear_solve"}):
+    if not _may_not_transpose(eqn):
         return True
-    if reached is None:
-        return not _holds(eqn, {"while"})
+    if reached is None or equation.name == "while":
+        return False
     is_tangent = [isinstance(v, Var) and v in reached for v in eqn.invars]
 
     def linear(operands: list[Any], tangents: list[Any]) -> list[Any]:
@@ -55,7 +91,8 @@ def transposable(equation: Equation, reached: Container[Var] | None = None) -> b
         return jax.linear_transpose(lambda ts: linear(operands, ts), start)(cotangents)
 
     inputs = [Var(v.aval) for v in eqn.invars]
-    call = jex.jaxpr_as_fun(closed([eqn.replace(invars=inputs)], inputs, eqn.outvars))
+    renamed = eqn.replace(invars=list(inputs))
+    call = jex.jaxpr_as_fun(closed([renamed], inputs, eqn.outvars))
     start = [v.aval for v, t in zip(inputs, is_tangent, strict=True) if t]
     try:
         jax.eval_shape(pull, [v.aval for v in inputs], [v.aval for v in eqn.outvars])
@@ -64,18 +101,30 @@ def transposable(equation: Equation, reached: Container[Var] | None = None) -> b
     return True
 
 
-def _holds(eqn: Any, names: Container[str]) -> bool:
-    if eqn.primitive.name in names:
-        return True
+def _may_not_transpose(eqn: Any) -> bool:
+    def lacks_transpose(eqn: Any) -> bool:
+        if (
+            eqn.primitive.name == "custom_linear_solve"
+        ):  # solve, matvec, their transposes
+            return len(list(inner_jaxprs(eqn))) < 4
+        return eqn.primitive.name == "while"
+
+    return _any(eqn, lacks_transpose)
+
+
+def _any(eqn: Any, holds: Callable[[Any], bool]) -> bool:
+    """Whether something holds of an equation, or of one inside it."""
     bodies = (open_jaxpr(body) for body in inner_jaxprs(eqn))
-    return any(_holds(inner, names) for body in bodies for inner in body.eqns)
+    return holds(eqn) or any(_any(e, holds) for body in bodies for e in body.eqns)
 
 
 def is_complex(atom: Any) -> bool:
+    """Whether an atom holds complex numbers."""
     return jnp.issubdtype(atom.aval.dtype, jnp.complexfloating)
 
 
 def is_inexact(atom: Any) -> bool:
+    """Whether an atom holds real or complex floating-point numbers."""
     return jnp.issubdtype(atom.aval.dtype, jnp.inexact)
 
 
@@ -93,18 +142,14 @@ def mixed_kinds(
     for equation in equations:
         moving = [v for v in variables(equation) if v in reached]
         ends = [*moving, *equation.eqn.outvars]
-        if not all(is_complex(v) for v in ends) or _may_conjugate(equation.eqn):
+        if not all(map(is_complex, ends)) or _any(equation.eqn, _may_conjugate):
             return f"{equation.name} at {equation.line} is not complex-linear"
     return ""
 
 
 def _may_conjugate(eqn: Any) -> bool:
-    """Whether an equation, or one inside it, takes complex numbers apart."""
-    if eqn.primitive.name in {"conj", "custom_lin"}:
-        return True
-    if any(is_complex(v) for v in eqn.invars) and any(
-        is_inexact(v) and not is_complex(v) for v in eqn.outvars
-    ):
-        return True
-    bodies = (open_jaxpr(body) for body in inner_jaxprs(eqn))
-    return any(_may_conjugate(inner) for body in bodies for inner in body.eqns)
+    """Whether an equation may take complex numbers apart."""
+    return eqn.primitive.name in {"conj", "custom_lin"} or (
+        any(is_complex(v) for v in eqn.invars)
+        and any(is_inexact(v) and not is_complex(v) for v in eqn.outvars)
+    )
