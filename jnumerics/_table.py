@@ -8,11 +8,15 @@ do not fit are wrapped. Numbers are made strings by `number`, `seconds`, `count`
 import html as _html
 import json
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 Rows = Sequence[Sequence[str]]
+
+_HARD_SPACE = "\N{NO-BREAK SPACE}"
+_UNIT = re.compile(r"(?<=\d) (?=[A-Za-zµ]{1,3}\b)")
 
 
 def text(header: Sequence[str], rows: Rows, *, width: int = 100) -> str:
@@ -24,7 +28,7 @@ def text(header: Sequence[str], rows: Rows, *, width: int = 100) -> str:
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     longest_word = [
-        max(len(w) for c in column for w in (c.split() or [""])) for column in columns
+        max(len(word) for cell in column for word in _words(cell)) for column in columns
     ]
     room = width - 2 * (len(columns) - 1)
     shrinkable = set(range(1, len(columns)))
@@ -44,7 +48,7 @@ def text(header: Sequence[str], rows: Rows, *, width: int = 100) -> str:
 def _row(
     cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]
 ) -> list[str]:
-    wrapped = [textwrap.wrap(c, w) or [""] for c, w in zip(cells, widths, strict=True)]
+    wrapped = [_wrap(c, w) for c, w in zip(cells, widths, strict=True)]
     height = max(map(len, wrapped))
     lines = []
     for k in range(height):
@@ -55,6 +59,16 @@ def _row(
         ]
         lines.append("  ".join(padded).rstrip())
     return lines
+
+
+def _wrap(cell: str, width: int) -> list[str]:
+    """Break a cell into lines, a number never from its unit."""
+    lines = textwrap.wrap(_UNIT.sub(_HARD_SPACE, cell), width) or [""]
+    return [line.replace(_HARD_SPACE, " ") for line in lines]
+
+
+def _words(cell: str) -> list[str]:
+    return _UNIT.sub(_HARD_SPACE, cell).split(" ")
 
 
 def _is_figure(cell: str) -> bool:
@@ -93,10 +107,19 @@ def number(x: float, digits: int = 3) -> str:
 
 def seconds(t: float) -> str:
     """Format a time with its unit: `1.23 ms`."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if t >= scale:
-            return f"{_three(t / scale)} {unit}"
-    return f"{_three(t / 1e-9)} ns"
+    unit, scale = _unit(t)
+    return f"{_three(t / scale)} {unit}"
+
+
+def _unit(t: float) -> tuple[str, float]:
+    units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+    return next((u for u in units if t >= u[1]), ("ns", 1e-9))
+
+
+def seconds_range(low: float, high: float) -> str:
+    """Format two times with the unit of the larger: `1.20-3.40 ms`."""
+    unit, scale = _unit(high)
+    return f"{_three(low / scale)}-{_three(high / scale)} {unit}"
 
 
 def count(n: float) -> str:

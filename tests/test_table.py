@@ -48,3 +48,13 @@ def test_count_chooses_its_unit(value, expected):
 )
 def test_memory_chooses_its_unit(value, expected):
     assert _table.memory(value) == expected
+
+
+def test_text_keeps_a_number_with_its_unit():
+    cells = ["a", "1.50 ms", "2.50 ms or 3.50 ms " * 9]
+    lines = _table.text(["name", "time", "note"], [cells], width=40).splitlines()
+    assert sum(line.count(" ms") for line in lines) == 19
+
+
+def test_seconds_range_has_one_unit():
+    assert _table.seconds_range(5e-4, 1.5e-3) == "0.50-1.50 ms"

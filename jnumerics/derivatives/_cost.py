@@ -98,8 +98,14 @@ def size_bytes(aval: Any) -> int:
     return _size(aval) * getattr(dtype, "itemsize", 4)
 
 
+_IN_PLACE = {"dynamic_update_slice", "reshape", "squeeze", "expand_dims", "while"}
+
+
 def peak_bytes(jaxpr: Any) -> int:
-    """Estimate the most bytes of intermediate results alive at a time."""
+    """Estimate the most bytes of intermediate results alive at a time.
+
+    Loops carry their state in place, and slices of it are updated in place.
+    """
     jaxpr = open_jaxpr(jaxpr)
     last: dict[Any, int] = {}
     for k, eqn in enumerate(jaxpr.eqns):
@@ -109,10 +115,22 @@ def peak_bytes(jaxpr: Any) -> int:
     most = now = 0
     for k, eqn in enumerate(jaxpr.eqns):
         inside = max((peak_bytes(body) for body in inner_jaxprs(eqn)), default=0)
-        for v in eqn.outvars:
-            alive[id(v)] = (last.get(id(v), k), size_bytes(v.aval))
-            now += size_bytes(v.aval)
+        for v, made in zip(eqn.outvars, _made(eqn), strict=True):
+            alive[id(v)] = (last.get(id(v), k), made)
+            now += made
         most = max(most, now + inside)
         for key in [key for key, (end, _) in alive.items() if end <= k]:
             now -= alive.pop(key)[1]
     return most
+
+
+def _made(eqn: Any) -> list[int]:
+    """Return the bytes that an equation's outputs take beside its operands."""
+    sizes = [size_bytes(v.aval) for v in eqn.outvars]
+    if eqn.primitive.name in _IN_PLACE:
+        return [0] * len(sizes)
+    if eqn.primitive.name == "scan":
+        body = open_jaxpr(eqn.params["jaxpr"])
+        pairs = zip(sizes, eqn.outvars, body.outvars, strict=True)
+        return [0 if v.aval.shape == b.aval.shape else size for size, v, b in pairs]
+    return sizes

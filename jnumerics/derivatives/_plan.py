@@ -46,6 +46,7 @@ from jnumerics.derivatives._ways import (
 
 MODES = ("forward", "reverse", "cut", "compressed")
 NEARLY_EQUAL = 0.9  # forward must be below this share of reverse to be preferred
+TICK = 1e-9  # seconds; less is nothing
 FEW = 4  # colors of inputs that make a search for colors of outputs pointless
 WORTH_IT = 0.9  # and a cut or a compression below this share of the better end
 
@@ -444,13 +445,13 @@ def _choose(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, str]
     served = [c for c in others if c.way is not None and c.same_as is None]
     cheapest = min(served, key=lambda c: c.cost.seconds, default=end)
     if cheapest.cost.seconds < WORTH_IT * end.cost.seconds:
-        ratio = end.cost.seconds / cheapest.cost.seconds
+        ratio = end.cost.seconds / max(cheapest.cost.seconds, TICK)
         reason = f"predicted {ratio:.1f} times faster than {end.mode}; {cheapest.note}"
         return cheapest, reason
     other = forward if end is reverse else reverse
     if other.way is None:
         return end, f"{other.mode} is not served: {other.note}"
-    ratio = other.cost.seconds / max(end.cost.seconds, 1e-12)
+    ratio = other.cost.seconds / max(end.cost.seconds, TICK)
     return (
         end,
         f"{end.passes} passes, predicted {ratio:.1f} times faster than {other.mode}",

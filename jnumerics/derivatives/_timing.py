@@ -1,0 +1,80 @@
+"""Times that can be believed: interleaved runs, their spread, and a verdict."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+
+class Timing(NamedTuple):
+    """Run times of a program, in seconds."""
+
+    median: float
+    q1: float
+    q3: float
+    runs: tuple[float, ...]
+
+    @classmethod
+    def of(cls, runs: list[float]) -> "Timing":
+        """Summarize runs."""
+        q1, median, q3 = (float(q) for q in np.quantile(runs, [0.25, 0.5, 0.75]))
+        return cls(median, q1, q3, tuple(runs))
+
+
+class Verdict(NamedTuple):
+    """Who is the fastest.
+
+    Attributes:
+        fastest: Named only where the margin to every other exceeds the spread.
+        tie: Whether there were several, and none could be named.
+    """
+
+    fastest: str | None
+    tie: bool
+
+
+def interleave(
+    programs: Mapping[str, Callable[[], Any]], repeats: int, seed: int = 0
+) -> dict[str, Timing]:
+    """Time programs in rounds, each round in a random order, waiting for every result.
+
+    So that whatever slows the machine down for a while slows all of them down. One
+    round before the first is not counted.
+    """
+    order = random.Random(seed)
+    names = list(programs)
+    runs: dict[str, list[float]] = {name: [] for name in names}
+    for k in range(repeats + 1):
+        order.shuffle(names)
+        for name in names:
+            start = time.perf_counter()
+            jax.block_until_ready(programs[name]())
+            if k:
+                runs[name].append(time.perf_counter() - start)
+    return {name: Timing.of(found) for name, found in runs.items()}
+
+
+def verdict(timings: Mapping[str, Timing]) -> Verdict:
+    """Name the fastest where the difference of medians exceeds the spread.
+
+    The spread of two programs is the sum of their half interquartile ranges. A single
+    run has no spread that is known, so it decides nothing.
+    """
+    if len(timings) < 2:
+        return Verdict(next(iter(timings), None), tie=False)
+    best, *others = sorted(timings, key=lambda name: timings[name].median)
+    first = timings[best]
+    clear = all(
+        timings[name].median - first.median > _spread(first, timings[name])
+        for name in others
+    )
+    if clear and all(len(t.runs) > 1 for t in timings.values()):
+        return Verdict(best, tie=False)
+    return Verdict(None, tie=True)
+
+
+def _spread(a: Timing, b: Timing) -> float:
+    return (a.q3 - a.q1) / 2 + (b.q3 - b.q1) / 2
