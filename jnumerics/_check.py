@@ -83,6 +83,31 @@ def axis_size(name: str, x: Array, axis: int, size: int) -> None:
         raise ValueError(msg)
 
 
+def targets(name: str, y: ArrayLike, rows: int) -> Array:
+    """Return real targets `(m,)` or `(m, 1)`, one for each of `rows`, as `(m,)`.
+
+    Any other shape is refused: beside `(m,)` predictions it would broadcast.
+    """
+    y = real(name, y)
+    if y.shape not in ((rows,), (rows, 1)):
+        msg = f"`{name}` must have shape ({rows},) or ({rows}, 1), got {y.shape}"
+        raise ValueError(msg)
+    return y.reshape(rows)
+
+
+def key(name: str, x: ArrayLike) -> Array:
+    """Return `x` as one random key, typed or of two uint32 numbers."""
+    x = array(name, x)
+    is_typed = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    if not is_typed and x.dtype != jnp.uint32:
+        msg = f"`{name}` must be a JAX random key, got dtype {x.dtype}"
+        raise TypeError(msg)
+    if x.ndim != (0 if is_typed else 1):
+        msg = f"`{name}` must be one random key, got shape {x.shape}"
+        raise ValueError(msg)
+    return x
+
+
 def promote(*arrays: Array) -> tuple[Array, ...]:
     """Bring arrays to their common dtype, by JAX's promotion made explicit."""
     with jax.numpy_dtype_promotion("standard"):
