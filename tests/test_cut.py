@@ -21,6 +21,7 @@ from tests import _factors
 from tests._factors import (
     array,
     assert_close,
+    batch_cut,
     checked_batch_cut,
     checked_cut,
     complex_array,
@@ -286,6 +287,20 @@ def test_while_loop_that_carries_no_tangents_transposes():
     assert checked_cut(fun, array(4)).width == 4
 
 
+def test_iterative_solver_transposes_although_it_holds_a_loop():
+    a = jnp.asarray(np.eye(4) * 3 + 0.1)
+
+    def fun(x):
+        return jax.scipy.sparse.linalg.cg(lambda y: a @ y, jnp.sin(x), tol=1e-14)[0]
+
+    program = traced(fun, array(4))
+    reached = reach(program.linear, program.tangents)
+    assert all(transposable(e, reached) for e in program.linear)
+    assert not all(map(transposable, program.linear))  # without knowing the tangents
+    cut = checked_cut(lambda x: network(4, 2, 9)(fun(x)), array(4))
+    assert cut.width == 2
+
+
 def test_linear_solve_without_a_transpose_does_not_transpose():
     a = jnp.asarray(np.eye(4) * 3 + 0.1 * array(4, 4))
 
@@ -438,6 +453,13 @@ def test_samples_that_mix_on_every_path_leave_no_cut():
     capacity, _ = batch_capacity({}, 4)
     reason = no_cut(lambda x: jnp.cumsum(x, axis=0), array(4, 3), capacity=capacity)
     assert reason == "a path has no variable that may be cut"
+
+
+def test_batch_without_samples_has_a_cut_of_width_zero():
+    program = traced(lambda x: jnp.sin(x) @ weights(3, 2), array(0, 3))
+    cut, axes = batch_cut(program, program.linear, program.outputs, 0)
+    assert cut.width == 0
+    assert set(axes.values()) == {None}
 
 
 def test_variable_without_elements_is_no_obstacle_in_a_batch():

@@ -28,7 +28,6 @@ from jnumerics.derivatives._directions import (
     reach,
     transposable,
 )
-from jnumerics.derivatives._residual import Split, split_residual
 from jnumerics.derivatives._rules._boxes import shape_of
 from jnumerics.derivatives._tangent import (
     Equation,
@@ -42,11 +41,9 @@ __all__ = [
     "Capacity",
     "Cut",
     "SampleAxis",
-    "Split",
     "batch_capacity",
     "forwardable",
     "narrowest",
-    "split_residual",
     "transposable",
 ]
 
@@ -240,7 +237,7 @@ def batch_capacity(
 
     Args:
         boxes: Boxes that follow the batch axis alone, rows low and negated high.
-        samples: Their number, at least 1.
+        samples: Their number.
 
     Returns:
         The capacity, and the axis of each variable that may be cut; None for what
@@ -248,15 +245,15 @@ def batch_capacity(
     """
     axes: dict[Var, SampleAxis | None] = {}
     for var, box in boxes.items():
-        axis = _sample_axis(shape_of(var), box, samples)
+        axis = _sample_axis(shape_of(var), box, samples) if samples > 1 else None
         if axis is not None or samples == 1 or not _size(var):
-            axes[var] = axis if samples > 1 else None
+            axes[var] = axis
     return lambda v: _size(v) // samples if v in axes else None, axes
 
 
 def _sample_axis(shape: Sequence[int], box: np.ndarray, n: int) -> SampleAxis | None:
     for axis, size in enumerate(shape):
-        if box.shape[axis + 1] != size or size % n or size == 0:
+        if box.shape[axis + 1] != size or size % n or not size:
             continue
         own = np.arange(size) // (size // n)
         own = own.reshape([-1 if k == axis else 1 for k in range(len(shape))])
