@@ -423,3 +423,12 @@ def test_gathers_of_any_pattern_are_proven(pattern):
     assert (
         compression.n_colors + compression.unproven.size <= mask.sum(axis=1).max() * 3
     )
+
+
+def test_a_loop_of_steps_is_as_wide_as_its_steps_reach():
+    def step(u, _):
+        p = jnp.pad(u, 1)
+        return u + 0.1 * (p[2:] - 2 * u + p[:-2]), None
+
+    found = compressed(lambda u: jax.lax.scan(step, u, None, length=3)[0], array(3000))
+    assert found.n_colors == 7

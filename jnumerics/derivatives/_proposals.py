@@ -31,6 +31,8 @@ FREQUENT = 0.05  # differences for each row that make one more than an edge's
 _MOST_PAIRS = 1 << 20  # pairs of columns looked at in distinct patterns
 _MOST_DIFFERENCES = 1024  # more is irregular
 _LATTICE_WORK = 1 << 21  # products of multipliers and differences
+_GOOD = 1.25  # colors for each entry of the longest row that are not worth more search
+_SMALL = 1 << 12  # entries of a pattern that is always worth more search
 _SPLITS = 2  # times that an axis is taken for rows laid end to end
 
 
@@ -127,7 +129,8 @@ def color(
             right = repaired(reads, colors)
             if int(right.max()) + 1 < count:
                 count, best = int(right.max()) + 1, right
-    if best is None or (thorough and count > 1.25 * fewest + 1):
+    good = fewest if reads.size <= _SMALL else _GOOD * fewest + 1
+    if best is None or (thorough and count > good):
         colors = greedy(reads, np.where(used, -1, 0))
         best = colors if int(colors.max()) + 1 < count else best
     return np.where(used, best, -1).astype(np.int32)

@@ -167,7 +167,8 @@ def _written_out(box: Box | None, var: Var, rows: int) -> np.ndarray:
 
 def _inside(eqn: JaxprEqn) -> int:
     """Bound the box entries for one row within a loop's or a branch's body."""
-    times = _LOOP_ROUNDS + eqn.params.get("length", 1)
+    is_loop = eqn.primitive.name in ("scan", "while")
+    times = _LOOP_ROUNDS + eqn.params.get("length", 0) if is_loop else 1
     return times * sum(
         _inside(inner) + sum(math.prod(shape_of(v)) for v in inner.outvars)
         for jaxpr in inner_jaxprs(eqn)
