@@ -142,7 +142,7 @@ def test_complex_results_of_real_inputs_are_served_in_every_mode(key):
     x = jax.random.normal(key, (3,))
 
     def wave(x):
-        return jnp.exp(1j * x) * jnp.sum(x)
+        return jax.lax.complex(jnp.sin(x) * jnp.sum(x), x**2)
 
     for mode in MODES:
         np.testing.assert_allclose(
@@ -186,12 +186,9 @@ def test_modes_differ_where_a_partial_derivative_is_infinite():
     def root(x):
         return jnp.where(x > 0, jnp.sqrt(x), 0.0)
 
-    x = jnp.zeros(1)
-    assert (
-        np.isfinite(jacobian(root, mode="forward")(x)).all()
-        != np.isfinite(jacobian(root, mode="reverse")(x)).all()
-        or np.isnan(jax.jacrev(root)(x)).all()
-    )
+    x = jnp.zeros(2)
+    assert (jacobian(root, mode="forward")(x) == 0).all()
+    assert np.isnan(jacobian(root, mode="reverse")(x)).any()
 
 
 def test_hessian_agrees_with_jax(key):

@@ -1,0 +1,46 @@
+"""Derivatives at the lowest cost, proven right.
+
+One tangent program, two analyses, one plan: the derivative's own program is read as a
+flat list of linear equations (`_tangent`); boxes prove which outputs may depend on which
+inputs (`_dependence`), and a minimum cut finds the narrowest place between them (`_cut`);
+the plan counts forward mode, reverse mode, the cut and shared passes, and takes the
+cheapest (`_plan`).
+
+| to ...                                | use                                            |
+| ------------------------------------- | ---------------------------------------------- |
+| take a Jacobian, or a Hessian         | `jacobian`, `value_and_jacobian`, `hessian`    |
+| take each sample's in a batch         | `batch_jacobian`                               |
+| take the diagonal, or a sum of it     | `jacobian_diagonal`, `divergence`, `laplacian` |
+| see what depends on what              | `dependence`                                   |
+| see the cheapest way, and why         | `plan`                                         |
+| measure the modes side by side        | `compare_modes`                                |
+| test a function's derivative rules    | `check_derivatives`                            |
+"""
+
+from jnumerics.derivatives._batch import batch_jacobian
+from jnumerics.derivatives._compare import ModeComparison, compare_modes
+from jnumerics.derivatives._dependence import Dependence, dependence
+from jnumerics.derivatives._diagonal import divergence, jacobian_diagonal, laplacian
+from jnumerics.derivatives._jacobian import hessian, jacobian, value_and_jacobian
+from jnumerics.derivatives._plan import Plan, plan
+from jnumerics.derivatives._samples import SampleMixingError
+from jnumerics.derivatives._verify import DerivativeCheck, check_derivatives
+
+__all__ = [
+    "Dependence",
+    "DerivativeCheck",
+    "ModeComparison",
+    "Plan",
+    "SampleMixingError",
+    "batch_jacobian",
+    "check_derivatives",
+    "compare_modes",
+    "dependence",
+    "divergence",
+    "hessian",
+    "jacobian",
+    "jacobian_diagonal",
+    "laplacian",
+    "plan",
+    "value_and_jacobian",
+]
