@@ -1,1 +1,197 @@
-"""Being written."""
+r"""Perceptron: one layer of sigmoids without bias, trained by gradient descent.
+
+With weights $w$ and one input in each row of $X$, the outputs are
+$o = \sigma(X w)$, $\sigma(z) = 1 / (1 + e^{-z})$, and the loss is half the sum of
+squared errors, whose gradient is
+
+$\nabla_w \tfrac12 \lVert o - y \rVert^2 = X^\top ((o - y) \odot o \odot (1 - o))$.
+
+A bias is a column of ones in `X`. Real numbers only. Not offered: more layers
+(`jnumerics.mlp`), other losses and optimizers (`jnumerics.descent.minimize`).
+"""
+
+from functools import partial
+from typing import SupportsIndex
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from jnumerics import _check, descent
+from jnumerics._check import ArrayLike
+
+
+def init(
+    key: ArrayLike, n_in: SupportsIndex, *, dtype: DTypeLike | None = None
+) -> Float[Array, " n_in"]:
+    r"""Draw weights uniformly from $[-1, 1)$.
+
+    Args:
+        key: JAX random key, from `jax.random.key` or `jax.random.PRNGKey`.
+        n_in: Number of inputs, 0 or more.
+        dtype: Real floating-point type; None is JAX's default, float32 or with x64
+            float64.
+
+    Returns:
+        The weights, shape `(n_in,)`.
+
+    Raises:
+        TypeError: If `key` is not a random key, `n_in` not an integer, or `dtype` not a
+            real floating-point type.
+        ValueError: If `key` is more than one key or `n_in` is negative.
+
+    Example:
+        >>> import jax
+        >>> init(jax.random.key(0), 3).shape
+        (3,)
+    """
+    key = _check.key("key", key)
+    return _init(key, _check.integer("n_in", n_in, least=0), _dtype(dtype))
+
+
+def apply(weights: ArrayLike, X: ArrayLike) -> Float[Array, "*batch"]:
+    r"""Evaluate $o = \sigma(X w)$.
+
+    One product and one sigmoid for each input.
+
+    Args:
+        weights: Shape `(n,)`.
+        X: Inputs, shape `(..., n)`; integers become floats.
+
+    Returns:
+        The outputs, from 0 to 1, shape `(...)`, in the common dtype of the arguments.
+
+    Raises:
+        TypeError: If an argument is not an array of real numbers.
+        ValueError: If `weights` does not have rank 1 or the last axis of `X` has
+            another size.
+
+    Example:
+        >>> import numpy as np
+        >>> apply(np.array([0.0, 2.0]), np.array([[1.0, 0.0], [0.0, 1.0]])).round(2)
+        Array([0.5 , 0.88], dtype=float32)
+    """
+    weights, X = _check.real("weights", weights, rank=1), _check.real("X", X)
+    _check.axis_size("X", X, -1, weights.shape[0])
+    return _apply(*_check.promote(weights, X))
+
+
+def loss(weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> Float[Array, ""]:
+    r"""Compute half the sum of squared errors, $\tfrac12 \sum_i (o_i - y_i)^2$.
+
+    Of no inputs it is 0.
+
+    Args:
+        weights: Shape `(n,)`.
+        X: Inputs, shape `(m, n)`; integers become floats.
+        y: Targets, shape `(m,)`, or `(m, 1)`, which means the same.
+
+    Returns:
+        A scalar in the common dtype of the arguments.
+
+    Raises:
+        TypeError: If an argument is not an array of real numbers.
+        ValueError: If a rank is wrong, `X` does not match `weights`, or `y` has another
+            shape, which would broadcast.
+
+    Example:
+        >>> import numpy as np
+        >>> loss(np.zeros(2), np.ones((4, 2)), np.array([0, 1, 1, 0]))
+        Array(0.5, dtype=float32)
+    """
+    return _loss(*_examples(weights, X, y))
+
+
+def fit(
+    weights: ArrayLike,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    steps: SupportsIndex,
+    learning_rate: ArrayLike = 1.0,
+) -> descent.Descent:
+    r"""Descend $w \leftarrow w - \eta X^\top ((o - y) \odot o \odot (1 - o))$.
+
+    Every update sees all inputs: two products with `X` each, in one compiled loop.
+    Compiled once for each number of steps and each shape, whatever the rate. With a
+    small rate the loss falls at each update; rates may be traced, and the result is
+    differentiable in all arguments in both modes.
+
+    Args:
+        weights: Where to start, shape `(n,)`, for instance from `init`.
+        X: Inputs, shape `(m, n)`; integers become floats.
+        y: Targets from 0 to 1, shape `(m,)`, or `(m, 1)`, which means the same.
+        steps: Number of updates, 0 or more.
+        learning_rate: The rate $\eta$, a real scalar.
+
+    Returns:
+        The `Descent`: `params`, the weights, in the common dtype of `weights`, `X` and
+        `y`; `losses`, shape `(steps,)`, the loss before each update; `state`, that of
+        `optax.sgd`.
+
+    Raises:
+        TypeError: If an argument is not an array of real numbers, or `steps` not an
+            integer.
+        ValueError: If a rank is wrong, `X` does not match `weights`, `y` has another
+            shape, which would broadcast, or `steps` is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> X = np.array([[0, 0, 1], [1, 1, 1], [1, 0, 1], [0, 1, 1]])
+        >>> y = np.array([0, 1, 1, 0])
+        >>> weights = fit(np.zeros(3), X, y, steps=10_000).params
+        >>> apply(weights, X).round(1)
+        Array([0., 1., 1., 0.], dtype=float32)
+    """
+    weights, X, y = _examples(weights, X, y)
+    steps = _check.integer("steps", steps, least=0)
+    rate = _check.real("learning_rate", learning_rate, rank=0)
+    return _fit(weights, X, y, rate.astype(weights.dtype), steps)
+
+
+def _dtype(dtype: DTypeLike | None) -> jnp.dtype:
+    try:
+        known = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
+    except TypeError:
+        known = None
+    if known is None or not jnp.issubdtype(known, jnp.floating):
+        msg = f"`dtype` must be a real floating-point type, got {dtype!r}"
+        raise TypeError(msg)
+    return known
+
+
+def _examples(
+    weights: ArrayLike, X: ArrayLike, y: ArrayLike
+) -> tuple[Array, Array, Array]:
+    weights = _check.real("weights", weights, rank=1)
+    X = _check.real("X", X, rank=2)
+    _check.axis_size("X", X, -1, weights.shape[0])
+    weights, X, y = _check.promote(weights, X, _check.targets("y", y, X.shape[0]))
+    return weights, X, y
+
+
+@partial(jax.jit, static_argnames=("n_in", "dtype"))
+def _init(key: Array, n_in: int, dtype: jnp.dtype) -> Array:
+    return jax.random.uniform(key, (n_in,), dtype, -1, 1)
+
+
+@jax.jit
+def _apply(weights: Array, X: Array) -> Array:
+    return jax.nn.sigmoid(jnp.matmul(X, weights, precision="highest"))
+
+
+@jax.jit
+def _loss(weights: Array, X: Array, y: Array) -> Array:
+    error = _apply(weights, X) - y
+    return jnp.sum(error**2) / 2
+
+
+@partial(jax.jit, static_argnames="steps")
+def _fit(
+    weights: Array, X: Array, y: Array, rate: Array, steps: int
+) -> descent.Descent:
+    return descent.minimize(
+        partial(_loss, X=X, y=y), weights, optimizer=optax.sgd(rate), steps=steps
+    )

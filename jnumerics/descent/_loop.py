@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Array, Float, PyTree
 
 from jnumerics import _check
@@ -84,32 +85,37 @@ def _scan_once(
     start, `one`, it does not see.
     """
     pair = jax.tree.map(lambda x: jnp.concatenate([x, x]), xs)
-    step, closed_over = jax.closure_convert(body, carry, _entry(pair, 0))
+    # what the body closes over becomes an argument, as `jax.custom_jvp` requires
+    program, out = jax.make_jaxpr(body, return_shape=True)(carry, _entry(pair, 0))
+
+    def step(closed_over: list, carry: PyTree, pair: PyTree, k: Array | int) -> PyTree:
+        args = jax.tree.leaves((carry, _entry(pair, k)))
+        outputs = jaxpr_as_fun(program.replace(consts=closed_over))(*args)
+        return jax.tree.unflatten(jax.tree.structure(out), outputs)
 
     @jax.custom_jvp  # reverse mode does not go through a while loop
     def once(closed_over: list, carry: PyTree, pair: PyTree) -> tuple[PyTree, Array]:
         def advance(loop: tuple) -> tuple:
             k, carry, values = loop
-            carry, value = step(carry, _entry(pair, k), *closed_over)
+            carry, value = step(closed_over, carry, pair, k)
             values = jax.lax.dynamic_update_index_in_dim(
                 values, value, k, 0, allow_negative_indices=False
             )
             return k + 1, carry, values
 
-        value = jax.eval_shape(step, carry, _entry(pair, 0), *closed_over)[1]
-        start = one, carry, jnp.zeros(2, value.dtype)
+        start = one, carry, jnp.zeros(2, out[1].dtype)
         _, carry, values = jax.lax.while_loop(lambda loop: loop[0] < 2, advance, start)
         return carry, values[1:]
 
     @once.defjvp
     def once_jvp(primals: tuple, tangents: tuple) -> tuple:
-        def straight(closed_over: list, carry: PyTree, pair: PyTree) -> tuple:
-            carry, value = step(carry, _entry(pair, 0), *closed_over)
+        def straight(*args: PyTree) -> tuple[PyTree, Array]:
+            carry, value = step(*args, k=0)
             return carry, value[None]
 
         return jax.jvp(straight, primals, tangents)
 
-    return once(closed_over, carry, pair)
+    return once(program.consts, carry, pair)
 
 
 def _entry(xs: PyTree, k: Array | int) -> PyTree:
