@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 from jax import lax
-from jax.extend.core import Var
+from jax.extend.core import JaxprEqn, Var
 
 from jnumerics.derivatives._directions import reach
 from jnumerics.derivatives._rules._boxes import dtype_of, shape_of
@@ -32,6 +32,7 @@ class Writer:
         self.equations: list[Equation] = []
         self._zeros: dict[Any, Atom] = {}
         self._sums: dict[tuple[Var, Var], Var] = {}
+        self._additions: dict[Any, JaxprEqn] = {}
 
     def apply(
         self,
@@ -72,12 +73,18 @@ class Writer:
             return a or b
         if (a, b) not in self._sums:
             total = self._sums[a, b] = Var(a.aval)
-            (eqn,) = jax.make_jaxpr(lax.add)(_abstract(a), _abstract(b)).eqns
-            eqn = eqn.replace(
+            eqn = self._addition(a).replace(
                 invars=[a, b], outvars=[total], source_info=like.eqn.source_info
             )
             self.equations.append(like._replace(eqn=eqn))
         return self._sums[a, b]
+
+    def _addition(self, like: Var) -> JaxprEqn:
+        key = (shape_of(like), dtype_of(like))
+        if key not in self._additions:
+            aval = jax.ShapeDtypeStruct(*key)
+            (self._additions[key],) = jax.make_jaxpr(lax.add)(aval, aval).eqns
+        return self._additions[key]
 
     def zeros(self, like: Var) -> Atom:
         """Write zeros in the shape and dtype of a variable."""
@@ -87,10 +94,6 @@ class Writer:
             self.equations.extend(flat.equations)
             self._zeros[key] = flat.outputs[0]
         return self._zeros[key]
-
-
-def _abstract(var: Var) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(shape_of(var), dtype_of(var))
 
 
 def _is_sum(equation: Equation, operands: Mapping[Var, Var | None]) -> bool:
