@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _samples, _target
+from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._jacobian import check_bound, wraps
 from jnumerics.derivatives._passes import Layout
 from jnumerics.derivatives._samples import SampleAxes, SampleMixingError
@@ -109,7 +110,7 @@ def _blocks(
         target, "batch", mode=mode, axes=axes, max_bytes=max_bytes, is_proven=is_proven
     )
     _, _, env = target.evaluate()
-    found = iter(_plan.run(plan, _plan.make_problem(target, axes), env))
+    found = iter(_plan.run(plan, make_problem(target, axes), env))
     ins = [Layout.of(v, a) for v, a in zip(target.program.tangents, axes.inputs, strict=True)]  # fmt: skip
     blocks = []
     for v, aval, axis in zip(target.program.outputs, target.out_avals, axes.outputs, strict=True):  # fmt: skip

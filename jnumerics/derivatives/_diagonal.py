@@ -9,6 +9,7 @@ from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _target
+from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._jacobian import wraps
 from jnumerics.derivatives._target import ArgNums, Target
 
@@ -127,7 +128,7 @@ def _diagonals(target: Target) -> list[Array]:
     _target.require_square(target)
     plan = _plan.build(target, "diagonal")
     _, _, env = target.evaluate()
-    found = iter(_plan.run(plan, _plan.make_problem(target, kind="diagonal"), env))
+    found = iter(_plan.run(plan, make_problem(target, kind="diagonal"), env))
     return [
         jnp.zeros(i.shape, jnp.promote_types(i.dtype, o.dtype))
         if v is None

@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _target
+from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._passes import Env
 from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._target import ArgNums, Target
@@ -206,7 +207,7 @@ def wraps(fun: Callable) -> Callable[[Callable], Callable]:
 
 def _dense(target: Target, plan: Plan, env: Env) -> list[list[Array]]:
     """Return a block `(*out, *in)` for each pair of leaves."""
-    problem = _plan.make_problem(target)
+    problem = make_problem(target)
     blocks = iter(_plan.run(plan, problem, env))
     return [
         [
@@ -284,7 +285,7 @@ def _join(real: _Sparse, imaginary: _Sparse) -> _Sparse:
 
 def _sparse(target: Target, plan: Plan, env: Env) -> list[list[_Sparse]]:
     """Return the entries of each pair of leaves."""
-    rows, columns, values = _plan.run_scattered(plan, _plan.make_problem(target), env)
+    rows, columns, values = _plan.run_scattered(plan, make_problem(target), env)
     lefts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
     found, top = [], 0
     for v, o in zip(target.program.outputs, target.out_avals, strict=True):

@@ -82,7 +82,7 @@ def _axis(name: str, shape: tuple[int, ...], option: str, axis: int) -> int:
 def batch_seeds(target: Target, axes: SampleAxes) -> dict[Var, Box]:
     """Return boxes of the inputs' tangents that follow the axis of samples alone."""
     return {
-        v: batch_index(v.aval.shape, axis)
+        v: batch_index(Layout.of(v).shape, axis)
         for v, axis in zip(target.program.tangents, axes.inputs, strict=True)
     }
 
@@ -148,7 +148,8 @@ def probe(target: Target, axes: SampleAxes) -> tuple[Array, Array]:
 
 
 def _draw(key: Array, var: Var, axis: int, subset: Array) -> Array:
-    shape, dtype = var.aval.shape, var.aval.dtype
+    layout = Layout.of(var)
+    shape, dtype = layout.shape, layout.dtype
     mask = subset.reshape([-1 if k == axis else 1 for k in range(len(shape))])
     drawn = jax.random.normal(key, shape, dtype)
     return jnp.where(jnp.broadcast_to(mask, shape), drawn, jnp.zeros_like(drawn))

@@ -265,8 +265,8 @@ def _inline(
     inner = open_jaxpr(jaxpr)
     names: dict[Var, Atom] = dict(zip(inner.invars, arguments, strict=True))
     for var, value in zip(inner.constvars, constants(jaxpr), strict=True):
-        names[var] = Var(var.aval)
-        flat.consts[names[var]] = value
+        names[var] = fresh = Var(var.aval)
+        flat.consts[fresh] = value
 
     def rename(atom: Atom) -> Atom:
         return names[atom] if isinstance(atom, Var) else atom
@@ -305,7 +305,9 @@ def _transposed_twice(eqn: JaxprEqn, is_tangent: Sequence[bool]) -> Any:
     It only transposes; but the transpose is an ordinary program (the user's backward
     rule), which transposes again unless it holds a true while loop.
     """
-    call = jex.jaxpr_as_fun(closed([eqn], eqn.invars, eqn.outvars))
+    inputs = [Var(v.aval) for v in eqn.invars]
+    renamed = eqn.replace(invars=[*inputs])
+    call = jex.jaxpr_as_fun(closed([renamed], inputs, eqn.outvars))
     results = [v.aval for v in eqn.outvars]
 
     def forward(*operands: Any) -> list[Any]:
@@ -379,7 +381,7 @@ def _refuse_effects(jaxpr: Any, callers: tuple[JaxprEqn, ...] = ()) -> None:
 
 _LIBRARIES = tuple(
     str(Path(module.__file__).parent) + os.sep
-    for module in (jax, jaxlib, sys.modules[__package__.partition(".")[0]])
+    for module in (jax, jaxlib, sys.modules[__name__.partition(".")[0]])
     if module.__file__
 )
 

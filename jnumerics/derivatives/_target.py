@@ -13,11 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import PyTreeDef
 
 from jnumerics import _check
 from jnumerics.derivatives import _tangent
 from jnumerics.derivatives._known import KnownValues
+from jnumerics.derivatives._passes import Layout
 from jnumerics.derivatives._tangent import Program
 
 ArgNums = int | tuple[int, ...]
@@ -42,9 +42,9 @@ class Target:
 
     leaves: list[Any]
     active: list[int]
-    inputs: PyTreeDef
-    outputs: PyTreeDef
-    aux: PyTreeDef
+    inputs: Any
+    outputs: Any
+    aux: Any
     is_split: list[bool]
     program: Program
 
@@ -74,9 +74,7 @@ class Target:
         result = self._whole(values[: self.n_outputs])
         aux = self.aux.unflatten(values[self.n_outputs :])
         # a pass from some of the inputs leaves the others still
-        env.update(
-            (v, jnp.zeros(v.aval.shape, v.aval.dtype)) for v in self.program.tangents
-        )
+        env.update((v, Layout.of(v).zeros()) for v in self.program.tangents)
         return self.outputs.unflatten(result), aux, env
 
     def nest(

@@ -6,7 +6,7 @@ inputs. Entries and lines occur for full Jacobians alone.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -30,25 +30,26 @@ class Sizes(NamedTuple):
         return self.samples, sum(self.rows), sum(self.columns)
 
 
+@runtime_checkable
 class Term(Protocol):
     """A part of a Jacobian."""
 
-    def dense(self, sizes: Sizes) -> Array:
+    def dense(self, sizes: Sizes, /) -> Array:
         """Return the matrices `(n, rows, columns)`, all leaves put together."""
         ...
 
-    def diagonal(self, sizes: Sizes) -> Array:
+    def diagonal(self, sizes: Sizes, /) -> Array:
         """Return the diagonals `(n, rows)` of square matrices."""
         ...
 
-    def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+    def indices(self, sizes: Sizes, /) -> tuple[np.ndarray, np.ndarray]:
         """Return row and column of each entry of the only matrix.
 
         Indices beyond the matrix are padding.
         """
         ...
 
-    def entries(self, sizes: Sizes) -> Array:
+    def entries(self, sizes: Sizes, /) -> Array:
         """Return the entries' values.
 
         They may come in another shape, to be flattened where that is cheap: outside of
@@ -117,14 +118,14 @@ class Entries(NamedTuple):
         results: Results of the passes, `(passes, ...)`, in the shape of their leaf
             where there is only one: flattening is slow inside a fused loop.
         passes: For each entry, the pass that holds it.
-        index: Where it stands in that pass' result.
+        places: Where it stands in that pass' result.
         rows: Its row in the Jacobian.
         columns: Its column.
     """
 
     results: Array
     passes: np.ndarray
-    index: np.ndarray
+    places: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
 
@@ -134,7 +135,7 @@ class Entries(NamedTuple):
 
     def values(self) -> Array:
         """Gather the entries' values."""
-        return _take(self.flat(), self.passes, self.index)
+        return _take(self.flat(), self.passes, self.places)
 
     def dense(self, sizes: Sizes) -> Array:
         """Write the entries into zeros."""
@@ -173,7 +174,7 @@ class Entries(NamedTuple):
         if not self.is_full:
             return self.rows, self.columns
         n_slots = self.results.size
-        slot = self.passes * (n_slots // len(self.results)) + self.index
+        slot = self.passes * (n_slots // len(self.results)) + self.places
         rows = np.full(n_slots, sizes.shape[1])
         columns = np.full(n_slots, sizes.shape[2])
         rows[slot], columns[slot] = self.rows, self.columns

@@ -7,7 +7,7 @@ dense blocks, a diagonal, or sparse entries are made (`_terms.py`).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -54,6 +54,7 @@ class Problem:
         )
 
 
+@runtime_checkable
 class Way(Protocol):
     """A way to the Jacobian of a problem."""
 
@@ -149,8 +150,8 @@ class Through:
         middle = [Layout.of(v, *(axis or ())) for v, axis in pairs]
         before = _passes.rows(cut.before, env, problem.inputs, middle, chunk)
         reached = set(cut.after.outputs)
-        kept = [k for k, v in enumerate(ends) if v in reached]
-        after = part(cut.after.equations, cut.variables, [ends[k] for k in kept])
+        kept = {k: v for k, v in enumerate(ends) if v is not None and v in reached}
+        after = part(cut.after.equations, cut.variables, list(kept.values()))
         outputs = [problem.outputs[k] for k in kept]
         found = _passes.columns(after, env, middle, outputs, chunk)
         rows = dict(zip(kept, (concatenate(row, 2) for row in found), strict=True))
