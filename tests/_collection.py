@@ -33,13 +33,13 @@ VECTOR = {
     "gammainc": lambda x: jsp.special.gammainc(x, 2 * x),
     "gammaincc": lambda x: jsp.special.gammaincc(2.5, x),
     "polygamma": lambda x: jsp.special.polygamma(2, x),
-    "zeta": lambda x: jsp.special.zeta(2.5, x),
+    "zeta": lambda x: jsp.special.zeta(x + 1, jnp.ones_like(x)),
     "xlogy": lambda x: jsp.special.xlogy(x, x),
     "xlog1py": lambda x: jsp.special.xlog1py(x, x),
     "rel_entr": lambda x: jsp.special.rel_entr(x, x**2),
     "kl_div": lambda x: jsp.special.kl_div(x, x**2),
     "multigammaln": lambda x: jsp.special.multigammaln(x + 2, 2),
-    "hyp1f1": lambda x: jsp.special.hyp1f1(1.5, 2.5, x),
+    "hyp1f1": lambda x: jsp.special.hyp1f1(jnp.full_like(x, 1.5), jnp.full_like(x, 2.5), x),
     "norm.logpdf": lambda x: jsp.stats.norm.logpdf(x),
     "t.logpdf": lambda x: jsp.stats.t.logpdf(x, 3.0),
     "beta.logpdf": lambda x: jsp.stats.beta.logpdf(x / 3, 2.0, 3.0),
@@ -115,7 +115,11 @@ VECTOR = {
     "pad ramp": lambda x: jnp.pad(x, 2, mode="linear_ramp"),
     "piecewise": lambda x: jnp.piecewise(x, [x < 0.5, x >= 0.5], [jnp.sin, jnp.cos]),
     "select": lambda x: jnp.select([x < 0.5, x < 0.8], [x, x**2], 0.0),
-    "digitize": lambda x: x * jnp.digitize(x, jnp.array([0.5, 0.9], x.dtype)),
+    "digitize": lambda x: x * jnp.digitize(x, jnp.array([0.5, 0.9], x.dtype)).astype(x.dtype),
+    "stack": lambda x: jnp.stack([x, x[::-1], jnp.ones_like(x)], 1),
+    "unstack": lambda x: jnp.unstack(x)[1],
+
+    "sparse matrix": lambda x: _bidiagonal(x) @ x,
     "cond": lambda x: lax.cond(x.sum() > 1, jnp.sin, jnp.cumsum, x),
     "switch": lambda x: lax.switch(jnp.argmax(x), [jnp.sin, jnp.cos, jnp.flip], x),
     "scan": lambda x: lax.scan(lambda c, v: (c * v + v, c), x[0], x)[1],
@@ -203,6 +207,14 @@ def _odeint(x):
     from jax.experimental.ode import odeint
 
     return odeint(lambda y, _: -jnp.sin(y), x, jnp.array([0.0, 0.1, 0.3], x.dtype))
+
+
+def _bidiagonal(x):
+    from jax.experimental import sparse
+
+    n = len(x)
+    index = jnp.array([(k, k - d) for k in range(1, n) for d in (0, 1)])
+    return sparse.BCOO((jnp.ones(2 * n - 2, x.dtype), index), shape=(n, n))
 
 
 def samples(shape, n=3):

@@ -188,12 +188,9 @@ def _conv(draw, x):
         groups * draw.integer(1, 2), max(channels // groups, 0), draw.integer(1, 3)
     )
     low, high = draw.integer(-1, 2), draw.integer(-1, 2)
-    options = {
-        "lhs_dilation": (draw.integer(1, 2),),
-        "rhs_dilation": (draw.integer(1, 2),),
-    }
-    spread = max(0, (width - 1) * options["lhs_dilation"][0] + 1 if width else 0)
-    if channels == 0 or spread + low + high < 0:
+    lhs, rhs = (draw.integer(1, 2),), (draw.integer(1, 2),)
+    spread = max(0, (width - 1) * lhs[0] + 1)
+    if 0 in (channels, width) or spread + low + high < 0:
         return x
     stride = (draw.integer(1, 2),)
     if draw.boolean():
@@ -207,7 +204,7 @@ def _conv(draw, x):
         )[0]
     image = weights(2, channels, 4)
     return lax.conv_general_dilated(
-        image, x[None], stride, [(2, 2 + max(width, 0) * 2)], **options
+        image, x[None], stride, [(2, 2 + max(width, 0) * 2)], lhs, rhs
     )[0]
 
 

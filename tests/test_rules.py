@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.experimental import sparse as jsparse
 
 from jnumerics.derivatives._dependence import dependence
 from tests import hulls
@@ -75,6 +76,9 @@ MOVEMENT = {
         lambda x: lax.pad(x, jnp.zeros((), x.dtype), ((2, 1, 1),)),
     ),
     "pad with the tangent": ((3,), lambda x: lax.pad(x[1:], x[0], ((1, 1, 1),))),
+    "stack": ((3, 2), lambda x: jnp.stack([x, x[::-1], jnp.ones_like(x)], 1)),
+    "stack of the same": ((3,), lambda x: jnp.stack([x, 2 * x])),
+    "unstack": ((3, 2), lambda x: jnp.unstack(x, axis=1)),
     "tile": ((2, 3), lambda x: jnp.tile(x, (2, 1))[2:]),
     "roll": ((5,), lambda x: jnp.roll(x, 2)[:2]),
     "dynamic_slice": ((6, 4), lambda x: lax.dynamic_slice(x, (2, 1), (3, 2))),
@@ -356,6 +360,11 @@ def spd(n):
     return jnp.asarray(a @ a.T + n * np.eye(n))
 
 
+def tridiagonal(x):
+    diagonal = jnp.asarray(weights(4))
+    return lax.linalg.tridiagonal_solve(diagonal, 4 + diagonal, diagonal, x)
+
+
 def with_batch(a):
     return jnp.stack([a, 2 * a])
 
@@ -518,6 +527,32 @@ SECOND = {
     ),
 }
 
+
+def sparse(*entries, shape):
+    return jsparse.BCOO((jnp.ones(len(entries)), jnp.array(entries)), shape=shape)
+
+
+SPARSE = {
+    "matrix times": (
+        (4, 2),
+        lambda x: sparse((0, 3), (2, 1), (2, 2), (9, 9), shape=(3, 4)) @ x,
+    ),
+    "vector": ((4,), lambda x: sparse((0, 3), (2, 1), shape=(3, 4)) @ x),
+    "batch": (
+        (2, 4),
+        lambda x: jax.vmap(
+            lambda v: sparse((0, 0), (0, 1), (0, 2), (0, 3), shape=(1, 4)) @ v
+        )(x),
+    ),
+    "data": (
+        (3,),
+        lambda x: (
+            jsparse.BCOO((x, jnp.array([(0, 1), (2, 0), (2, 1)])), shape=(3, 2))
+            @ jnp.ones((2, 2))
+        ),
+    ),
+}
+
 FAMILIES = {
     "movement": MOVEMENT,
     "elementwise": ELEMENTWISE,
@@ -528,6 +563,7 @@ FAMILIES = {
     "linalg": LINALG,
     "control": CONTROL,
     "second": SECOND,
+    "sparse": SPARSE,
 }
 
 

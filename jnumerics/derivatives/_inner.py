@@ -41,8 +41,10 @@ def _same_rank(outer: Any, inner: Any) -> bool:
 
 def body_of_call(eqn: JaxprEqn) -> Any:
     """Return the jaxpr that a call stands for, None where there is none."""
-    if "call_jaxpr" in eqn.params:
-        return eqn.params["call_jaxpr"]
+    for name in ("call_jaxpr", "callee"):
+        if name in eqn.params:
+            body = eqn.params[name]
+            return body if len(open_jaxpr(body).invars) == len(eqn.invars) else None
     prim: Any = eqn.params.get("_prim")
     if not hasattr(prim, "expand"):
         return None

@@ -81,8 +81,8 @@ def _is_float(dtype: Any) -> bool:
 
 _MOVES = {
     "broadcast_in_dim", "concatenate", "copy", "copy_p", "dynamic_slice", "expand_dims",
-    "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze",
-    "stop_gradient", "tile", "transpose",
+    "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
+    "stop_gradient", "tile", "transpose", "unstack",
 }  # fmt: skip
 
 

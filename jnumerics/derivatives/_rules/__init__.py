@@ -8,6 +8,7 @@ from jnumerics.derivatives._rules import (
     _movement,
     _product,
     _reduction,
+    _sparse,
     _window,
 )
 from jnumerics.derivatives._rules._boxes import RULES, apply, apply_rule
@@ -22,5 +23,6 @@ families = (
     _movement,
     _product,
     _reduction,
+    _sparse,
     _window,
 )

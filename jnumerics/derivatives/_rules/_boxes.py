@@ -217,3 +217,17 @@ def pad_axis(box: Box, axis: int, low: int, high: int, interior: int = 0) -> Box
         source = box[along(axis + 1, slice(first, last + 1))]
         result[along(axis + 1, slice(start, stop, step))] = source
     return result
+
+
+def minimum_at(box: Box, number: np.ndarray, size: int) -> tuple[Box, np.ndarray]:
+    """Join entries of the last axis that have the same number; and which there are."""
+    result = np.full((*box.shape[:-1], size), NONE, np.int32)
+    hit = np.zeros(size, bool)
+    if number.size:
+        order = np.argsort(number, kind="stable")
+        ordered = number[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        joined = np.minimum.reduceat(box[..., order], starts, axis=-1)
+        result[..., ordered[starts]] = joined
+        hit[ordered[starts]] = True
+    return result, hit

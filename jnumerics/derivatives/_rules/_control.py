@@ -49,7 +49,13 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     ]
 
 
-@RULES.rule("call_hi_primitive", "eval_jaxpr", reads="_prim call_jaxpr")
+@RULES.rule(
+    "call_hi_primitive",
+    "eval_jaxpr",
+    "linear_call",
+    reads="_prim call_jaxpr callee",
+    ignores="transpose transpose_thunk num_callee_consts num_transpose_consts num_res",
+)
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     body = body_of_call(eqn)
     if body is None:

@@ -22,6 +22,7 @@ from jnumerics.derivatives._rules._boxes import (
     compact,
     expand,
     join,
+    minimum_at,
     present,
     shape_of,
 )
@@ -214,7 +215,7 @@ def _scattered(
         number = number * shape[k] + index
     inside = ~np.broadcast_to(places.outside, spread).ravel()
     sizes = [shape[k] for k in indexed]
-    flat, hit = _minimum_at(box[..., inside], number.ravel()[inside], math.prod(sizes))
+    flat, hit = minimum_at(box[..., inside], number.ravel()[inside], math.prod(sizes))
 
     unknown = [k for k in range(len(shape)) if k not in known]
     back = np.argsort([*plain, *indexed, *unknown]).astype(int)
@@ -238,17 +239,3 @@ def _plain_axes(
             if all(i.shape[varies[0]] == 1 for i in (*others, outside)):
                 plain[axis] = varies[0]
     return plain
-
-
-def _minimum_at(box: Box, number: np.ndarray, size: int) -> tuple[Box, np.ndarray]:
-    """Join entries of the last axis that have the same number; and which there are."""
-    result = np.full((*box.shape[:-1], size), NONE, np.int32)
-    hit = np.zeros(size, bool)
-    if number.size:
-        order = np.argsort(number, kind="stable")
-        ordered = number[order]
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        joined = np.minimum.reduceat(box[..., order], starts, axis=-1)
-        result[..., ordered[starts]] = joined
-        hit[ordered[starts]] = True
-    return result, hit

@@ -158,6 +158,21 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
     return [np.concatenate(written_out, axis + 1)]
 
 
+@RULES.rule("stack", reads="axis")
+def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
+    axis, parts = eqn.params["axis"], present(boxes, eqn.invars)
+    if all(np.array_equal(box, parts[0]) for box in parts):
+        return [np.expand_dims(parts[0], axis + 1)]
+    common = np.broadcast_shapes(*(box.shape for box in parts))
+    return [np.stack([np.broadcast_to(b, common) for b in parts], axis + 1)]
+
+
+@RULES.rule("unstack", reads="axis")
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    (box,), axis, n = boxes, eqn.params["axis"] + 1, len(eqn.outvars)
+    return [box.take(0 if box.shape[axis] == 1 else k, axis) for k in range(n)]
+
+
 @RULES.rule("pad", reads="padding_config")
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
     box, value = present(boxes, eqn.invars)

@@ -1,6 +1,7 @@
 """Products: dot_general, and convolutions with the tangent on either side."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jax.extend.core import JaxprEqn
@@ -24,24 +25,25 @@ from jnumerics.derivatives._rules._window import windowed
     ignores="precision preferred_element_type out_sharding",
 )
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    contracted, batch = eqn.params["dimension_numbers"]
     ranks = [len(shape_of(v)) for v in eqn.invars]
+    dims = eqn.params["dimension_numbers"]
+    sides = [(k, box) for k, box in enumerate(boxes) if box is not None]
+    return [join(one_side(box, k, dims, ranks) for k, box in sides)]
+
+
+def one_side(box: Box, side: int, dims: Any, ranks: Sequence[int]) -> Box:
+    """Pass the boxes of the left (0) or right (1) side of a product."""
+    contracted, batch = dims
     free = [
-        [k for k in range(rank) if k not in contracted[side] and k not in batch[side]]
-        for side, rank in enumerate(ranks)
+        [k for k in range(rank) if k not in contracted[n] and k not in batch[n]]
+        for n, rank in enumerate(ranks)
     ]
-    parts = []
-    for side, box in enumerate(boxes):
-        if box is not None:
-            order = [*batch[side], *free[side], *contracted[side]]
-            kept = len(batch[side]) + len(free[side])
-            moved = collapse(box, contracted[side])
-            moved = moved.transpose(0, *(k + 1 for k in order))
-            moved = moved.reshape(moved.shape[: kept + 1])
-            others = tuple(1 for _ in free[1 - side])
-            at = len(moved.shape) if side == 0 else 1 + len(batch[side])
-            parts.append(moved.reshape(*moved.shape[:at], *others, *moved.shape[at:]))
-    return [join(parts)]
+    order = [*batch[side], *free[side], *contracted[side]]
+    kept = len(batch[side]) + len(free[side])
+    moved = collapse(box, contracted[side]).transpose(0, *(k + 1 for k in order))
+    shape = moved.shape[: kept + 1]
+    at = kept + 1 if side == 0 else 1 + len(batch[side])
+    return moved.reshape(*shape[:at], *(1 for _ in free[1 - side]), *shape[at:])
 
 
 @RULES.rule(

@@ -1,0 +1,544 @@
+"""What `dependence` proves, on functions of every kind; `test_rules` has the rules."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jax import lax
+
+from jnumerics.derivatives import _target
+from jnumerics.derivatives._dependence import (
+    batch_index,
+    dependence,
+    mixing,
+    own_index,
+    propagate,
+)
+from jnumerics.derivatives._rules import _boxes
+from jnumerics.derivatives._rules._boxes import shape_of
+from tests import hulls, scenarios
+from tests._collection import COLLECTION, samples
+from tests._programs import program
+
+# Boxes larger than the pattern's hull: zeros of a triangular factor are values.
+COARSE = {"cholesky_of_samples"}
+
+
+def traced(scenario):
+    """The arguments' shapes in the scenario's first dtype, as zeros."""
+    shapes = jax.eval_shape(
+        lambda key: scenario.make_args(key, scenario.dtypes[0]), jax.random.key(0)
+    )
+    return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
+
+
+def lost(found, axis=None):
+    loss = found.loss(axis)
+    assert loss is not None
+    return loss
+
+
+def blocks(scenario, found):
+    """Lower, upper, the pattern and the input's rank of every block."""
+    chosen = scenario.argnums
+    args = traced(scenario)
+    inputs = args[chosen] if isinstance(chosen, int) else [args[k] for k in chosen]
+    ranks = [leaf.ndim for leaf in jax.tree.leaves(inputs)]
+    leaves = [jax.tree.leaves(t) for t in (found.lower, found.upper, scenario.pattern)]
+    return [
+        (*block, ranks[k % len(ranks)])
+        for k, block in enumerate(zip(*leaves, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("scenario", scenarios.params())
+def test_boxes_hold_the_pattern_of_every_scenario(scenario):
+    found = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
+    for lower, upper, pattern, _ in blocks(scenario, found):
+        assert hulls.holds(lower, upper, pattern)
+
+
+@pytest.mark.parametrize("scenario", scenarios.params(without="data_dependent"))
+def test_boxes_are_the_smallest_where_structure_decides(scenario):
+    if scenario.name in COARSE:
+        pytest.skip("its pattern is decided by values")
+    found = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
+    for lower, upper, pattern, rank in blocks(scenario, found):
+        low, high = hulls.hull(pattern, rank)
+        np.testing.assert_array_equal(lower, low)
+        np.testing.assert_array_equal(upper, high)
+
+
+@pytest.mark.parametrize("scenario", scenarios.params("elementwise"))
+def test_elementwise_scenarios_are_proven_elementwise(scenario):
+    assert dependence(scenario.fun, *traced(scenario)).is_elementwise
+
+
+@pytest.mark.parametrize("scenario", scenarios.params(without="elementwise"))
+def test_no_other_scenario_is_called_elementwise(scenario):
+    found = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
+    is_diagonal = "zero" in scenario.tags or "zero_size" in scenario.tags
+    assert found.is_elementwise <= (is_diagonal or not _has_off_diagonal(scenario))
+
+
+def _has_off_diagonal(scenario):
+    for pattern in jax.tree.leaves(scenario.pattern):
+        rank = pattern.ndim // 2
+        same = pattern.shape[:rank] == pattern.shape[rank:]
+        square = pattern.reshape(int(np.prod(pattern.shape[:rank])), -1)
+        if not same or (square & ~np.eye(*square.shape, dtype=bool)).any():
+            return True
+    return False
+
+
+@pytest.mark.parametrize("scenario", scenarios.params("batch"))
+def test_samples_of_batch_scenarios_are_proven_apart(scenario):
+    assert dependence(scenario.fun, *traced(scenario)).independent_along(0)
+
+
+@pytest.mark.parametrize("scenario", scenarios.params("mixing"))
+def test_mixing_scenarios_are_refused_with_their_line(scenario):
+    found = dependence(scenario.fun, *traced(scenario))
+    assert not found.independent_along(0)
+    assert re.search(r"_scenarios.mixing\.py:\d+$", lost(found, 0).line)
+
+
+def vmapped(name):
+    fun, shape = COLLECTION[name]
+    return jax.vmap(fun), samples(shape)
+
+
+# Its backward rule holds a while loop with an adaptive step, shared by all samples.
+NOT_PROVEN = {"odeint"}
+
+
+@pytest.mark.parametrize("name", sorted(set(COLLECTION) - NOT_PROVEN))
+def test_samples_under_vmap_are_proven_apart(name, standard_promotion):
+    fun, x = vmapped(name)
+    assert dependence(fun, x).independent_along(0)
+
+
+def test_primitives_that_fall_to_the_general_join(monkeypatch, standard_promotion):
+    joined = set()
+
+    def recorded(context, eqn, boxes):
+        results = apply_rule(context, eqn, boxes)
+        if results is None:
+            joined.add(eqn.primitive.name)
+        return results
+
+    apply_rule = _boxes.apply_rule
+    monkeypatch.setattr(_boxes, "apply_rule", recorded)
+    for fun, shape in COLLECTION.values():
+        dependence(fun, samples(shape)[0])
+    for scenario in scenarios.SCENARIOS:
+        dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
+    assert joined == {"custom_lin"}  # transposes only: a while loop is in its rule
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(data=st.data(), n_operations=st.integers(1, 4))
+def test_boxes_hold_the_jacobian_of_random_programs(data, n_operations):
+    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
+        shape, fun, names = program(data, n_operations)
+        x = np.random.default_rng(0).uniform(0.6, 1.4, shape)
+        found = dependence(fun, x)
+        pattern = hulls.pattern(fun, x, points=2)
+    assert hulls.holds(found.lower, found.upper, pattern), names
+
+
+# --- the answer ----------------------------------------------------------------------
+
+
+def test_bounds_have_the_shape_of_the_output_and_the_axes_of_the_input():
+    found = dependence(
+        lambda x: x[:, :, None] * jnp.ones(5)[None, None], jnp.ones((3, 4))
+    )
+    assert found.lower.shape == found.upper.shape == found.widths.shape == (3, 4, 5, 2)
+    assert found.lower.dtype.kind == "i"
+    np.testing.assert_array_equal(found.lower[2, 1, 4], [2, 1])
+
+
+def test_nothing_behind_an_output_has_lower_above_upper():
+    found = dependence(
+        lambda x: jnp.stack([x[0], 1.0 + 0 * jnp.floor(x[1])]), jnp.ones(3)
+    )
+    assert found.lower[1] > found.upper[1]
+    np.testing.assert_array_equal(found.widths[:, 0], [1, 0])
+    np.testing.assert_array_equal(found.depends, [True, False])
+
+
+def test_a_scalar_argument_has_no_axes_but_may_be_depended_on():
+    found = dependence(lambda s: jnp.stack([s, jnp.ones_like(s)]), 2.0)
+    assert found.lower.shape == (2, 0)
+    np.testing.assert_array_equal(found.depends, [True, False])
+
+
+def test_an_empty_axis_has_empty_bounds():
+    found = dependence(lambda x: x.sum(1), jnp.ones((3, 0)))
+    np.testing.assert_array_equal(found.widths, np.zeros((3, 2)))
+    assert dependence(jnp.sin, jnp.ones((0, 2))).is_elementwise
+
+
+def test_trees_nest_as_jax_jacobian_nests():
+    def fun(params, x):
+        return {"y": params["w"] @ x, "w": params["w"]}
+
+    args = {"w": jnp.ones((2, 3)), "b": jnp.ones(2)}, jnp.ones(3)
+    found = dependence(fun, *args, argnums=(0, 1))
+    nested = jax.jacobian(fun, argnums=(0, 1))(*args)
+    assert jax.tree.structure(found.lower) == jax.tree.structure(nested)
+    assert found.upper["y"][0]["w"].shape == (2, 2)
+    np.testing.assert_array_equal(found.upper["y"][0]["w"], [[0, 2], [1, 2]])
+    assert not found.depends["w"][1].any()
+    assert not found.depends["y"][0]["b"].any()
+
+
+def test_pytrees_are_elementwise_leaf_by_leaf():
+    tree = {"a": jnp.ones(3), "b": jnp.ones((2, 2))}
+    assert dependence(lambda t: jax.tree.map(jnp.sin, t), tree).is_elementwise
+    crossed = dependence(lambda t: {"a": t["a"] * t["b"].sum(), "b": t["b"]}, tree)
+    assert not crossed.is_elementwise
+
+
+def test_complex_parts_count_as_one_output():
+    found = dependence(lambda x: lax.complex(x, jnp.flip(x)), jnp.ones(3))
+    np.testing.assert_array_equal(found.lower[:, 0], [0, 1, 0])
+    np.testing.assert_array_equal(found.upper[:, 0], [2, 1, 2])
+
+
+def test_a_complex_argument_counts_as_one_input_whatever_comes_of_it():
+    found = dependence(lambda z: jnp.abs(z) ** 2, jnp.ones(3, complex))
+    assert found.is_elementwise
+
+
+def test_independence_along_an_axis_from_the_end():
+    found = dependence(lambda x: jnp.cumsum(x, 0), jnp.ones((3, 4)))
+    assert found.independent_along(-1)
+    assert found.independent_along(1)
+    assert not found.independent_along(-2)
+
+
+def test_an_output_without_the_axis_is_not_independent_along_it():
+    assert not dependence(jnp.sum, jnp.ones((3, 4))).independent_along(0)
+    assert dependence(
+        lambda x: jnp.ones(()) + 0 * x.size, jnp.ones(3)
+    ).independent_along(0)
+
+
+def test_a_transposed_square_is_neither_elementwise_nor_independent():
+    found = dependence(jnp.transpose, jnp.ones((3, 3)))
+    assert not found.is_elementwise
+    assert not found.independent_along(0)
+    assert lost(found).operation == "transpose"
+
+
+# --- the same at every value, eager and compiled -------------------------------------
+
+
+def bounds_under_jit(fun, x):
+    found = []
+
+    @jax.jit
+    def compiled(x):
+        found.append(dependence(fun, x))
+        return x
+
+    compiled(x)
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: x[jnp.array([2, 0])],
+        lambda x: x[jnp.argsort(x)],
+        lambda x: jnp.where(jnp.arange(4) < 2, x, x[::-1]),
+        lambda x: jnp.where(x > 0, x, x[::-1]),
+        lambda x: x.at[jnp.array([3, 1])].set(2 * x[:2]),
+    ],
+)
+def test_eager_and_compiled_see_the_same(fun):
+    x = jnp.arange(4.0)
+    eager, compiled = dependence(fun, x), bounds_under_jit(fun, x)
+    np.testing.assert_array_equal(eager.lower, compiled.lower)
+    np.testing.assert_array_equal(eager.upper, compiled.upper)
+
+
+def test_rows_by_argsort_of_sorted_data_are_not_independent():
+    x = jnp.arange(8.0).reshape(4, 2)
+    assert not dependence(lambda x: x[jnp.argsort(x[:, 0])], x).independent_along(0)
+
+
+def test_an_index_that_is_traced_outside_is_unknown():
+    found = []
+
+    @jax.jit
+    def outer(index):
+        found.append(dependence(lambda x: x[index], jnp.ones((3, 2))))
+        return index
+
+    outer(jnp.array([0, 1, 2]))
+    assert not found[0].independent_along(0)
+    known = dependence(lambda x: x[jnp.array([0, 1, 2])], jnp.ones((3, 2)))
+    assert known.independent_along(0)
+
+
+def test_an_index_among_the_arguments_is_unknown():
+    index = jnp.array([0, 1, 2])
+    found = dependence(lambda x, i: x[i], jnp.ones((3, 2)), index)
+    assert not found.independent_along(0)
+
+
+def test_a_mask_that_hangs_on_rounding_is_unknown():
+    # 0.1 * 3 may or may not be above 0.3, as the compiler fuses it.
+    x = jnp.ones(4)
+
+    def fun(x, above):
+        grid = jnp.float32(0.1) * jnp.arange(4, dtype="float32")
+        return jnp.where(grid > jnp.float32(above), x, jnp.flip(x))
+
+    np.testing.assert_array_equal(
+        dependence(lambda x: fun(x, 0.25), x).widths, np.ones((4, 1))
+    )
+    assert dependence(lambda x: fun(x, 0.3), x).widths.max() == 4
+
+
+def test_statistics_that_are_held_do_not_mix_samples():
+    def fun(x):
+        held = lax.stop_gradient(x)
+        return (x - held.mean(0)[None]) / held.std(0)[None]
+
+    assert dependence(fun, jnp.ones((4, 3))).is_elementwise
+
+
+def test_per_sample_constants_do_not_mix_samples():
+    scale = np.arange(4.0, dtype="float32")[:, None]
+    assert dependence(lambda x: x * scale, jnp.ones((4, 3))).independent_along(0)
+
+
+def test_linear_calls_are_looked_into():
+    def fun(x):
+        return jax.custom_derivatives.linear_call(
+            lambda _, x: jnp.cumsum(x, 1), lambda _, y: y, (), x
+        )
+
+    found = dependence(fun, jnp.ones((3, 4)))
+    assert found.independent_along(0)
+    np.testing.assert_array_equal(found.upper[0, :, 1], [0, 1, 2, 3])
+
+
+def test_a_coupled_pair_however_weak_is_found():
+    found = dependence(lambda x: x.at[0].add(1e-12 * x[1]), jnp.ones((4, 2)))
+    assert not found.independent_along(0)
+
+
+def test_a_label_picks_from_its_own_row():
+    labels = jnp.array([2, 0, 1])
+    fun = lambda x, y: x[jnp.arange(3), y]  # noqa: E731
+    assert dependence(fun, jnp.ones((3, 4)), labels).independent_along(0)
+
+
+@pytest.mark.parametrize("length", [3, 2000])
+def test_a_map_over_samples_of_any_length_is_accepted(length):
+    fun = lambda x: lax.map(lambda row: jnp.sin(row).sum() * row, x)  # noqa: E731
+    assert dependence(fun, jnp.ones((length, 2))).independent_along(0)
+
+
+def test_a_long_loop_keeps_what_stands_and_joins_what_grows():
+    def fun(x):
+        def step(u, _):
+            return u + 0.1 * jnp.roll(u, 1, axis=1), None
+
+        return lax.scan(step, x, length=100_000)[0]
+
+    found = dependence(fun, jnp.ones((3, 400)))
+    assert found.independent_along(0)
+    assert (found.widths[..., 1] == 400).all()
+
+
+def test_a_while_loop_whose_condition_reads_the_tangent_joins_all():
+    @jax.custom_jvp
+    def fun(x):
+        return x
+
+    @fun.defjvp
+    def _(primals, tangents):
+        (t,) = tangents
+        goes_on = lambda c: (c[0] < 3) & (c[1].sum() > -1)  # noqa: E731
+        step = lambda c: (c[0] + 1, 2 * c[1])  # noqa: E731
+        return primals[0], lax.while_loop(goes_on, step, (0, t))[1]
+
+    assert not dependence(fun, jnp.ones((3, 2))).independent_along(0)
+
+
+# --- where it was lost ---------------------------------------------------------------
+
+
+def line_of(text):
+    """This file and the line that holds a text."""
+    lines = Path(__file__).read_text().splitlines()
+    return f"{__file__}:{1 + next(k for k, s in enumerate(lines) if text in s)}"
+
+
+def test_loss_names_the_operation_and_the_users_line():
+    def fun(x):
+        y = jnp.tanh(x)
+        z = y - y.mean(0)[None]  # samples meet here
+        return z.sum(1)
+
+    loss = dependence(fun, jnp.ones((4, 3))).loss(0)
+    assert loss == ("reduce_sum", line_of("# samples meet " + "here"))
+
+
+def test_loss_inside_compiled_functions_of_jax_is_the_line_of_the_call():
+    def fun(x):
+        return jnp.roll(jnp.sin(x), 1, axis=0)  # rolled here
+
+    loss = lost(dependence(fun, jnp.ones((4, 3))), 0)
+    assert loss.line == line_of("# rolled " + "here")
+
+
+def test_loss_of_a_permutation_is_where_samples_leave_their_row():
+    def fun(x):
+        y = 2 * jnp.sin(x)
+        y = y[::-1]  # reversed here
+        return jnp.exp(y) + 1
+
+    found = dependence(fun, jnp.ones((4, 3)))
+    assert found.loss(0) == ("rev", line_of("# reversed " + "here"))
+    assert found.loss(1) is None
+
+
+def test_no_loss_where_the_property_holds():
+    assert dependence(jnp.sin, jnp.ones(3)).loss() is None
+
+
+def batch_mixing(fun, x):
+    target = _target.make(fun, (x,))
+    seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
+    axes = [0] * target.n_outputs
+    return mixing(target.program, target.known, seeds, axes)
+
+
+def test_mixing_names_an_output_and_the_samples_that_it_reads():
+    def fun(x):
+        return x.at[2].add(x[0])
+
+    found = batch_mixing(fun, jnp.ones((4, 3)))
+    assert found is not None
+    assert found.leaf == 0
+    assert found.element == (2, 0)
+    assert found.inputs == (0, 2)
+    np.testing.assert_array_equal(found.samples, [2])
+
+
+def test_mixing_finds_none_where_samples_stay_apart():
+    fun = lambda x: (x.reshape(-1) * 2).reshape(4, 3).sum(1)  # noqa: E731
+    assert batch_mixing(fun, jnp.ones((4, 3))) is None
+
+
+def test_text_shows_the_widest_boxes_and_what_is_proven():
+    text = str(dependence(lambda x: {"y": jnp.cumsum(x, 1)}, jnp.ones((2, 3))))
+    assert "output['y']" in text
+    assert "1 x 3" in text
+    assert "\nindependent along axis 0" in text
+    assert "\nnot independent along axis 1: cumsum at " in text
+    assert max(map(len, text.splitlines()[:3])) <= 100
+
+
+def test_text_of_an_elementwise_function_says_that_the_jacobian_is_diagonal():
+    assert "diagonal" in repr(dependence(jnp.sin, jnp.ones(3)))
+
+
+def test_text_of_a_scalar_and_of_nothing():
+    text = str(dependence(lambda s: (s * s, jnp.ones(())), 1.0))
+    assert "nothing" in text
+
+
+# --- arguments -----------------------------------------------------------------------
+
+
+@pytest.mark.boundary
+def test_integer_input_is_refused():
+    with pytest.raises(TypeError, match="got dtype int32"):
+        dependence(lambda x: x * 1.0, jnp.arange(3))
+
+
+@pytest.mark.boundary
+def test_a_function_that_needs_values_is_refused():
+    with pytest.raises(TypeError, match="must be traceable"):
+        dependence(lambda x: x if x[0] > 0 else -x, jnp.ones(3))
+
+
+@pytest.mark.boundary
+def test_effects_are_refused():
+    def fun(x):
+        jax.debug.print("{}", x)
+        return x
+
+    with pytest.raises(TypeError, match="free of effects"):
+        dependence(fun, jnp.ones(3))
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("argnums", [2, (0, 0)])
+def test_argnums_that_do_not_fit_are_refused(argnums):
+    with pytest.raises(ValueError, match="`argnums` must"):
+        dependence(lambda x, y: x * y, jnp.ones(3), jnp.ones(3), argnums=argnums)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("method", ["independent_along", "loss"])
+def test_an_axis_that_an_input_lacks_is_refused(method):
+    found = dependence(jnp.sin, jnp.ones((2, 3)))
+    with pytest.raises(
+        ValueError, match="`axis` must be an axis of every input, got 2"
+    ):
+        getattr(found, method)(2)
+
+
+def test_numpy_matrices_and_python_numbers_are_welcome():
+    found = dependence(lambda x, s: x * s, np.matrix([[1.0, 2.0]]), 3.0, argnums=(0, 1))
+    assert found.lower[0].shape == (1, 2, 2)
+    assert found.lower[1].shape == (1, 2, 0)
+
+
+# --- boxes ---------------------------------------------------------------------------
+
+
+def test_own_index_of_several_leaves_gives_each_its_rows():
+    box = own_index([(2,), ()], 1)
+    assert box.shape == (4,)
+    np.testing.assert_array_equal(box, [_boxes.NONE, 0, _boxes.NONE, 0])
+
+
+def test_batch_boxes_stay_small_through_wide_layers():
+    weight = jnp.ones((20, 30))
+    target = _target.make(
+        lambda x: jnp.tanh(x @ weight).sum(1), (jnp.ones((1000, 20)),)
+    )
+    seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
+    found = propagate(target.program.linear, seeds, target.known)
+    assert max(box.size for box in found.values()) == 2000
+
+
+def test_a_parameter_that_a_rule_does_not_read_leads_to_the_general_join():
+    equation = _target.make(jnp.sum, (jnp.ones(3),)).program.linear[-1].eqn
+    unread = equation.replace(params={**equation.params, "unheard_of": 1})
+    box = own_index([(3,)], 0)
+    context: Any = None  # a sum asks nothing
+    assert _boxes.apply_rule(context, equation, [box]) is not None
+    assert _boxes.apply_rule(context, unread, [box]) is None
