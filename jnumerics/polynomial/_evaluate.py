@@ -53,8 +53,8 @@ def evaluate(
 def _evaluate(coefficients: Array, y: Array) -> Array:
     coefficients, y = _check.promote(coefficients, y)
     n, *shape = coefficients.shape
-    flat = _nodes.computed(coefficients.reshape(n, math.prod(shape)))
-    p = _horner(flat, _nodes.computed(y.reshape(y.size)))
+    flat = _check.at_least_float32(coefficients.reshape(n, math.prod(shape)))
+    p = _horner(flat, _check.at_least_float32(y.reshape(y.size)))
     return p.reshape(*y.shape, *shape).astype(coefficients.dtype)
 
 

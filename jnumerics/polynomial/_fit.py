@@ -9,6 +9,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Inexact
 
+from jnumerics import _check
 from jnumerics._check import ArrayLike
 from jnumerics.polynomial import _nodes
 
@@ -16,7 +17,7 @@ _STRAIGHT = 16  # up to so many nodes without a loop: only the triangle is compu
 _FUSED = 3  # steps of divided differences that share one pass over memory
 
 
-def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "..."]:
+def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "n ..."]:
     r"""Find the $A_k$ with $\sum_k A_k x_i^k = V_i$ at every node $x_i$.
 
     Divided differences and then Newton's form multiplied out, each in $n (n - 1) / 2$
@@ -56,8 +57,8 @@ def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "..."]:
 def _fit(nodes: Array, values: Array) -> Array:
     nodes, values = _nodes.promoted(nodes, values)
     n, *shape = values.shape
-    v = _nodes.computed(values.reshape(n, math.prod(shape)))
-    x, v = _nodes.in_order(_nodes.computed(nodes), v)
+    v = _check.at_least_float32(values.reshape(n, math.prod(shape)))
+    x, v = _nodes.in_order(_check.at_least_float32(nodes), v)
     return _coefficients(x, v).reshape(values.shape).astype(values.dtype)
 
 

@@ -62,9 +62,9 @@ def interpolate(
 def _interpolate(nodes: Array, values: Array, y: Array) -> Array:
     nodes, values, y = _nodes.promoted(nodes, values, y)
     n, *shape = values.shape
-    v = _nodes.computed(values.reshape(n, math.prod(shape)))
-    x, v = _nodes.in_order(_nodes.computed(nodes), v)
-    basis = _lagrange_basis(x, _nodes.computed(y.reshape(y.size)))
+    v = _check.at_least_float32(values.reshape(n, math.prod(shape)))
+    x, v = _nodes.in_order(_check.at_least_float32(nodes), v)
+    basis = _lagrange_basis(x, _check.at_least_float32(y.reshape(y.size)))
     p = _nodes.product(basis, v)
     return p.reshape(*y.shape, *shape).astype(values.dtype)
 

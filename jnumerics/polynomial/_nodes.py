@@ -57,11 +57,6 @@ def _distinct(name: str, x: Array, dtype: jnp.dtype) -> None:
         raise ValueError(msg)
 
 
-def computed(x: Array) -> Array:
-    """Return `x` in the dtype to compute in: half precision in float32."""
-    return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
-
-
 def in_order(nodes: Array, values: Array) -> tuple[Array, Array]:
     """Sort nodes increasingly (complex: by real, then imaginary part).
 

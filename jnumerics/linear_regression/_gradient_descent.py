@@ -1,0 +1,221 @@
+"""The cost of a linear model, and gradient descent on it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, SupportsIndex
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Float
+
+from jnumerics import _check, descent
+from jnumerics._check import ArrayLike
+
+_BLOCK = 256  # rows of a block in the tall QR: few enough to stay in a core's cache
+_FEW_ROWS = 100  # a step on them costs no more than the loop around it
+
+
+class GradientDescent(NamedTuple):
+    """Result of gradient descent on a linear model."""
+
+    theta: Float[Array, " n"]
+    """Parameters after the last update."""
+    cost_history: Float[Array, " steps"]
+    """Cost after each update."""
+
+
+def cost(theta: ArrayLike, X: ArrayLike, y: ArrayLike) -> Float[Array, ""]:
+    r"""Compute $J(\theta) = \lVert X \theta - y \rVert^2 / (2 m)$.
+
+    One product with $X$. bfloat16 and float16 are computed in float32 and rounded once.
+
+    Args:
+        theta: Parameters, shape `(n,)`.
+        X: Samples in rows, shape `(m, n)` with $m \ge 1$; integers become floats.
+        y: Targets, shape `(m,)`, or `(m, 1)`, which means the same.
+
+    Returns:
+        A scalar in the common dtype of the arguments, in the squared unit of `y`.
+
+    Raises:
+        TypeError: If an argument is not an array of real numbers.
+        ValueError: If a rank is wrong, `X` has no row or does not match `theta`, or `y`
+            has another shape, which would broadcast.
+
+    Example:
+        >>> import numpy as np
+        >>> X, y = np.array([[1, 5], [1, 2], [1, 4], [1, 5]]), np.array([1, 6, 4, 2])
+        >>> cost(np.zeros(2), X, y)
+        Array(7.125, dtype=float32)
+    """
+    return _cost(*_problem(theta, X, y))
+
+
+def gradient_descent(
+    X: ArrayLike,
+    y: ArrayLike,
+    theta: ArrayLike,
+    *,
+    learning_rate: ArrayLike,
+    steps: SupportsIndex,
+) -> GradientDescent:
+    r"""Descend $\theta \leftarrow \theta - \frac{\eta}{m} X^\top (X \theta - y)$.
+
+    With many rows and steps, one QR factorization of $[X \; y]$ comes first: its
+    triangle has the same cost for every $\theta$, so that a step takes $O(n^2)$
+    operations whatever $m$ is, after $O(m n^2)$ once. Else each step takes two products
+    with $X$. The answer is the same but for rounding. It converges for
+    $0 < \eta < 2 m / \lVert X \rVert_2^2$; a larger rate diverges, to infinity and then
+    NaN, and is no error. Compiled once for each number of steps and each shape, whatever
+    the rate, which may be traced.
+
+    Derivatives with respect to all arguments are those of the iterates, in both modes
+    and to every order, also where a QR factorization has none: $X$ may have zero or
+    equal columns and $y$ may be fitted exactly. bfloat16 and float16 are computed in
+    float32 and rounded once.
+
+    Args:
+        X: Samples in rows, shape `(m, n)` with $m \ge 1$; integers become floats.
+        y: Targets, shape `(m,)`, or `(m, 1)`, which means the same.
+        theta: Where to start, shape `(n,)`.
+        learning_rate: The rate $\eta$, a real scalar.
+        steps: Number of updates, 0 or more.
+
+    Returns:
+        The `GradientDescent`: `theta`, shape `(n,)`, and `cost_history`, shape
+        `(steps,)`, whose k-th entry is the cost after update k; both in the common
+        dtype of `X`, `y` and `theta`.
+
+    Raises:
+        TypeError: If an argument is not an array of real numbers, or `steps` is not an
+            integer.
+        ValueError: If a rank is wrong, `X` has no row or does not match `theta`, `y`
+            has another shape, which would broadcast, or `steps` is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> X, y = np.array([[1, 5], [1, 2], [1, 4], [1, 5]]), np.array([1, 6, 4, 2])
+        >>> d = gradient_descent(X, y, np.zeros(2), learning_rate=0.01, steps=1000)
+        >>> d.theta.round(2), d.cost_history[:2].round(2)
+        (Array([ 5.21, -0.57], dtype=float32), Array([5.98, 5.21], dtype=float32))
+    """
+    theta, X, y = _problem(theta, X, y)
+    rate = _check.real("learning_rate", learning_rate, rank=0)
+    steps = _check.integer("steps", steps, least=0)
+    return _gradient_descent(X, y, theta, rate, steps)
+
+
+def _problem(
+    theta: ArrayLike, X: ArrayLike, y: ArrayLike
+) -> tuple[Array, Array, Array]:
+    theta = _check.real("theta", theta, rank=1)
+    X = _check.real("X", X, rank=2)
+    has_rows("X", X)
+    _check.axis_size("X", X, -1, theta.size)
+    theta, X, y = _check.promote(theta, X, _check.targets("y", y, len(X)))
+    return theta, X, y
+
+
+def has_rows(name: str, X: Array) -> None:
+    """Require at least one sample: of none there is no mean and no fit."""
+    if len(X) == 0:
+        msg = f"`{name}` must have at least one row, got shape {X.shape}"
+        raise ValueError(msg)
+
+
+@jax.jit
+def _cost(theta: Array, X: Array, y: Array) -> Array:
+    dtype = theta.dtype
+    theta, X, y = map(_check.at_least_float32, (theta, X, y))
+    return _half_mean_square(theta, X, y, len(y)).astype(dtype)
+
+
+def _half_mean_square(theta: Array, X: Array, y: Array, m: int) -> Array:
+    residual = jnp.matmul(X, theta, precision="highest") - y
+    return jnp.sum(residual**2) / (2 * m)
+
+
+@partial(jax.jit, static_argnames="steps")
+def _gradient_descent(
+    X: Array, y: Array, theta: Array, rate: Array, steps: int
+) -> GradientDescent:
+    dtype = theta.dtype
+    X, y, theta = map(_check.at_least_float32, (X, y, theta))
+    m, n = X.shape
+    # Per row, the QR costs (n + 1)^2 and a step n, at similar rates.
+    pays = m > max(4 * (n + 1), _FEW_ROWS) and steps > n + 1
+    descend = _on_triangle if pays else _directly
+    theta, costs = descend(X, y, theta, rate.astype(theta.dtype), steps)
+    return GradientDescent(theta.astype(dtype), costs.astype(dtype))
+
+
+def _directly(
+    X: Array, y: Array, theta: Array, rate: Array, steps: int
+) -> GradientDescent:
+    return _minimize(partial(_half_mean_square, X=X, y=y, m=len(y)), theta, rate, steps)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(4,))
+def _on_triangle(
+    X: Array, y: Array, theta: Array, rate: Array, steps: int
+) -> GradientDescent:
+    m, n = X.shape
+    triangle = _triangle(jnp.concatenate([X, y[:, None]], 1))
+    R, z, rho = triangle[:n, :n], triangle[:n, n], triangle[n, n]
+    in_range = partial(_half_mean_square, X=R, y=z, m=m)
+    theta, costs = _minimize(in_range, theta, rate, steps)
+    # The part of y outside X's range is a constant: added, never subtracted again.
+    return GradientDescent(theta, costs + rho**2 / (2 * m))
+
+
+@_on_triangle.defjvp
+def _(
+    steps: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]
+) -> tuple[GradientDescent, GradientDescent]:
+    _, tangent = jax.jvp(partial(_on_products, steps=steps), primals, tangents)
+    return _on_triangle(*primals, steps), tangent
+
+
+def _on_products(
+    X: Array, y: Array, theta: Array, rate: Array, steps: int
+) -> GradientDescent:
+    """Descend on X'X and X'y, in which every iterate is a polynomial.
+
+    For derivatives only: the costs' values would cancel.
+    """
+    product = partial(jnp.matmul, precision="highest")
+    A, b, c = product(X.T, X), product(X.T, y), product(y, y)
+    m = len(y)
+
+    def update(theta: Array, _: None) -> tuple[Array, Array]:
+        theta -= rate / m * (product(A, theta) - b)
+        total = product(theta, product(A, theta) - 2 * b) + c
+        return theta, total / (2 * m)
+
+    return GradientDescent(*lax.scan(update, theta, length=steps))
+
+
+def _minimize(
+    loss: Callable[[Array], Array], theta: Array, rate: Array, steps: int
+) -> GradientDescent:
+    optimizer = optax.sgd(rate)
+    theta, _, before = descent.minimize(loss, theta, optimizer=optimizer, steps=steps)
+    return GradientDescent(theta, jnp.append(before, loss(theta))[1:])
+
+
+def _triangle(A: Array) -> Array:
+    """Return R of a QR factorization, blocks of rows first.
+
+    A block stays in cache while it is factorized, and blocks are independent
+    (Demmel, Grigori, Hoemmen & Langou 2012, "Communication-optimal QR").
+    """
+    columns = A.shape[1]
+    block = max(_BLOCK, 4 * columns)
+    while (rows := len(A)) >= 2 * block:
+        whole = rows // block * block
+        blocks = A[:whole].reshape(-1, block, columns)
+        tops = jnp.linalg.qr(blocks, mode="r").reshape(-1, columns)
+        A = jnp.concatenate([tops, A[whole:]])
+    return jnp.linalg.qr(A, mode="r")

@@ -1,0 +1,477 @@
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jnumerics import linear_regression
+from tests import reference
+
+SEED_X = np.array([[1, 5], [1, 2], [1, 4], [1, 5]])
+SEED_Y = np.array([1, 6, 4, 2])
+START = np.zeros(2)
+
+gradient_descent = linear_regression.gradient_descent
+
+
+def draw(m, n, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(m, n)), rng.normal(size=m), rng.normal(size=n)
+
+
+def naive(X, y, theta, rate, steps):
+    """The recurrence as it is written, in JAX, for derivatives."""
+    m, costs = len(y), []
+    for _ in range(steps):
+        theta = theta - rate / m * (X.T @ (X @ theta - y))
+        residual = X @ theta - y
+        costs.append(residual @ residual / (2 * m))
+    return theta, jnp.stack(costs)
+
+
+# The seed's numbers, and the traps of the original
+
+
+def test_seed_descends_to_the_published_parameters(x64):
+    d = gradient_descent(SEED_X, SEED_Y, START, learning_rate=0.01, steps=1000)
+    np.testing.assert_allclose(d.theta, [5.21475495, -0.57334591], atol=5e-9)
+    np.testing.assert_allclose(d.theta, [5.2148, -0.5733], atol=5e-5)
+    expected = [5.9793703125, 5.214963481, 0.8542642598]
+    np.testing.assert_allclose(
+        d.cost_history[jnp.array([0, 1, -1])], expected, rtol=1e-9
+    )
+    assert d.cost_history.shape == (1000,)
+
+
+def test_seed_in_single_precision_gives_four_digits():
+    d = gradient_descent(SEED_X, SEED_Y, START, learning_rate=0.01, steps=1000)
+    assert d.theta.dtype == d.cost_history.dtype == jnp.float32
+    np.testing.assert_allclose(d.theta, [5.2148, -0.5733], atol=1e-4)
+
+
+def test_product_is_taken_before_the_difference(x64):
+    # The original's X.T @ X @ theta - y binds as (X' X theta) - y.
+    one = gradient_descent(SEED_X, SEED_Y, START, learning_rate=0.01, steps=1)
+    expected = 0.01 / 4 * SEED_X.T @ SEED_Y
+    np.testing.assert_allclose(one.theta, expected, rtol=1e-14)
+
+
+def test_costs_of_integer_data_are_not_truncated_to_integers():
+    d = gradient_descent(
+        SEED_X, SEED_Y, np.zeros(2, np.int64), learning_rate=0.01, steps=2
+    )
+    np.testing.assert_allclose(d.cost_history, [5.97937, 5.214963], rtol=1e-6)
+
+
+def test_column_of_targets_means_the_same_as_a_vector():
+    options = {"learning_rate": 0.01, "steps": 9}
+    vector = gradient_descent(SEED_X, SEED_Y, START, **options)
+    column = gradient_descent(SEED_X, SEED_Y[:, None], START, **options)
+    matrix = gradient_descent(np.matrix(SEED_X), np.matrix(SEED_Y).T, START, **options)
+    chex.assert_trees_all_equal(vector, column, matrix)
+    cost = partial(linear_regression.cost, START, SEED_X)
+    assert cost(SEED_Y) == cost(SEED_Y[:, None]) == 7.125
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("shape", [(1, 4), (4, 2), (5,), (4, 1, 1), ()])
+def test_targets_that_would_broadcast_are_refused(shape):
+    y, message = np.zeros(shape), r"`y` must have shape \(4,\) or \(4, 1\), got"
+    with pytest.raises(ValueError, match=message):
+        gradient_descent(SEED_X, y, START, learning_rate=0.01, steps=1)
+    with pytest.raises(ValueError, match=message):
+        linear_regression.cost(START, SEED_X, y)
+
+
+@pytest.mark.boundary
+def test_number_of_samples_is_that_of_rows_in_a_transposed_problem():
+    # len(y) of (1, 5) targets was 1: here they are refused, and m is X's.
+    X = np.ones((5, 1))
+    with pytest.raises(ValueError, match="`y` must have shape"):
+        gradient_descent(X, np.ones((1, 5)), np.zeros(1), learning_rate=1.0, steps=1)
+    assert linear_regression.cost(np.zeros(1), X, np.ones(5)) == 0.5
+
+
+# Values: the direct way, the triangle, the triangle by blocks
+
+WAYS = {
+    "few rows": (7, 3, 20),
+    "few steps": (300, 5, 4),
+    "triangle": (150, 3, 40),
+    "blocks": (1100, 3, 40),
+    "one column": (600, 1, 30),
+    "wide": (3, 6, 30),
+    "no column": (120, 0, 5),
+}
+
+
+@pytest.mark.parametrize(("m", "n", "steps"), WAYS.values(), ids=WAYS)
+def test_descent_agrees_with_the_numpy_loop(m, n, steps, x64):
+    X, y, theta = draw(m, n)
+    rate = 0.3
+    expected = reference.gradient_descent(X, y, theta, rate, steps)
+    obtained = gradient_descent(X, y, theta, learning_rate=rate, steps=steps)
+    chex.assert_trees_all_close(tuple(obtained), expected, rtol=1e-11)
+
+
+def test_cost_agrees_with_numpy(x64):
+    X, y, theta = draw(50, 4)
+    residual = X @ theta - y
+    expected = residual @ residual / 100
+    np.testing.assert_allclose(
+        linear_regression.cost(theta, X, y), expected, rtol=1e-14
+    )
+
+
+def test_costs_of_a_nearly_exact_fit_do_not_cancel(x64):
+    X, _, truth = draw(2000, 3)
+    y = X @ truth * 1e6  # y'y / 2m is 1e12: its rounding is 1e-4
+    d = gradient_descent(X, y, truth, learning_rate=0.5, steps=200)
+    _, expected = reference.gradient_descent(X, y, truth, 0.5, 200)
+    early = expected > 1e-6  # where rounding y is a part in a million
+    assert early.sum() > 30
+    np.testing.assert_allclose(d.cost_history[early], expected[early], rtol=1e-6)
+    assert np.all(d.cost_history[~early] < 2e-6)
+
+
+@pytest.mark.parametrize("m", [6, 150])
+def test_too_large_a_rate_diverges_like_the_plain_loop(m, x64):
+    X, y, theta = draw(m, 2)
+    d = gradient_descent(X, y, theta, learning_rate=40.0, steps=60)
+    expected = reference.gradient_descent(X, y, theta, 40.0, 60)
+    np.testing.assert_allclose(d.theta, expected[0], rtol=1e-9)
+    np.testing.assert_allclose(d.cost_history, expected[1], rtol=1e-9)
+    beyond = gradient_descent(X, y, theta, learning_rate=1e30, steps=100)
+    assert not np.isfinite(beyond.cost_history[-1])
+    assert np.isfinite(beyond.cost_history[0])
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("m", [6, 150])
+def test_half_precision_is_rounded_once(m, dtype):
+    half = [jnp.asarray(a, jnp.float32).astype(dtype) for a in draw(m, 2)]
+    single = [a.astype(jnp.float32) for a in half]
+    options = {"learning_rate": 0.3, "steps": 10}
+    obtained = gradient_descent(*half, **options)
+    expected = gradient_descent(*single, **options)
+    rounded = jax.tree.map(lambda a: a.astype(dtype), expected)
+    chex.assert_trees_all_equal(obtained, rounded)
+    obtained = linear_regression.cost(half[2], half[0], half[1])
+    assert obtained == linear_regression.cost(single[2], single[0], single[1]).astype(
+        dtype
+    )
+    obtained = linear_regression.solve(half[0], half[1])
+    expected = linear_regression.solve(single[0], single[1]).astype(dtype)
+    np.testing.assert_array_equal(obtained, expected)
+
+
+@pytest.mark.parametrize("m", [4, 200])
+def test_no_steps_leave_theta_and_no_cost(m):
+    X, y, theta = draw(m, 2)
+    d = gradient_descent(X, y, theta, learning_rate=0.1, steps=0)
+    np.testing.assert_array_equal(d.theta, theta.astype(np.float32))
+    assert d.cost_history.shape == (0,)
+
+
+def test_learning_rate_does_not_compile_again():
+    X, y, theta = (a.astype(np.float32) for a in draw(150, 2))
+    descend = jax.jit(
+        chex.assert_max_traces(
+            lambda rate: gradient_descent(X, y, theta, learning_rate=rate, steps=9), 1
+        )
+    )
+    lower = [descend(rate).cost_history[-1] for rate in (0.01, 0.1, 0.5)]
+    assert lower[0] > lower[1] > lower[2]
+
+
+@pytest.mark.parametrize("m", [5, 150])
+def test_vmap_over_rates_and_over_problems_is_a_loop(m, x64):
+    X, y, theta = draw(m, 2)
+    rates = np.array([0.01, 0.1, 0.3])
+    descend = partial(gradient_descent, steps=9)
+    together = jax.vmap(lambda r: descend(X, y, theta, learning_rate=r))(rates)
+    shifts = np.array([0.0, 1.0, 2.0])
+    problems = jax.vmap(lambda s: descend(X + s, y - s, theta, learning_rate=0.1))(
+        shifts
+    )
+    for i, (rate, shift) in enumerate(zip(rates, shifts, strict=True)):
+        one = descend(X, y, theta, learning_rate=rate)
+        chex.assert_trees_all_close(entry(together, i), one, rtol=1e-10)
+        one = descend(X + shift, y - shift, theta, learning_rate=0.1)
+        chex.assert_trees_all_close(entry(problems, i), one, rtol=1e-10)
+
+
+def entry(tree, i):
+    return jax.tree.map(lambda a: a[i], tree)
+
+
+# Derivatives of the iterates
+
+
+def singular(kind, m):
+    X, y, theta = draw(m, 3)
+    if kind == "zero column":
+        X[:, 1] = 0
+    if kind == "equal columns":
+        X[:, 2] = X[:, 0]
+    if kind == "exact fit":
+        y = X @ np.array([1.0, -2.0, 0.5])
+    if kind == "exact fit from the start":
+        y = X @ theta
+    return X, y, theta, jnp.asarray(0.2)
+
+
+KINDS = [
+    "regular",
+    "zero column",
+    "equal columns",
+    "exact fit",
+    "exact fit from the start",
+]
+
+
+@pytest.mark.parametrize("m", [8, 120])
+@pytest.mark.parametrize("kind", KINDS)
+def test_derivatives_are_those_of_the_plain_recurrence(kind, m, x64):
+    arguments, steps, every = singular(kind, m), 6, (0, 1, 2, 3)
+
+    def ours(X, y, theta, rate):
+        return tuple(gradient_descent(X, y, theta, learning_rate=rate, steps=steps))
+
+    tangents = jax.tree.map(lambda a: jnp.cos(7 * a + 1), arguments)
+    plain = partial(naive, steps=steps)
+    obtained, expected = (jax.jvp(f, arguments, tangents) for f in (ours, plain))
+    chex.assert_trees_all_close(obtained, expected, rtol=1e-10, atol=1e-12)
+
+    def scalar(f):
+        return lambda *args: sum(jnp.sum(jnp.sin(a)) for a in f(*args))
+
+    gradients = [jax.grad(scalar(f), every)(*arguments) for f in (ours, plain)]
+    chex.assert_trees_all_close(*gradients, rtol=1e-10, atol=1e-12)
+
+    def curvature(f):  # forward over reverse, and reverse over forward
+        def slope(*args):
+            return jax.jvp(scalar(f), args, tangents)[1]
+
+        bent = jax.jvp(jax.grad(scalar(f), every), arguments, tangents)[1]
+        return bent, jax.grad(slope, every)(*arguments)
+
+    chex.assert_trees_all_close(
+        curvature(ours), curvature(plain), rtol=1e-9, atol=1e-11
+    )
+
+
+def test_derivative_with_respect_to_the_rate_is_that_of_a_difference_quotient(x64):
+    X, y, theta = draw(150, 2)
+
+    def last_cost(rate):
+        d = gradient_descent(X, y, theta, learning_rate=rate, steps=9)
+        return d.cost_history[-1]
+
+    h = 1e-6
+    quotient = (last_cost(0.1 + h) - last_cost(0.1 - h)) / (2 * h)
+    for derivative in (jax.jacfwd, jax.jacrev):
+        np.testing.assert_allclose(derivative(last_cost)(0.1), quotient, rtol=1e-7)
+
+
+# solve
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (4, 2), (6, 6), (900, 7), (3, 0)])
+@pytest.mark.parametrize("columns", [(), (1,), (3,), (0,)])
+def test_solve_agrees_with_numpy(m, n, columns, x64):
+    X, _, _ = draw(m, n)
+    Y = np.random.default_rng(1).normal(size=(m, *columns))
+    expected = np.linalg.lstsq(X, Y.reshape(m, -1) if Y.size else np.zeros((m, 0)))[0]
+    theta = linear_regression.solve(X, Y)
+    assert theta.shape == (n, *columns)
+    np.testing.assert_allclose(theta, expected.reshape(n, *columns), rtol=1e-9)
+
+
+def test_solve_is_where_descent_ends(x64):
+    theta = linear_regression.solve(SEED_X, SEED_Y)
+    d = gradient_descent(SEED_X, SEED_Y, START, learning_rate=0.1, steps=5000)
+    np.testing.assert_allclose(theta, [9.25, -1.5], rtol=1e-13)
+    np.testing.assert_allclose(d.theta, theta, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_columns_of_any_unit_neither_overflow_nor_vanish(scale):
+    X, y, _ = (a.astype(np.float32) for a in draw(20, 3))
+    units = np.array([1, scale, 1], np.float32)
+    expected = linear_regression.solve(X, y)
+    obtained = linear_regression.solve(X * units, y)
+    np.testing.assert_allclose(obtained * units, expected, rtol=1e-5)
+
+
+def test_solve_keeps_the_digits_that_the_normal_equations_lose(x64):
+    t = np.linspace(0, 1, 50)
+    X, truth = np.vander(t, 8, increasing=True), np.ones(8)
+    y = X @ truth
+    error = np.abs(linear_regression.solve(X, y) - truth).max()
+    normal = np.abs(np.linalg.solve(X.T @ X, X.T @ y) - truth).max()
+    assert error < 1e-10 < 1e-9 < normal
+
+
+@pytest.mark.parametrize("m", [3, 40, 3000])
+@pytest.mark.parametrize("kind", ["zero column", "equal columns", "sum of columns"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_solve_of_dependent_columns_is_nan(kind, m, dtype, x64):
+    X, y, _ = (a.astype(dtype) for a in draw(m, 3))
+    column = {"zero": 0 * X[:, 1], "equal": X[:, 0], "sum": X[:, 0] - 3 * X[:, 1]}
+    X[:, 1 if kind == "zero column" else 2] = column[kind.split()[0]]
+    assert np.isnan(linear_regression.solve(X, y)).all()
+
+
+def test_solve_is_not_shy_of_a_large_condition_number(x64):
+    X = np.vander(np.linspace(0, 1, 30), 12)
+    assert np.linalg.cond(X) > 1e8
+    assert np.isfinite(linear_regression.solve(X, np.ones(30))).all()
+
+
+def normal_equations(X, y):
+    return jnp.linalg.solve(X.T @ X, X.T @ y)
+
+
+@pytest.mark.parametrize("columns", [(), (2,)])
+@pytest.mark.parametrize("is_exact", [False, True])
+def test_derivatives_of_solve_are_those_of_the_normal_equations(columns, is_exact, x64):
+    X, _, _ = draw(5, 2)
+    Y = np.random.default_rng(1).normal(size=(5, *columns))
+    Y = X @ Y[:2] if is_exact else Y
+    both = linear_regression.solve, normal_equations
+    for derivative in (jax.jacfwd, jax.jacrev):
+        obtained, expected = (derivative(f, (0, 1))(X, Y) for f in both)
+        chex.assert_trees_all_close(obtained, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_second_derivatives_of_solve_are_those_of_the_normal_equations(x64):
+    X, y, _ = draw(4, 2)
+
+    def bent(f, outer, inner):
+        return outer(inner(lambda X, y: jnp.sum(jnp.sin(f(X, y))), (0, 1)), (0, 1))(
+            X, y
+        )
+
+    expected = bent(normal_equations, jax.jacfwd, jax.jacrev)
+    for order in ((jax.jacfwd, jax.jacrev), (jax.jacrev, jax.jacfwd)):
+        obtained = bent(linear_regression.solve, *order)
+        chex.assert_trees_all_close(obtained, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_vmap_of_solve_is_a_loop(x64):
+    X = np.random.default_rng(0).normal(size=(3, 6, 2))
+    y = np.random.default_rng(1).normal(size=(3, 6))
+    together = jax.vmap(linear_regression.solve)(X, y)
+    for i in range(3):
+        np.testing.assert_allclose(together[i], linear_regression.solve(X[i], y[i]))
+
+
+# Arguments and platforms
+
+
+def test_dtype_of_the_answer_is_the_common_one(x64):
+    X, y = jnp.ones((4, 1), jnp.float32), jnp.ones(4, jnp.float32)
+    theta = jnp.zeros(1, jnp.float32)
+    descend = partial(gradient_descent, learning_rate=0.1, steps=2)
+    assert descend(X, y, theta).theta.dtype == jnp.float32
+    assert descend(X, y, theta.astype(float)).cost_history.dtype == jnp.float64
+    assert linear_regression.cost(theta, X.astype(int), y).dtype == jnp.float64
+    assert linear_regression.solve(X, y.astype(float)).dtype == jnp.float64
+    assert linear_regression.solve(X, y.astype(jnp.bfloat16)).dtype == jnp.float32
+    wide = gradient_descent(X, y, theta, learning_rate=np.float64(0.1), steps=2)
+    assert wide.theta.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("m", [4, 1100])
+def test_regression_lowers_for_every_platform(m):
+    X, y, theta = (jnp.asarray(a, jnp.float32) for a in draw(m, 2))
+
+    def descend(X, y, theta):
+        return gradient_descent(X, y, theta, learning_rate=0.1, steps=9)
+
+    def gradient(X, y):
+        return jax.grad(lambda X: jnp.sum(linear_regression.solve(X, y)))(X)
+
+    for fun, arguments in [
+        (descend, (X, y, theta)),
+        (linear_regression.solve, (X, y)),
+        (gradient, (X, y)),
+        (linear_regression.cost, (theta, X, y)),
+    ]:
+        exported = jax.export.export(jax.jit(fun), platforms=("cpu", "cuda", "tpu"))
+        assert exported(*arguments).platforms == ("cpu", "cuda", "tpu")
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("X", "theta", "error", "message"),
+    [
+        (np.ones(4), START, ValueError, r"`X` must have rank 2, got shape \(4,\)"),
+        (SEED_X, np.zeros((2, 1)), ValueError, r"`theta` must have rank 1, got shape"),
+        (SEED_X, np.zeros(3), ValueError, r"`X` must have a last axis of size 3, got"),
+        (
+            np.ones((0, 2)),
+            START,
+            ValueError,
+            r"`X` must have at least one row, got shape",
+        ),
+        (SEED_X * 1j, START, TypeError, r"`X` must be real, got dtype complex"),
+        (SEED_X.tolist(), START, TypeError, r"`X` must be an array, got list"),
+        (SEED_X, "00", TypeError, r"`theta` must be an array, got str"),
+    ],
+)
+def test_cost_and_descent_reject(X, theta, error, message):
+    with pytest.raises(error, match=message):
+        linear_regression.cost(theta, X, SEED_Y)
+    with pytest.raises(error, match=message):
+        gradient_descent(X, SEED_Y, theta, learning_rate=0.1, steps=1)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"learning_rate": np.ones(1)}, ValueError, "`learning_rate` must have rank 0"),
+        ({"learning_rate": 1j}, TypeError, "`learning_rate` must be real"),
+        ({"learning_rate": "fast"}, TypeError, "`learning_rate` must be an array"),
+        ({"steps": -1}, ValueError, "`steps` must be at least 0, got -1"),
+        ({"steps": 1.0}, TypeError, "`steps` must be an integer, got float"),
+    ],
+)
+def test_descent_rejects_options(options, error, message):
+    with pytest.raises(error, match=message):
+        gradient_descent(
+            SEED_X, SEED_Y, START, **{"learning_rate": 0.1, "steps": 1, **options}
+        )
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("X", "y", "error", "message"),
+    [
+        (np.ones(3), np.ones(3), ValueError, r"`X` must have rank 2, got shape \(3,\)"),
+        (np.ones((2, 3)), np.ones(2), ValueError, r"`X` must have as many rows as col"),
+        (np.ones((0, 0)), np.ones(0), ValueError, r"`X` must have at least one row"),
+        (
+            SEED_X,
+            np.ones(3),
+            ValueError,
+            r"`y` must have an axis 0 of size 4, got shape",
+        ),
+        (SEED_X, 1.0, ValueError, r"`y` must have rank 1 or 2, got shape \(\)"),
+        (
+            SEED_X,
+            np.ones((4, 1, 1)),
+            ValueError,
+            r"`y` must have rank 1 or 2, got shape",
+        ),
+        (SEED_X, SEED_Y * 1j, TypeError, r"`y` must be real, got dtype complex"),
+        (SEED_X.tolist(), SEED_Y, TypeError, r"`X` must be an array, got list"),
+    ],
+)
+def test_solve_rejects(X, y, error, message):
+    with pytest.raises(error, match=message):
+        linear_regression.solve(X, y)
