@@ -199,8 +199,9 @@ def _conv(draw, x):
             kernel,
             stride,
             [(low, high)],
+            lhs,
+            rhs,
             feature_group_count=groups,
-            **options,
         )[0]
     image = weights(2, channels, 4)
     return lax.conv_general_dilated(
