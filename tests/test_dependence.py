@@ -411,6 +411,40 @@ def test_loss_inside_compiled_functions_of_jax_is_the_line_of_the_call():
     assert loss.line == line_of("# rolled " + "here")
 
 
+def test_loss_inside_a_loop_is_the_line_in_its_body():
+    def fun(x):
+        def step(state, row):
+            state = jnp.tanh(state + row)
+            mean = state.mean(0)[None]  # samples meet in a loop
+            return state - mean, None
+
+        return lax.scan(step, jnp.zeros((4, 2)), x.swapaxes(0, 1))[0]
+
+    loss = lost(dependence(fun, jnp.ones((4, 3, 2))), 0)
+    assert loss == ("reduce_sum", line_of("# samples meet in " + "a loop"))
+
+
+def test_loss_of_a_scan_over_samples_is_where_carry_and_sample_meet():
+    def fun(x):
+        def step(carry, row):
+            carry = 0.5 * carry + row  # carried over
+            return carry, carry
+
+        return lax.scan(step, x[0], x)[1]
+
+    loss = lost(dependence(fun, jnp.ones((4, 3))), 0)
+    assert loss.line == line_of("# carried " + "over")
+
+
+def test_loss_inside_a_branch_is_the_line_of_the_branch():
+    def fun(x, flag):
+        mixed = lambda x: x - x.sum(0)[None]  # noqa: E731 # a branch that mixes
+        return lax.cond(flag, mixed, jnp.sin, x)
+
+    loss = lost(dependence(fun, jnp.ones((4, 3)), jnp.array(True)), 0)
+    assert loss == ("reduce_sum", line_of("# a branch that " + "mixes"))
+
+
 def test_loss_of_a_permutation_is_where_samples_leave_their_row():
     def fun(x):
         y = 2 * jnp.sin(x)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax.extend.core import Var
 
-from jnumerics.derivatives._dependence._mixing import culprit, is_own
+from jnumerics.derivatives._dependence._mixing import UNKNOWN_LINE, culprit, is_own
 from jnumerics.derivatives._dependence._propagate import own_index, propagate
 from jnumerics.derivatives._rules._boxes import NONE, Box, nothing, shape_of
 from jnumerics.derivatives._target import Target
@@ -110,9 +110,9 @@ class Blocks:
         program = self.target.program
         parts = program.outputs[self.parts[k] : self.parts[k + 1]]
         output = next(v for v in parts if v is not None)
-        equation = culprit(program.linear, found, output, is_aligned)
+        equation = culprit(program.linear, found, self.target.known, output, is_aligned)
         if equation is None:
-            return Loss("the result's structure", "an unknown line")
+            return Loss("the result's structure", UNKNOWN_LINE)
         return Loss(equation.name, equation.line)
 
     @cached_property

@@ -6,10 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from jax.extend.core import Var
 
-from jnumerics.derivatives._dependence._propagate import propagate
+from jnumerics.derivatives._dependence._propagate import Pass, passes_inside, propagate
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._rules._boxes import NONE, Box, shape_of
 from jnumerics.derivatives._tangent import Equation, Program
+
+UNKNOWN_LINE = "an unknown line"
 
 
 class Mixing(NamedTuple):
@@ -57,12 +59,12 @@ def mixing(
             index = tuple(int(k) for k in np.argwhere(strays)[0])
             low, high = np.broadcast_to(found[v], (2, *shape))[(slice(None), *index)]
             equation = culprit(
-                program.linear, found, v, lambda v: _is_aligned(found[v], v, n)
+                program.linear, found, known, v, lambda v: _is_aligned(found[v], v, n)
             )
             others = tuple(k for k in range(len(shape)) if k != axis)
             return Mixing(
                 equation.name if equation else "the result itself",
-                equation.line if equation else "an unknown line",
+                equation.line if equation else UNKNOWN_LINE,
                 leaf,
                 index,
                 (int(low), -int(high)),
@@ -81,28 +83,45 @@ def is_own(box: Box, axis: int, size: int) -> np.ndarray:
 def culprit(
     equations: Sequence[Equation],
     found: Mapping[Var, Box],
+    known: KnownValues,
     output: Var,
     is_aligned: Callable[[Var], bool],
 ) -> Equation | None:
     """Walk back from an output to the equation where its boxes went astray.
 
-    If two inputs meet in it, that is the first equation at which they meet; otherwise
-    the one whose operands still stand in line.
+    If two inputs meet in it, that is the first equation at which they meet, inside a
+    loop or a branch too; otherwise the one whose operands still stand in line.
     """
     makers = {v: e for e in equations for v in e.eqn.outvars}
-    is_good = _is_single if not _is_single(found[output]) else None
+    is_met = not _is_single(found[output])
 
     def strays(v: Var) -> bool:
-        return not (is_good(found[v]) if is_good else is_aligned(v))
+        return not (_is_single(found[v]) if is_met else is_aligned(v))
 
     equation = makers.get(output)
     while equation is not None:
-        operands = [v for v in equation.eqn.invars if isinstance(v, Var) and v in found]
-        stray = next((v for v in operands if strays(v) and v in makers), None)
-        if stray is None:
-            return equation
+        stray = next((v for v in _operands(equation, found) if strays(v)), None)
+        if stray is None or stray not in makers:
+            break
         equation = makers[stray]
+    if equation is not None and is_met:
+        return _first_meeting(passes_inside(equation, found, known)) or equation
+    return equation
+
+
+def _first_meeting(passes: Sequence[Pass]) -> Equation | None:
+    """Find the first equation with a user's line whose operands meet there only."""
+    for equations, found in passes:
+        for equation in equations:
+            before = all(_is_single(found[v]) for v in _operands(equation, found))
+            after = all(_is_single(found[v]) for v in equation.eqn.outvars)
+            if before and not after and equation.line != UNKNOWN_LINE:
+                return equation
     return None
+
+
+def _operands(equation: Equation, found: Mapping[Var, Box]) -> list[Var]:
+    return [v for v in equation.eqn.invars if isinstance(v, Var) and v in found]
 
 
 def _is_single(box: Box) -> bool:

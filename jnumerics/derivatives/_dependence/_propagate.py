@@ -20,11 +20,19 @@ from jnumerics.derivatives._tangent import (
     variables,
 )
 
+Pass = tuple[Sequence[Equation], Mapping[Var, Box]]
+
+
+class _Bodies(dict[Any, "_Body"]):
+    """Bodies by the identity of their jaxpr; `passes` records, if it is a list."""
+
+    passes: list[Pass] | None = None
+
 
 class _Context:
     """The program around an equation, as the rules see it."""
 
-    def __init__(self, known: KnownValues, bodies: dict[Any, Any]) -> None:
+    def __init__(self, known: KnownValues, bodies: _Bodies) -> None:
         self.known = known
         self.columns = known.columns
         self._bodies = bodies
@@ -39,9 +47,7 @@ class _Context:
 class _Body:
     """A jaxpr among an equation's parameters, flattened once."""
 
-    def __init__(
-        self, jaxpr: Any, reached: Sequence[bool], bodies: dict[Any, Any]
-    ) -> None:
+    def __init__(self, jaxpr: Any, reached: Sequence[bool], bodies: _Bodies) -> None:
         flat = flatten(jaxpr, reached)
         self._jaxpr, self._bodies = jaxpr, bodies  # the key is the jaxpr's identity
         self._inputs, self._outputs, self._consts = (
@@ -70,6 +76,8 @@ class _Body:
             v: b for v, b in zip(self._inputs, boxes, strict=True) if b is not None
         }
         found = _propagate(self._linear, seeds, _Context(known, self._bodies))
+        if self._bodies.passes is not None:
+            self._bodies.passes.append((self._linear, found))
         outputs = [found.get(v) if isinstance(v, Var) else None for v in self._outputs]
         return outputs, known.has_varied
 
@@ -104,7 +112,18 @@ def propagate(
     Returns:
         The boxes of all variables that are reached, the seeds among them.
     """
-    return _propagate(equations, seeds, _Context(known, known.cache))
+    bodies = known.cache.setdefault("bodies", _Bodies())
+    return _propagate(equations, seeds, _Context(known, bodies))
+
+
+def passes_inside(
+    equation: Equation, found: Mapping[Var, Box], known: KnownValues
+) -> list[Pass]:
+    """Pass boxes through one equation again, and return all passes of its bodies."""
+    bodies = _Bodies()
+    bodies.passes = []
+    _propagate([equation], found, _Context(known, bodies))
+    return bodies.passes
 
 
 def _propagate(
