@@ -4,7 +4,7 @@ import inspect
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ def minimize(
     params: PyTree,
     *,
     optimizer: optax.GradientTransformation,
-    steps: int,
+    steps: SupportsIndex,
     state: PyTree = None,
     batches: PyTree = None,
 ) -> Descent:
