@@ -1,0 +1,131 @@
+"""Every public function lowers for CPU, GPU and TPU, without the hardware."""
+
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax import export
+
+from jnumerics import (
+    conv,
+    derivatives,
+    descent,
+    linear_regression,
+    mlp,
+    perceptron,
+    polynomial,
+    softmax,
+)
+from tests import test_contract
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+HOST_ONLY = {  # they plan, measure or check, and return no arrays
+    "derivatives.check_derivatives",
+    "derivatives.compare_modes",
+    "derivatives.dependence",
+    "derivatives.plan",
+}
+
+KEY = jax.random.key(0)
+SCORES = np.array([[0.3, -1.2, 2.0], [1.0, 0.0, -0.5]], np.float32)
+IMAGE = np.linspace(-1, 1, 72, dtype=np.float32).reshape(1, 6, 6, 2)
+KERNEL = np.linspace(0, 1, 36, dtype=np.float32).reshape(3, 3, 2, 2)
+NODES = np.array([0.1, 0.5, 0.2, 0.9], np.float32)
+VALUES = np.arange(16, dtype=np.float32).reshape(4, 2, 2)
+POINTS = np.array([0.15, 0.5], np.float32)
+X = np.array([[1, 5], [1, 2], [1, 4], [1, 5]], np.float32)
+Y = np.array([1, 6, 4, 2], np.float32)
+ZERO = np.zeros(2, np.float32)
+NETWORK = mlp.init(KEY, (3, 4, 2))
+
+
+def valley(p):
+    return jnp.sum((p - 1) ** 2) + jnp.prod(p)
+
+
+def squares(x):
+    return jnp.sin(x) * x
+
+
+minimize = partial(descent.minimize, valley, optimizer=optax.sgd(0.1, momentum=0.9))
+descend = partial(linear_regression.gradient_descent, learning_rate=0.01)
+
+CALLS = {  # function, arguments; what follows a space tells several calls apart
+    "softmax.softmax": (softmax.softmax, SCORES),
+    "softmax.log_softmax": (softmax.log_softmax, SCORES),
+    "softmax.jacobian": (softmax.jacobian, SCORES),
+    "softmax.jvp": (softmax.jvp, SCORES, SCORES),
+    "softmax.vjp": (softmax.vjp, SCORES, SCORES),
+    "softmax.cross_entropy": (softmax.cross_entropy, SCORES, np.array([0, 2])),
+    "softmax.cross_entropy rows": (softmax.cross_entropy, SCORES, np.eye(3)[:2]),
+    "conv.conv2d": (conv.conv2d, IMAGE, KERNEL),
+    "conv.conv2d 1x1": (conv.conv2d, IMAGE, KERNEL[:1, :1]),
+    "conv.conv2d depthwise": (
+        partial(conv.conv2d, groups=2, stride=2, padding="SAME"),
+        IMAGE,
+        KERNEL[:, :, :1],
+    ),
+    "polynomial.fit": (polynomial.fit, NODES, VALUES),
+    "polynomial.evaluate": (polynomial.evaluate, VALUES, POINTS),
+    "polynomial.interpolate": (polynomial.interpolate, NODES, VALUES, POINTS),
+    "mlp.init": (partial(mlp.init, sizes=(3, 4, 2)), KEY),
+    "mlp.apply": (mlp.apply, NETWORK, SCORES),
+    "descent.minimize": (partial(minimize, steps=3), ZERO),
+    "descent.minimize one step": (partial(minimize, steps=1), ZERO),
+    "perceptron.init": (partial(perceptron.init, n_in=3), KEY),
+    "perceptron.apply": (perceptron.apply, ZERO, X),
+    "perceptron.loss": (perceptron.loss, ZERO, X, Y),
+    "perceptron.fit": (partial(perceptron.fit, steps=3), ZERO, X, Y),
+    "linear_regression.cost": (linear_regression.cost, ZERO, X, Y),
+    "linear_regression.gradient_descent": (partial(descend, steps=3), X, Y, ZERO),
+    "linear_regression.gradient_descent compressed": (
+        partial(descend, steps=300),
+        np.tile(X, (100, 1)),
+        np.tile(Y, 100),
+        ZERO,
+    ),
+    "linear_regression.solve": (linear_regression.solve, X, Y),
+    "derivatives.jacobian": (derivatives.jacobian(squares), SCORES),
+    "derivatives.value_and_jacobian": (derivatives.value_and_jacobian(squares), ZERO),
+    "derivatives.hessian": (derivatives.hessian(valley), ZERO),
+    "derivatives.batch_jacobian": (derivatives.batch_jacobian(squares), SCORES),
+    "derivatives.jacobian_diagonal": (derivatives.jacobian_diagonal(squares), ZERO),
+    "derivatives.divergence": (derivatives.divergence(squares), ZERO),
+    "derivatives.laplacian": (derivatives.laplacian(valley), ZERO),
+}
+
+
+def test_every_public_function_is_exported():
+    called = {name.split()[0] for name in CALLS}
+    assert called | HOST_ONLY == set(test_contract.PUBLIC)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_function_lowers_for_every_platform(name):
+    fun, *args = CALLS[name]
+    exported = export.export(jax.jit(fun), platforms=PLATFORMS)(*args)
+    assert exported.platforms == PLATFORMS
+    if jax.default_backend() in PLATFORMS:  # and runs as the function does
+        chex.assert_trees_all_close(
+            exported.call(*args), fun(*args), rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "softmax.cross_entropy",
+        "conv.conv2d",
+        "perceptron.loss",
+        "linear_regression.solve",
+    ],
+)
+def test_gradient_lowers_for_every_platform(name):
+    fun, *args = CALLS[name]
+    gradient = jax.jit(jax.grad(lambda *args: jnp.sum(fun(*args))))
+    exported = export.export(gradient, platforms=PLATFORMS)(*args)
+    assert exported.platforms == PLATFORMS
