@@ -69,7 +69,7 @@ def main(config: Config) -> Lesson:
             {"gradient descent": (np.arange(1, steps + 1), costs.obtained)},
             x_label="updates",
             y_label="cost, half the mean of squared errors",
-            scales=("log", "log"),
+            scales=("log", "linear"),
             levels={"least squares": float(linear_regression.cost(best, X, Y))},
         )
 

@@ -18,7 +18,7 @@ def answer(obtained, expected=(1.0, 2.0), *, ours=0.5, original=1.0, rival="NumP
 
 def performance(*answers, failure="", name="system"):
     return Performance(
-        name, "A title.\n\nA & B.", Lesson(answers, ["a note"]), failure=failure
+        name, "A title.\n\nA & B, `f(x)`.", Lesson(answers, ["a note"]), failure=failure
     )
 
 
@@ -125,7 +125,12 @@ def test_page_is_complete_in_itself_and_escaped():
     assert all(a.startswith(("#", "data:")) for a in tags.addresses)
     assert not re.search(r"url\((?!#)|@import", page)
     assert "prefers-color-scheme: dark" in page
-    for text in ("two &lt;numbers&gt;", "A &amp; B.", "a &lt; b", "1 &amp; 2"):
+    for text in (
+        "two &lt;numbers&gt;",
+        "A &amp; B, <code>f(x)</code>.",
+        "a &lt; b",
+        "1 &amp; 2",
+    ):
         assert text in page
 
 

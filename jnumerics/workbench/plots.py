@@ -94,8 +94,11 @@ def lines(
         axes.set(xlabel=x_label, ylabel=y_label, xscale=scales[0], yscale=scales[1])
         axes.grid(visible=True)
         axes.minorticks_off()
-        if scales[1] == "linear":
-            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        if scales[0] == "linear":
+            whole = all(np.asarray(x).dtype.kind in "iu" for x, _ in series.values())
+            axes.locator_params(axis="x", integer=whole)
+        if scales[1] == "linear" and all(np.min(y) >= 0 for _, y in series.values()):
+            axes.set_ylim(bottom=0.0)
         if len(series) + len(levels or {}) > 1:
             _legend_above(axes)
     return figure
@@ -158,6 +161,7 @@ def surface(
                 clip_on=False, zorder=3,
             )  # fmt: skip
         axes.set(xlabel=labels[0], ylabel=labels[1])
+        axes.locator_params(nbins=5)
         axes.spines[:].set_visible(False)
         bar = figure.colorbar(image, ax=axes, label=labels[2], ticks=[0, 0.5, 1])
         bar.outline.set_visible(False)

@@ -5,6 +5,7 @@ reader's light or dark scheme.
 """
 
 import html
+import re
 import textwrap
 from collections.abc import Sequence
 from importlib import resources
@@ -88,10 +89,10 @@ def page(performances: Sequence[Performance], facts: Sequence[tuple[str, str]]) 
 
 def _chapter(performance: Performance) -> str:
     paragraphs = "".join(
-        f"<p>{html.escape(paragraph)}</p>"
+        f"<p>{_with_code(paragraph)}</p>"
         for paragraph in performance.about.split("\n\n")[1:]
     )
-    title = html.escape(performance.about.partition("\n\n")[0])
+    title = _with_code(performance.about.partition("\n\n")[0])
     parts = [
         f'<section id="{performance.system}">',
         f"<h2><code>{performance.system}</code> {title}</h2>{paragraphs}",
@@ -102,6 +103,10 @@ def _chapter(performance: Performance) -> str:
         "</section>",
     ]
     return "\n".join(parts)
+
+
+def _with_code(text: str) -> str:
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text))
 
 
 def _figure(system: str, picture: lesson.Picture, figure: "plots.Figure") -> str:
