@@ -1,6 +1,6 @@
 """The candidates for a derivative: each mode's way, counted on the program it would run."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,15 +11,14 @@ from jnumerics.derivatives._coloring import compress, transposed
 from jnumerics.derivatives._cost import Cost
 from jnumerics.derivatives._cut import (
     batch_capacity,
-    forwardable,
     narrowest,
-    transposable,
 )
 from jnumerics.derivatives._dependence import propagate
+from jnumerics.derivatives._directions import one_way, reach
 from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._residual import Split, split_residual
 from jnumerics.derivatives._samples import SampleAxes, batch_seeds
-from jnumerics.derivatives._tangent import part
+from jnumerics.derivatives._tangent import Equation, part
 from jnumerics.derivatives._target import Target
 from jnumerics.derivatives._ways import (
     Compressed,
@@ -102,8 +101,11 @@ def find_candidates(
 ) -> list[Candidate]:
     """Count both ends, and the cut and the compression where they are asked for."""
     _, m, n = problem.sizes.shape
-    reverse = _counted(problem, kind, Reverse(m), _obstacle(problem, transposable))
-    forward = _counted(problem, kind, Forward(n), _obstacle(problem, forwardable))
+    one = one_way(
+        problem.linear.equations, reach(problem.linear.equations, problem.linear.inputs)
+    )
+    reverse = _counted(problem, kind, Reverse(m), _obstacle(one.forward))
+    forward = _counted(problem, kind, Forward(n), _obstacle(one.reverse))
     found = [reverse, forward]
     end = better(reverse, forward)
     if mode in ("auto", "cut"):
@@ -150,12 +152,9 @@ def read_by(problem: Problem, way: Way) -> list[Any]:
     return list(dict.fromkeys(v for p in parts for v in p.residuals))
 
 
-def _obstacle(problem: Problem, passes: Callable[[Any], bool]) -> str:
+def _obstacle(equations: Sequence[Equation]) -> str:
     """Name the first equation that a mode cannot run through."""
-    for equation in problem.linear.equations:
-        if not passes(equation):
-            return f"not through {equation.name} at {equation.line}"
-    return ""
+    return next((f"not through {e.name} at {e.line}" for e in equations), "")
 
 
 def better(reverse: Candidate, forward: Candidate) -> Candidate:

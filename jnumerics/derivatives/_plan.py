@@ -224,7 +224,8 @@ def _choose(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, str]
     reverse, forward, *others = candidates
     end = better(reverse, forward)
     if end.way is None:
-        msg = f"`fun` must be differentiable by JAX, got {end.note}"
+        reasons = f"reverse: {reverse.note}; forward: {forward.note}"
+        msg = f"`fun` must be differentiable by JAX, got one that is not: {reasons}"
         raise ValueError(msg)
     served = [c for c in others if c.way is not None and c.same_as is None]
     cheapest = min(served, key=lambda c: c.cost.seconds, default=end)

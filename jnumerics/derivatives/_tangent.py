@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.extend.core as jex
+import jax.numpy as jnp
 import jaxlib
 from jax.extend.core import JaxprEqn, Literal, Var
 
@@ -100,7 +101,9 @@ class Program:
 
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
         """Evaluate the primal program: the values, and all that the linear one reads."""
-        env = {**self.consts, **dict(zip(self.inputs, leaves, strict=True))}
+        # constants of NumPy would not be indexed by tracers in a custom rule
+        env = {v: jnp.asarray(x) for v, x in self.consts.items()}
+        env.update(zip(self.inputs, leaves, strict=True))
         read = {v for e in self.linear for v in variables(e)}
         made = [v for e in self.primal for v in e.eqn.outvars if v in read]
         targets = [*self.values, *made]
