@@ -316,6 +316,75 @@ def test_a_mask_that_hangs_on_rounding_is_unknown():
     assert dependence(lambda x: fun(x, 0.3), x).widths.max() == 4
 
 
+@pytest.mark.parametrize("make_key", [jax.random.key, jax.random.PRNGKey])
+def test_what_is_drawn_is_unknown(make_key):
+    def fun(x):
+        keeps = jax.random.bernoulli(make_key(0), 0.5, x.shape)
+        return jnp.where(keeps, x, 0)[jax.random.permutation(make_key(1), 4)]
+
+    assert dependence(fun, jnp.ones(4)).widths.min() == 4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_float_indices_that_end_in_integers_are_known(dtype):
+    def fun(x):
+        place = jnp.floor((jnp.arange(6, dtype=dtype) + 0.5) * 0.5)
+        return x[place.astype(int)]
+
+    found = dependence(fun, jnp.ones(3))
+    np.testing.assert_array_equal(found.lower[:, 0], [0, 0, 1, 1, 2, 2])
+    assert (found.widths == 1).all()
+
+
+def test_a_quotient_at_an_integer_is_unknown():
+    # Some devices multiply by the reciprocal: 3 / 3 may be a little below one.
+    def fun(x):
+        return x[jnp.floor(jnp.arange(6.0) / 3).astype(int)]
+
+    assert dependence(fun, jnp.ones(3)).widths.max() == 3
+
+
+def test_a_scatter_with_equal_indices_has_no_known_value():
+    def fun(x):
+        which = jnp.zeros(3, int).at[jnp.array([0, 0])].set(jnp.array([1, 2]))
+        return x[which]
+
+    assert dependence(fun, jnp.ones(3)).widths.max() == 3
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda: jnp.cumsum(jnp.ones(4, int))[::-1] - 1,
+        lambda: jnp.sort(jnp.array([2, 3, 0, 1])),
+        lambda: jnp.argsort(jnp.array([0.5, 0.1, 0.9, 0.2])),
+        lambda: jnp.pad(jnp.arange(2), (1, 1), constant_values=3),
+        lambda: jnp.clip(2 * jnp.arange(4) - 1, 0, 3),
+        lambda: jnp.arange(8).reshape(2, 4)[::-1].sum(0) // 3,
+        lambda: jnp.tile(jnp.array([1, 3]), 2) ^ 1,
+        lambda: jnp.where(jnp.arange(4) % 3 == 0, 2, 1),
+        lambda: jnp.zeros(4, int).at[jnp.array([3, 1])].set(jnp.array([2, 3])),
+        lambda: jnp.nonzero(jnp.array([1, 0, 1, 1]), size=4, fill_value=0)[0],
+        lambda: jnp.searchsorted(jnp.arange(4), jnp.array([3, 0, 1, 2])),
+        lambda: lax.dynamic_update_slice(jnp.arange(4), jnp.array([0, 0]), (1,)),
+        lambda: lax.fori_loop(0, 3, lambda k, y: y.at[k].set(3 - k), jnp.arange(4)),
+        lambda: lax.cond(True, jnp.flip, jnp.sort, jnp.arange(4)),
+        lambda: jnp.array([-1, -2, 0, 1]),
+        lambda: jnp.array([True, False, True, True]).astype(int),
+        lambda: jnp.array(7, "uint8").reshape(1) >> jnp.array([1, 2, 3], "uint8"),
+        lambda: jnp.max(jnp.array([[0, 1], [2, 0]]), axis=1),
+        lambda: jnp.arange(3) * jnp.int32(-1) % 4,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("jitted", [False, True])
+def test_known_indices_are_what_jax_computes(index, jitted, standard_promotion):
+    fun = lambda x: x[index()]  # noqa: E731
+    expected = np.asarray(index()) % 4
+    found = dependence(jax.jit(fun) if jitted else fun, jnp.ones(4))
+    np.testing.assert_array_equal(found.lower[:, 0], expected)
+    np.testing.assert_array_equal(found.upper[:, 0], expected)
+
+
 def test_statistics_that_are_held_do_not_mix_samples():
     def fun(x):
         held = lax.stop_gradient(x)

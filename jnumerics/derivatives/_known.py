@@ -29,6 +29,7 @@ from jnumerics.derivatives._tangent import (
 from jnumerics.derivatives._values import Value, evaluate
 
 MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time
+_NEVER_KNOWN = {"while", "random_wrap", "random_seed"}  # long loops, and what is drawn
 MAX_STEPS = 4000  # equations evaluated while following a scan's indices
 
 
@@ -95,7 +96,7 @@ class KnownValues:
     def _candidates(self, equation: Equation) -> list[Any]:
         """Return the results that may be known: of loops and branches, indices."""
         eqn = equation.eqn
-        if eqn.effects or equation.name == "while":
+        if eqn.effects or equation.name in _NEVER_KNOWN:
             return []
         if equation.name in _PARTLY_KNOWN:
             return [v for v in eqn.outvars if is_index(v)]
