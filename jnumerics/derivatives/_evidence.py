@@ -189,7 +189,7 @@ def _maps(
         return flat.value, lambda u: flat.forward(x, u), flat.out_leaves
     fx = flat.value(x)
     rows = [cotangent(flat, fx, rng, each=each) for each in (False, False, True, True)]
-    rows += [unit(len(fx), i) for i in rng.permutation(len(fx))[:ENTRIES]]
+    rows += [unit(len(fx), i) for i in rng.permutation(len(fx))[:ENTRIES].tolist()]
     V = np.stack(rows)
     gradients = np.stack([flat.reverse(x, v) for v in V])
     leaves = [Leaf(k, (), np.dtype("float64")) for k in range(len(V))]
@@ -233,9 +233,9 @@ def entries(work: Working, rng: np.random.Generator) -> float:
     flat = work.flat
     fx = flat.value(flat.x)
     m, n = len(fx), len(flat.x)
-    chosen = rng.permutation(m)[:ENTRIES]
+    chosen = rng.permutation(m)[:ENTRIES].tolist()
     rows = np.stack([flat.reverse(flat.x, unit(m, i)) for i in chosen])
-    picked = np.unique(np.argmax(np.abs(rows), axis=1))
+    picked = np.unique(np.argmax(np.abs(rows), axis=1)).tolist()
     columns = np.stack([flat.forward(flat.x, unit(n, j)) for j in picked], axis=1)
     by_reverse, by_forward = rows[:, picked], columns[chosen]
     row, column = np.max(np.abs(rows), axis=1), np.max(np.abs(columns), axis=0)
@@ -274,12 +274,12 @@ def precision_loss(
     return loss, max(min(16 * flat.eps**0.5, 0.5), 64 * sensitivity)
 
 
-def _worst(difference: np.ndarray, scale: np.ndarray) -> float:
+def _worst(
+    difference: np.ndarray | np.floating, scale: np.ndarray | np.floating
+) -> float:
     """The largest relative difference; infinite where one is not finite."""
-    difference, scale = np.broadcast_arrays(difference, scale)
-    relative = np.divide(
-        difference, scale, out=np.zeros(difference.shape), where=difference != 0
-    )
+    parts, wholes = np.broadcast_arrays(difference, scale)
+    relative = np.divide(parts, wholes, out=np.zeros(parts.shape), where=parts != 0)
     return float(np.max(np.where(np.isfinite(relative), relative, np.inf), initial=0))
 
 

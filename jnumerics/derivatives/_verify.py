@@ -72,6 +72,7 @@ def check_derivatives(
         ValueError: If `argnums` names no argument, or one twice.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> check_derivatives(jnp.sin, jnp.array([0.5, 1.0])).passed
         True
         >>> straight_through = jax.custom_jvp(lambda x: jnp.round(x))
