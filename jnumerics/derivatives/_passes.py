@@ -17,6 +17,7 @@ from jax import lax
 from jax.extend.core import Var
 from jaxtyping import Array
 
+from jnumerics.derivatives._rewrite import started_at
 from jnumerics.derivatives._tangent import LinearPart, part
 
 Env = dict[Var, Any]
@@ -95,6 +96,11 @@ class Layout:
         """Make the zero tangent."""
         return jnp.zeros(self.shape, self.dtype)
 
+    def zero_block(self, start: "Layout") -> Array:
+        """Make the matrices of an output that does not depend on an input."""
+        dtype = jnp.promote_types(self.dtype, start.dtype)
+        return jnp.zeros((self.samples, self.count, start.count), dtype)
+
 
 def columns(
     linear: LinearPart,
@@ -108,23 +114,27 @@ def columns(
     Returns:
         For each output the list over inputs of matrices `(n, rows, columns)`.
     """
-    push = linear.forward(env)
     by_input = []
-    for position, layout in enumerate(inputs):
-        still = [other.zeros() for other in inputs]
+    for var, layout in zip(linear.inputs, inputs, strict=True):
+        only, reached = started_at(linear, var) if len(inputs) > 1 else (linear, None)
+        push = only.forward(env)
+        ends = [outputs[k] for k in reached] if reached is not None else outputs
 
         def apply(
-            k: Any,
-            position: int = position,
-            layout: Layout = layout,
-            still: Any = still,
+            k: Any, push: Any = push, layout: Layout = layout, ends: Any = ends
         ) -> list[Array]:
-            tangents = [*still]
-            tangents[position] = layout.one_hot(k)
-            results = push(*tangents)
-            return [o.flat(r) for o, r in zip(outputs, results, strict=True)]
+            results = push(layout.one_hot(k))
+            return [o.flat(r) for o, r in zip(ends, results, strict=True)]
 
-        by_input.append(stack(apply, layout.count, 2, chunk))
+        found = stack(apply, layout.count, 2, chunk) if ends else []
+        where = range(len(outputs)) if reached is None else reached
+        column = dict(zip(where, found, strict=True))
+        by_input.append(
+            [
+                column[k] if k in column else o.zero_block(layout)
+                for k, o in enumerate(outputs)
+            ]
+        )
     return [list(row) for row in zip(*by_input, strict=True)]
 
 

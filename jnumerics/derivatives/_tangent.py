@@ -55,7 +55,7 @@ class Equation(NamedTuple):
             stack = eqn.source_info.traceback
             for frame in stack.frames if stack else ():
                 if is_user_file(frame.file_name):
-                    return f"{frame.file_name}:{frame.line_num}"
+                    return f"{shown(frame.file_name)}:{frame.line_num}"
         return "an unknown line"
 
 
@@ -395,10 +395,16 @@ def is_user_file(name: str) -> bool:
     return not name.startswith(("<", *_LIBRARIES))
 
 
+def shown(file: str) -> str:
+    """Return a file's path as a person at the command line would write it."""
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file
+
+
 def _line_of_error(error: BaseException) -> str:
     """Return the innermost frame of the user's in an exception's traceback."""
     frames = [
-        f"{frame.f_code.co_filename}:{number}"
+        f"{shown(frame.f_code.co_filename)}:{number}"
         for frame, number in traceback.walk_tb(error.__traceback__)
         if is_user_file(frame.f_code.co_filename)
     ]

@@ -322,10 +322,7 @@ def zeros(problem: Problem, kind: str) -> list[Any]:
     if kind == "diagonal":
         own = [row[k] for k, row in enumerate(pairs)]
         return [jnp.zeros((o.samples, o.count), dtype) for o, _, dtype in own]
-    return [
-        [jnp.zeros((o.samples, o.count, i.count), dtype) for o, i, dtype in row]
-        for row in pairs
-    ]
+    return [[o.zero_block(i) for o, i, _ in row] for row in pairs]
 
 
 def size(problem: Problem) -> int:

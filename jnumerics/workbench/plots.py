@@ -179,7 +179,11 @@ def images(pictures: Mapping[str, np.ndarray]) -> "Figure":
     figure, panels = _canvas(len(pictures), (2.6 * len(pictures), 3.45))
     with _styled():
         for axes, (name, image) in zip(panels, pictures.items(), strict=True):
-            axes.imshow(image, cmap="gray", interpolation="lanczos")
+            axes.imshow(
+                image,
+                cmap="gray",
+                interpolation="lanczos" if min(image.shape[:2]) > 100 else "nearest",
+            )
             axes.set_title(name)
             axes.set_axis_off()
     return figure
