@@ -156,6 +156,6 @@ def function(name: str, value: Callable) -> None:
         raise TypeError(msg)
 
 
-def is_concrete(*arrays: Array) -> bool:
-    """Whether the values of all arrays can be looked at."""
-    return not any(isinstance(x, jax.core.Tracer) for x in arrays)
+def is_concrete(*values: Any) -> bool:
+    """Whether all values can be looked at: none is being traced."""
+    return not any(isinstance(x, jax.core.Tracer) for x in values)
