@@ -116,6 +116,11 @@ def _unit(t: float) -> tuple[str, float]:
     return next((u for u in units if t >= u[1]), ("ns", 1e-9))
 
 
+def seconds_in_unit_of(t: float, reference: float) -> str:
+    """Format a time as a bare figure, in the unit that `seconds` has for another."""
+    return _three(t / _unit(reference)[1])
+
+
 def seconds_range(low: float, high: float) -> str:
     """Format two times with the unit of the larger: `1.20-3.40 ms`."""
     unit, scale = _unit(high)

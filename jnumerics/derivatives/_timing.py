@@ -1,5 +1,6 @@
 """Times that can be believed: interleaved runs, their spread, and a verdict."""
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -7,6 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+LONG_ENOUGH = 0.03  # seconds of calls in a run, from where on more calls are not made
+LONG = 0.3  # seconds of one call that is not repeated within a run
 
 
 class Timing(NamedTuple):
@@ -37,24 +41,49 @@ class Verdict(NamedTuple):
 
 
 def interleave(
-    programs: Mapping[str, Callable[[], Any]], repeats: int, seed: int = 0
+    programs: Mapping[str, Callable[[], Any]],
+    repeats: int,
+    seed: int = 0,
+    *,
+    calls: int = 1,
 ) -> dict[str, Timing]:
     """Time programs in rounds, each round in a random order, waiting for every result.
 
     So that whatever slows the machine down for a while slows all of them down. One
     round before the first is not counted.
+
+    Args:
+        programs: What to time, by name.
+        repeats: Rounds: runs of each program.
+        seed: Of the order.
+        calls: The most calls in a run, which takes as long as the shortest of them:
+            other work on the machine only ever adds. Long programs get fewer.
     """
     order = random.Random(seed)
+    first = {name: _shortest(program, 1) for name, program in programs.items()}
     names = list(programs)
     runs: dict[str, list[float]] = {name: [] for name in names}
-    for k in range(repeats + 1):
+    for _ in range(repeats):
         order.shuffle(names)
         for name in names:
-            start = time.perf_counter()
-            jax.block_until_ready(programs[name]())
-            if k:
-                runs[name].append(time.perf_counter() - start)
+            count = min(calls, _calls_worth_making(first[name]))
+            runs[name].append(_shortest(programs[name], count))
     return {name: Timing.of(found) for name, found in runs.items()}
+
+
+def _calls_worth_making(seconds: float) -> int:
+    if seconds >= LONG:
+        return 1
+    return max(2, math.ceil(LONG_ENOUGH / max(seconds, 1e-9)))
+
+
+def _shortest(program: Callable[[], Any], calls: int) -> float:
+    found = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        jax.block_until_ready(program())
+        found.append(time.perf_counter() - start)
+    return min(found)
 
 
 def verdict(timings: Mapping[str, Timing]) -> Verdict:
