@@ -44,7 +44,7 @@ class Cost(NamedTuple):
     def __add__(self, other: "Cost") -> "Cost":  # pyright: ignore[reportIncompatibleMethodOverride]
         return Cost(*(a + b for a, b in zip(self, other, strict=True)))
 
-    def times(self, n: float) -> "Cost":
+    def times(self, n: int | float) -> "Cost":
         """Return the cost of doing it n times."""
         return Cost(*(n * a for a in self))
 
@@ -67,7 +67,7 @@ def _equation(eqn: Any, weights: Weights) -> Cost:
         return sum(inner, Cost()).times(eqn.params.get("length", 1))
     moved = sum(size_bytes(v.aval) for v in (*eqn.invars, *eqn.outvars))
     operations, rate = _operations(eqn, weights)
-    if name in _FREE:
+    if name in _FREE or (name == "split" and len(eqn.outvars) == 1):
         return Cost(0.0, 0.0, 0.0)
     seconds = max(operations / rate, moved / weights.bandwidth) + weights.fixed
     return Cost(operations, moved, seconds)

@@ -1,0 +1,44 @@
+"""Run benchmarks: `python -m benchmarks [name ...] [--quick] [--save]`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from benchmarks import _report, choice, derivatives, systems
+from benchmarks._measure import Bench
+
+BENCHMARKS = {**systems.BENCHMARKS, **derivatives.BENCHMARKS, **choice.BENCHMARKS}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run benchmarks by name; all of them if none is named."""
+    parser = argparse.ArgumentParser("benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="small sizes, few rounds")
+    parser.add_argument(
+        "--save", action="store_true", help="store results, rewrite README's tables"
+    )
+    arguments = parser.parse_args(argv)
+    unknown = [name for name in arguments.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"{unknown[0]!r} is none of {', '.join(BENCHMARKS)}")
+    if arguments.save and arguments.quick:
+        parser.error("quick results are not worth storing")
+    done, whole = {}, Bench()
+    for name in arguments.names or BENCHMARKS:
+        start, bench = time.perf_counter(), Bench(arguments.quick)
+        BENCHMARKS[name](bench)
+        print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+        done[name] = bench
+        whole.lines += bench.lines
+        whole.clocks += bench.clocks
+    print(_report.text(whole))
+    if arguments.save:
+        print(f"\nStored in {_report.save(done)}")
+        _report.rewrite_readme(list(BENCHMARKS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+"""Does a comparison name the true winner? Twenty functions, compared again and again.
+
+Each function has a winner by a margin that its sizes leave no doubt about. A comparison
+that names another mode, or a tie, is wrong.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks._measure import Bench, at_least
+from jnumerics import derivatives, mlp
+
+COMPARISONS = 20  # of each function
+MARGIN = 1.5  # of the true winner, at least
+QUICK = ("dense 16 to 512", "stencil 2000")
+
+
+def verdicts(bench: Bench) -> None:
+    """The share of functions whose winner is named in 19 of 20 comparisons."""
+    names = QUICK if bench.is_quick else tuple(CASES)
+    comparisons = 3 if bench.is_quick else COMPARISONS
+    found = {name: named(name, comparisons) for name in names}
+    right = {name: found[name][CASES[name][0]] for name in names}
+    enough = [name for name in names if right[name] >= 0.95 * comparisons]
+    missed = [f"{n} {dict(found[n])}" for n in names if right[n] < comparisons]
+    bench.report(
+        f"functions whose true winner is named in 19 of {COMPARISONS} comparisons",
+        at_least(100, "%"),
+        100 * len(enough) / len(names),
+        f"{len(names)} functions, margins above {MARGIN}; once or more not named: "
+        f"{', '.join(missed) or 'none'}",
+    )
+
+
+def named(name: str, comparisons: int) -> Counter[str | None]:
+    """Compare a function's modes again and again, and count whom that names."""
+    _, fun, x, modes = case(name)
+    return Counter(
+        derivatives.compare_modes(fun, x, modes=modes, reference=None).fastest
+        for _ in range(comparisons)
+    )
+
+
+def case(name: str) -> tuple[str, Callable, Any, tuple[str, ...]]:
+    """Return the winner, the function, its argument and the modes that compete."""
+    winner, make, size = CASES[name]
+    fun = make(*size)
+    x = jax.random.normal(jax.random.key(1), (size[0],))
+    return winner, fun, x, ("forward", "reverse", "cut", "compressed")
+
+
+def dense(n: int, m: int) -> Callable:
+    """Two dense maps, nowhere narrower than at an end."""
+    params = mlp.init(jax.random.key(0), [n, max(n, m), m])
+    return lambda x: mlp.apply(params, x)
+
+
+def bottleneck(n: int, d: int) -> Callable:
+    """A map of n numbers to n through d."""
+    params = mlp.init(jax.random.key(0), [n, d, n])
+    return lambda x: jnp.tanh(mlp.apply(params, x))
+
+
+def chain(n: int) -> Callable:
+    """Each number with its two neighbors, as in a rod that conducts heat."""
+    del n
+    return lambda x: x[1:-1] * (x[2:] - 2 * x[1:-1] + x[:-2]) + jnp.sin(x[1:-1])
+
+
+def energy(n: int) -> Callable:
+    """One number of many."""
+    del n
+    return lambda x: jnp.sum(jnp.cos(x[1:] - x[:-1])) + jnp.sum(x**2)
+
+
+def features(n: int, m: int) -> Callable:
+    """Many numbers of few, without a product."""
+    frequencies = jnp.arange(m, dtype=float)
+    return lambda x: jnp.sum(jnp.sin(frequencies[:, None] * x), axis=-1) + 0.0 * n
+
+
+CASES: Mapping[str, tuple[str, Callable, tuple[int, ...]]] = {
+    "dense 1 to 1024": ("forward", dense, (1, 1024)),
+    "dense 4 to 512": ("forward", dense, (4, 512)),
+    "dense 16 to 512": ("forward", dense, (16, 512)),
+    "dense 16 to 1024": ("forward", dense, (16, 1024)),
+    "dense 64 to 1024": ("forward", dense, (64, 1024)),
+    "dense 1024 to 1": ("reverse", dense, (1024, 1)),
+    "dense 512 to 4": ("reverse", dense, (512, 4)),
+    "dense 512 to 16": ("reverse", dense, (512, 16)),
+    "dense 1024 to 16": ("reverse", dense, (1024, 16)),
+    "dense 1024 to 64": ("reverse", dense, (1024, 64)),
+    "bottleneck 300-4-300": ("cut", bottleneck, (300, 4)),
+    "bottleneck 512-8-512": ("cut", bottleneck, (512, 8)),
+    "bottleneck 784-8-784": ("cut", bottleneck, (784, 8)),
+    "bottleneck 784-16-784": ("cut", bottleneck, (784, 16)),
+    "stencil 500": ("compressed", chain, (500,)),
+    "stencil 1000": ("compressed", chain, (1000,)),
+    "stencil 2000": ("compressed", chain, (2000,)),
+    "energy of 1000": ("reverse", energy, (1000,)),
+    "energy of 500": ("reverse", energy, (500,)),
+    "300 features of 2": ("forward", features, (2, 300)),
+}
+BENCHMARKS = {"verdicts": verdicts}
