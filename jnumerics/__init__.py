@@ -9,10 +9,12 @@
 | minimize a loss with any optax optimizer     | `jnumerics.descent`           |
 | train one layer of sigmoids                  | `jnumerics.perceptron`        |
 | fit a line by descent or by least squares    | `jnumerics.linear_regression` |
+| take Jacobians at the lowest cost, proven    | `jnumerics.derivatives`       |
 """
 
 from jnumerics import (
     conv,
+    derivatives,
     descent,
     linear_regression,
     mlp,
@@ -23,6 +25,7 @@ from jnumerics import (
 
 __all__ = [
     "conv",
+    "derivatives",
     "descent",
     "linear_regression",
     "mlp",

@@ -100,44 +100,44 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def number(x: float, digits: int = 3) -> str:
+def number(x: int | float, digits: int = 3) -> str:
     """Format a number with the given significant digits."""
     return f"{x:.{digits}g}"
 
 
-def seconds(t: float) -> str:
+def seconds(t: int | float) -> str:
     """Format a time with its unit: `1.23 ms`."""
     unit, scale = _unit(t)
     return f"{_three(t / scale)} {unit}"
 
 
-def _unit(t: float) -> tuple[str, float]:
+def _unit(t: int | float) -> tuple[str, float]:
     units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
     return next((u for u in units if t >= u[1]), ("ns", 1e-9))
 
 
-def seconds_in_unit_of(t: float, reference: float) -> str:
+def seconds_in_unit_of(t: int | float, reference: float) -> str:
     """Format a time as a bare figure, in the unit that `seconds` has for another."""
     return _three(t / _unit(reference)[1])
 
 
-def seconds_range(low: float, high: float) -> str:
+def seconds_range(low: int | float, high: int | float) -> str:
     """Format two times with the unit of the larger: `1.20-3.40 ms`."""
     unit, scale = _unit(high)
     return f"{_three(low / scale)}-{_three(high / scale)} {unit}"
 
 
-def count(n: float) -> str:
+def count(n: int | float) -> str:
     """Format a number of things: `950`, `1.20 k`, `3.40 M`."""
     return _scaled(n, 1000, ("", "k", "M", "G", "T", "P"))
 
 
-def memory(n: float) -> str:
+def memory(n: int | float) -> str:
     """Format a number of bytes: `512 B`, `1.50 MiB`."""
     return _scaled(n, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
 
 
-def _scaled(n: float, base: int, units: Sequence[str]) -> str:
+def _scaled(n: int | float, base: int, units: Sequence[str]) -> str:
     power = 0
     while n >= base and power < len(units) - 1:
         n, power = n / base, power + 1
@@ -145,5 +145,5 @@ def _scaled(n: float, base: int, units: Sequence[str]) -> str:
     return f"{figure} {units[power]}".rstrip()
 
 
-def _three(x: float) -> str:
+def _three(x: int | float) -> str:
     return f"{x:.2f}" if x < 10 else f"{x:.1f}" if x < 100 else f"{x:.0f}"

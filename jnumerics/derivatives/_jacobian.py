@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.sparse import BCOO
 from jaxtyping import Array
 
 from jnumerics import _check
@@ -262,7 +261,9 @@ def _is_sparse(x: Any) -> bool:
     return isinstance(x, _Sparse)
 
 
-def _as_bcoo(x: _Sparse) -> BCOO:
+def _as_bcoo(x: _Sparse) -> Any:
+    from jax.experimental.sparse import BCOO  # heavy, and few calls need it
+
     return BCOO((_flatten(x.values), x.pattern.array), shape=x.pattern.shape)
 
 

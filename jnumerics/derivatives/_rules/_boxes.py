@@ -7,7 +7,7 @@ where the box does not change along them (`t[k]` is 1 or `s[k]`). "Depends on no
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,7 @@ def is_index(v: Any) -> bool:
     )
 
 
+@runtime_checkable
 class Body(Protocol):
     """A jaxpr among an equation's parameters, ready to be passed through."""
 
@@ -67,6 +68,7 @@ class Body(Protocol):
         ...
 
 
+@runtime_checkable
 class Context(Protocol):
     """What a rule may ask about the program around its equation."""
 
