@@ -328,3 +328,19 @@ def test_holomorphic_needs_complex_numbers():
 def test_aux_needs_a_pair():
     with pytest.raises(TypeError, match="must return a pair"):
         jacobian(jnp.sin, has_aux=True)(jnp.ones(2))
+
+
+@pytest.mark.boundary
+def test_hessian_refuses_what_jacobian_refuses():
+    with pytest.raises(TypeError, match="must be real to be differentiated"):
+        hessian(jnp.sum)(np.arange(3))
+    with pytest.raises(ValueError, match="`format` must be one of"):
+        hessian(jnp.sum, format="csr")
+
+
+@pytest.mark.boundary
+def test_value_and_jacobian_refuses_what_jacobian_refuses():
+    with pytest.raises(TypeError, match="must be real to be differentiated"):
+        value_and_jacobian(jnp.sum)(np.arange(3))
+    with pytest.raises(ValueError, match="`mode` must be one of"):
+        value_and_jacobian(jnp.sum, mode="fast")
