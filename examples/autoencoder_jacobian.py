@@ -34,7 +34,10 @@ def main(config: Config) -> Lesson:
 
     jacobian = derivatives.jacobian(autoencoder)
     diagonal = derivatives.jacobian_diagonal(autoencoder)
-    forward, reverse = jax.jit(jax.jacfwd(autoencoder)), jax.jit(jax.jacrev(autoencoder))
+    forward, reverse = (
+        jax.jit(jax.jacfwd(autoencoder)),
+        jax.jit(jax.jacrev(autoencoder)),
+    )
     its_diagonal = jax.jit(lambda x: jnp.diagonal(jax.jacfwd(autoencoder)(x)))
 
     samples = np.asarray(jax.random.normal(jax.random.key(2), (config.steps, len(x))))
@@ -68,7 +71,7 @@ def main(config: Config) -> Lesson:
                 rival="vmap of jax.jacrev",
             ),
         ],
-        notes=str(derivatives.plan(autoencoder, x)).splitlines(),
+        notes=[str(derivatives.plan(autoencoder, x))],
         pictures=[
             Picture(
                 "dependence",
@@ -87,7 +90,9 @@ def dependence_picture(n):
     def heat(x):
         x = x.reshape(n, n)
         around = jnp.pad(x, 1)
-        near = around[2:, 1:-1] + around[:-2, 1:-1] + around[1:-1, 2:] + around[1:-1, :-2]
+        near = (
+            around[2:, 1:-1] + around[:-2, 1:-1] + around[1:-1, 2:] + around[1:-1, :-2]
+        )
         return (x + 0.1 * (near - 4 * x)).reshape(-1)
 
     at = jnp.ones(n * n)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jnumerics import mlp
+from jnumerics import derivatives, mlp
 from jnumerics.workbench import cli, originals, plots
 from jnumerics.workbench.config import Count, Settings
 from jnumerics.workbench.lesson import Lesson, Picture, ask, median_s
@@ -47,6 +47,16 @@ def main(config: Config) -> Lesson:
     @jax.jit
     def full_jacobian(times):
         return jnp.einsum("iki->ik", jax.jacfwd(batch)(times))
+
+    blocks = derivatives.batch_jacobian(lambda times: batch(times[:, 0]))
+
+    def proven(times):
+        return blocks(times[:, None])[:, :, 0]
+
+    def normalized(times):  # as batch normalization does in training
+        outputs = batch(times[:, 0])
+        mean, std = outputs.mean(0, keepdims=True), outputs.std(0, keepdims=True)
+        return (outputs - mean) / std
 
     def loop(times):
         layers = [(np.asarray(w, float), np.asarray(b, float)) for w, b in params]
@@ -89,6 +99,13 @@ def main(config: Config) -> Lesson:
                 shown=one_jvp,
             ),
             ask(
+                "the same by batch_jacobian, proven first",
+                lambda: proven(times),
+                lambda: per_sample(times),
+                shown=proven,
+                rival="vmap of jacfwd",
+            ),
+            ask(
                 "one JVP beside the full Jacobian's diagonal",
                 lambda: one_jvp(times),
                 lambda: full_jacobian(times),
@@ -96,6 +113,7 @@ def main(config: Config) -> Lesson:
                 rival="the full Jacobian",
             ),
         ],
+        notes=[refusal(normalized, times)],
         pictures=[
             Picture(
                 "growth",
@@ -105,6 +123,15 @@ def main(config: Config) -> Lesson:
             )
         ],
     )
+
+
+def refusal(network, times):
+    """The message for a network in which samples influence each other."""
+    try:
+        derivatives.batch_jacobian(network)(times[:, None])
+    except derivatives.SampleMixingError as error:
+        return f"with batch normalization, batch_jacobian refuses: {error}"
+    return "with batch normalization, batch_jacobian does not refuse: WRONG"
 
 
 if __name__ == "__main__":

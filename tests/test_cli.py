@@ -20,7 +20,9 @@ def perform(name, *, off=0.0):
 
 
 @pytest.fixture
-def run(capsys):
+def run(capsys, monkeypatch):
+    monkeypatch.setattr(demo, "CHAPTERS", ())
+
     def run(*argv):
         status = cli.main(argv)
         return status, *capsys.readouterr()
@@ -133,6 +135,8 @@ def test_demo_runs_all_six_systems_within_a_minute(tmp_path):
     lines = done.stdout.splitlines()
     names = [line.split()[0] for line in lines[2:] if line[:1].isalpha()]
     assert names[:6] == list(demo.SYSTEMS)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert all(f'<section id="{name}">' in page for name in demo.CHAPTERS)
     assert max(map(len, lines[: lines.index("")])) <= 100
     assert "WRONG" not in done.stdout
     assert (tmp_path / "out" / "report.html").read_text().count("<svg") >= 6

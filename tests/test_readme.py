@@ -16,9 +16,12 @@ def blocks(language):
 def test_code_in_the_readme_gives_what_it_shows():
     flags = doctest.NORMALIZE_WHITESPACE
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=flags)
+    names = {}  # later blocks go on where earlier ones stopped
     for code in blocks("python"):
         assert ">>>" in code
-        runner.run(parser.get_doctest(code, {}, "README.md", "README.md", 0))
+        test = parser.get_doctest(code, names, "README.md", "README.md", 0)
+        runner.run(test, clear_globs=False)
+        names.update(test.globs)
     assert runner.tries > 10
     assert runner.failures == 0
 

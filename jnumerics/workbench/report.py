@@ -54,7 +54,10 @@ def text(performance: Performance, device: str) -> str:
             f"    time      {_speed(answer)}",
         ]
     if performance.lesson.notes:
-        lines += ["", *(f"  {note}" for note in performance.lesson.notes)]
+        lines += [
+            "",
+            *(textwrap.indent(note, "  ") for note in performance.lesson.notes),
+        ]
     return "\n".join(lines)
 
 
@@ -99,10 +102,15 @@ def _chapter(performance: Performance) -> str:
         f'<p class="bad">{html.escape(performance.failure)}</p>',
         *(_figure(performance.system, *drawn) for drawn in performance.figures),
         *(_answer(answer) for answer in performance.lesson.answers),
-        *(f'<p class="note">{html.escape(n)}</p>' for n in performance.lesson.notes),
+        *map(_note, performance.lesson.notes),
         "</section>",
     ]
     return "\n".join(parts)
+
+
+def _note(note: str) -> str:
+    tag = "pre" if "\n" in note else "p"
+    return f'<{tag} class="note">{html.escape(note)}</{tag}>'
 
 
 def _with_code(text: str) -> str:
