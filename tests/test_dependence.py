@@ -456,10 +456,17 @@ def test_a_while_loop_whose_condition_reads_the_tangent_joins_all():
 # --- where it was lost ---------------------------------------------------------------
 
 
+def named(loss):
+    """The operation, and the file's name and line."""
+    return loss.operation, Path(loss.line).name
+
+
 def line_of(text):
-    """This file and the line that holds a text."""
+    """This file's name and the line that holds a text."""
     lines = Path(__file__).read_text().splitlines()
-    return f"{__file__}:{1 + next(k for k, s in enumerate(lines) if text in s)}"
+    return (
+        f"{Path(__file__).name}:{1 + next(k for k, s in enumerate(lines) if text in s)}"
+    )
 
 
 def test_loss_names_the_operation_and_the_users_line():
@@ -469,7 +476,7 @@ def test_loss_names_the_operation_and_the_users_line():
         return z.sum(1)
 
     loss = dependence(fun, jnp.ones((4, 3))).loss(0)
-    assert loss == ("reduce_sum", line_of("# samples meet " + "here"))
+    assert named(loss) == ("reduce_sum", line_of("# samples meet " + "here"))
 
 
 def test_loss_inside_compiled_functions_of_jax_is_the_line_of_the_call():
@@ -477,7 +484,7 @@ def test_loss_inside_compiled_functions_of_jax_is_the_line_of_the_call():
         return jnp.roll(jnp.sin(x), 1, axis=0)  # rolled here
 
     loss = lost(dependence(fun, jnp.ones((4, 3))), 0)
-    assert loss.line == line_of("# rolled " + "here")
+    assert named(loss)[1] == line_of("# rolled " + "here")
 
 
 def test_loss_inside_a_loop_is_the_line_in_its_body():
@@ -490,7 +497,7 @@ def test_loss_inside_a_loop_is_the_line_in_its_body():
         return lax.scan(step, jnp.zeros((4, 2)), x.swapaxes(0, 1))[0]
 
     loss = lost(dependence(fun, jnp.ones((4, 3, 2))), 0)
-    assert loss == ("reduce_sum", line_of("# samples meet in " + "a loop"))
+    assert named(loss) == ("reduce_sum", line_of("# samples meet in " + "a loop"))
 
 
 def test_loss_of_a_scan_over_samples_is_where_carry_and_sample_meet():
@@ -502,7 +509,7 @@ def test_loss_of_a_scan_over_samples_is_where_carry_and_sample_meet():
         return lax.scan(step, x[0], x)[1]
 
     loss = lost(dependence(fun, jnp.ones((4, 3))), 0)
-    assert loss.line == line_of("# carried " + "over")
+    assert named(loss)[1] == line_of("# carried " + "over")
 
 
 def test_loss_inside_a_branch_is_the_line_of_the_branch():
@@ -511,7 +518,7 @@ def test_loss_inside_a_branch_is_the_line_of_the_branch():
         return lax.cond(flag, mixed, jnp.sin, x)
 
     loss = lost(dependence(fun, jnp.ones((4, 3)), jnp.array(True)), 0)
-    assert loss == ("reduce_sum", line_of("# a branch that " + "mixes"))
+    assert named(loss) == ("reduce_sum", line_of("# a branch that " + "mixes"))
 
 
 def test_loss_of_a_permutation_is_where_samples_leave_their_row():
@@ -521,7 +528,7 @@ def test_loss_of_a_permutation_is_where_samples_leave_their_row():
         return jnp.exp(y) + 1
 
     found = dependence(fun, jnp.ones((4, 3)))
-    assert found.loss(0) == ("rev", line_of("# reversed " + "here"))
+    assert named(lost(found, 0)) == ("rev", line_of("# reversed " + "here"))
     assert found.loss(1) is None
 
 
@@ -638,10 +645,23 @@ def test_batch_boxes_stay_small_through_wide_layers():
     assert max(box.size for box in found.values()) == 2000
 
 
+class _Nothing:
+    """A context in which nothing is known: a sum asks nothing."""
+
+    def known(self, atom: Any) -> None:
+        del atom
+
+    def columns(self, atom: Any) -> list:
+        return [None for _ in atom.aval.shape[-1:]]
+
+    def body(self, jaxpr: Any, reached: Any) -> Any:
+        raise NotImplementedError
+
+
 def test_a_parameter_that_a_rule_does_not_read_leads_to_the_general_join():
     equation = _target.make(jnp.sum, (jnp.ones(3),)).program.linear[-1].eqn
     unread = equation.replace(params={**equation.params, "unheard_of": 1})
     box = own_index([(3,)], 0)
-    context: Any = None  # a sum asks nothing
+    context = _Nothing()
     assert _boxes.apply_rule(context, equation, [box]) is not None
     assert _boxes.apply_rule(context, unread, [box]) is None

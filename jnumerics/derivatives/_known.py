@@ -19,6 +19,7 @@ from jax.extend.core import JaxprEqn, Literal, Var
 from jnumerics import _check
 from jnumerics.derivatives._inner import body_of_call, scan_roles
 from jnumerics.derivatives._rules._boxes import dtype_of, is_index, shape_of
+from jnumerics.derivatives._rules._indexing import columns_of
 from jnumerics.derivatives._tangent import (
     Atom,
     Equation,
@@ -80,7 +81,7 @@ class KnownValues:
         """
         value = self(atom)
         if value is not None:
-            return list(np.moveaxis(value, -1, 0))
+            return [*columns_of(value)]
         equation = self._equations.get(atom) if isinstance(atom, Var) else None
         last = len(shape_of(atom)) - 1
         if equation is not None:
@@ -185,7 +186,7 @@ def _all_steps(
     stacked = []
     for step in reversed(steps) if eqn.params["reverse"] else steps:
         xs = [
-            None if x is None else Value(x.full[step], x.shape[1:], x.error)
+            None if x is None else Value(np.asarray(x.full[step]), x.shape[1:], x.error)
             for x in operands[roles.n_whole :]
         ]
         results = _inside(flat, [*consts, *carry, *xs])

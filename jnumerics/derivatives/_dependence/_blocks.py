@@ -59,7 +59,7 @@ class Blocks:
         """Return lower and upper, (*out, k), and whether anything is behind, (*out,)."""
         box, rank = self._rows(leaf, self.boxes[k]), len(self.shapes[leaf])
         box = np.broadcast_to(box, (len(box), *self.outs[k]))
-        n, depends = len(box) // 2, box[0] != NONE
+        n, depends = len(box) // 2, np.asarray(box[0] != NONE)
         lower = np.moveaxis(box[:rank], 0, -1)
         upper = -np.moveaxis(box[n : n + rank], 0, -1)
         there = depends[..., None]

@@ -135,10 +135,8 @@ def dependence(
 
     Example:
         >>> found = dependence(jnp.diff, jnp.arange(4.0))
-        >>> np.hstack([found.lower, found.upper])
-        array([[0, 1],
-               [1, 2],
-               [2, 3]])
+        >>> np.hstack([found.lower, found.upper]).tolist()
+        [[0, 1], [1, 2], [2, 3]]
         >>> found.is_elementwise
         False
 

@@ -7,7 +7,7 @@ where the box does not change along them (`t[k]` is 1 or `s[k]`). "Depends on no
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, runtime_checkable, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp

@@ -8,6 +8,7 @@ change needs no index at all.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jax.extend.core import JaxprEqn
@@ -48,6 +49,11 @@ class Places:
     outside: np.ndarray
 
 
+def columns_of(indices: np.ndarray) -> list[np.ndarray]:
+    """Part an array of indices by its last axis."""
+    return [np.asarray(indices[..., k]) for k in range(indices.shape[-1])]
+
+
 def gather_places(
     eqn: JaxprEqn, columns: Sequence[np.ndarray | None], shape: Sequence[int]
 ) -> Places:
@@ -59,11 +65,9 @@ def gather_places(
     return _places(
         shape,
         sizes=p["slice_sizes"],
-        columns=dict(zip(dn.start_index_map, columns, strict=True)),
-        window_dims=dict(zip(window, dn.offset_dims, strict=True)),
-        batching=dict(
-            zip(dn.operand_batching_dims, dn.start_indices_batching_dims, strict=True)
-        ),
+        columns=_mapping(dn.start_index_map, columns),
+        window_dims=_mapping(window, dn.offset_dims),
+        batching=_mapping(dn.operand_batching_dims, dn.start_indices_batching_dims),
         result=shape_of(eqn.outvars[0]),
         is_clipped=is_clipped,
     )
@@ -77,21 +81,25 @@ def scatter_places(
     updates = shape_of(eqn.invars[2])
     hidden = {*dn.inserted_window_dims, *dn.operand_batching_dims}
     window = [axis for axis in range(len(shape)) if axis not in hidden]
-    window_dims = dict(zip(window, dn.update_window_dims, strict=True))
+    window_dims = _mapping(window, dn.update_window_dims)
     sizes = [
         updates[window_dims[k]] if k in window_dims else 1 for k in range(len(shape))
     ]
     return _places(
         shape,
         sizes=sizes,
-        columns=dict(zip(dn.scatter_dims_to_operand_dims, columns, strict=True)),
+        columns=_mapping(dn.scatter_dims_to_operand_dims, columns),
         window_dims=window_dims,
-        batching=dict(
-            zip(dn.operand_batching_dims, dn.scatter_indices_batching_dims, strict=True)
-        ),
+        batching=_mapping(dn.operand_batching_dims, dn.scatter_indices_batching_dims),
         result=updates,
         is_clipped=p["mode"] == GatherScatterMode.CLIP,
     )
+
+
+def _mapping(axes: Sequence[Any], to: Sequence[Any]) -> dict[int, Any]:
+    """Pair an operand's axes, which JAX may give as NumPy integers."""
+    pairs = zip(axes, to, strict=True)
+    return {int(a): b if isinstance(b, np.ndarray | None) else int(b) for a, b in pairs}
 
 
 def _places(
@@ -135,8 +143,8 @@ def _places(
         if not is_clipped:
             outside = outside | (start < 0) | (start > dim - size)
         start = np.clip(start, 0, max(dim - size, 0))
-        index.append(_full_rank(start + offset, rank))
-    return Places(index, outside)
+        index.append(_full_rank(np.asarray(start + offset), rank))
+    return Places(index, np.asarray(outside))
 
 
 def _full_rank(index: np.ndarray, rank: int) -> np.ndarray:

@@ -176,9 +176,9 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 @RULES.rule("pad", reads="padding_config")
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
     box, value = present(boxes, eqn.invars)
-    config = eqn.params["padding_config"]
+    config = [tuple(map(int, amount)) for amount in eqn.params["padding_config"]]
     shape = shape_of(eqn.invars[0])
-    moved = [axis for axis, amount in enumerate(config) if tuple(amount) != (0, 0, 0)]
+    moved = [axis for axis, amount in enumerate(config) if amount != (0, 0, 0)]
     box = expand(box, moved, shape)
     inside = np.zeros((1, *(1,) * len(shape)), np.int32)
     inside = expand(inside, moved, shape)

@@ -89,11 +89,11 @@ def _conv_of_image(eqn: JaxprEqn, box: Box) -> Box:
             k + 2,
             image[k + 2],
             window=kernel[k + 2],
-            stride=p["window_strides"][k],
-            low=low,
-            high=high,
-            base=p["lhs_dilation"][k],
-            dilation=p["rhs_dilation"][k],
+            stride=int(p["window_strides"][k]),
+            low=int(low),
+            high=int(high),
+            base=int(p["lhs_dilation"][k]),
+            dilation=int(p["rhs_dilation"][k]),
         )
     return box
 

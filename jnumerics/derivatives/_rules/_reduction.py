@@ -21,13 +21,13 @@ from jnumerics.derivatives._rules._boxes import (
     reads="axes", ignores="out_sharding index_dtype",
 )  # fmt: skip
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
-    return [_reduced(boxes[0], eqn.params["axes"])]
+    return [_reduced(boxes[0], tuple(map(int, eqn.params["axes"])))]
 
 
 @RULES.rule("reduce", reads="dimensions", ignores="computation jaxpr consts")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     # operands of one shape, then their initial values; any may enter any output
-    n, axes = len(boxes) // 2, eqn.params["dimensions"]
+    n, axes = len(boxes) // 2, tuple(map(int, eqn.params["dimensions"]))
     rank = len(shape_of(eqn.outvars[0]))
     parts = [_reduced(box, axes) for box in boxes[:n] if box is not None]
     parts += [b.reshape(-1, *(1,) * rank) for b in boxes[n:] if b is not None]

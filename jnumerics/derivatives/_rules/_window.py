@@ -50,7 +50,8 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box] | Non
         return None
     source, operand = (shape_of(v) for v in eqn.invars)
     for axis, window in enumerate(p["window_dimensions"]):
-        stride, (low, _) = p["window_strides"][axis], p["padding"][axis]
+        window, stride = int(window), int(p["window_strides"][axis])
+        low = int(p["padding"][axis][0])
         spread = (source[axis] - 1) * stride + 1 if source[axis] else 0
         low = window - 1 - low
         high = operand[axis] - spread - low + window - 1
@@ -69,12 +70,12 @@ def _pooled(eqn: JaxprEqn, box: Box) -> Box:
             box,
             axis,
             size,
-            window=p["window_dimensions"][axis],
-            stride=p["window_strides"][axis],
-            low=low,
-            high=high,
-            base=p["base_dilation"][axis],
-            dilation=p["window_dilation"][axis],
+            window=int(p["window_dimensions"][axis]),
+            stride=int(p["window_strides"][axis]),
+            low=int(low),
+            high=int(high),
+            base=int(p["base_dilation"][axis]),
+            dilation=int(p["window_dilation"][axis]),
         )
     return box
 

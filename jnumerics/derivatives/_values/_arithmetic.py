@@ -59,7 +59,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         return one(eqn, _ARITHMETIC[name](*arrays))
     if np.issubdtype(dtype, np.complexfloating):
         return None
-    exact = _ARITHMETIC[name](*(x.astype(np.longdouble) for x in arrays))
+    exact = np.asarray(_ARITHMETIC[name](*(x.astype(np.longdouble) for x in arrays)))
     rounded = exact.astype(dtype)
     if not np.isfinite(rounded).all():
         return None

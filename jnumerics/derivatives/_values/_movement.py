@@ -7,8 +7,12 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jnumerics.derivatives._rules import apply_rule
-from jnumerics.derivatives._rules._boxes import shape_of
-from jnumerics.derivatives._rules._indexing import gather_places, scatter_places
+from jnumerics.derivatives._rules._boxes import Body, shape_of
+from jnumerics.derivatives._rules._indexing import (
+    columns_of,
+    gather_places,
+    scatter_places,
+)
 from jnumerics.derivatives._values._value import Value, evaluator, is_float, one
 
 MOVES = {
@@ -27,18 +31,23 @@ class _Operands:
     def known(self, atom: Any) -> np.ndarray:
         return self._values[id(atom)].full
 
+    def columns(self, atom: Any) -> list[np.ndarray | None]:
+        return [*columns_of(self.known(atom))]
+
+    def body(self, jaxpr: Any, reached: Sequence[bool]) -> Body:
+        raise NotImplementedError
+
 
 def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
     data: list[np.ndarray | None] = [x.array[None] for x in operands]
     if eqn.primitive.name == "dynamic_slice":
         data[1:] = [None] * (len(data) - 1)
-    context: Any = _Operands(eqn, operands)
-    results = apply_rule(context, eqn, data)
+    results = apply_rule(_Operands(eqn, operands), eqn, data)
     if results is None:
         return None
     error = max(x.error for x in operands)
     return [
-        Value(y[0], shape_of(v), error)
+        Value(np.asarray(y[0]), shape_of(v), error)
         for y, v in zip(results, eqn.outvars, strict=True)
     ]
 
@@ -78,7 +87,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
 @evaluator("gather")
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, indices = operands
-    columns = list(np.moveaxis(indices.full, -1, 0))
+    columns = columns_of(indices.full)
     places = gather_places(eqn, columns, x.shape)
     if places.outside.any() or 0 in shape_of(eqn.outvars[0]):
         return None
@@ -89,7 +98,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
 @evaluator("scatter", "scatter-add")
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, indices, updates = operands
-    columns = list(np.moveaxis(indices.full, -1, 0))
+    columns = columns_of(indices.full)
     places = scatter_places(eqn, columns, x.shape)
     index = [np.zeros((), int) if i is None else i for i in places.index]
     adds = eqn.primitive.name == "scatter-add"
