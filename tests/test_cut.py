@@ -44,7 +44,7 @@ def test_autoencoder_is_cut_at_its_code():
     cut = checked_cut(fun, x)
     assert cut.width == 8
     assert cut.operation == "dot_general"
-    assert cut.line.startswith(_factors.__file__)
+    assert "_factors.py:" in cut.line
 
 
 def test_cut_of_a_map_without_a_bottleneck_is_one_of_its_ends():
@@ -248,7 +248,7 @@ def test_reverse_only_rule_behind_a_while_loop_has_no_cut():
     reason = no_cut(lambda x: only_reverse(newton(2.0 + jnp.tanh(x))), array(5))
     assert "while at " in reason
     assert "cannot be transposed; custom_lin at " in reason
-    assert __file__ in reason
+    assert "test_cut.py:" in reason
 
 
 def test_one_way_equations_are_found_inside_loops_and_branches():
@@ -359,7 +359,7 @@ def test_complex_program_with_a_conjugate_is_not_cut():
     a, b = complex_array(2, 9), complex_array(9, 2)
     reason = no_cut(lambda z: b @ jnp.conj(a @ z), complex_array(9))
     assert "is not complex-linear" in reason
-    assert __file__ in reason
+    assert "test_cut.py:" in reason
     reason = no_cut(
         lambda z: b @ ((a @ z) * jnp.abs(a @ z).astype(complex)), complex_array(9)
     )

@@ -248,15 +248,18 @@ def test_derivatives_are_those_of_the_plain_recurrence(kind, m, x64):
     def scalar(f):
         return lambda *args: sum(jnp.sum(jnp.sin(a)) for a in f(*args))
 
-    gradients = [jax.grad(scalar(f), every)(*arguments) for f in (ours, plain)]
+    gradients = [jax.jit(jax.grad(scalar(f), every))(*arguments) for f in (ours, plain)]
     chex.assert_trees_all_close(*gradients, rtol=1e-10, atol=1e-12)
 
     def curvature(f):  # forward over reverse, and reverse over forward
         def slope(*args):
             return jax.jvp(scalar(f), args, tangents)[1]
 
-        bent = jax.jvp(jax.grad(scalar(f), every), arguments, tangents)[1]
-        return bent, jax.grad(slope, every)(*arguments)
+        def both(*args):
+            bent = jax.jvp(jax.grad(scalar(f), every), args, tangents)[1]
+            return bent, jax.grad(slope, every)(*args)
+
+        return jax.jit(both)(*arguments)
 
     chex.assert_trees_all_close(
         curvature(ours), curvature(plain), rtol=1e-9, atol=1e-11
@@ -343,7 +346,7 @@ def test_derivatives_of_solve_are_those_of_the_normal_equations(columns, is_exac
     Y = X @ Y[:2] if is_exact else Y
     both = linear_regression.solve, normal_equations
     for derivative in (jax.jacfwd, jax.jacrev):
-        obtained, expected = (derivative(f, (0, 1))(X, Y) for f in both)
+        obtained, expected = (jax.jit(derivative(f, (0, 1)))(X, Y) for f in both)
         chex.assert_trees_all_close(obtained, expected, rtol=1e-9, atol=1e-11)
 
 
@@ -351,9 +354,8 @@ def test_second_derivatives_of_solve_are_those_of_the_normal_equations(x64):
     X, y, _ = draw(4, 2)
 
     def bent(f, outer, inner):
-        return outer(inner(lambda X, y: jnp.sum(jnp.sin(f(X, y))), (0, 1)), (0, 1))(
-            X, y
-        )
+        scalar = inner(lambda X, y: jnp.sum(jnp.sin(f(X, y))), (0, 1))
+        return jax.jit(outer(scalar, (0, 1)))(X, y)
 
     expected = bent(normal_equations, jax.jacfwd, jax.jacrev)
     for order in ((jax.jacfwd, jax.jacrev), (jax.jacrev, jax.jacfwd)):

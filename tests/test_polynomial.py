@@ -167,9 +167,9 @@ def test_program_of_a_fit_does_not_grow_with_the_nodes():
 
 @pytest.mark.slow
 def test_first_fit_of_64_nodes_does_not_keep_a_person_waiting():
-    start = time.perf_counter()
+    start = time.process_time()
     jax.block_until_ready(polynomial.fit(jnp.arange(1.0, 65.0), jnp.ones((64, 5))))
-    assert time.perf_counter() - start < 3  # 0.2 s, when nothing else runs
+    assert time.process_time() - start < 2  # 0.3 s on two idle cores
 
 
 # evaluate
@@ -291,34 +291,59 @@ V = np.array([[0.3, 1.0], [-0.2, 0.5], [0.7, -1.1], [0.4, 0.2]])
 POINTS = {"between": 0.55, "at a node": 0.1, "outside": 2.0}
 
 
-def test_fit_derivatives_match_finite_differences_to_second_order(x64):
-    check_grads(polynomial.fit, (X, V), order=2, modes=("fwd", "rev"))
+def test_fit_derivatives_match_those_of_the_vandermonde_system_to_second_order(x64):
+    def plain(x, v):
+        return jnp.linalg.solve(jnp.vander(x, increasing=True), v)
 
-
-@pytest.mark.parametrize("y", POINTS.values(), ids=POINTS)
-def test_interpolate_derivatives_match_those_of_the_lagrange_basis(y, x64):
-    def plain(x, v, y):
-        basis = [
-            jnp.prod(
-                jnp.array([(y - x[k]) / (x[j] - x[k]) for k in range(4) if k != j])
-            )
-            for j in range(4)
-        ]
-        return jnp.stack(basis) @ v
-
-    arguments, numbers = (X, V, jnp.asarray(y)), (0, 1, 2)
+    both = polynomial.fit, plain
     for derivative in (jax.jacfwd, jax.jacrev):
-        expected = derivative(plain, numbers)(*arguments)
-        obtained = derivative(polynomial.interpolate, numbers)(*arguments)
+        obtained, expected = (jax.jit(derivative(f, (0, 1)))(X, V) for f in both)
         for a, b in zip(obtained, expected, strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-13)
-    expected = jax.hessian(plain, numbers)(*arguments)
-    for outer, inner in ((jax.jacfwd, jax.jacrev), (jax.jacrev, jax.jacfwd)):
-        obtained = outer(inner(polynomial.interpolate, numbers), numbers)(*arguments)
-        for a, b in zip(
-            jax.tree.leaves(obtained), jax.tree.leaves(expected), strict=True
-        ):
-            np.testing.assert_allclose(a, b, atol=1e-11)
+            np.testing.assert_allclose(a, b, atol=1e-12)
+
+    def bent(f, outer, inner):
+        scalar = inner(lambda x, v: jnp.sum(jnp.sin(f(x, v))), (0, 1))
+        return jax.tree.leaves(jax.jit(outer(scalar, (0, 1)))(X, V))
+
+    expected = bent(plain, jax.jacfwd, jax.jacrev)
+    for order in ((jax.jacfwd, jax.jacrev), (jax.jacrev, jax.jacfwd)):
+        for a, b in zip(bent(polynomial.fit, *order), expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-10)
+
+
+def lagrange(x, v, y):
+    basis = [
+        jnp.prod(jnp.array([(y - x[k]) / (x[j] - x[k]) for k in range(4) if k != j]))
+        for j in range(4)
+    ]
+    return jnp.stack(basis) @ v
+
+
+@pytest.mark.parametrize("derivative", [jax.jacfwd, jax.jacrev])
+def test_interpolate_derivatives_match_those_of_the_lagrange_basis(derivative, x64):
+    expected = jax.jit(derivative(lagrange, (0, 1, 2)))
+    obtained = jax.jit(derivative(polynomial.interpolate, (0, 1, 2)))
+    for y in POINTS.values():
+        for a, b in zip(obtained(X, V, y), expected(X, V, y), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-13, err_msg=f"at {y}")
+
+
+ORDERS = [(jax.jacfwd, jax.jacrev), (jax.jacrev, jax.jacfwd)]
+
+
+@pytest.mark.parametrize(("outer", "inner"), ORDERS)
+def test_second_derivatives_match_those_of_the_lagrange_basis(outer, inner, x64):
+    def second(f):
+        def scalar(*arguments):
+            return jnp.sum(jnp.sin(f(*arguments)))
+
+        return jax.jit(outer(inner(scalar, (0, 1, 2)), (0, 1, 2)))
+
+    obtained, expected = second(polynomial.interpolate), second(lagrange)
+    for y in POINTS.values():
+        pair = jax.tree.leaves(obtained(X, V, y)), jax.tree.leaves(expected(X, V, y))
+        for a, b in zip(*pair, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-11, err_msg=f"at {y}")
 
 
 def test_third_derivative_at_a_node(x64):
