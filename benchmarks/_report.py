@@ -23,8 +23,8 @@ PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "optax", "asdex", "torch")
 
 def text(bench: Bench) -> str:
     """Write what was promised and measured, then the times behind it."""
-    promises = [(x.what, _bound(x), x.measured, x.verdict) for x in bench.lines]
-    table = _table.text(("what", "target", "measured", ""), promises)
+    promises = [(x.verdict, x.what, _bound(x), x.measured) for x in bench.lines]
+    table = _table.text(("", "what", "target", "measured"), promises)
     notes = [f"{x.what}: {x.note}" for x in bench.lines if x.note and x.value]
     clocks = _table.text(CLOCKS, [_clock_row(c) for c in bench.clocks])
     return "\n\n".join([table, "\n".join(notes), clocks]).replace("\n\n\n", "\n")

@@ -23,7 +23,7 @@ from benchmarks.functions import (
     small_cnn,
     star,
 )
-from jnumerics import derivatives
+from jnumerics import derivatives, mlp
 from tests import scenarios
 
 WAYS = {"jacfwd": jax.jacfwd, "jacrev": jax.jacrev}
@@ -182,7 +182,12 @@ def _against(bench: Bench, label: str, fun: Callable, x: Any, asdex: Any) -> Non
 
 def batch_blocks(bench: Bench) -> None:
     """Per-sample blocks of a small network for many samples."""
-    fun, X = network(1, 20, 20, 4), jnp.linspace(0.0, 5.0, 100_000)[:, None]
+    params = mlp.init(jax.random.key(0), (1, 20, 20, 4))
+    X = jnp.linspace(0.0, 5.0, 100_000)[:, None]
+
+    def fun(X: Any) -> Any:
+        return mlp.apply(params, X)
+
     programs = {
         "1-20-20-4 of 100,000 samples": jax.jit(fun),
         "its batch_jacobian": derivatives.batch_jacobian(fun),

@@ -17,7 +17,6 @@ from jnumerics.derivatives._directions import forwardable, reach, transposable
 from jnumerics.derivatives._rewrite import started_at
 from jnumerics.derivatives._rules._boxes import dtype_of, shape_of
 from jnumerics.derivatives._tangent import needed_for, part, variables
-from tests import _factors
 from tests._factors import (
     array,
     assert_close,

@@ -15,7 +15,7 @@ from jnumerics.derivatives._cut import Cut, narrowest
 from jnumerics.derivatives._dependence import known_values
 from jnumerics.derivatives._residual import split_residual
 from jnumerics.derivatives._tangent import part, trace
-from tests import _factors, scenarios
+from tests import scenarios
 from tests._factors import (
     array,
     assert_close,

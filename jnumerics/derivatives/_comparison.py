@@ -124,13 +124,15 @@ class ModeComparison:
     def _remarks(self) -> list[str]:
         """The verdict, what the columns mean, and modes that need a word."""
         remarks = [f"Fastest: {self._measured()}. Predicted: {self.predicted}."]
+        for original in dict.fromkeys(m.same_as for m in self.modes if m.same_as):
+            same = [m.mode for m in self.modes if m.same_as == original]
+            remarks.append(
+                f"The program of {' and '.join(same)} is that of {original}."
+            )
         remarks += [
-            f"{m.mode} comes down to {m.same_as}, whose figures are repeated."
+            f"{m.mode} has no figures: {m.error}"
             for m in self.modes
-            if m.same_as is not None
-        ]
-        remarks += [
-            f"{m.mode} has no figures: {m.error}" for m in self.modes if m.error
+            if m.error is not None and m.same_as is None
         ]
         remarks.append(
             f"One evaluation takes {_table.seconds(self.evaluation.median)}; evals is a "

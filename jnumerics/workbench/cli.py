@@ -1,4 +1,4 @@
-"""The command line: `jnumerics demo`, `jnumerics info`, and the examples' flags.
+"""The command line: `jnumerics demo | compare | crossover | info`; the examples' flags.
 
 A command is an entry of `COMMANDS`. What the person who typed can mend is one line on
 the standard error stream and exit status 2; a wrong answer is exit status 1.
@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any, Never
 
 from jnumerics import _table
-from jnumerics.workbench import config, demo, devices, lesson, plots, report
+from jnumerics.workbench import (
+    compare,
+    config,
+    crossover,
+    demo,
+    devices,
+    lesson,
+    plots,
+    report,
+)
 from jnumerics.workbench.config import Settings, UsageError
 from jnumerics.workbench.lesson import Lesson, Performance
 
@@ -113,6 +122,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         print(f"{done}: {performance.system}", file=sys.stderr)
     print(report.table(performances))
     print(f"\nTimes are medians, in turn with the original's, on {device}.")
+    performances += demo.chapters()
     _save_figures(folder, performances)
     page = folder / "report.html"
     page.write_text(report.page(performances, _facts(device)), encoding="utf-8")
@@ -171,5 +181,7 @@ def _nothing_more(_: argparse.ArgumentParser) -> None:
 
 COMMANDS: dict[str, tuple[Callable, Callable]] = {
     "demo": (_configure_demo, _demo),
+    "compare": (compare.configure, compare.run),
+    "crossover": (crossover.configure, crossover.run),
     "info": (_nothing_more, _info),
 }

@@ -7,43 +7,38 @@ so that `inline_svg` can hand the first two over to the page around the figure.
 
 import io
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jnumerics.workbench._mode_plots import crossover, mode_comparison
+from jnumerics.workbench._style import (
+    FAINT,
+    INK,
+    SERIES,
+    canvas,
+    legend_above,
+    save,
+    styled,
+)
+
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#24292f"
-FAINT = "#d0d7de"
-SERIES = ("#2f6fb3", "#d9772b", "#8c959f", "#3f8f5f", "#a0529c")
-
-_STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.size": 10.0,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 10.0,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.minor.visible": False,
-    "ytick.minor.visible": False,
-    "grid.color": FAINT,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4.5,
-    "figure.constrained_layout.h_pad": 0.08,
-    "figure.constrained_layout.w_pad": 0.08,
-    "svg.hashsalt": "jnumerics",
-}
+__all__ = [
+    "FAINT",
+    "INK",
+    "SERIES",
+    "crossover",
+    "images",
+    "inline_svg",
+    "lines",
+    "mode_comparison",
+    "photograph",
+    "save",
+    "surface",
+]
 
 Series = Mapping[str, tuple[Any, Any]]
 
@@ -80,8 +75,8 @@ def lines(
         >>> len(figure.axes[0].lines)
         1
     """
-    figure, (axes,) = _canvas(1, (6.4, 3.8))
-    with _styled():
+    figure, (axes,) = canvas(1, (6.4, 3.8))
+    with styled():
         for k, (name, (x, y)) in enumerate(series.items()):
             color = SERIES[k // 2 if paired else k]
             dashed = paired and k % 2
@@ -100,7 +95,7 @@ def lines(
         if scales[1] == "linear" and all(np.min(y) >= 0 for _, y in series.values()):
             axes.set_ylim(bottom=0.0)
         if len(series) + len(levels or {}) > 1:
-            _legend_above(axes)
+            legend_above(axes)
     return figure
 
 
@@ -138,8 +133,8 @@ def surface(
         >>> [axes.get_ylabel() for axes in figure.axes]
         ['y', 'output']
     """
-    figure, (axes,) = _canvas(1, (5.2, 4.2))
-    with _styled():
+    figure, (axes,) = canvas(1, (5.2, 4.2))
+    with styled():
         extent = (*x, *y)
         image = axes.imshow(
             values,
@@ -165,7 +160,7 @@ def surface(
         axes.spines[:].set_visible(False)
         bar = figure.colorbar(image, ax=axes, label=labels[2], ticks=[0, 0.5, 1])
         bar.outline.set_visible(False)
-        _legend_above(axes)
+        legend_above(axes)
     return figure
 
 
@@ -176,8 +171,8 @@ def images(pictures: Mapping[str, np.ndarray]) -> "Figure":
         >>> len(images({"one": np.zeros((4, 4)), "two": np.ones((4, 4))}).axes)
         2
     """
-    figure, panels = _canvas(len(pictures), (2.6 * len(pictures), 3.45))
-    with _styled():
+    figure, panels = canvas(len(pictures), (2.6 * len(pictures), 3.45))
+    with styled():
         for axes, (name, image) in zip(panels, pictures.items(), strict=True):
             axes.imshow(
                 image,
@@ -204,21 +199,6 @@ def photograph() -> np.ndarray:
     return colors @ np.array([0.299, 0.587, 0.114]) / 255
 
 
-def save(figure: "Figure", path: Path) -> None:
-    """Write a figure to a file, in the format that its name ends with, on white.
-
-    Example:
-        >>> import tempfile
-        >>> figure = images({"one": np.zeros((4, 4))})
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save(figure, Path(folder, "one.png"))
-        ...     [file.name for file in Path(folder).iterdir()]
-        ['one.png']
-    """
-    with _styled():
-        figure.savefig(path, dpi=200, facecolor="white")
-
-
 def inline_svg(figure: "Figure", prefix: str) -> str:
     """Write a figure as an `<svg>` element that takes its ink from the page around it.
 
@@ -235,32 +215,10 @@ def inline_svg(figure: "Figure", prefix: str) -> str:
         True
     """
     file = io.StringIO()
-    with _styled():
+    with styled():
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = text[text.index("<svg") :].strip()
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
     return text.replace(INK, "var(--ink)").replace(FAINT, "var(--faint)")
-
-
-def _canvas(panels: int, size: tuple[float, float]) -> "tuple[Figure, Sequence[Axes]]":
-    from matplotlib.figure import Figure
-
-    with _styled():
-        figure = Figure(size, layout="constrained")
-        return figure, figure.subplots(1, panels, squeeze=False)[0]
-
-
-def _legend_above(axes: "Axes") -> None:
-    handles, _ = axes.get_legend_handles_labels()
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(handles), 2),
-        borderaxespad=0.3, handlelength=1.6, columnspacing=1.6,
-    )  # fmt: skip
-
-
-def _styled() -> Any:
-    import matplotlib as mpl
-
-    return mpl.rc_context(_STYLE)
