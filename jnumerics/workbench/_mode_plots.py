@@ -1,0 +1,181 @@
+"""Figures of derivative modes: side by side, and where one overtakes the other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jnumerics import _table
+from jnumerics.derivatives import ModeComparison
+from jnumerics.workbench._style import INK, SERIES, canvas, legend_above, save, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from jnumerics.workbench.crossover import Crossover
+
+ROW = 0.42  # inches of height for each mode
+MOST_SHOWN = 64.0  # times faster: from here on the color stays the same
+
+
+def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Figure":
+    """Draw a comparison: times with quartiles beside the prediction, and memory.
+
+    Modes that come down to another's program share its row.
+
+    Args:
+        comparison: What `derivatives.compare_modes` returns.
+        file: Where to write the figure, if anywhere.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jnumerics.derivatives import compare_modes
+        >>> figure = mode_comparison(compare_modes(jnp.sin, jnp.ones(3), repeats=2))
+        >>> [axes.get_xlabel() for axes in figure.axes]
+        ['time', 'temporary memory']
+    """
+    rows = [m for m in comparison.modes if m.same_as is None]
+    others = {
+        m.mode: [o.mode for o in comparison.modes if o.same_as == m.mode] for m in rows
+    }
+    names = [", ".join([m.mode, *others[m.mode]]) for m in rows]
+    figure, (times, memory) = canvas(2, (7.6, 1.5 + ROW * len(rows)), widths=[2.2, 1])
+    with styled():
+        _draw_times(times, comparison, rows)
+        _draw_memory(memory, rows)
+        times.set_yticks(range(len(rows)), names)
+        memory.set_yticks([])
+        for axes in (times, memory):
+            axes.set_ylim(len(rows) - 0.5, -0.5)
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+        winner = "a tie" if comparison.tie else comparison.fastest or "none"
+        figure.suptitle(
+            f"{comparison.function}: fastest {winner}, predicted {comparison.predicted}",
+            x=0.01, ha="left", fontsize=11,
+        )  # fmt: skip
+    if file is not None:
+        save(figure, file)
+    return figure
+
+
+def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -> None:
+    ran = [(k, m) for k, m in enumerate(rows) if m.run_s is not None]
+    places, medians = [k for k, _ in ran], np.array([m.run_s.median for _, m in ran])
+    low, high = (np.array([getattr(m.run_s, q) for _, m in ran]) for q in ("q1", "q3"))
+    axes.set_xscale("log")
+    axes.axvline(
+        comparison.evaluation.median, color=INK, linewidth=1, linestyle=":",
+        label="one evaluation",
+    )  # fmt: skip
+    axes.errorbar(
+        medians, places, xerr=[medians - low, high - medians], fmt="o", capsize=3,
+        color=SERIES[0], label="measured, quartiles",
+    )  # fmt: skip
+    predicted = [(k, m.predicted_s) for k, m in ran if m.predicted_s]
+    if predicted:
+        axes.plot(
+            [s for _, s in predicted], [k for k, _ in predicted], "D", markersize=6,
+            markerfacecolor="none", color=SERIES[1], label="predicted",
+        )  # fmt: skip
+    for k in set(range(len(rows))) - set(places):
+        axes.text(
+            0.02, k, "no figures", transform=axes.get_yaxis_transform(), va="center"
+        )
+    axes.set_xlabel("time")
+    axes.xaxis.set_major_formatter(lambda t, _: _short(_table.seconds(t)))
+    axes.grid(visible=True, axis="x")
+    axes.minorticks_off()
+    legend_above(axes, columns=3)
+
+
+def _draw_memory(axes: "Axes", rows: Sequence[Any]) -> None:
+    sizes = [m.temp_bytes for m in rows]
+    largest = max([1, *(s for s in sizes if s is not None)])
+    axes.barh(range(len(rows)), [s or 0 for s in sizes], height=0.5, color=SERIES[2])
+    for k, size in enumerate(sizes):
+        text = "no figures" if size is None else _table.memory(size)
+        axes.text((size or 0) + 0.02 * largest, k, text, va="center")
+    axes.set(xlabel="temporary memory", xlim=(0, 1.35 * largest), xticks=[])
+    axes.spines["bottom"].set_visible(False)
+
+
+def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
+    """Draw which of forward and reverse mode wins, with the predicted border on it.
+
+    Args:
+        found: What `crossover.measure` returns.
+        file: Where to write the figure, if anywhere.
+
+    Returns:
+        The figure.
+    """
+    inputs, outputs = found.inputs, found.outputs
+    size = (2.6 + 0.62 * len(inputs), 1.5 + 0.52 * len(outputs))
+    figure, (axes,) = canvas(1, (max(size[0], 4.6), max(size[1], 3.2)))
+    grid = np.array([[found.cell(n, m).ratio for n in inputs] for m in outputs])
+    most = np.log2(MOST_SHOWN)
+    with styled():
+        image = axes.imshow(
+            np.log2(grid), origin="lower", cmap="RdBu", vmin=-most, vmax=most,
+            aspect="auto", alpha=0.85,
+        )  # fmt: skip
+        for (row, column), ratio in np.ndenumerate(grid):
+            cell = found.cell(inputs[column], outputs[row])
+            text = "tie" if cell.tie else _table.number(max(ratio, 1 / ratio), 2)
+            dark = abs(np.log2(ratio)) > 0.65 * most
+            color = "white" if dark and not cell.tie else INK
+            axes.text(
+                column, row, text, ha="center", va="center", color=color, fontsize=9
+            )
+        _draw_border(axes, found)
+        axes.set_xticks(range(len(inputs)), [str(n) for n in inputs])
+        axes.set_yticks(range(len(outputs)), [str(m) for m in outputs])
+        axes.set(xlabel="inputs", ylabel="outputs")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        _draw_scale(figure, axes, image)
+        legend_above(axes)
+    if file is not None:
+        save(figure, file)
+    return figure
+
+
+def _draw_border(axes: "Axes", found: "Crossover") -> None:
+    """Draw the edges between cells for which different modes are predicted."""
+    mode = np.array(
+        [[found.cell(n, m).predicted for n in found.inputs] for m in found.outputs]
+    )
+    xs: list[float] = []
+    ys: list[float] = []
+    for row, column in np.ndindex(mode.shape):
+        if column + 1 < mode.shape[1] and mode[row, column] != mode[row, column + 1]:
+            xs += [column + 0.5, column + 0.5, np.nan]
+            ys += [row - 0.5, row + 0.5, np.nan]
+        if row + 1 < mode.shape[0] and mode[row, column] != mode[row + 1, column]:
+            xs += [column - 0.5, column + 0.5, np.nan]
+            ys += [row + 0.5, row + 0.5, np.nan]
+    axes.plot(
+        xs, ys, color="#111111", linewidth=2.4, solid_capstyle="round",
+        label="predicted border: above it forward, below it reverse",
+    )  # fmt: skip
+
+
+def _draw_scale(figure: "Figure", axes: "Axes", image: Any) -> None:
+    ticks = [-6, -3, 0, 3, 6]
+    bar = figure.colorbar(image, ax=axes, ticks=ticks, extend="both")
+    bar.ax.set_yticklabels(["64", "8", "1", "8", "64"])
+    bar.set_label("times faster: forward (red), reverse (blue)")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
+
+
+def _short(text: str) -> str:
+    """Write `1.00 ms` as `1 ms`."""
+    figure, _, unit = text.partition(" ")
+    return f"{float(figure):g} {unit}"

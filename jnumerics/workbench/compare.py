@@ -1,0 +1,229 @@
+"""`jnumerics compare MODULE:FUNCTION`: the derivative modes of somebody's own function.
+
+What does not fit, such as a module, a shape or a mode, is one line. An exception inside
+the function is that person's to find, so it is shown with the frames of their own code.
+"""
+
+import argparse
+import contextlib
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jnumerics.derivatives import ModeComparison, compare_modes
+from jnumerics.workbench import devices, flags, plots
+from jnumerics.workbench.config import UsageError
+
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+MODES = ("forward", "reverse", "cut", "compressed")
+BATCH_MODES = (*MODES, "full")
+SEED = 0  # of the arguments' values
+ABOUT_SHAPES = re.compile(
+    r"shape|dimension|\brank|\baxis|\baxes|broadcast|\bsizes?\b|unpack|out of bounds"
+    r"|indices|positional argument|\bscalar",
+    re.IGNORECASE,
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jnumerics compare`."""
+    parser.add_argument(
+        "function", metavar="MODULE:FUNCTION",
+        help="MODULE is importable, from the current folder too, or a file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--shape", metavar="SHAPE", action="append", required=True,
+        help="of an argument, such as 784 or 32,784 or () for a number; once for each",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dtype", default="float32", help=f"of all arguments: {', '.join(DTYPES)}"
+    )
+    parser.add_argument(
+        "--batch", action="store_true", help="compare ways to per-sample blocks"
+    )
+    parser.add_argument(
+        "--modes", nargs="+", metavar="MODE", help=", ".join(BATCH_MODES)
+    )
+    parser.add_argument(
+        "--repeats", metavar="N", default="20", help="runs of each mode (20)"
+    )
+    parser.add_argument(
+        "--max-bytes", metavar="N", help="bound of each mode's temporary memory"
+    )
+    flags.add_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure the derivative modes of a function side by side."""
+    options = _options(arguments)
+    shapes = [shape(text) for text in arguments.shape]
+    flags.require_writable(arguments)
+    devices.select(arguments.platform)
+    is_double = arguments.dtype == "float64"
+    with jax.enable_x64(True) if is_double else contextlib.nullcontext():
+        try:
+            fun = load(arguments.function)
+            found = _compare(fun, shapes, arguments, options)
+        except UsageError:
+            raise
+        except Exception as error:
+            frames = own_frames(error)
+            if not frames or _is_about_shapes(error):
+                raise UsageError(_one_line(error, frames, arguments)) from None
+            print(_told(error, frames), file=sys.stderr)
+            return 1
+    print(found)
+    flags.write(arguments, found.to_json, lambda f: plots.mode_comparison(found, f))
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.dtype not in DTYPES:
+        msg = f"--dtype must be one of {', '.join(DTYPES)}, got {arguments.dtype!r}"
+        raise UsageError(msg)
+    allowed = BATCH_MODES if arguments.batch else MODES
+    modes = [m for text in arguments.modes or () for m in text.split(",") if m]
+    for mode in modes:
+        if mode not in allowed:
+            msg = f"--modes must be among {', '.join(allowed)}, got {mode!r}"
+            raise UsageError(msg)
+    return {
+        "batch": arguments.batch,
+        "modes": modes or None,
+        "repeats": flags.integer("--repeats", arguments.repeats, least=1),
+        "max_bytes": None
+        if arguments.max_bytes is None
+        else flags.integer("--max-bytes", arguments.max_bytes, least=1),
+    }
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """Read a shape: `784`, `32,784`, `32x784`, `(784,)`; `()` or nothing is a number's.
+
+    Raises:
+        UsageError: If it is something else.
+
+    Example:
+        >>> shape("784"), shape("32x784"), shape("()")
+        ((784,), (32, 784), ())
+    """
+    inner = re.sub(r"^\((.*)\)$|^\[(.*)\]$", r"\1\2", text.strip())
+    parts = re.split(r"\s*[,x]\s*", inner.strip().removesuffix(",")) if inner else []
+    if not all(part.isdecimal() for part in parts):
+        msg = f"--shape must be such as 784 or 32,784 or (), got {text!r}"
+        raise UsageError(msg)
+    return tuple(int(part) for part in parts)
+
+
+def load(name: str) -> Callable:
+    """Import `MODULE:FUNCTION`, where MODULE is importable or a file.
+
+    Raises:
+        UsageError: If the module or the function is missing.
+
+    Example:
+        >>> load("jax.numpy:sin").__name__
+        'sin'
+    """
+    place, colon, attribute = name.rpartition(":")
+    if not (colon and place and attribute):
+        msg = f"a function is written MODULE:FUNCTION, got {name!r}"
+        raise UsageError(msg)
+    found: Any = _module(place)
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            names = [k for k, v in vars(found).items() if callable(v) and k[0] != "_"]
+            there = f": it has {', '.join(names)}" if names else ""
+            msg = f"{place} has no function {attribute!r}{there}"
+            raise UsageError(msg)
+        found = getattr(found, part)
+    if not callable(found):
+        msg = f"{name} must be a function, got {type(found).__name__}"
+        raise UsageError(msg)
+    return found
+
+
+def _module(place: str) -> ModuleType:
+    file = Path(place)
+    if file.suffix == ".py" or len(file.parts) > 1:
+        return _from_file(file)
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as e:
+        if e.name is None or not f"{place}.".startswith(f"{e.name}."):
+            raise  # the module is there; what it imports is not
+        msg = f"no module {place!r} here, expected one that can be imported, or a file"
+        raise UsageError(msg) from None
+
+
+def _from_file(file: Path) -> ModuleType:
+    if not file.is_file():
+        msg = f"no file {str(file)!r}, expected a Python file, or a module's name"
+        raise UsageError(msg)
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
+    if spec is None or spec.loader is None:
+        msg = f"{file} must be a Python file"
+        raise UsageError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(file.stem, module)
+    sys.path.insert(0, str(file.resolve().parent))  # as when Python runs the file
+    spec.loader.exec_module(module)
+    return module
+
+
+def _compare(
+    fun: Callable,
+    shapes: Sequence[tuple[int, ...]],
+    arguments: argparse.Namespace,
+    options: dict[str, Any],
+) -> ModeComparison:
+    keys = jax.random.split(jax.random.key(SEED), len(shapes))
+    dtype = jnp.dtype(arguments.dtype)
+    args = [jax.random.normal(k, s, dtype) for k, s in zip(keys, shapes, strict=True)]
+    return compare_modes(fun, *args, **options)
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the frames outside of Python's library, of packages, and of jnumerics."""
+    paths = sysconfig.get_paths()
+    ours = f"{Path(__file__).parents[1]}{os.sep}"
+    others = (*(paths[k] for k in ("stdlib", "purelib", "platlib")), ours, "<frozen")
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f for f in frames if not f.filename.startswith(others)]
+
+
+def _is_about_shapes(error: Exception) -> bool:
+    kinds = (TypeError, ValueError, IndexError)
+    return isinstance(error, kinds) and bool(ABOUT_SHAPES.search(str(error)))
+
+
+def _one_line(
+    error: Exception, frames: Sequence[Any], arguments: argparse.Namespace
+) -> str:
+    text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    given = " ".join(f"--shape {text or '()'}" for text in arguments.shape)
+    return f"{arguments.function} with {given}: {text}{where}"
+
+
+def _told(error: Exception, frames: Sequence[Any]) -> str:
+    """Write an exception with frames of the person's own code only."""
+    lines = traceback.format_list(list(frames))
+    last = traceback.TracebackException.from_exception(error)
+    last.__notes__ = None  # JAX's words about the frames that it hid
+    return "".join(
+        ["Traceback, your code only:\n", *lines, *last.format_exception_only()]
+    ).rstrip()

@@ -1,0 +1,262 @@
+"""Where forward and reverse mode change places, over numbers of inputs and outputs.
+
+The functions are x -> V tanh(U x) with random matrices: no structure between input and
+output, and nowhere narrower than at the ends, so that only these two modes compete.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jnumerics import _table
+from jnumerics.derivatives import ModeComparison, compare_modes
+from jnumerics.workbench import devices, flags, plots
+from jnumerics.workbench.config import UsageError
+
+MODES = ("forward", "reverse")
+
+
+class Cell(NamedTuple):
+    """Both modes for one number of inputs and of outputs; times are medians.
+
+    Attributes:
+        inputs: Number of inputs.
+        outputs: Number of outputs.
+        forward_s: Seconds of forward mode.
+        reverse_s: Seconds of reverse mode.
+        predicted: The mode that the plan takes.
+        fastest: The faster one; None where the spread hides it.
+        tie: Whether it does.
+    """
+
+    inputs: int
+    outputs: int
+    forward_s: float
+    reverse_s: float
+    predicted: str
+    fastest: str | None
+    tie: bool
+
+    @property
+    def ratio(self) -> float:
+        """Time of forward mode over that of reverse mode."""
+        return self.forward_s / self.reverse_s
+
+    @property
+    def slowdown(self) -> float:
+        """Time of the predicted mode over that of the better one."""
+        times = {"forward": self.forward_s, "reverse": self.reverse_s}
+        return times[self.predicted] / min(times.values())
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """A map of cells.
+
+    Attributes:
+        device: The device's name.
+        versions: Of jax, jaxlib and numpy.
+        inputs: Numbers of inputs.
+        outputs: Numbers of outputs.
+        cells: One for each pair of them.
+    """
+
+    device: str
+    versions: dict[str, str]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    cells: tuple[Cell, ...]
+
+    def cell(self, inputs: int, outputs: int) -> Cell:
+        """Return the cell of a pair."""
+        return next(c for c in self.cells if (c.inputs, c.outputs) == (inputs, outputs))
+
+    @property
+    def decided(self) -> list[Cell]:
+        """The cells whose margin exceeds the spread."""
+        return [c for c in self.cells if c.fastest is not None]
+
+    @property
+    def right(self) -> list[Cell]:
+        """Those of them that were predicted."""
+        return [c for c in self.decided if c.fastest == c.predicted]
+
+    @property
+    def worst(self) -> Cell:
+        """The cell in which the predicted mode is the slowest beside the better one."""
+        return max(self.cells, key=lambda c: c.slowdown)
+
+    def __str__(self) -> str:
+        """Return a table, a row for each number of outputs, and what it shows."""
+        header = ["outputs \\ inputs", *map(str, self.inputs)]
+        rows = [
+            [str(m), *(_cell_text(self.cell(n, m)) for n in self.inputs)]
+            for m in reversed(self.outputs)
+        ]
+        decided, right, worst = len(self.decided), len(self.right), self.worst
+        share = f" ({100 * right / decided:.0f} %)" if decided else ""
+        return (
+            f"{_table.text(header, rows)}\n\n"
+            f"F: forward mode is faster, so many times; R: reverse mode; =: a tie;\n"
+            f"*: the other one was predicted. {self.device}.\n"
+            f"Predicted: {right} of {decided} cells whose margin exceeds the spread{share}.\n"
+            f"The predicted mode is at most {worst.slowdown:.2f} times slower than the "
+            f"better one, at {worst.inputs} inputs, {worst.outputs} outputs."
+        )
+
+    def to_json(self) -> str:
+        """Return all figures as JSON."""
+        return _table.to_json(
+            {
+                "device": self.device,
+                "versions": self.versions,
+                "inputs": self.inputs,
+                "outputs": self.outputs,
+                "cells": [c._asdict() | {"slowdown": c.slowdown} for c in self.cells],
+                "decided": len(self.decided),
+                "right": len(self.right),
+                "worst_slowdown": self.worst.slowdown,
+            }
+        )
+
+
+def _cell_text(cell: Cell) -> str:
+    if cell.tie:
+        return "="
+    times = _table.number(max(cell.ratio, 1 / cell.ratio), 2)
+    wrong = "" if cell.fastest == cell.predicted else "*"
+    return f"{'F' if cell.ratio < 1 else 'R'} {times}{wrong}"
+
+
+def measure(
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    *,
+    repeats: int = 20,
+    progress: Callable[[Cell], None] | None = None,
+) -> Crossover:
+    """Compare forward and reverse mode for each number of inputs and outputs.
+
+    Args:
+        inputs: Numbers of inputs.
+        outputs: Numbers of outputs.
+        repeats: Runs of each mode, as in `compare_modes`.
+        progress: Called with each cell once it is measured.
+
+    Returns:
+        The map.
+
+    Example:
+        >>> found = measure([1], [4], repeats=2)
+        >>> [(c.inputs, c.outputs, c.predicted) for c in found.cells]
+        [(1, 4, 'forward')]
+    """
+    cells = []
+    for n, m in itertools.product(inputs, outputs):
+        cell, found = _cell(n, m, repeats)
+        cells.append((cell, found))
+        if progress is not None:
+            progress(cell)
+    found = cells[0][1]
+    return Crossover(
+        found.device,
+        found.versions,
+        tuple(inputs),
+        tuple(outputs),
+        tuple(cell for cell, _ in cells),
+    )
+
+
+def _cell(n: int, m: int, repeats: int) -> tuple[Cell, ModeComparison]:
+    fun, x = unstructured(n, m), jax.random.normal(jax.random.key(0), (n,))
+    found = compare_modes(fun, x, modes=MODES, repeats=repeats, reference=None)
+    forward, reverse = (row.run_s for row in found.modes)
+    assert forward is not None
+    assert reverse is not None
+    times = forward.median, reverse.median
+    return Cell(n, m, *times, found.predicted, found.fastest, found.tie), found
+
+
+def unstructured(n: int, m: int) -> Callable[[jax.Array], jax.Array]:
+    """Return a function of n inputs and m outputs in which each depends on all.
+
+    Example:
+        >>> unstructured(3, 2)(jnp.ones(3)).shape
+        (2,)
+    """
+    hidden = max(n, m)
+    first, second = jax.random.split(jax.random.key(n + m))
+    U = jax.random.normal(first, (hidden, n)) / jnp.sqrt(n)
+    V = jax.random.normal(second, (m, hidden)) / jnp.sqrt(hidden)
+    return lambda x: V @ jnp.tanh(U @ x)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `jnumerics crossover`."""
+    for name in ("inputs", "outputs"):
+        parser.add_argument(
+            f"--{name}", metavar="LOW:HIGH", default="1:1024",
+            help=f"numbers of {name}: from LOW up to HIGH (1:1024)",
+        )  # fmt: skip
+    parser.add_argument(
+        "--factor", metavar="K", default="4", help="between one number and the next (4)"
+    )
+    parser.add_argument(
+        "--repeats", metavar="N", default="20", help="runs of each mode (20)"
+    )
+    flags.add_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Map which of forward and reverse mode wins, and which is predicted."""
+    factor = flags.integer("--factor", arguments.factor, least=2)
+    inputs = numbers("--inputs", arguments.inputs, factor)
+    outputs = numbers("--outputs", arguments.outputs, factor)
+    repeats = flags.integer("--repeats", arguments.repeats, least=1)
+    flags.require_writable(arguments)
+    devices.select(arguments.platform)
+    done = 0
+
+    def progress(cell: Cell) -> None:
+        nonlocal done
+        done += 1
+        print(
+            f"{done} of {len(inputs) * len(outputs)}: {cell.inputs} inputs, "
+            f"{cell.outputs} outputs: {cell.fastest or 'a tie'}",
+            file=sys.stderr,
+        )
+
+    found = measure(inputs, outputs, repeats=repeats, progress=progress)
+    print(found)
+    flags.write(arguments, found.to_json, lambda file: plots.crossover(found, file))
+    return 0
+
+
+def numbers(flag: str, text: str, factor: int) -> list[int]:
+    """Read `LOW:HIGH`, or one number, as numbers that grow by a factor.
+
+    Raises:
+        UsageError: If it is something else.
+
+    Example:
+        >>> numbers("--inputs", "1:100", 4)
+        [1, 4, 16, 64]
+    """
+    low, _, high = text.partition(":")
+    try:
+        first, last = int(low), int(high or low)
+    except ValueError:
+        first = last = 0
+    if not 1 <= first <= last:
+        msg = f"{flag} must be LOW:HIGH with 1 <= LOW <= HIGH, got {text!r}"
+        raise UsageError(msg)
+    found = [first]
+    while found[-1] * factor <= last:
+        found.append(found[-1] * factor)
+    return found
