@@ -105,6 +105,13 @@ def number(x: int | float, digits: int = 3) -> str:
     return f"{x:.{digits}g}"
 
 
+def times(ratio: int | float, digits: int = 2) -> str:
+    """Format how many times: `1.5`, `33`, `1,090`."""
+    if ratio >= 10**digits - 0.5:
+        return f"{ratio:,.0f}"
+    return number(ratio, digits)
+
+
 def seconds(t: int | float) -> str:
     """Format a time with its unit: `1.23 ms`."""
     unit, scale = _unit(t)
@@ -130,6 +137,11 @@ def seconds_range(low: int | float, high: int | float) -> str:
 def count(n: int | float) -> str:
     """Format a number of things: `950`, `1.20 k`, `3.40 M`."""
     return _scaled(n, 1000, ("", "k", "M", "G", "T", "P"))
+
+
+def plural(n: int, one: str, many: str) -> str:
+    """Count things by name: `1 pass`, `2 passes`."""
+    return f"{n} {one if n == 1 else many}"
 
 
 def memory(n: int | float) -> str:

@@ -50,6 +50,22 @@ def test_memory_chooses_its_unit(value, expected):
     assert _table.memory(value) == expected
 
 
+@pytest.mark.parametrize(
+    ("ratio", "digits", "expected"),
+    [(1.04, 2, "1"), (1.04, 3, "1.04"), (33.3, 2, "33"), (99.7, 2, "100"),
+     (130.2, 2, "130"), (1090.4, 3, "1,090")],
+)  # fmt: skip
+def test_times_have_no_exponent(ratio, digits, expected):
+    assert _table.times(ratio, digits) == expected
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [(0, "0 passes"), (1, "1 pass"), (2, "2 passes")]
+)
+def test_plural_agrees_with_its_number(n, expected):
+    assert _table.plural(n, "pass", "passes") == expected
+
+
 def test_text_keeps_a_number_with_its_unit():
     cells = ["a", "1.50 ms", "2.50 ms or 3.50 ms " * 9]
     lines = _table.text(["name", "time", "note"], [cells], width=40).splitlines()

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from jnumerics import _table
 from jnumerics.derivatives import _cost, _ways
 from jnumerics.derivatives._coloring import compress, transposed
 from jnumerics.derivatives._cost import Cost
@@ -249,4 +250,5 @@ def _compress(
     if way is None:
         return None, "no inputs or outputs share a pass"
     shared = "outputs" if way.is_transposed else "inputs"
-    return way, f"{way.compression.n_colors} colors of {shared}"
+    colors = _table.plural(way.compression.n_colors, "color", "colors")
+    return way, f"{colors} of {shared}"

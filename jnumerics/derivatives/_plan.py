@@ -5,6 +5,7 @@ reverse mode, whose rows are contiguous; a cut or a compression is taken only wh
 predicted well below the better end. The choice needs shapes alone.
 """
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,7 +26,7 @@ from jnumerics.derivatives._candidates import (
     read_by,
 )
 from jnumerics.derivatives._cost import Cost
-from jnumerics.derivatives._passes import Env
+from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._samples import SampleAxes, require_independent, sample_axes
 from jnumerics.derivatives._target import ArgNums, Target, require_square
 from jnumerics.derivatives._ways import Problem, Reverse, Way
@@ -80,12 +81,14 @@ class Plan:
 
     def __str__(self) -> str:
         """Return the candidates as a table, and the reason for the choice."""
-        each = f" for each of {self.samples} samples" if self.target == "batch" else ""
-        title = (
-            f"{self.target}: {self.n_outputs} outputs by {self.n_inputs} inputs{each}"
-        )
+        samples = _table.plural(self.samples, "sample", "samples")
+        each = f" for each of {samples}" if self.target == "batch" else ""
+        outputs = _table.plural(self.n_outputs, "output", "outputs")
+        inputs = _table.plural(self.n_inputs, "input", "inputs")
+        title = f"{self.target}: {outputs} by {inputs}{each}"
         table = _table.text(*self._table())
-        return f"{title}\n\n{table}\n\n{self.mode}: {self.reason}"
+        reason = textwrap.fill(f"{self.mode}: {self.reason}", 100)
+        return f"{title}\n\n{table}\n\n{reason}"
 
     def _repr_html_(self) -> str:
         return _table.html(*self._table()) + f"<p>{self.mode}: {self.reason}</p>"
@@ -168,15 +171,14 @@ def build(
     """
     problem = make_problem(target, axes, kind)
     if _ways.size(problem) == 0:
-        return _empty(problem, kind)
-    sizes = problem.sizes
+        end = Candidate("reverse", Reverse(0), Cost())
+        reason = "nothing depends on the inputs"
+        return Plan(kind, *_counts(target, axes), (end,), "reverse", reason)
     candidates = find_candidates(target, problem, kind, mode, axes, is_proven)
     chosen, reason = _choose(candidates, mode)
     found = Plan(
-        target=kind,
-        samples=sizes.samples,
-        n_outputs=sizes.shape[1],
-        n_inputs=sizes.shape[2],
+        kind,
+        *_counts(target, axes),
         candidates=tuple(candidates),
         mode=chosen.mode,
         reason=reason,
@@ -186,12 +188,20 @@ def build(
     return replace(found, chunk=_chunk(target, problem, found, max_bytes))
 
 
-def _empty(problem: Problem, kind: str) -> Plan:
-    """Plan for a function whose derivative has no entries, or only zeros."""
-    samples, m, n = problem.sizes.shape
-    end = Candidate("reverse", Reverse(0), Cost())
-    reason = "nothing depends on the inputs"
-    return Plan(kind, samples, m, n, (end,), "reverse", reason)
+def _counts(target: Target, axes: SampleAxes | None) -> tuple[int, int, int]:
+    """Count samples, and the components of one sample of the result and the inputs."""
+    samples = 1 if axes is None else axes.samples
+    out_axes = [None] * target.n_outputs if axes is None else axes.outputs
+    in_axes = [None] * len(target.in_avals) if axes is None else axes.inputs
+    ends = (target.out_avals, out_axes), (target.in_avals, in_axes)
+    m, n = (
+        sum(
+            Layout(tuple(a.shape), a.dtype, axis).count
+            for a, axis in zip(avals, of, strict=True)
+        )
+        for avals, of in ends
+    )
+    return samples, m, n
 
 
 def run(found: Plan, problem: Problem, env: Env) -> list[Any]:
@@ -236,11 +246,11 @@ def _choose(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, str]
     other = forward if end is reverse else reverse
     if other.way is None:
         return end, f"{other.mode} is not served: {other.note}"
+    passes = _table.plural(end.passes or 0, "pass", "passes")
     ratio = other.cost.seconds / max(end.cost.seconds, TICK)
-    return (
-        end,
-        f"{end.passes} passes, predicted {ratio:.1f} times faster than {other.mode}",
-    )
+    if ratio < 1.05:
+        return end, f"{passes}, predicted as fast as {other.mode}"
+    return end, f"{passes}, predicted {ratio:.1f} times faster than {other.mode}"
 
 
 def _chunk(target: Target, problem: Problem, found: Plan, max_bytes: int) -> int | None:

@@ -73,6 +73,8 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     p = eqn.params
     n_cond, n_consts = p["cond_nconsts"], p["body_nconsts"]
     consts, carry = boxes[n_cond : n_cond + n_consts], boxes[n_cond + n_consts :]
+    if all(box is None for box in (*consts, *carry)):
+        return None  # only its condition reads a tangent
     body, carry = _loop_body(context, p["body_jaxpr"], consts, carry, [])
     known = _known_indices(context, eqn.invars[n_cond : n_cond + n_consts])
     known += [None] * len(carry)
