@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from jnumerics.derivatives._timing import Timing, interleave, verdict
+from jnumerics.derivatives._timing import Timing, interleave, level_with_best, verdict
 
 RNG = np.random.default_rng(0)
 
@@ -53,12 +53,19 @@ def test_rare_delays_hide_no_winner():
     assert verdict(times).fastest == "a"
 
 
-def test_noise_alone_names_a_winner_at_most_once_in_a_hundred():
+@pytest.mark.parametrize("runs", [3, 5, 8, 20])
+def test_noise_alone_names_a_winner_at_most_once_in_a_hundred(runs):
     named = [
-        verdict({k: Timing.of([*RNG.lognormal(size=20)]) for k in "ab"}).fastest
+        verdict({k: Timing.of([*RNG.lognormal(size=runs)]) for k in "ab"}).fastest
         for _ in range(500)
     ]
     assert sum(name is not None for name in named) <= 5
+
+
+def test_modes_level_with_the_best_are_in_the_order_of_their_medians():
+    times = {"a": timing(50.0), "b": timing(1.01, 0.2), "c": timing(1.0, 0.2)}
+    assert level_with_best(times) == ["c", "b"]
+    assert level_with_best({"b": Timing.of([2.0]), "a": Timing.of([1.0])}) == ["a", "b"]
 
 
 def test_margin_of_one_half_is_seen_through_noise_of_a_tenth():

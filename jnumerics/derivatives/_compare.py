@@ -46,8 +46,8 @@ def compare_modes(
     others in random order, each result waited for. A run of a short program is the
     shortest of five calls, because other work on the machine only ever adds. The fastest
     is named only where its margin to every other mode, the difference of medians, exceeds
-    the spread, half of both interquartile ranges. Cost: compiling each mode, and `repeats`
-    runs of it.
+    the spread, half of both interquartile ranges (larger in proportion where there are
+    fewer than 20 runs). Cost: compiling each mode, and `repeats` runs of it.
 
     Args:
         fun: A traceable function of arrays or pytrees.

@@ -2,12 +2,12 @@
 
 import html
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jnumerics import _table
-from jnumerics.derivatives._timing import Timing
+from jnumerics.derivatives._timing import Timing, level_with_best
 
 WIDTH = 100  # columns of text
 HEADER = ("mode", "passes", "flops", "bytes", "memory", "compile", "plan", "median", "quartiles", "evals", "diff")  # fmt: skip
@@ -126,9 +126,7 @@ class ModeComparison:
         remarks = [f"Fastest: {self._measured()}. Predicted: {self.predicted}."]
         for original in dict.fromkeys(m.same_as for m in self.modes if m.same_as):
             same = [m.mode for m in self.modes if m.same_as == original]
-            remarks.append(
-                f"The program of {' and '.join(same)} is that of {original}."
-            )
+            remarks.append(f"The program of {_listed(same)} is that of {original}.")
         remarks += [
             f"{m.mode} has no figures: {m.error}"
             for m in self.modes
@@ -143,19 +141,25 @@ class ModeComparison:
         return remarks
 
     def _measured(self) -> str:
-        ran = sorted(
-            (m.run_s.median, m.mode)
+        ran = {
+            m.mode: m.run_s
             for m in self.modes
             if m.run_s is not None and m.same_as is None
-        )
+        }
         if self.tie:
-            return f"a tie, the margin of {ran[0][1]} is within the spread"
+            return f"a tie of {_listed(level_with_best(ran))}, {self._why_a_tie()}"
         if self.fastest is None:
             return "none, no mode ran"
         if len(ran) == 1:
             return f"{self.fastest}, as nothing else ran"
-        margin = ran[1][0] / ran[0][0]
-        return f"{self.fastest}, {_table.number(margin)} times faster than {ran[1][1]}"
+        second = sorted(ran, key=lambda mode: ran[mode].median)[1]
+        margin = ran[second].median / ran[self.fastest].median
+        return f"{self.fastest}, {_table.times(margin, 3)} times faster than {second}"
+
+    def _why_a_tie(self) -> str:
+        if len(self.evaluation.runs) == 1:
+            return "as a single run has no spread"
+        return "as the margin is within the spread"
 
     def _counter(self) -> str:
         return f"the {self.counted_by}".replace("the jnumerics", "jnumerics")
@@ -174,7 +178,7 @@ def _row(m: ModeResult) -> list[str]:
         _or_dash(m.predicted_s, _table.seconds),
         _table.seconds(m.run_s.median),
         _quartiles(m.run_s),
-        _or_dash(m.times_evaluation, _table.number),
+        _or_dash(m.times_evaluation, lambda x: _table.times(x, 3)),
         _or_dash(m.max_relative_difference, lambda x: f"{x:.1e}"),
     ]
 
@@ -182,6 +186,11 @@ def _row(m: ModeResult) -> list[str]:
 def _quartiles(t: Timing) -> str:
     """Write both quartiles in the median's unit."""
     return "-".join(_table.seconds_in_unit_of(q, t.median) for q in (t.q1, t.q3))
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _or_dash(value: Any, write: Callable[[Any], str]) -> str:

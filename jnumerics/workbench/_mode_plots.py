@@ -8,7 +8,7 @@ import numpy as np
 
 from jnumerics import _table
 from jnumerics.derivatives import ModeComparison
-from jnumerics.workbench._style import INK, SERIES, canvas, legend_above, save, styled
+from jnumerics.workbench._style import INK, SERIES, canvas, save, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jnumerics.workbench.crossover import Crossover
 
 ROW = 0.42  # inches of height for each mode
+LEAST_SPAN = 8.0  # of an axis of times: its end over its start
+BORDER = "#111111"  # on colors, whatever the page
 MOST_SHOWN = 64.0  # times faster: from here on the color stays the same
 
 
@@ -44,7 +46,7 @@ def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Fi
         m.mode: [o.mode for o in comparison.modes if o.same_as == m.mode] for m in rows
     }
     names = [", ".join([m.mode, *others[m.mode]]) for m in rows]
-    figure, (times, memory) = canvas(2, (7.6, 1.5 + ROW * len(rows)), widths=[2.2, 1])
+    figure, (times, memory) = canvas(2, (7.6, 1.6 + ROW * len(rows)), widths=[2.6, 1])
     with styled():
         _draw_times(times, comparison, rows)
         _draw_memory(memory, rows)
@@ -54,10 +56,18 @@ def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Fi
             axes.set_ylim(len(rows) - 0.5, -0.5)
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
+        for label, m in zip(times.get_yticklabels(), rows, strict=True):
+            label.set(weight="bold" if m.mode == comparison.fastest else "normal")
+        figure.align_xlabels()
         winner = "a tie" if comparison.tie else comparison.fastest or "none"
         figure.suptitle(
             f"{comparison.function}: fastest {winner}, predicted {comparison.predicted}",
-            x=0.01, ha="left", fontsize=11,
+            x=0.012, ha="left", fontsize=11,
+        )  # fmt: skip
+        handles, labels = times.get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside lower left", ncols=3, handlelength=1.6,
+            borderaxespad=0.2,
         )  # fmt: skip
     if file is not None:
         save(figure, file)
@@ -69,10 +79,6 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
     places, medians = [k for k, _ in ran], np.array([m.run_s.median for _, m in ran])
     low, high = (np.array([getattr(m.run_s, q) for _, m in ran]) for q in ("q1", "q3"))
     axes.set_xscale("log")
-    axes.axvline(
-        comparison.evaluation.median, color=INK, linewidth=1, linestyle=":",
-        label="one evaluation",
-    )  # fmt: skip
     axes.errorbar(
         medians, places, xerr=[medians - low, high - medians], fmt="o", capsize=3,
         color=SERIES[0], label="measured, quartiles",
@@ -83,15 +89,31 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
             [s for _, s in predicted], [k for k, _ in predicted], "D", markersize=6,
             markerfacecolor="none", color=SERIES[1], label="predicted",
         )  # fmt: skip
+    axes.axvline(
+        comparison.evaluation.median, color=INK, linewidth=1, linestyle=":",
+        label="one evaluation",
+    )  # fmt: skip
     for k in set(range(len(rows))) - set(places):
         axes.text(
-            0.02, k, "no figures", transform=axes.get_yaxis_transform(), va="center"
-        )
+            0.98, k, "no figures", transform=axes.get_yaxis_transform(), ha="right",
+            va="center",
+        )  # fmt: skip
     axes.set_xlabel("time")
-    axes.xaxis.set_major_formatter(lambda t, _: _short(_table.seconds(t)))
+    _tick_times(axes)
     axes.grid(visible=True, axis="x")
     axes.minorticks_off()
-    legend_above(axes, columns=3)
+
+
+def _tick_times(axes: "Axes") -> None:
+    """Write at least two times below a logarithmic axis, however short it is."""
+    from matplotlib.ticker import LogLocator
+
+    low, high = axes.get_xlim()
+    wider = max(1.0, np.sqrt(LEAST_SPAN * low / high))
+    axes.set_xlim(low / wider, high * wider)
+    subs = (1.0,) if high / low > 100 else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axes.xaxis.set_major_formatter(lambda t, _: _short(_table.seconds(t)))
 
 
 def _draw_memory(axes: "Axes", rows: Sequence[Any]) -> None:
@@ -101,7 +123,7 @@ def _draw_memory(axes: "Axes", rows: Sequence[Any]) -> None:
     for k, size in enumerate(sizes):
         text = "no figures" if size is None else _table.memory(size)
         axes.text((size or 0) + 0.02 * largest, k, text, va="center")
-    axes.set(xlabel="temporary memory", xlim=(0, 1.35 * largest), xticks=[])
+    axes.set(xlabel="temporary memory", xlim=(0, 1.6 * largest), xticks=[])
     axes.spines["bottom"].set_visible(False)
 
 
@@ -127,20 +149,25 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
         )  # fmt: skip
         for (row, column), ratio in np.ndenumerate(grid):
             cell = found.cell(inputs[column], outputs[row])
-            text = "tie" if cell.tie else _table.number(max(ratio, 1 / ratio), 2)
+            text = "tie" if cell.tie else cell.margin
             dark = abs(np.log2(ratio)) > 0.65 * most
             color = "white" if dark and not cell.tie else INK
             axes.text(
                 column, row, text, ha="center", va="center", color=color, fontsize=9
             )
         _draw_border(axes, found)
+        _ring_wrong(axes, found)
         axes.set_xticks(range(len(inputs)), [str(n) for n in inputs])
         axes.set_yticks(range(len(outputs)), [str(m) for m in outputs])
         axes.set(xlabel="inputs", ylabel="outputs")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         _draw_scale(figure, axes, image)
-        legend_above(axes)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside upper left", ncols=2, handlelength=1.6,
+            markerscale=0.4, borderaxespad=0.2,
+        )  # fmt: skip
     if file is not None:
         save(figure, file)
     return figure
@@ -160,17 +187,29 @@ def _draw_border(axes: "Axes", found: "Crossover") -> None:
         if row + 1 < mode.shape[0] and mode[row, column] != mode[row + 1, column]:
             xs += [column - 0.5, column + 0.5, np.nan]
             ys += [row + 0.5, row + 0.5, np.nan]
+    label = "predicted: forward above, reverse below"
     axes.plot(
-        xs, ys, color="#111111", linewidth=2.4, solid_capstyle="round",
-        label="predicted border: above it forward, below it reverse",
+        xs, ys, color=BORDER, linewidth=2.4, solid_capstyle="round",
+        label=label if xs else f"predicted: {mode[0, 0]} everywhere",
     )  # fmt: skip
+
+
+def _ring_wrong(axes: "Axes", found: "Crossover") -> None:
+    """Put a ring around the cells whose faster mode was not predicted."""
+    wrong = [cell for cell in found.decided if cell.fastest != cell.predicted]
+    if wrong:
+        axes.scatter(
+            [found.inputs.index(cell.inputs) for cell in wrong],
+            [found.outputs.index(cell.outputs) for cell in wrong],
+            s=500, facecolor="none", edgecolor=BORDER, label="the other one is faster",
+        )  # fmt: skip
 
 
 def _draw_scale(figure: "Figure", axes: "Axes", image: Any) -> None:
     ticks = [-6, -3, 0, 3, 6]
     bar = figure.colorbar(image, ax=axes, ticks=ticks, extend="both")
     bar.ax.set_yticklabels(["64", "8", "1", "8", "64"])
-    bar.set_label("times faster: forward (red), reverse (blue)")
+    bar.set_label("forward  ←  times faster  →  reverse")
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
 

@@ -49,6 +49,12 @@ class Cell(NamedTuple):
         return self.forward_s / self.reverse_s
 
     @property
+    def margin(self) -> str:
+        """How many times faster the better mode is, in writing."""
+        times = max(self.ratio, 1 / self.ratio)
+        return _table.times(times, 3 if times < 1.1 else 2)
+
+    @property
     def slowdown(self) -> float:
         """Time of the predicted mode over that of the better one."""
         times = {"forward": self.forward_s, "reverse": self.reverse_s}
@@ -129,9 +135,8 @@ class Crossover:
 def _cell_text(cell: Cell) -> str:
     if cell.tie:
         return "="
-    times = _table.number(max(cell.ratio, 1 / cell.ratio), 2)
     wrong = "" if cell.fastest == cell.predicted else "*"
-    return f"{'F' if cell.ratio < 1 else 'R'} {times}{wrong}"
+    return f"{'F' if cell.ratio < 1 else 'R'} {cell.margin}{wrong}"
 
 
 def measure(

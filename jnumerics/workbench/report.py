@@ -36,7 +36,7 @@ def row(performance: Performance) -> tuple[str, ...]:
         lesson.numbers(answer.obtained, 6, most=2),
         _error(answer),
         _table.seconds(answer.race.run_s),
-        _table.number(answer.times_faster, 2 if answer.times_faster < 100 else 3),
+        _table.times(answer.times_faster),
     )
 
 
@@ -168,6 +168,6 @@ def _ratio(answer: Answer) -> str:
     times, word = answer.times_faster, "faster"
     if times < 1:
         times, word = 1 / times, "slower"
-    ratio = _table.number(times, 2) if times < 100 else f"{times:,.0f}"
+    ratio = _table.times(times)
     original = _table.seconds(answer.race.original_s)
     return f"{ratio} times {word} than {answer.rival} ({original})"
