@@ -64,6 +64,52 @@ def test_fit_keeps_the_digits_that_the_vandermonde_matrix_loses(dtype, x64):
     assert largest_error(solved, exact) > 1e5 * np.finfo(dtype).eps
 
 
+@pytest.mark.parametrize(
+    ("dtype", "attained", "lost"),
+    [(np.float64, 6.7e-16, 3.9e-9), (np.float32, 1.7e-6, 0.65)],
+)
+def test_errors_of_the_matrix_polynomial_are_those_of_the_seed(
+    dtype, attained, lost, x64
+):
+    nodes, values = NODES.astype(dtype), draw(12, 100).astype(dtype)
+    exact = reference.exact_coefficients(
+        nodes.astype(float), values.astype(float)
+    ).astype(float)
+    vandermonde = np.vander(nodes, increasing=True).astype(dtype)
+    solved = np.linalg.solve(vandermonde, values)
+    assert largest_error(polynomial.fit(nodes, values), exact) < 2 * attained
+    assert largest_error(solved, exact) > lost / 10
+
+
+def test_multiplying_by_an_accurate_inverse_loses_digits_that_fit_keeps(x64):
+    values = np.exp(3 * NODES)
+    exact = reference.exact_coefficients(NODES, values).astype(float)
+    inverse = reference.exact_coefficients(NODES, np.eye(12)).astype(float)
+    attained = largest_error(polynomial.fit(NODES, values), exact)
+    assert largest_error(inverse @ values, exact) > 10 * attained
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [1 / (np.arange(16.0)[::-1] + 3), np.linspace(0.1, 1.2, 16), np.arange(16.0)],
+    ids=["reciprocals", "equispaced", "integers"],
+)
+def test_increasing_order_is_more_accurate_than_that_of_leja(nodes, x64):
+    values, order = np.vander(nodes, increasing=True) @ draw(16, 20), leja_order(nodes)
+    exact = reference.exact_coefficients(nodes, values).astype(float)
+    in_leja_order = reference.bjorck_pereyra(nodes[order], values[order])
+    obtained = polynomial.fit(nodes, values)
+    assert largest_error(in_leja_order, exact) > 10 * largest_error(obtained, exact)
+
+
+def leja_order(nodes):
+    order = [int(np.argmax(np.abs(nodes)))]
+    while len(order) < len(nodes):
+        distances = np.abs(nodes[:, None] - nodes[order])
+        order.append(int(np.argmax(np.prod(distances, 1))))
+    return order
+
+
 def test_condition_number_of_the_matrix_polynomial_is_that_of_the_seed():
     assert np.linalg.cond(np.vander(NODES)) == pytest.approx(2.6e9, rel=0.02)
 
@@ -154,7 +200,9 @@ def test_empty_values_give_empty_answers(shape):
 def test_equal_nodes_under_a_trace_give_no_plausible_number():
     nodes, values = jnp.array([0.5, 1.0, 0.5, 2.0]), jnp.array([1.0, 2.0, 3.0, 4.0])
     assert not jnp.all(jnp.isfinite(jax.jit(polynomial.fit)(nodes, values)))
-    assert jnp.isnan(jax.jit(polynomial.interpolate)(nodes, values, 0.7))
+    interpolate = jax.jit(polynomial.interpolate)
+    for y in (0.7, 0.5, 1.0):  # elsewhere, at the equal nodes, at another one
+        assert jnp.isnan(interpolate(nodes, values, y))
 
 
 def test_program_of_a_fit_does_not_grow_with_the_nodes():

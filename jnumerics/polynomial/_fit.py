@@ -29,7 +29,7 @@ def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "n ..."]:
     computed in float32 and rounded once.
 
     Args:
-        nodes: $n \ge 1$ distinct points $x_i$, shape `(n,)`, real or complex.
+        nodes: $n \ge 1$ distinct finite points $x_i$, shape `(n,)`, real or complex.
         values: $V_i$, real or complex, shape `(n, *shape)` with any trailing shape.
 
     Returns:

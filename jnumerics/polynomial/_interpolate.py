@@ -31,8 +31,8 @@ def interpolate(
     bfloat16 and float16 are computed in float32 and rounded once.
 
     Args:
-        nodes: $n \ge 1$ distinct points $x_j$, shape `(n,)`, real or complex. How well
-            the polynomial is determined by its values is a matter of the nodes: 1000
+        nodes: $n \ge 1$ distinct finite points $x_j$, shape `(n,)`, real or complex. How
+            well the polynomial is determined by its values is a matter of the nodes: 1000
             Chebyshev points are harmless, 100 equispaced ones are hopeless.
         values: $V_j$, real or complex, finite, shape `(n, *shape)`.
         y: Points, real or complex, a scalar or of any shape. Infinite ones give NaN.
@@ -97,7 +97,9 @@ def _lagrange_basis(x: Array, y: Array) -> Array:
         lambda: jnp.where(cancels, first_form(), terms / total),
         lambda: terms / total,
     )
-    return jnp.where(is_node, at_node.astype(x.dtype), basis)
+    basis = jnp.where(is_node, at_node.astype(x.dtype), basis)
+    is_repeated = jnp.any(x[1:] == x[:-1])  # else a point at a node would not tell
+    return jnp.where(is_repeated, jnp.nan, basis)
 
 
 @_lagrange_basis.defjvp
