@@ -12,7 +12,7 @@ shapes := --jaxtyping-packages=jnumerics,beartype.beartype
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:
 
-demo: $(call has,workbench)
+demo: $(call has,demo)
 	$(bin)/python -m jnumerics demo
 
 test: $(call has,test)

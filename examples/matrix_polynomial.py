@@ -2,7 +2,7 @@
 
 `np.linalg.solve` refuses values of shape (12, 60, 60); flattened, it works, but the
 Vandermonde matrix has condition number 2.6e9 and takes nine digits. The recurrences
-of Bjorck and Pereyra lose hardly one. Expected are the exact coefficients, computed in
+of Björck and Pereyra lose hardly one. Expected are the exact coefficients, computed in
 rational numbers from the same rounded values.
 """
 

@@ -1,9 +1,9 @@
 """The derivative of softmax is a matrix for each sample, and training needs J'g.
 
 Summing J over its rows gives zero, because every row of J sums to zero: a network
-trained with it never learns. A published answer contracts with "mnr,mrr->mr", which
-keeps only the diagonal of J. Both are shown beside the right product, p * (g - <p, g>),
-in training a classifier of handwritten digits.
+trained with it never learns. A published answer contracts with `mnr,mrr->mr`, which
+keeps only the diagonal of J. Both are shown beside the right product,
+`p * (g - <p, g>)`, in training a classifier of handwritten digits.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import optax
 from jnumerics import descent, softmax
 from jnumerics.workbench import cli, originals, plots
 from jnumerics.workbench.config import Count, Settings
-from jnumerics.workbench.lesson import Lesson, Picture, ask
+from jnumerics.workbench.lesson import Lesson, Picture, ask, numbers
 
 SCORES = np.array(
     [
@@ -57,13 +57,18 @@ def main(config: Config) -> Lesson:
         return originals.softmax_vjp(scores, g)
 
     answers = [ask(f"J'g for {len(scores):,} samples", product, product_by_jacobians)]
-    wrong = (rows_of_jacobian_summed, einsum_mnr_mrr)
+    ways = {
+        "J summed over its rows": rows_of_jacobian_summed,
+        "`einsum('mnr,mrr->mr')`": einsum_mnr_mrr,
+    }
     notes = [
-        f"wrong, {way.__name__}: {way(SCORES, g[:3])[0].round(8)}" for way in wrong
+        f"wrong for the first sample, {name}: {numbers(way(SCORES, g[:3])[0], 8)}"
+        for name, way in ways.items()
     ]
-    lesson = Lesson(answers, notes)
-    data = digits()
-    return learn_digits(config, lesson, *data) if data else lesson
+    if data := digits():
+        return learn_digits(config, Lesson(answers, notes), *data)
+    notes.append("no digits without scikit-learn: pip install scikit-learn")
+    return Lesson(answers, notes)
 
 
 def learn_digits(config: Config, lesson: Lesson, X, Y) -> Lesson:

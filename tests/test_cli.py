@@ -64,7 +64,7 @@ def test_demo_prints_one_row_for_each_and_writes_the_report(run, monkeypatch, tm
     names = [line.split()[0] for line in out.splitlines()[2:8]]
     assert names == list(demo.SYSTEMS)
     assert err.splitlines()[-1] == "6 of 6: softmax"
-    assert "All 6 are right." in (tmp_path / "new" / "report.html").read_text()
+    assert "All answers are right." in (tmp_path / "new" / "report.html").read_text()
 
 
 def test_demo_with_a_wrong_answer_says_so_and_returns_1(run, monkeypatch, tmp_path):

@@ -18,7 +18,10 @@ def answer(obtained, expected=(1.0, 2.0), *, ours=0.5, original=1.0, rival="NumP
 
 def performance(*answers, failure="", name="system"):
     return Performance(
-        name, "A title.\n\nA & B, `f(x)`.", Lesson(answers, ["a note"]), failure=failure
+        name,
+        "A title.\n\nA & B, `f(x)`.",
+        Lesson(answers, ["a `note`"]),
+        failure=failure,
     )
 
 
@@ -101,7 +104,7 @@ def test_text_tells_call_expected_obtained_and_times():
         "    time      500 ms, 2 times faster than NumPy (1.00 s); first call, "
         "compilation included, 3.00 s",
         "",
-        "  a note",
+        "  a `note`",
     ]
 
 
@@ -109,6 +112,12 @@ def test_text_of_a_slower_way_says_so():
     slow = answer([1.0, 2.0], ours=4.0)
     text = report.text(performance(slow), "cpu")
     assert "4.00 s, 4 times slower than NumPy (1.00 s)" in text
+
+
+@pytest.mark.parametrize("ours", [0.97, 1.0, 1.03])
+def test_text_of_ways_of_one_speed_names_no_winner(ours):
+    text = report.text(performance(answer([1.0, 2.0], ours=ours)), "cpu")
+    assert ", as fast as NumPy (1.00 s);" in text
 
 
 def test_page_is_complete_in_itself_and_escaped():
@@ -128,6 +137,7 @@ def test_page_is_complete_in_itself_and_escaped():
     for text in (
         "two &lt;numbers&gt;",
         "A &amp; B, <code>f(x)</code>.",
+        "a <code>note</code>",
         "a &lt; b",
         "1 &amp; 2",
     ):
@@ -145,7 +155,7 @@ def test_page_names_what_is_wrong():
     ]
     verdicts = [re.search('verdict (good|bad)">(.*?)<', p) for p in pages]
     assert [v and v.groups() for v in verdicts] == [
-        ("good", "All 1 are right."),
+        ("good", "All answers are right."),
         ("bad", "Wrong: other."),
         ("bad", "Wrong: system."),
     ]

@@ -42,6 +42,8 @@ __all__ = [
 
 Series = Mapping[str, tuple[Any, Any]]
 
+_BLACK = "#111111"  # on a surface, whose colors do not follow the page's scheme
+
 
 def lines(
     series: Series,
@@ -143,16 +145,15 @@ def surface(
             cmap="RdBu_r",
             vmin=0,
             vmax=1,
-            alpha=0.8,
         )
         if values.min() < 0.5 < values.max():
             axes.contour(
-                values, levels=[0.5], extent=extent, colors=INK, linewidths=1.2
+                values, levels=[0.5], extent=extent, colors=_BLACK, linewidths=1.2
             )
-        for answer, face in ((0, "white"), (1, "#111111")):
+        for answer, (face, edge) in enumerate((("white", _BLACK), (_BLACK, "white"))):
             chosen = points[np.asarray(classes) == answer]
             axes.scatter(
-                *chosen.T, s=64, color=face, edgecolor="#111111", label=f"target {answer}",
+                *chosen.T, s=64, color=face, edgecolor=edge, label=f"target {answer}",
                 clip_on=False, zorder=3,
             )  # fmt: skip
         axes.set(xlabel=labels[0], ylabel=labels[1])
@@ -171,7 +172,8 @@ def images(pictures: Mapping[str, np.ndarray]) -> "Figure":
         >>> len(images({"one": np.zeros((4, 4)), "two": np.ones((4, 4))}).axes)
         2
     """
-    figure, panels = canvas(len(pictures), (2.6 * len(pictures), 3.45))
+    tallest = max(len(image) / len(image[0]) for image in pictures.values())
+    figure, panels = canvas(len(pictures), (2.6 * len(pictures), 2.5 * tallest + 0.4))
     with styled():
         for axes, (name, image) in zip(panels, pictures.items(), strict=True):
             axes.imshow(
@@ -180,7 +182,8 @@ def images(pictures: Mapping[str, np.ndarray]) -> "Figure":
                 interpolation="lanczos" if min(image.shape[:2]) > 100 else "nearest",
             )
             axes.set_title(name)
-            axes.set_axis_off()
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set(visible=True, color=FAINT)
     return figure
 
 

@@ -72,8 +72,7 @@ def page(performances: Sequence[Performance], facts: Sequence[tuple[str, str]]) 
         An HTML document.
     """
     wrong = [p.system for p in performances if not p.is_right]
-    count = len(performances)
-    verdict = f"Wrong: {', '.join(wrong)}." if wrong else f"All {count} are right."
+    verdict = f"Wrong: {', '.join(wrong)}." if wrong else "All answers are right."
     template = resources.files("jnumerics.workbench") / "report.html"
     return Template(template.read_text(encoding="utf-8")).substitute(
         verdict=html.escape(verdict),
@@ -109,8 +108,9 @@ def _chapter(performance: Performance) -> str:
 
 
 def _note(note: str) -> str:
-    tag = "pre" if "\n" in note else "p"
-    return f'<{tag} class="note">{html.escape(note)}</{tag}>'
+    if "\n" in note:
+        return f'<pre class="note">{html.escape(note)}</pre>'
+    return f'<p class="note">{_with_code(note)}</p>'
 
 
 def _with_code(text: str) -> str:
@@ -168,6 +168,7 @@ def _ratio(answer: Answer) -> str:
     times, word = answer.times_faster, "faster"
     if times < 1:
         times, word = 1 / times, "slower"
-    ratio = _table.times(times)
-    original = _table.seconds(answer.race.original_s)
-    return f"{ratio} times {word} than {answer.rival} ({original})"
+    original = f"{answer.rival} ({_table.seconds(answer.race.original_s)})"
+    if times < 1.05:
+        return f"as fast as {original}"
+    return f"{_table.times(times)} times {word} than {original}"
