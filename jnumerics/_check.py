@@ -61,7 +61,7 @@ def array(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
     if rank is not None and np.ndim(x) != rank:
         msg = f"`{name}` must have rank {rank}, got shape {np.shape(x)}"
         raise ValueError(msg)
-    return jnp.asarray(x)
+    return x if isinstance(x, jax.Array) else jnp.asarray(x)
 
 
 def _in_jax(dtype: np.dtype) -> bool:
@@ -111,6 +111,8 @@ def key(name: str, x: ArrayLike) -> Array:
 
 def promote(*arrays: Array) -> tuple[Array, ...]:
     """Bring arrays to their common dtype, by JAX's promotion made explicit."""
+    if all(x.dtype == arrays[0].dtype and not x.weak_type for x in arrays):
+        return arrays
     with jax.numpy_dtype_promotion("standard"):
         dtype = jnp.result_type(*arrays)
     return tuple(x.astype(dtype) for x in arrays)

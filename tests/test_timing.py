@@ -7,8 +7,6 @@ import pytest
 
 from jnumerics.derivatives._timing import Timing, interleave, level_with_best, verdict
 
-RNG = np.random.default_rng(0)
-
 
 def timing(center, spread=0.0, runs=20):
     """Runs whose quartiles are `spread` apart."""
@@ -16,7 +14,7 @@ def timing(center, spread=0.0, runs=20):
 
 
 def test_quartiles_are_those_of_numpy():
-    runs = [*RNG.uniform(size=21)]
+    runs = [*np.random.default_rng(0).uniform(size=21)]
     found = Timing.of(runs)
     assert found[:3] == pytest.approx([np.quantile(runs, q) for q in (0.5, 0.25, 0.75)])
     assert found.runs == tuple(runs)
@@ -55,8 +53,9 @@ def test_rare_delays_hide_no_winner():
 
 @pytest.mark.parametrize("runs", [3, 5, 8, 20])
 def test_noise_alone_names_a_winner_at_most_once_in_a_hundred(runs):
+    rng = np.random.default_rng(0)
     named = [
-        verdict({k: Timing.of([*RNG.lognormal(size=runs)]) for k in "ab"}).fastest
+        verdict({k: Timing.of([*rng.lognormal(size=runs)]) for k in "ab"}).fastest
         for _ in range(500)
     ]
     assert sum(name is not None for name in named) <= 5
@@ -69,7 +68,7 @@ def test_modes_level_with_the_best_are_in_the_order_of_their_medians():
 
 
 def test_margin_of_one_half_is_seen_through_noise_of_a_tenth():
-    noise = RNG.lognormal(0, 0.1, size=(200, 2, 20))
+    noise = np.random.default_rng(0).lognormal(0, 0.1, size=(200, 2, 20))
     found = [
         verdict({"a": Timing.of([*a]), "b": Timing.of([*(1.5 * b)])}) for a, b in noise
     ]

@@ -135,8 +135,7 @@ class ModeComparison:
         remarks.append(
             f"One evaluation takes {_table.seconds(self.evaluation.median)}; evals is a "
             f"median as a multiple of it, plan the predicted time. Operations and bytes "
-            f"are counted by {self._counter()}, memory is temporary. diff is the largest "
-            f"difference to {self.reference}, relative to its largest entry."
+            f"are counted by {self._counter()}, memory is temporary. {self._compared()}"
         )
         return remarks
 
@@ -160,6 +159,14 @@ class ModeComparison:
         if len(self.evaluation.runs) == 1:
             return "as a single run has no spread"
         return "as the margin is within the spread"
+
+    def _compared(self) -> str:
+        if all(m.max_relative_difference is None for m in self.modes):
+            return f"Results were compared with {self.reference}."
+        return (
+            f"diff is the largest difference to {self.reference}, relative to its "
+            f"largest entry."
+        )
 
     def _counter(self) -> str:
         return f"the {self.counted_by}".replace("the jnumerics", "jnumerics")

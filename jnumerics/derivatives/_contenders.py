@@ -71,8 +71,10 @@ class Task:
         return (candidate and candidate.same_as) or mode
 
     def predicted(self, named: Mapping[str, str]) -> str:
+        """Return the plan's choice, by the name that its program has among `names`."""
         program = self._program(self.plan.mode)
-        return named.get(self.plan.mode, named.get(program, program))
+        same = (head for m, head in named.items() if self._program(m) == program)
+        return next(same, program)
 
     def derivative(self, mode: str) -> Callable:
         if self.batch:

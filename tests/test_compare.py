@@ -1,0 +1,655 @@
+"""Derivative modes side by side: the comparison, and the command that prints it."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot
+import numpy as np
+import pytest
+
+from jnumerics import mlp
+from jnumerics.derivatives import SampleMixingError, _compare, _reference, compare_modes
+from jnumerics.derivatives._compare import Task
+from jnumerics.derivatives._timing import Timing
+from jnumerics.workbench import cli, compare, lesson, plots
+from jnumerics.workbench.config import UsageError
+from tests._schema import COMPARE, faults
+
+PARAMS = mlp.init(jax.random.key(0), [40, 2, 30])
+
+
+def bottleneck(x):
+    return jnp.tanh(mlp.apply(PARAMS, x))
+
+
+def wide(x):
+    return jnp.sin(x * jnp.arange(200.0))
+
+
+def dense(x):
+    return jnp.cumsum(jnp.tanh(jnp.outer(x, x)), axis=0).sum(1)
+
+
+def loop(x):
+    """Reverse mode cannot run through a loop of unknown length."""
+    return jax.lax.while_loop(lambda y: y.sum() < 9.0, lambda y: y * y.sum(), x)
+
+
+AT = jnp.linspace(0.5, 1.0, 40)
+ROWS = jnp.linspace(0.5, 1.0, 120).reshape(3, 40)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return compare_modes(bottleneck, AT, repeats=3)
+
+
+@pytest.fixture(scope="module")
+def of_batch():
+    return compare_modes(bottleneck, ROWS, batch=True, repeats=2)
+
+
+def row(comparison, mode) -> Any:
+    (found,) = [m for m in comparison.modes if m.mode == mode]
+    return found
+
+
+def without_figures(result):
+    return [k for k, v in result._asdict().items() if k not in ("mode", "error") and v]
+
+
+# figures
+
+
+def test_every_mode_has_its_figures(found):
+    assert [m.mode for m in found.modes] == ["forward", "reverse", "cut", "compressed"]
+    assert [m.passes for m in found.modes] == [40, 30, 4, 30]
+    for m in found.modes:
+        assert min(m.flops, m.bytes, m.compile_s, m.predicted_s) > 0
+        assert isinstance(m.temp_bytes, int)
+        assert len(m.run_s.runs) == 3
+        assert m.times_evaluation == m.run_s.median / found.evaluation.median
+        assert m.max_relative_difference < 1e-5
+        assert m.error is None
+
+
+def test_circumstances_are_named(found):
+    assert (found.function, found.shapes, found.dtypes) == (
+        "bottleneck",
+        ((40,),),
+        ("float32",),
+    )
+    assert found.device == jax.devices()[0].device_kind
+    assert found.versions["jax"] == jax.__version__
+
+
+def test_cut_counts_fewer_operations_than_both_ends(found):
+    flops = {m.mode: m.flops for m in found.modes}
+    assert flops["cut"] < 0.7 * min(flops["forward"], flops["reverse"])
+
+
+def test_winner_of_a_large_margin_is_named_and_predicted():
+    modes = ["forward", "reverse"]
+    measured = compare_modes(wide, jnp.float32(1.0), modes=modes, reference=None)
+    assert measured.fastest == measured.predicted == "forward"
+    assert not measured.tie
+
+
+def test_pytrees_and_several_arguments_are_compared():
+    def fun(params, scale, x):
+        return {"y": scale * mlp.apply(params, x), "n": x.sum()}
+
+    params = mlp.init(jax.random.key(0), [3, 2])
+    measured = compare_modes(
+        fun, params, jnp.float32(2.0), jnp.ones(3), argnums=(0, 1), repeats=2
+    )
+    assert row(measured, "forward").passes == 9
+    assert row(measured, "reverse").passes == 2
+    assert all(
+        row(measured, m.mode).max_relative_difference < 1e-6 for m in measured.modes
+    )
+
+
+def test_only_modes_asked_for_are_measured_once_each():
+    measured = compared(bottleneck, AT, modes=["cut", "reverse", "cut"])
+    assert [m.mode for m in measured.modes] == ["cut", "reverse"]
+
+
+def test_loops_are_counted_by_us(found):
+    assert found.counted_by == "compiler"
+    bounded = compared(bottleneck, AT, modes=["forward"], max_bytes=2000)
+    assert bounded.counted_by == "jnumerics"
+    assert "counted by jnumerics," in str(bounded)
+
+
+# the verdict, on times that are made up
+
+
+def compared(fun, *args, **options):
+    """Compare as fast as can be: one run, no reference."""
+    return compare_modes(fun, *args, **{"repeats": 1, "reference": None, **options})
+
+
+def measured_as(monkeypatch, times, **options):
+    """Compare with given runs of each mode."""
+    asked = []
+
+    def interleave(programs, repeats, **_):
+        asked.extend(programs)
+        return {name: Timing.of(times.get(name, [1.0, 1.0])) for name in programs}
+
+    monkeypatch.setattr(_compare, "interleave", interleave)
+    return compared(bottleneck, AT, **options), asked
+
+
+NOISE = np.linspace(-1, 1, 20)
+
+
+@pytest.mark.parametrize(
+    ("forward", "reverse", "fastest", "said"),
+    [
+        (9 + NOISE, 3 + NOISE, "reverse", "reverse, 3 times faster than forward"),
+        (3.2 + NOISE, 3 + NOISE, None, "a tie of reverse and forward, as the margin"),
+        (3 + 0 * NOISE, 3 + 0 * NOISE, None, "a tie of forward and reverse, as the"),
+        ([9.0], [3.0], None, "a tie of reverse and forward, as a single run"),
+    ],
+    ids=["clear win", "noise", "tie", "single run"],
+)
+def test_verdict_needs_a_margin_beyond_the_spread(
+    forward, reverse, fastest, said, monkeypatch
+):
+    times = {"forward": [*forward], "reverse": [*reverse], "": [1.0] * len(forward)}
+    modes = ["forward", "reverse"]
+    judged, _ = measured_as(monkeypatch, times, modes=modes)
+    assert (judged.fastest, judged.tie) == (fastest, fastest is None)
+    assert f"Fastest: {said}" in str(judged)
+
+
+def test_prediction_is_not_swayed_by_the_measurement(monkeypatch):
+    times = {"cut": [9.0, 9.0], "forward": [1.0, 1.0], "reverse": [5.0, 5.0]}
+    judged, _ = measured_as(monkeypatch, times)
+    assert (judged.fastest, judged.predicted) == ("forward", "cut")
+
+
+def test_same_program_is_measured_once_and_takes_no_part(monkeypatch):
+    judged, asked = measured_as(monkeypatch, {"cut": [0.1, 0.1]})
+    assert sorted(asked) == ["", "cut", "forward", "reverse"]
+    copy, original = row(judged, "compressed"), row(judged, "reverse")
+    assert copy == original._replace(mode="compressed", same_as="reverse")
+    assert "The program of compressed is that of reverse." in str(judged)
+
+
+@pytest.mark.parametrize(
+    "modes", [["compressed", "reverse"], ["reverse", "compressed"]]
+)
+def test_original_is_named_whatever_the_order(modes):
+    measured = compared(bottleneck, AT, modes=modes)
+    assert [m.mode for m in measured.modes] == modes
+    assert row(measured, "compressed").same_as == "reverse"
+    assert row(measured, "reverse").same_as is None
+    assert (measured.fastest, measured.tie) == ("reverse", False)
+
+
+def test_first_stands_for_an_original_that_was_not_asked_for():
+    measured = compared(dense, AT, modes=["cut", "compressed"])
+    assert [m.same_as for m in measured.modes] == [None, "cut"]
+    assert measured.predicted == measured.fastest == "cut"
+
+
+def test_prediction_is_named_although_it_was_not_asked_for():
+    assert compared(bottleneck, AT, modes=["forward"]).predicted == "cut"
+
+
+# modes without figures
+
+
+def test_mode_that_is_not_served_is_a_row_that_says_why():
+    measured = compared(loop, jnp.ones(3))
+    result = row(measured, "reverse")
+    assert re.match(r"not through while at .*test_compare\.py:\d+$", result.error)
+    assert without_figures(result) == []
+    assert (measured.fastest, measured.tie) == ("forward", False)
+    assert "forward, as nothing else ran" in str(measured)
+    assert f"reverse has no figures: {result.error}" in str(measured)
+
+
+def test_mode_that_fails_leaves_the_others_alone(monkeypatch):
+    derivative = Task.derivative
+
+    def fails(task, mode):
+        return unlucky if mode == "forward" else derivative(task, mode)
+
+    def unlucky(x):
+        msg = "out of luck\nand more"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(Task, "derivative", fails)
+    measured = compared(bottleneck, AT)
+    assert row(measured, "forward").error == "out of luck"
+    assert without_figures(row(measured, "forward")) == []
+    assert row(measured, "cut").run_s is not None
+
+
+def test_no_mode_below_the_bound_is_neither_a_win_nor_a_tie():
+    measured = compared(bottleneck, AT, max_bytes=8)
+    reasons = [m.error or "" for m in measured.modes]
+    assert all(reason.startswith("`max_bytes` must be at") for reason in reasons)
+    assert (measured.fastest, measured.tie) == (None, False)
+    assert "Fastest: none, no mode ran." in str(measured)
+
+
+# samples
+
+
+def test_batch_compares_the_full_jacobians_blocks_too(of_batch):
+    assert [m.mode for m in of_batch.modes] == ["forward", "reverse", "cut", "full"]
+    assert [m.passes for m in of_batch.modes] == [40, 30, 4, 12]
+    assert max(m.max_relative_difference for m in of_batch.modes) < 1e-5
+    assert of_batch.predicted == "cut"
+
+
+def test_full_jacobian_beyond_the_bound_is_a_row_that_says_so():
+    measured = compared(bottleneck, ROWS, batch=True, modes=["full"], max_bytes=30_000)
+    (result,) = measured.modes
+    # 90 x 120 numbers of 4 bytes
+    assert result.error == "the full Jacobian takes 42.2 KiB, more than 29.3 KiB"
+
+
+def test_full_jacobian_may_not_take_more_in_between_either():
+    measured = compared(bottleneck, ROWS, batch=True, modes=["full"], max_bytes=43_300)
+    assert re.fullmatch(
+        "the temporary memory takes .* KiB, more than 42.3 KiB",
+        row(measured, "full").error,
+    )
+
+
+# the reference
+
+
+def test_difference_is_relative_to_each_leafs_largest_entry():
+    truth = [(np.array([100.0, 1.0]),), (np.array([0.01]),)]
+    found = [(np.array([100.0, 2.0]),), (np.array([0.012]),)]
+    assert _reference.difference(found, truth) == pytest.approx(0.2)
+
+
+def test_equal_infinities_agree_and_nan_does_not_pass():
+    truth = [(np.array([np.inf, 2.0]),)]
+    assert _reference.difference(truth, truth) == 0.0
+    assert np.isnan(_reference.difference([(np.array([np.inf, np.nan]),)], truth))
+
+
+def test_wrong_derivative_shows_in_its_row(monkeypatch):
+    derivative = Task.derivative
+
+    def off(task, mode):
+        run = derivative(task, mode)
+        return (lambda x: 1.01 * run(x)) if mode == "forward" else run
+
+    monkeypatch.setattr(Task, "derivative", off)
+    measured = compare_modes(bottleneck, AT, repeats=1)
+    assert row(measured, "forward").max_relative_difference == pytest.approx(0.01, 1e-3)
+    assert row(measured, "reverse").max_relative_difference < 1e-5
+
+
+def test_reference_is_the_derivative_in_float64(found):
+    assert found.reference == "the derivative in float64"
+
+
+def test_function_that_keeps_float32_is_compared_with_forward_mode():
+    def keeps(x):
+        return jnp.sin(x.astype(jnp.float32))
+
+    measured = compare_modes(keeps, jnp.ones(4), repeats=1)
+    said = "forward mode in the given dtype (the function keeps float32)"
+    assert measured.reference == said
+    assert said in re.sub(r"\s+", " ", str(measured))
+    assert row(measured, "forward").max_relative_difference == 0.0
+
+
+def test_reference_none_compares_nothing():
+    measured = compare_modes(bottleneck, AT, reference=None, repeats=1)
+    assert "Results were compared with nothing." in " ".join(str(measured).split())
+    assert [m.max_relative_difference for m in measured.modes] == [None] * 4
+
+
+# how it is shown
+
+
+def test_table_keeps_to_100_columns(found, of_batch):
+    for comparison in (found, of_batch):
+        assert max(map(len, str(comparison).splitlines())) <= 100
+
+
+def test_html_holds_the_table_and_escapes():
+    measured = compared(lambda x: x.sum(), jnp.ones(3))
+    page = measured._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert page.startswith("<p>&lt;lambda&gt;(float32[3]) on ")
+    assert "<table" in page
+    assert "Predicted: reverse." in page
+
+
+def test_json_has_its_schema(found):
+    value = json.loads(found.to_json())
+    assert faults(value, COMPARE) == []
+    assert value["modes"][0]["run_s"]["runs"] == list(found.modes[0].run_s.runs)
+    assert value["shapes"] == [[40]]
+
+
+def test_json_of_a_mode_without_figures_has_nulls():
+    value = json.loads(compared(loop, jnp.ones(3)).to_json())
+    assert faults(value, COMPARE) == []
+    assert value["modes"][1]["error"].startswith("not through while")
+    assert without_figures(_compare.ModeResult(**value["modes"][1])) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fastest": 1},
+        {"tie": 1},
+        {"modes": {}},
+        {"device": None},
+        {"shapes": [["3"]]},
+        {"more": 1},
+    ],
+)
+def test_schema_notices_what_is_wrong(found, wrong):
+    assert faults({**json.loads(found.to_json()), **wrong}, COMPARE)
+
+
+def test_figure_draws_each_program_once_with_its_quartiles(found):
+    figure = plots.mode_comparison(found)
+    times, memory = figure.axes
+    labels = [t.get_text() for t in times.get_yticklabels()]
+    assert labels == ["forward", "reverse, compressed", "cut"]
+    assert len(memory.patches) == 3
+    names = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert sorted(names) == ["measured, quartiles", "one evaluation", "predicted"]
+    assert f"predicted {found.predicted}" in figure.get_suptitle()
+
+
+def test_figure_of_modes_without_figures_says_so(tmp_path):
+    measured = compared(loop, jnp.ones(3))
+    figure = plots.mode_comparison(measured, tmp_path / "a.png")
+    assert "no figures" in [t.get_text() for t in figure.axes[0].texts]
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_short_axis_of_times_has_at_least_two_ticks(monkeypatch):
+    times = {mode: [3.1e-6, 3.2e-6] for mode in ("forward", "reverse", "cut", "")}
+    judged, _ = measured_as(monkeypatch, times)
+    modes = tuple(m._replace(predicted_s=None) for m in judged.modes)
+    judged = dataclasses.replace(judged, modes=modes)
+    axes = plots.mode_comparison(judged).axes[0]
+    low, high = axes.get_xlim()
+    assert len([t for t in axes.get_xticks() if low <= t <= high]) >= 2
+
+
+# bad input
+
+
+def mixing(x):
+    return x - x.mean(axis=0, keepdims=True)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("error", "options", "message"),
+    [
+        (ValueError, {"modes": ["sideways"]}, "`modes` must be one of 'forward', 'rev"),
+        (
+            ValueError,
+            {"modes": ["full"]},
+            "`modes` must be one of 'forward', 'reverse'",
+        ),
+        (
+            ValueError,
+            {"modes": "forward"},
+            "`modes` must be a sequence of at least one",
+        ),
+        (ValueError, {"modes": []}, "`modes` must be a sequence of at least one mode"),
+        (ValueError, {"repeats": 0}, "`repeats` must be at least 1, got 0"),
+        (TypeError, {"repeats": 2.0}, "`repeats` must be an integer, got float"),
+        (ValueError, {"max_bytes": 0}, "`max_bytes` must be at least 1, got 0"),
+        (
+            ValueError,
+            {"reference": "float16"},
+            "`reference` must be one of 'float64', N",
+        ),
+        (ValueError, {"argnums": 3}, "argnums"),
+    ],
+)
+def test_compare_modes_refuses_wrong_options(error, options, message):
+    with pytest.raises(error, match=re.escape(message)):
+        compare_modes(bottleneck, AT, **options)
+
+
+@pytest.mark.boundary
+def test_compare_modes_refuses_what_is_no_function():
+    with pytest.raises(TypeError, match="`fun` must be a function, got int"):
+        compare_modes(3, AT)  # pyright: ignore[reportArgumentType]
+
+
+def test_compare_modes_refuses_integers():
+    with pytest.raises(TypeError, match="int32"):
+        compare_modes(jnp.sin, jnp.arange(3))
+
+
+def test_compare_modes_refuses_traced_arguments():
+    with pytest.raises(TypeError, match="`args` must have values: compare modes outsi"):
+        jax.jit(lambda x: compare_modes(bottleneck, x).evaluation.median)(AT)
+
+
+def test_compare_modes_refuses_samples_that_mix():
+    with pytest.raises(SampleMixingError, match=r"reduce_sum at .*test_compare.py:\d+"):
+        compare_modes(mixing, ROWS, batch=True)
+
+
+# the command
+
+MODULE = """
+import jax
+import jax.numpy as jnp
+
+number = 3
+
+def tall(x):
+    return jnp.sin(x).sum()
+
+def pair(x, y):
+    return x * y
+
+def keeps(x):
+    return x.astype(jnp.float32) * 2
+
+def mixing(x):
+    return x - x.mean(axis=0)
+
+@jax.jit
+def inner(x):
+    return {}["no such key"] * x
+
+def breaks(x):
+    return jax.lax.map(inner, x)
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("own") / "own_functions.py"
+    path.write_text(MODULE)
+    return path
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, file):
+    """The command in this process, from the folder of the module."""
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, file.stem, raising=False)
+
+    def run(*argv):
+        status = cli.main(["compare", *argv])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_command_prints_the_table_and_writes_json_and_figure(run, tmp_path):
+    figures = [str(tmp_path / name) for name in ("a.json", "a.png")]
+    flags = ["--json", figures[0], "--plot", figures[1], "--repeats", "2"]
+    status, out, err = run("own_functions:tall", "--shape", "9", *flags)
+    assert (status, err) == (0, "")
+    assert out.startswith("tall(float32[9]) on ")
+    assert max(map(len, out.splitlines())) <= 100
+    value = json.loads((tmp_path / "a.json").read_text())
+    assert faults(value, COMPARE) == []
+    assert len(value["modes"][0]["run_s"]["runs"]) == 2
+    assert matplotlib.pyplot.imread(tmp_path / "a.png").shape[1] > 1000
+
+
+def test_command_takes_several_shapes_a_dtype_modes_and_a_bound(run, tmp_path):
+    flags = ["--dtype", "float64", "--modes", "forward,reverse", "--max-bytes", "9999"]
+    json_file = tmp_path / "a.json"
+    shapes = ["--shape", "(2, 3)", "--shape", "()"]
+    argv = ["own_functions.py:pair", *shapes, *flags, "--repeats", "1"]
+    status, out, _ = run(*argv, "--json", str(json_file))
+    assert status == 0
+    assert out.startswith("pair(float64[2, 3], float64[]) on ")
+    assert [m["mode"] for m in json.loads(json_file.read_text())["modes"]] == [
+        "forward",
+        "reverse",
+    ]
+
+
+def test_command_compares_batches(run):
+    argv = ["jax.numpy:sin", "--shape", "3x4", "--batch", "--repeats", "1"]
+    status, out, _ = run(*argv)
+    assert status == 0
+    assert re.findall(r"^\w+(?=  )", out, flags=re.MULTILINE)[1:] == [
+        "forward", "reverse", "cut", "full",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["nosuch:f"], "no module 'nosuch' here, expected one that can be imported"),
+        (["nosuch.py:f"], "no file 'nosuch.py', expected a Python file, or a module"),
+        (["own_functions:f"], "own_functions has no function 'f': it has tall, pair, "),
+        (["own_functions.py:number"], "own_functions.py:number must be a function, got"),
+        (["own_functions"], "a function is written MODULE:FUNCTION, got 'own_functions'"),
+        (["own_functions:pair"], "own_functions:pair with --shape 3: pair() missing 1 "),
+        (["own_functions:pair", "--shape", "4"], "own_functions:pair with --shape 4 -"),
+        (["jax.numpy:linalg.inv"], "jax.numpy:linalg.inv with --shape 3: "),
+        (["own_functions:tall", "--shape", "-3"], "--shape must be such as 784 or 32,7"),
+        (["own_functions:tall", "--dtype", "int8"], "--dtype must be one of float32, "),
+        (["own_functions:tall", "--modes", "up"], "--modes must be among forward, rever"),
+        (["own_functions:tall", "--modes", "full"], "--modes must be among forward, rev"),
+        (["own_functions:tall", "--repeats", "0"], "--repeats must be an integer of at"),
+        (["own_functions:tall", "--max-bytes", "x"], "--max-bytes must be an integer"),
+        (["own_functions:tall", "--platform", "abacus"], "platform 'abacus' is not her"),
+        (["own_functions:tall", "--json", "no/a"], "--json no/a: must be a file that c"),
+        (["own_functions:tall", "--plot", "a.gif"], "--plot a.gif: must end in one of"),
+        (["own_functions:mixing", "--batch"], "own_functions:mixing with --shape 3: "),
+    ],
+)  # fmt: skip
+def test_what_the_user_can_mend_is_one_line_and_status_2(run, argv, line):
+    status, out, err = run(*argv, "--shape", "3")
+    assert (status, out) == (2, "")
+    assert err.startswith("jnumerics: error: ")
+    assert line in err
+    assert err.count("\n") == 1
+
+
+def test_plot_without_matplotlib_is_one_line_before_anything_is_measured(
+    run, monkeypatch
+):
+    monkeypatch.setattr(lesson, "has_matplotlib", lambda: False)
+    status, _, err = run("own_functions:tall", "--shape", "3", "--plot", "a.png")
+    assert status == 2
+    assert "--plot needs matplotlib: pip install" in err
+
+
+def test_exception_inside_the_function_shows_its_own_frames_alone(run):
+    status, out, err = run("own_functions.py:breaks", "--shape", "3")
+    assert (status, out) == (1, "")
+    lines = err.splitlines()
+    assert lines[0] == "Traceback, your code only:"
+    assert lines[-1] == "KeyError: 'no such key'"
+    frames = re.findall(r'File "(.*)", line \d+, in (\w+)', err)
+    assert [name for _, name in frames] == ["breaks", "inner"]
+    assert all(path.endswith("own_functions.py") for path, _ in frames)
+
+
+def test_module_whose_own_import_fails_shows_where(run, tmp_path):
+    (tmp_path / "needs.py").write_text("import no_such_package\n")
+    status, _, err = run(f"{tmp_path / 'needs.py'}:f", "--shape", "3")
+    assert status == 1
+    assert re.search(r'needs\.py", line 1, in <module>', err)
+    assert err.endswith("No module named 'no_such_package'\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("784", (784,)), ("32, 784", (32, 784)), ("32x784", (32, 784)), ("[3]", (3,)),
+     ("(3,)", (3,)), ("()", ()), ("", ()), ("0", (0,))],
+)  # fmt: skip
+def test_shapes_are_read_as_people_write_them(text, expected):
+    assert compare.shape(text) == expected
+
+
+@pytest.mark.parametrize("text", ["7x", "a", "3,,4", "-1", "3.5", "(3", "3 4"])
+def test_other_shapes_are_refused(text):
+    with pytest.raises(UsageError, match="--shape must be such as 784 or 32,784 or"):
+        compare.shape(text)
+
+
+COMMANDS = {
+    "right": ["own_functions.py:tall", "--shape", "5", "--repeats", "2"],
+    "breaks": ["own_functions.py:breaks", "--shape", "5"],
+    "missing": ["nosuch:f", "--shape", "5"],
+}
+
+
+@pytest.fixture(scope="module")
+def processes(file):
+    """Several commands, each in a process of its own, at the same time."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "jnumerics", "compare", *argv],
+            cwd=file.parent,
+            **options,
+        )
+        for name, argv in COMMANDS.items()
+    }
+    texts = {name: process.communicate() for name, process in started.items()}
+    return {name: (started[name].returncode, *texts[name]) for name in started}
+
+
+@pytest.mark.process
+def test_process_prints_the_table(processes):
+    status, out, err = processes["right"]
+    assert (status, err) == (0, "")
+    assert out.startswith("tall(float32[5]) on ")
+
+
+@pytest.mark.process
+def test_process_shows_no_frames_but_the_users(processes):
+    status, out, err = processes["breaks"]
+    assert (status, out) == (1, "")
+    assert err.count("File ") == err.count("own_functions.py") == 2
+
+
+@pytest.mark.process
+def test_process_leaves_no_traceback_of_a_missing_module(processes):
+    status, out, err = processes["missing"]
+    assert (status, out) == (2, "")
+    assert re.fullmatch(r"jnumerics: error: no module 'nosuch' here, .*\n", err)

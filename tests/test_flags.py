@@ -1,0 +1,68 @@
+"""Flags that commands share."""
+
+import argparse
+
+import pytest
+
+from jnumerics.workbench import flags, lesson
+from jnumerics.workbench.config import UsageError
+
+
+def parsed(*argv):
+    parser = argparse.ArgumentParser()
+    flags.add_flags(parser)
+    return parser.parse_args(argv)
+
+
+def test_files_that_can_be_written_are_left_as_they_were(tmp_path):
+    old, new = tmp_path / "old.json", tmp_path / "new.PNG"
+    old.write_text("old")
+    flags.require_writable(parsed("--json", str(old), "--plot", str(new)))
+    assert old.read_text() == "old"
+    assert not new.exists()
+
+
+def test_nothing_is_required_of_files_that_are_not_asked_for():
+    flags.require_writable(parsed())
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--json", "no/folder/a.json"], "--json no/folder/a.json: must be a file that"),
+        (["--plot", "no/folder/a.svg"], "--plot no/folder/a.svg: must be a file that "),
+        (["--json", "."], "--json .: must be a file that can be written: Is a directory"),
+        (["--plot", "a.jpg"], "--plot a.jpg: must end in one of .png, .svg, .pdf"),
+        (["--plot", "png"], "--plot png: must end in one of .png, .svg, .pdf"),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_written_are_refused(argv, message):
+    with pytest.raises(UsageError) as caught:
+        flags.require_writable(parsed(*argv))
+    assert str(caught.value).startswith(message)
+
+
+def test_figure_needs_matplotlib(monkeypatch):
+    monkeypatch.setattr(lesson, "has_matplotlib", lambda: False)
+    flags.require_writable(parsed("--json", "a.json"))
+    with pytest.raises(UsageError, match="--plot needs matplotlib: pip install"):
+        flags.require_writable(parsed("--plot", "a.png"))
+
+
+def test_only_files_that_are_asked_for_are_written(tmp_path):
+    file, drawn = tmp_path / "a.json", []
+    flags.write(parsed("--json", str(file)), lambda: "{}", drawn.append)
+    assert (file.read_text(), drawn) == ("{}\n", [])
+    flags.write(parsed("--plot", "b.png"), lambda: "", drawn.append)
+    assert [path.name for path in drawn] == ["b.png"]
+
+
+@pytest.mark.parametrize("text", ["1", "20"])
+def test_integers_are_read(text):
+    assert flags.integer("--n", text, least=1) == int(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "2.0", "many", "", "²", "1e3"])
+def test_other_integers_are_refused(text):
+    with pytest.raises(UsageError, match="--n must be an integer of at least 1, got "):
+        flags.integer("--n", text, least=1)
