@@ -355,6 +355,18 @@ def test_a_scatter_with_equal_indices_has_no_known_value():
 @pytest.mark.parametrize(
     "index",
     [
+        lambda: jnp.arange(4).at[jnp.array([0])].apply(lambda i: i + 3),
+        lambda: (jnp.array([300.0, 300.0, 0.0, 1.0]).astype("int8") == 44).astype(int),
+    ],
+)
+def test_what_another_platform_or_primitive_decides_is_unknown(index):
+    # A function applied in place; floats beyond an integer's range, which saturate.
+    assert dependence(lambda x: x[index()], jnp.ones(4)).widths.max() == 4
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
         lambda: jnp.cumsum(jnp.ones(4, int))[::-1] - 1,
         lambda: jnp.sort(jnp.array([2, 3, 0, 1])),
         lambda: jnp.argsort(jnp.array([0.5, 0.1, 0.9, 0.2])),

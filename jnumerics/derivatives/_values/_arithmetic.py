@@ -178,8 +178,10 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     if np.issubdtype(dtype, np.bool_):
         is_sure = x.error == 0 or bool((np.abs(x.array) > x.error).all())
         return one(eqn, x.array != 0) if is_sure else None
-    in_range = np.isfinite(x.array).all() and (np.abs(x.array) < 2.0**31).all()
-    return one(eqn, x.array) if in_range and _is_same(np.trunc, x) else None
+    whole, bounds = np.trunc(x.array.astype(float)), jnp.iinfo(dtype)
+    least, most = max(bounds.min, -(2**31)), min(bounds.max, 2**31 - 1)
+    in_range = ((whole >= least) & (whole <= most)).all()  # else platforms saturate
+    return one(eqn, whole) if in_range and _is_same(np.trunc, x) else None
 
 
 def _is_same(rounding: Callable[[Any], Any], x: Value) -> bool:

@@ -104,6 +104,8 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     adds = eqn.primitive.name == "scatter-add"
     if 0 in updates.shape or not index or (adds and is_float(x.array.dtype)):
         return None
+    if not adds and eqn.params["update_jaxpr"] is not None:
+        return None  # a function is applied in place; its updates are no values
     inside = ~np.broadcast_to(places.outside, updates.shape)
     place = np.broadcast_arrays(*index, np.empty(updates.shape))[:-1]
     target = tuple(k[inside] for k in place)
