@@ -391,6 +391,36 @@ def test_short_axis_of_times_has_at_least_two_ticks(monkeypatch):
     assert len([t for t in axes.get_xticks() if low <= t <= high]) >= 2
 
 
+def test_figure_of_several_names_winners_ties_and_predictions(monkeypatch, tmp_path):
+    times = {"forward": [9.0, 9.0], "reverse": [2.0, 2.0], "cut": [5.0, 5.0]}
+    won, _ = measured_as(monkeypatch, times)
+    tied = dataclasses.replace(won, function="tied", fastest=None, tie=True)
+    other = dataclasses.replace(won, fastest="cut")
+    figure = plots.mode_comparisons([won, tied, other], tmp_path / "a.png")
+    (axes,) = figure.axes
+    names = [t.get_text() for t in axes.get_yticklabels()]
+    assert names == [won.function, "tied", won.function]
+    texts = [t.get_text() for t in axes.texts]
+    assert texts[:3] == ["forward, 40 passes", "reverse, 30 passes", "cut, 4 passes"]
+    verdicts = ["reverse,\npredicted cut", "a tie", "cut,\nas predicted"]
+    assert texts[3::4] == verdicts
+    markers = [line for line in axes.lines if line.get_marker() == "o"]
+    filled = [m.get_markerfacecolor() == m.get_color() for m in markers]
+    assert filled == [0, 1, 0, 0, 0, 0, 0, 0, 1]
+    multiples = [m.times_evaluation for m in won.modes if m.same_as is None]
+    assert [np.asarray(m.get_xdata())[0] for m in markers[:3]] == pytest.approx(
+        multiples
+    )
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_figure_of_several_leaves_out_modes_that_did_not_run():
+    figure = plots.mode_comparisons([compared(loop, jnp.ones(3))])
+    texts = [t.get_text() for t in figure.axes[0].texts]
+    assert texts[0].startswith("forward")
+    assert len(texts) == 2
+
+
 # bad input
 
 

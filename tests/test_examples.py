@@ -14,6 +14,10 @@ from jnumerics.workbench import demo
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(ROOT.glob("examples/*.py"))
 SMALL = {
+    "compare_modes": [
+        *("--steps", "2", "--few", "2", "--many", "20"),
+        *("--code", "2", "--points", "30", "--terms", "9"),
+    ],
     "conv2d": ["--steps", "1"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
     "matrix_polynomial": ["--steps", "6", "--size", "3"],

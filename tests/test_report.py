@@ -108,6 +108,13 @@ def test_text_tells_call_expected_obtained_and_times():
     ]
 
 
+def test_text_leaves_a_table_the_whole_width():
+    notes = ["a word", "mode  passes\nforward    16"]
+    told = performance(RIGHT)._replace(lesson=Lesson([RIGHT], notes))
+    text = report.text(told, "cpu")
+    assert text.endswith("\n\n  a word\n\nmode  passes\nforward    16")
+
+
 def test_text_of_a_slower_way_says_so():
     slow = answer([1.0, 2.0], ours=4.0)
     text = report.text(performance(slow), "cpu")

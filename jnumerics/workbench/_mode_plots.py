@@ -1,6 +1,6 @@
 """Figures of derivative modes: side by side, and where one overtakes the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,16 +8,20 @@ import numpy as np
 
 from jnumerics import _table
 from jnumerics.derivatives import ModeComparison
-from jnumerics.workbench._style import INK, SERIES, canvas, save, styled
+from jnumerics.workbench._style import FAINT, INK, SERIES, canvas, save, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
     from jnumerics.workbench.crossover import Crossover
 
 ROW = 0.42  # inches of height for each mode
 LEAST_SPAN = 8.0  # of an axis of times: its end over its start
+COLORS: dict[str, str] = dict(
+    zip(("forward", "reverse", "full", "cut", "compressed"), SERIES, strict=True)
+)
 BORDER = "#111111"  # on colors, whatever the page
 MOST_SHOWN = 64.0  # times faster: from here on the color stays the same
 
@@ -74,6 +78,83 @@ def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Fi
     return figure
 
 
+def mode_comparisons(
+    comparisons: Sequence[ModeComparison], file: Path | None = None
+) -> "Figure":
+    """Draw several comparisons: each mode's time, in evaluations of its function.
+
+    Args:
+        comparisons: What `derivatives.compare_modes` returns, of at least one function.
+        file: Where to write the figure, if anywhere.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jnumerics.derivatives import compare_modes
+        >>> figure = mode_comparisons([compare_modes(jnp.sin, jnp.ones(3), repeats=2)])
+        >>> figure.axes[0].get_xlabel()
+        'time, in evaluations of the function'
+    """
+    rows = [[m for m in c.modes if m.same_as is None and m.run_s] for c in comparisons]
+    multiples = [m.times_evaluation or 1.0 for modes in rows for m in modes]
+    middle = np.sqrt(min(multiples, default=1.0) * max(multiples, default=1.0))
+    figure, (axes,) = canvas(1, (7.6, 0.9 + 0.24 * sum(len(r) + 1 for r in rows)))
+    with styled():
+        axes.set_xscale("log")
+        bottom, ticks = 0.0, []
+        for found, modes in zip(comparisons, rows, strict=True):
+            places = bottom + 1.0 + np.arange(len(modes))
+            for m, y in zip(modes, places, strict=True):
+                _draw_multiple(axes, m, y, found, middle)
+            ticks.append(bottom + (len(modes) + 1) / 2)
+            bottom += len(modes) + 1
+            _write_verdict(axes, found, ticks[-1])
+            axes.axhline(bottom, color=FAINT, linewidth=0.6)
+        axes.set_yticks(ticks, [c.function for c in comparisons])
+        axes.set_ylim(bottom, 0.0)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("time, in evaluations of the function")
+        _tick_logarithms(axes, lambda t, _: f"{t:,g}")
+        axes.grid(visible=True, axis="x")
+        axes.minorticks_off()
+    if file is not None:
+        save(figure, file)
+    return figure
+
+
+def _draw_multiple(
+    axes: "Axes", m: Any, y: float, found: ModeComparison, middle: float
+) -> None:
+    """Draw a mode, filled if it is named the fastest; its name on the roomier side."""
+    once = found.evaluation.median
+    x, low, high = (t / once for t in (m.run_s.median, m.run_s.q1, m.run_s.q3))
+    won, color = m.mode == found.fastest, COLORS[m.mode]
+    axes.errorbar(
+        x, y, xerr=[[x - low], [high - x]], fmt="o", color=color, capsize=2,
+        markersize=6, markerfacecolor=color if won else "white",
+    )  # fmt: skip
+    at, side, align = (high, 8, "left") if x <= middle else (low, -8, "right")
+    passes = (
+        "" if m.passes is None else f", {_table.plural(m.passes, 'pass', 'passes')}"
+    )
+    axes.annotate(
+        m.mode + passes, (at, y), (side, 0), textcoords="offset points", ha=align,
+        va="center_baseline", fontsize=9, color=color,
+        weight="bold" if won else "normal",
+    )  # fmt: skip
+
+
+def _write_verdict(axes: "Axes", found: ModeComparison, y: float) -> None:
+    is_right = found.fastest == found.predicted
+    right = "as predicted" if is_right else f"predicted {found.predicted}"
+    text = "a tie" if found.tie else f"{found.fastest or 'none'},\n{right}"
+    place = axes.get_yaxis_transform()
+    axes.text(1.02, y, text, transform=place, va="center", fontsize=9)
+
+
 def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -> None:
     ran = [(k, m) for k, m in enumerate(rows) if m.run_s is not None]
     places, medians = [k for k, _ in ran], np.array([m.run_s.median for _, m in ran])
@@ -99,21 +180,21 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
             va="center",
         )  # fmt: skip
     axes.set_xlabel("time")
-    _tick_times(axes)
+    _tick_logarithms(axes, lambda t, _: _short(_table.seconds(t)))
     axes.grid(visible=True, axis="x")
     axes.minorticks_off()
 
 
-def _tick_times(axes: "Axes") -> None:
-    """Write at least two times below a logarithmic axis, however short it is."""
+def _tick_logarithms(axes: "Axes", write: Callable[[float, float], str]) -> None:
+    """Write at least two numbers below a logarithmic axis, however short it is."""
     from matplotlib.ticker import LogLocator
 
     low, high = axes.get_xlim()
     wider = max(1.0, np.sqrt(LEAST_SPAN * low / high))
     axes.set_xlim(low / wider, high * wider)
-    subs = (1.0,) if high / low > 100 else (1.0, 2.0, 5.0)
+    subs = (1.0,) if high / low > 1000 else (1.0, 2.0, 5.0)
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
-    axes.xaxis.set_major_formatter(lambda t, _: _short(_table.seconds(t)))
+    axes.xaxis.set_major_formatter(write)
 
 
 def _draw_memory(axes: "Axes", rows: Sequence[Any]) -> None:
@@ -142,10 +223,11 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
     figure, (axes,) = canvas(1, (max(size[0], 4.6), max(size[1], 3.2)))
     grid = np.array([[found.cell(n, m).ratio for n in inputs] for m in outputs])
     most = np.log2(MOST_SHOWN)
+    colors = _colors_between("forward", "reverse")
     with styled():
         image = axes.imshow(
-            np.log2(grid), origin="lower", cmap="RdBu", vmin=-most, vmax=most,
-            aspect="auto", alpha=0.85,
+            np.log2(grid), origin="lower", cmap=colors, vmin=-most, vmax=most,
+            aspect="auto",
         )  # fmt: skip
         for (row, column), ratio in np.ndenumerate(grid):
             cell = found.cell(inputs[column], outputs[row])
@@ -171,6 +253,14 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
     if file is not None:
         save(figure, file)
     return figure
+
+
+def _colors_between(low: str, high: str) -> "Colormap":
+    """Return the colors from one mode's, over white, to another's."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    ends = COLORS[low], "#ffffff", COLORS[high]
+    return LinearSegmentedColormap.from_list("modes", ends)
 
 
 def _draw_border(axes: "Axes", found: "Crossover") -> None:

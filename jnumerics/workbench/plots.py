@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jnumerics.workbench._mode_plots import crossover, mode_comparison
+from jnumerics.workbench._mode_plots import (
+    crossover,
+    mode_comparison,
+    mode_comparisons,
+)
 from jnumerics.workbench._style import (
     FAINT,
     INK,
@@ -35,6 +39,7 @@ __all__ = [
     "inline_svg",
     "lines",
     "mode_comparison",
+    "mode_comparisons",
     "photograph",
     "save",
     "surface",

@@ -53,11 +53,8 @@ def text(performance: Performance, device: str) -> str:
             f"    error     {_error(answer)}",
             f"    time      {_speed(answer)}",
         ]
-    if performance.lesson.notes:
-        lines += [
-            "",
-            *(textwrap.indent(note, "  ") for note in performance.lesson.notes),
-        ]
+    for note in performance.lesson.notes:  # a table is laid out in the whole width
+        lines += ["", note if "\n" in note else f"  {note}"]
     return "\n".join(lines)
 
 
