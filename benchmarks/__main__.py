@@ -5,10 +5,16 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import _report, choice, derivatives, systems
+from benchmarks import _report, choice, crossover, derivatives, systems, verdicts
 from benchmarks._measure import Bench
 
-BENCHMARKS = {**systems.BENCHMARKS, **derivatives.BENCHMARKS, **choice.BENCHMARKS}
+BENCHMARKS = {
+    **systems.BENCHMARKS,
+    **derivatives.BENCHMARKS,
+    **choice.BENCHMARKS,
+    **verdicts.BENCHMARKS,
+    **crossover.BENCHMARKS,
+}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -26,8 +26,9 @@ def text(bench: Bench) -> str:
     promises = [(x.verdict, x.what, _bound(x), x.measured) for x in bench.lines]
     table = _table.text(("", "what", "target", "measured"), promises)
     notes = [f"{x.what}: {x.note}" for x in bench.lines if x.note and x.value]
-    clocks = _table.text(CLOCKS, [_clock_row(c) for c in bench.clocks])
-    return "\n\n".join([table, "\n".join(notes), clocks]).replace("\n\n\n", "\n")
+    rows = [_clock_row(c) for c in bench.clocks]
+    clocks = _table.text(CLOCKS, rows) if rows else ""
+    return "\n\n".join(filter(None, [table, "\n".join(notes), clocks]))
 
 
 CLOCKS = ("contender", "first call", "of that compiling", "further calls", "quartiles")

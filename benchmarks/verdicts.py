@@ -105,4 +105,4 @@ CASES: Mapping[str, tuple[str, Callable, tuple[int, ...]]] = {
     "energy of 500": ("reverse", energy, (500,)),
     "300 features of 2": ("forward", features, (2, 300)),
 }
-BENCHMARKS = {"verdicts": verdicts}
+BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {"verdicts": verdicts}
