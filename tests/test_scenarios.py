@@ -33,7 +33,7 @@ def wide_args(scenario, seed=0):
 def shapes(scenario, dtype=None):
     """The arguments' shapes and dtypes, and those of the outputs."""
     dtype = dtype or scenario.dtypes[0]
-    args = jax.eval_shape(lambda k: scenario.make_args(k, dtype), jax.random.key(0))
+    args = scenario.make_args(jax.random.key(0), dtype)
     return args, jax.eval_shape(scenario.fun, *args)
 
 

@@ -13,7 +13,9 @@ from tests._scenarios.table import (
     elementwise,
     eye,
     full,
+    generator,
     like,
+    normal,
     positive,
     tags,
     weights,
@@ -94,7 +96,7 @@ def switch(x, k):
 
 
 def switch_args(key, dtype):
-    return jax.random.normal(key, (6,), dtype), jnp.asarray(2, "int32")
+    return normal(generator(key), (6,), dtype), jnp.asarray(2, "int32")
 
 
 def compiled_inside(x, xp=jnp):

@@ -1,6 +1,5 @@
 """Functions that move numbers: indexing, sorting, reshaping, accumulating, trees."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -11,8 +10,10 @@ from tests._scenarios.table import (
     drawn,
     drawn_with,
     full,
+    generator,
     like,
     linear,
+    normal,
     offsets,
     tags,
     weights,
@@ -152,9 +153,8 @@ def tree(p, xp=jnp):
 
 
 def tree_args(key, dtype):
-    one, two = jax.random.split(key)
-    draw = jax.random.normal
-    return ({"w": draw(one, (3, 4), dtype), "b": draw(two, (2,), dtype)},)
+    rng = generator(key)
+    return ({"w": normal(rng, (3, 4), dtype), "b": normal(rng, (2,), dtype)},)
 
 
 def tree_pattern():

@@ -52,14 +52,24 @@ def tags(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+def generator(key: jax.Array) -> np.random.Generator:
+    """NumPy's, seeded by the key: JAX's would be compiled for each shape and dtype."""
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> jax.Array:
+    x = rng.normal(size=shape)
+    if dtype in COMPLEX:
+        x = (x + 1j * rng.normal(size=shape)) / np.sqrt(2)
+    return jnp.asarray(x, dtype)
+
+
 def drawn(*shapes: tuple[int, ...]) -> Callable[[jax.Array, str], tuple]:
     """Arguments of the given shapes, normally distributed."""
 
     def make_args(key, dtype):
-        keys = jax.random.split(key, len(shapes))
-        return tuple(
-            jax.random.normal(k, s, dtype) for k, s in zip(keys, shapes, strict=True)
-        )
+        rng = generator(key)
+        return tuple(normal(rng, shape, dtype) for shape in shapes)
 
     return make_args
 
@@ -67,14 +77,16 @@ def drawn(*shapes: tuple[int, ...]) -> Callable[[jax.Array, str], tuple]:
 def drawn_with(shape: tuple[int, ...], *others) -> Callable[[jax.Array, str], tuple]:
     """One normally distributed argument, followed by the given integer ones."""
     return lambda key, dtype: (
-        jax.random.normal(key, shape, dtype),
+        normal(generator(key), shape, dtype),
         *(jnp.asarray(other, "int32") for other in others),
     )
 
 
 def positive(*shape: int) -> Callable[[jax.Array, str], tuple]:
     """One argument in [1, 3)."""
-    return lambda key, dtype: (jax.random.uniform(key, shape, dtype, 1.0, 3.0),)
+    return lambda key, dtype: (
+        jnp.asarray(generator(key).uniform(1.0, 3.0, shape), dtype),
+    )
 
 
 def weights(seed: int, *shape: int, scale: float = 1.0) -> np.ndarray:
