@@ -53,10 +53,18 @@ def select(words: str = "", *, without: str = "", dtype: str | None = None):
     ]
 
 
-def params(words: str = "", *, without: str = "", dtype: str | None = None):
-    """The same as `select`, as parameters for pytest, with their names."""
+def params(
+    words: str = "", *, without: str = "", dtype: str | None = None, every: int = 1
+):
+    """The same as `select`, as parameters for pytest, with their names.
+
+    All but every n-th are cells of the whole product, which `make test-all` runs.
+    """
     chosen = select(words, without=without, dtype=dtype)
-    return [pytest.param(s, id=s.name) for s in chosen]
+    return [
+        pytest.param(s, id=s.name, marks=pytest.mark.product if k % every else ())
+        for k, s in enumerate(chosen)
+    ]
 
 
 def by_name(name: str) -> Scenario:

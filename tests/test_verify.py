@@ -63,12 +63,7 @@ def at_most(figure, limit):
     return figure is not None and figure <= limit
 
 
-QUICK = [s for k, s in enumerate(scenarios.SCENARIOS) if k % 12 == 0]
-RIGHT = [
-    pytest.param(s, id=s.name, marks=() if s in QUICK else pytest.mark.product)
-    for s in scenarios.select()
-    if "stopped" not in s.tags
-]
+RIGHT = scenarios.params(without="stopped", every=12)
 
 
 @pytest.mark.parametrize("scenario", RIGHT)
