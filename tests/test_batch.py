@@ -254,3 +254,8 @@ def test_a_probe_under_jit_says_that_it_cannot_decide():
 def test_a_probe_of_infinite_derivatives_cannot_decide():
     with pytest.raises(ValueError, match="cannot decide"):
         batch_jacobian(jnp.sqrt, check="probe")(jnp.zeros((4, 2)))
+
+
+def test_a_probe_of_a_function_without_dependence_finds_no_leak():
+    found = batch_jacobian(lambda _: jnp.ones((4, 2)), check="probe")(jnp.ones((4, 3)))
+    np.testing.assert_array_equal(found, np.zeros((4, 2, 3)))

@@ -16,10 +16,11 @@ from jnumerics.derivatives._cut import (
 )
 from jnumerics.derivatives._dependence import propagate
 from jnumerics.derivatives._directions import one_way, reach
+from jnumerics.derivatives._equations import Equation
 from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._residual import Split, split_residual
 from jnumerics.derivatives._samples import SampleAxes, batch_seeds
-from jnumerics.derivatives._tangent import Equation, part
+from jnumerics.derivatives._tangent import part
 from jnumerics.derivatives._target import Target
 from jnumerics.derivatives._ways import (
     Compressed,

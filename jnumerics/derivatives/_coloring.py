@@ -22,12 +22,14 @@ import jax
 import numpy as np
 from jax.extend.core import Literal, Var
 
+from jnumerics.derivatives._equations import Atom, Equation
 from jnumerics.derivatives._greedy import conflicts
+from jnumerics.derivatives._inline import flatten
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._proposals import color
 from jnumerics.derivatives._prover import CLASSES, Prover, split
 from jnumerics.derivatives._rules._boxes import NONE
-from jnumerics.derivatives._tangent import Atom, Equation, LinearPart, flatten
+from jnumerics.derivatives._tangent import LinearPart
 
 ROUNDS = 8  # proposals
 

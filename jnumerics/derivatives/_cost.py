@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from jnumerics.derivatives._tangent import inner_jaxprs, open_jaxpr
+from jnumerics.derivatives._equations import inner_jaxprs, open_jaxpr
 
 
 @dataclass(frozen=True)

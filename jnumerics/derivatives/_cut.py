@@ -28,14 +28,9 @@ from jnumerics.derivatives._directions import (
     reach,
     transposable,
 )
+from jnumerics.derivatives._equations import Equation, variables
 from jnumerics.derivatives._rules._boxes import shape_of
-from jnumerics.derivatives._tangent import (
-    Equation,
-    LinearPart,
-    needed_for,
-    part,
-    variables,
-)
+from jnumerics.derivatives._tangent import LinearPart, needed_for, part
 
 __all__ = [
     "Capacity",

@@ -114,7 +114,10 @@ def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
 
     @wraps(fun)
     def scalar(*args: Any, **kwargs: Any) -> Array:
-        (value,) = [_check.real("fun's result", fun(*args, **kwargs))]
+        value = _check.array("fun's result", fun(*args, **kwargs))
+        if not jnp.issubdtype(value.dtype, jnp.floating):
+            msg = f"`fun` must return a real number, got dtype {value.dtype}"
+            raise TypeError(msg)
         if value.shape:
             msg = f"`fun` must return a scalar, got shape {value.shape}"
             raise ValueError(msg)

@@ -9,7 +9,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 from jax.extend.core import Var
 
-from jnumerics.derivatives._tangent import (
+from jnumerics.derivatives._equations import (
     Equation,
     closed,
     inner_jaxprs,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import JaxprEqn
 
-from jnumerics.derivatives._tangent import open_jaxpr
+from jnumerics.derivatives._equations import open_jaxpr
 
 
 class ScanRoles(NamedTuple):

@@ -17,16 +17,11 @@ import numpy as np
 from jax.extend.core import JaxprEqn, Literal, Var
 
 from jnumerics import _check
+from jnumerics.derivatives._equations import Atom, Equation, variables
+from jnumerics.derivatives._inline import Flat, flatten
 from jnumerics.derivatives._inner import body_of_call, scan_roles
 from jnumerics.derivatives._rules._boxes import dtype_of, is_index, shape_of
 from jnumerics.derivatives._rules._indexing import columns_of
-from jnumerics.derivatives._tangent import (
-    Atom,
-    Equation,
-    Flat,
-    flatten,
-    variables,
-)
 from jnumerics.derivatives._values import Value, evaluate
 
 MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time

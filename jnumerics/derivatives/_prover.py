@@ -15,16 +15,12 @@ import numpy as np
 from jax.extend.core import JaxprEqn, Var
 
 from jnumerics.derivatives._dependence import own_index, propagate
+from jnumerics.derivatives._equations import inner_jaxprs, open_jaxpr, variables
 from jnumerics.derivatives._greedy import trimmed
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._proposals import residues
 from jnumerics.derivatives._rules._boxes import NONE, Box, dtype_of, nothing, shape_of
-from jnumerics.derivatives._tangent import (
-    LinearPart,
-    inner_jaxprs,
-    open_jaxpr,
-    variables,
-)
+from jnumerics.derivatives._tangent import LinearPart
 
 BUDGET = 1 << 29  # box entries that one search may fill: about a second
 CHUNK = 1 << 23  # box entries filled at a time

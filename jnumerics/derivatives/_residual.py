@@ -17,16 +17,11 @@ from jax.extend.core import Var
 
 from jnumerics.derivatives._dependence import propagate
 from jnumerics.derivatives._directions import forwardable
+from jnumerics.derivatives._equations import Equation, inner_jaxprs, variables
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._rewrite import Writer
 from jnumerics.derivatives._rules._boxes import NONE, Box, nothing, shape_of
-from jnumerics.derivatives._tangent import (
-    Equation,
-    Program,
-    inner_jaxprs,
-    needed_for,
-    variables,
-)
+from jnumerics.derivatives._tangent import Program, needed_for
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,10 @@ from jax import lax
 from jax.extend.core import JaxprEqn, Var
 
 from jnumerics.derivatives._directions import reach
+from jnumerics.derivatives._equations import Atom, Equation, variables
+from jnumerics.derivatives._inline import flatten
 from jnumerics.derivatives._rules._boxes import dtype_of, shape_of
-from jnumerics.derivatives._tangent import (
-    Atom,
-    Equation,
-    LinearPart,
-    flatten,
-    part,
-    variables,
-)
+from jnumerics.derivatives._tangent import LinearPart, part
 
 _SUMS = {"add", "add_any", "sub"}
 

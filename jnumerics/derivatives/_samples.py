@@ -58,9 +58,6 @@ def sample_axes(target: Target, in_axis: int, out_axis: int) -> SampleAxes:
         *zip(target.in_avals, inputs, itertools.repeat("the argument")),
         *zip(target.out_avals, outputs, itertools.repeat("fun's result")),
     ]
-    if not inputs:
-        msg = "`argnums` must select at least one array, got none"
-        raise ValueError(msg)
     samples = target.in_avals[0].shape[inputs[0]]
     for aval, axis, name in ends:
         if aval.shape[axis] != samples:
@@ -142,6 +139,9 @@ def probe(target: Target, axes: SampleAxes) -> tuple[Array, Array]:
         finite = [jnp.all(jnp.isfinite(r)) for r in results]
         outside = jnp.any(jnp.stack(reached), axis=0) & ~subset
         return outside, jnp.all(jnp.stack(finite))
+
+    if not present:
+        return jnp.zeros(axes.samples, bool), jnp.array(True)
 
     leaks, finite = jax.vmap(leak)(subsets, jax.random.split(key, len(subsets)))
     return jnp.any(leaks, axis=0), jnp.all(finite)

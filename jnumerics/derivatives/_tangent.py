@@ -8,73 +8,27 @@ proven of the program holds at every value) and splits the result:
 - all others are the **primal** equations; what the linear ones read of them are the
   residuals.
 
-Calls (`jit`, `closed_call`, remat, custom_jvp calls) are inlined, every inner variable
-fresh at every inlining; `scan`, `cond` and `while` stay one equation. The linear map of
-a custom_vjp function only transposes; transposing it twice makes an ordinary program.
-
 Any part of the list is a function again (`LinearPart`); its transpose is the reverse pass.
 """
 
-import functools
-import os
-import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
-import jaxlib
-from jax.extend.core import JaxprEqn, Literal, Var
+from jax.extend.core import Var
 
-Atom = Var | Literal
-
-CALLS = {"jit", "pjit", "closed_call", "core_call"}
-LINEAR_CALLS = CALLS | {"remat", "remat2", "checkpoint", "custom_jvp_call"}
-_INNER = ("jaxpr", "call_jaxpr")
-
-
-class Equation(NamedTuple):
-    """An equation with the calls it was inlined from, outermost first."""
-
-    eqn: JaxprEqn
-    callers: tuple[JaxprEqn, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the primitive."""
-        return self.eqn.primitive.name
-
-    @property
-    def line(self) -> str:
-        """The user's file and line: the innermost frame outside JAX and jnumerics."""
-        for eqn in (self.eqn, *reversed(self.callers)):
-            stack = eqn.source_info.traceback
-            for frame in stack.frames if stack else ():
-                if is_user_file(frame.file_name):
-                    return f"{shown(frame.file_name)}:{frame.line_num}"
-        return "an unknown line"
-
-
-class Flat(NamedTuple):
-    """A jaxpr with its calls inlined.
-
-    Attributes:
-        inputs: Its inputs.
-        outputs: Its outputs.
-        equations: Its equations, in order.
-        reached: Everything that depends on a tangent among the inputs.
-        consts: The values it closes over.
-    """
-
-    inputs: list[Var]
-    outputs: list[Atom]
-    equations: list[Equation]
-    reached: set[Var]
-    consts: dict[Var, Any]
+from jnumerics.derivatives import _refusal
+from jnumerics.derivatives._equations import (
+    Atom,
+    Equation,
+    closed,
+    is_var,
+    variables,
+)
+from jnumerics.derivatives._inline import Flat, flatten
 
 
 @dataclass(frozen=True)
@@ -207,26 +161,11 @@ def trace(
         return out, aux, pushforward(*tangents)
 
     abstract = [jax.typeof(x) for x in leaves]
-    try:
+    with _refusal.tracing():
         jaxpr = jax.make_jaxpr(joint)(abstract, [abstract[k] for k in active])
-    except _NEEDS_VALUES as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        msg = (
-            "`fun` must be traceable, as under jax.jit, got one that needs a concrete "
-            f"value at {_line_of_error(error)}: {reason}"
-        )
-        raise TypeError(msg) from error
-    _refuse_effects(jaxpr)
+    _refusal.refuse_effects(jaxpr)
     flat = flatten(jaxpr, [False] * len(leaves) + [True] * len(active))
     return _split(flat, len(leaves), len(flat.outputs) - n_results)
-
-
-_NEEDS_VALUES = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-)
 
 
 def _split(flat: Flat, n_leaves: int, n_values: int) -> Program:
@@ -245,167 +184,3 @@ def _split(flat: Flat, n_leaves: int, n_values: int) -> Program:
         linear=linear,
         consts=flat.consts,
     )
-
-
-def flatten(jaxpr: Any, reached: Sequence[bool]) -> Flat:
-    """Inline the calls of a closed jaxpr.
-
-    Args:
-        jaxpr: The jaxpr.
-        reached: For each of its inputs, whether it is a tangent.
-    """
-    inner = open_jaxpr(jaxpr)
-    inputs = [Var(v.aval) for v in inner.invars]
-    seeds = {v for v, is_tangent in zip(inputs, reached, strict=True) if is_tangent}
-    flat = Flat(inputs, [], [], seeds, {})
-    flat.outputs.extend(_inline(flat, jaxpr, inputs, ()))
-    return flat
-
-
-def _inline(
-    flat: Flat, jaxpr: Any, arguments: Sequence[Atom], callers: tuple[JaxprEqn, ...]
-) -> list[Atom]:
-    inner = open_jaxpr(jaxpr)
-    names: dict[Var, Atom] = dict(zip(inner.invars, arguments, strict=True))
-    for var, value in zip(inner.constvars, constants(jaxpr), strict=True):
-        names[var] = fresh = Var(var.aval)
-        flat.consts[fresh] = value
-
-    def rename(atom: Atom) -> Atom:
-        return names[atom] if isinstance(atom, Var) else atom
-
-    for eqn in inner.eqns:
-        operands = [rename(v) for v in eqn.invars]
-        is_linear = not flat.reached.isdisjoint(filter(is_var, operands))
-        body = _body(eqn, is_linear, operands, flat.reached)
-        if body is not None:
-            results = _inline(flat, body, operands, (*callers, eqn))
-        else:
-            results = [Var(v.aval) for v in eqn.outvars]
-            renamed = eqn.replace(invars=operands, outvars=results)
-            flat.equations.append(Equation(renamed, callers))
-            flat.reached.update(results if is_linear else ())
-        names.update(zip(eqn.outvars, results, strict=True))
-    return [rename(v) for v in inner.outvars]
-
-
-def _body(
-    eqn: JaxprEqn, is_linear: bool, operands: Sequence[Atom], reached: set[Var]
-) -> Any:
-    """Return the jaxpr to put in place of an equation, if it is a call."""
-    name = eqn.primitive.name
-    if name == "custom_lin" and is_linear:
-        is_tangent = [is_var(v) and v in reached for v in operands]
-        return _transposed_twice(eqn, is_tangent)
-    if name in (LINEAR_CALLS if is_linear else CALLS):
-        return next((eqn.params[k] for k in _INNER if k in eqn.params), None)
-    return None
-
-
-def _transposed_twice(eqn: JaxprEqn, is_tangent: Sequence[bool]) -> Any:
-    """Make an ordinary program of a custom_vjp function's linear map, if one exists.
-
-    It only transposes; but the transpose is an ordinary program (the user's backward
-    rule), which transposes again unless it holds a true while loop.
-    """
-    inputs = [Var(v.aval) for v in eqn.invars]
-    renamed = eqn.replace(invars=[*inputs])
-    call = jex.jaxpr_as_fun(closed([renamed], inputs, eqn.outvars))
-    results = [v.aval for v in eqn.outvars]
-
-    def forward(*operands: Any) -> list[Any]:
-        tangents = [x for x, t in zip(operands, is_tangent, strict=True) if t]
-
-        def linear(*ts: Any) -> list[Any]:
-            moving = iter(ts)
-            pairs = zip(operands, is_tangent, strict=True)
-            return call(*(next(moving) if t else x for x, t in pairs))
-
-        backward = jax.linear_transpose(linear, *tangents)
-        again = jax.linear_transpose(backward, results)
-        return again(tuple(tangents))[0]
-
-    try:
-        return jax.make_jaxpr(forward)(*(v.aval for v in eqn.invars))
-    except Exception:
-        return None  # whatever the rule's reason: it stays reverse-only
-
-
-def closed(
-    eqns: Sequence[JaxprEqn], inputs: Sequence[Var], outputs: Sequence[Atom]
-) -> Any:
-    """Make a closed jaxpr of equations in order."""
-    info = jex.DebugInfo("tangent program", "jnumerics.derivatives", None, None)
-    jaxpr = jex.Jaxpr([], list(inputs), list(outputs), list(eqns), debug_info=info)
-    return jex.ClosedJaxpr(jaxpr, [])
-
-
-def open_jaxpr(jaxpr: Any) -> Any:
-    """Return the jaxpr without its constants."""
-    return getattr(jaxpr, "jaxpr", jaxpr)
-
-
-def constants(jaxpr: Any) -> Sequence[Any]:
-    """Return the values of a jaxpr's constants."""
-    return getattr(jaxpr, "consts", ())
-
-
-def is_var(atom: Atom) -> bool:
-    """Whether an atom is a variable rather than a literal."""
-    return isinstance(atom, Var)
-
-
-def variables(equation: Equation) -> Iterator[Var]:
-    """Yield the variables that an equation reads."""
-    return (v for v in equation.eqn.invars if isinstance(v, Var))
-
-
-def inner_jaxprs(eqn: JaxprEqn) -> Iterator[Any]:
-    """Yield the jaxprs among an equation's parameters."""
-    for value in eqn.params.values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(item, jex.Jaxpr | jex.ClosedJaxpr):
-                yield item
-
-
-def _refuse_effects(jaxpr: Any, callers: tuple[JaxprEqn, ...] = ()) -> None:
-    for eqn in open_jaxpr(jaxpr).eqns:
-        inner = list(inner_jaxprs(eqn))
-        for body in inner:
-            _refuse_effects(body, (*callers, eqn))
-        if (eqn.effects and not inner) or "callback" in eqn.primitive.name:
-            line = Equation(eqn, callers).line
-            msg = (
-                f"`fun` must be free of effects and callbacks, got {eqn.primitive.name}"
-                f" at {line}: the derivative's program is taken apart, which drops them"
-            )
-            raise TypeError(msg)
-
-
-_LIBRARIES = tuple(
-    str(Path(module.__file__).parent) + os.sep
-    for module in (jax, jaxlib, sys.modules[__name__.partition(".")[0]])
-    if module.__file__
-)
-
-
-@functools.cache
-def is_user_file(name: str) -> bool:
-    """Whether a file belongs neither to JAX nor to this package."""
-    return not name.startswith(("<", *_LIBRARIES))
-
-
-def shown(file: str) -> str:
-    """Return a file's path as a person at the command line would write it."""
-    path, here = Path(file), Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else file
-
-
-def _line_of_error(error: BaseException) -> str:
-    """Return the innermost frame of the user's in an exception's traceback."""
-    frames = [
-        f"{shown(frame.f_code.co_filename)}:{number}"
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if is_user_file(frame.f_code.co_filename)
-    ]
-    return frames[-1] if frames else "an unknown line"

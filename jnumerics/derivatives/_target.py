@@ -115,10 +115,13 @@ def make(
     Raises:
         TypeError: If an argument or a result has a type or dtype that has no
             derivative, if `fun` needs concrete values, or has effects.
-        ValueError: If `argnums` does not fit the arguments.
+        ValueError: If `argnums` does not fit the arguments, or selects no array.
     """
     args, kwargs = as_arrays(args, kwargs or {})
     active = _positions(args, argnums)
+    if not active:
+        msg = "`argnums` must select at least one array, got none"
+        raise ValueError(msg)
     _require_differentiable(args, argnums, holomorphic)
     leaves, tree = jax.tree.flatten((args, kwargs))
     found: dict[str, Any] = {}
@@ -226,7 +229,7 @@ def _require_differentiable(
             if is_complex and not holomorphic:
                 msg = (
                     f"`{name}` must be real, got dtype {leaf.dtype}: "
-                    "set holomorphic=True if `fun` is holomorphic"
+                    "set holomorphic=True in `jacobian` if `fun` is holomorphic"
                 )
                 raise TypeError(msg)
             if holomorphic and not is_complex:
@@ -263,7 +266,10 @@ def _require_results(results: Sequence[Any], holomorphic: bool) -> list[Any]:
 
 
 def require_square(target: Target) -> None:
-    """Require a result with the tree and the shapes of what is differentiated."""
+    """Require a real result with the tree and the shapes of what is differentiated."""
+    if any(target.is_split):
+        msg = "`fun` must return real numbers for a diagonal, got complex ones"
+        raise TypeError(msg)
     shapes = [aval.shape for aval in target.in_avals]
     found = [aval.shape for aval in target.out_avals]
     if found != shapes or target.inputs != target.outputs:

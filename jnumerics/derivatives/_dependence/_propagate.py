@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from jax.extend.core import Var
 
-from jnumerics.derivatives._known import KnownValues
-from jnumerics.derivatives._rules import apply
-from jnumerics.derivatives._rules._boxes import NONE, Box, is_index, shape_of
-from jnumerics.derivatives._tangent import (
+from jnumerics.derivatives._equations import (
     Equation,
-    Program,
-    flatten,
     inner_jaxprs,
     is_var,
     open_jaxpr,
     variables,
 )
+from jnumerics.derivatives._inline import flatten
+from jnumerics.derivatives._known import KnownValues
+from jnumerics.derivatives._rules import apply
+from jnumerics.derivatives._rules._boxes import NONE, Box, is_index, shape_of
+from jnumerics.derivatives._tangent import Program
 
 Pass = tuple[Sequence[Equation], Mapping[Var, Box]]
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jnumerics import _table
+from jnumerics import _check, _table
 from jnumerics.derivatives import _target
 from jnumerics.derivatives._dependence._blocks import Blocks, Loss
 from jnumerics.derivatives._target import Target
@@ -143,6 +143,7 @@ def dependence(
     Reference:
         Griewank & Walther (2008), Evaluating Derivatives, chapter 7 (index domains).
     """
+    _check.function("fun", fun)
     blocks = Blocks(_make_target(fun, args, argnums))
     outputs, inputs = blocks.target.outputs, blocks.target.inputs
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from jnumerics.derivatives._tangent import Atom
+from jnumerics.derivatives._equations import Atom
 
 Box = np.ndarray
 NONE = np.int32(2**30)

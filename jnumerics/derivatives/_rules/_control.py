@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jax.extend.core import JaxprEqn
 
+from jnumerics.derivatives._equations import open_jaxpr
 from jnumerics.derivatives._inner import body_of_call, scan_roles
 from jnumerics.derivatives._rules._boxes import (
     RULES,
@@ -24,7 +25,6 @@ from jnumerics.derivatives._rules._boxes import (
     nothing,
     shape_of,
 )
-from jnumerics.derivatives._tangent import open_jaxpr
 
 ROUNDS = 20  # of a fixpoint, after which what still grows is joined
 MAX_EQUATIONS = 4000  # passed while following a scan step by step: 0.1 s

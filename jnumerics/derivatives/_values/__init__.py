@@ -16,8 +16,8 @@ import jax.extend.core as jex
 import numpy as np
 from jax.extend.core import JaxprEqn, Var
 
+from jnumerics.derivatives._equations import Atom, closed
 from jnumerics.derivatives._rules._boxes import dtype_of, shape_of
-from jnumerics.derivatives._tangent import Atom, closed
 from jnumerics.derivatives._values import _arithmetic, _movement, _reduction
 from jnumerics.derivatives._values._movement import MOVES, moved
 from jnumerics.derivatives._values._value import EVALUATORS, Value, is_float

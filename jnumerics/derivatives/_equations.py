@@ -1,0 +1,93 @@
+"""Equations of jaxprs: what they read, what is inside, where the user wrote them."""
+
+import functools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.extend.core as jex
+import jaxlib
+from jax.extend.core import JaxprEqn, Literal, Var
+
+Atom = Var | Literal
+
+
+class Equation(NamedTuple):
+    """An equation with the calls it was inlined from, outermost first."""
+
+    eqn: JaxprEqn
+    callers: tuple[JaxprEqn, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the primitive."""
+        return self.eqn.primitive.name
+
+    @property
+    def line(self) -> str:
+        """The user's file and line: the innermost frame outside JAX and jnumerics."""
+        for eqn in (self.eqn, *reversed(self.callers)):
+            stack = eqn.source_info.traceback
+            for frame in stack.frames if stack else ():
+                if is_user_file(frame.file_name):
+                    return f"{shown(frame.file_name)}:{frame.line_num}"
+        return "an unknown line"
+
+
+def closed(
+    eqns: Sequence[JaxprEqn], inputs: Sequence[Var], outputs: Sequence[Atom]
+) -> Any:
+    """Make a closed jaxpr of equations in order."""
+    info = jex.DebugInfo("tangent program", "jnumerics.derivatives", None, None)
+    jaxpr = jex.Jaxpr([], list(inputs), list(outputs), list(eqns), debug_info=info)
+    return jex.ClosedJaxpr(jaxpr, [])
+
+
+def open_jaxpr(jaxpr: Any) -> Any:
+    """Return the jaxpr without its constants."""
+    return getattr(jaxpr, "jaxpr", jaxpr)
+
+
+def constants(jaxpr: Any) -> Sequence[Any]:
+    """Return the values of a jaxpr's constants."""
+    return getattr(jaxpr, "consts", ())
+
+
+def is_var(atom: Atom) -> bool:
+    """Whether an atom is a variable rather than a literal."""
+    return isinstance(atom, Var)
+
+
+def variables(equation: Equation) -> Iterator[Var]:
+    """Yield the variables that an equation reads."""
+    return (v for v in equation.eqn.invars if isinstance(v, Var))
+
+
+def inner_jaxprs(eqn: JaxprEqn) -> Iterator[Any]:
+    """Yield the jaxprs among an equation's parameters."""
+    for value in eqn.params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(item, jex.Jaxpr | jex.ClosedJaxpr):
+                yield item
+
+
+_LIBRARIES = tuple(
+    str(Path(module.__file__).parent) + os.sep
+    for module in (jax, jaxlib, sys.modules[__name__.partition(".")[0]])
+    if module.__file__
+)
+
+
+@functools.cache
+def is_user_file(name: str) -> bool:
+    """Whether a file belongs neither to JAX nor to this package."""
+    return not name.startswith(("<", *_LIBRARIES))
+
+
+def shown(file: str) -> str:
+    """Return a file's path as a person at the command line would write it."""
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file
