@@ -118,7 +118,7 @@ def test_figure_shows_margins_ties_border_and_wrong_predictions(tmp_path):
     edges = np.asarray(axes.lines[0].get_xydata()).reshape(-1, 3, 2)[:, :2]
     assert edges.tolist() == [[[-0.5, 0.5], [0.5, 0.5]], [[0.5, 0.5], [0.5, 1.5]]]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "4"]
-    assert bar.get_ylabel() == "forward  ←  times faster  →  reverse"
+    assert bar.get_ylabel() == "reverse  ←  times faster  →  forward"
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -69,8 +69,8 @@ def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Fi
             x=0.012, ha="left", fontsize=11,
         )  # fmt: skip
         handles, labels = times.get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower left", ncols=3, handlelength=1.6,
+        figure.legend(  # what was measured comes first
+            handles[::-1], labels[::-1], loc="outside lower left", ncols=3, handlelength=1.6,
             borderaxespad=0.2,
         )  # fmt: skip
     if file is not None:
@@ -117,7 +117,7 @@ def mode_comparisons(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("time, in evaluations of the function")
-        _tick_logarithms(axes, lambda t, _: f"{t:,g}")
+        _tick_logarithms(axes, lambda t, _: f"{t:,g}", 1000)
         axes.grid(visible=True, axis="x")
         axes.minorticks_off()
     if file is not None:
@@ -180,19 +180,21 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
             va="center",
         )  # fmt: skip
     axes.set_xlabel("time")
-    _tick_logarithms(axes, lambda t, _: _short(_table.seconds(t)))
+    _tick_logarithms(axes, lambda t, _: _short(_table.seconds(t)), 100)
     axes.grid(visible=True, axis="x")
     axes.minorticks_off()
 
 
-def _tick_logarithms(axes: "Axes", write: Callable[[float, float], str]) -> None:
-    """Write at least two numbers below a logarithmic axis, however short it is."""
+def _tick_logarithms(
+    axes: "Axes", write: Callable[[float, float], str], long: float
+) -> None:
+    """Write at least two numbers below a logarithmic axis, powers of ten if it is long."""
     from matplotlib.ticker import LogLocator
 
     low, high = axes.get_xlim()
     wider = max(1.0, np.sqrt(LEAST_SPAN * low / high))
     axes.set_xlim(low / wider, high * wider)
-    subs = (1.0,) if high / low > 1000 else (1.0, 2.0, 5.0)
+    subs = (1.0,) if high / low > long else (1.0, 2.0, 5.0)
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
     axes.xaxis.set_major_formatter(write)
 
@@ -204,7 +206,8 @@ def _draw_memory(axes: "Axes", rows: Sequence[Any]) -> None:
     for k, size in enumerate(sizes):
         text = "no figures" if size is None else _table.memory(size)
         axes.text((size or 0) + 0.02 * largest, k, text, va="center")
-    axes.set(xlabel="temporary memory", xlim=(0, 1.6 * largest), xticks=[])
+    axes.set(xlim=(0, 1.6 * largest), xticks=[])
+    axes.set_xlabel("temporary memory", loc="left")
     axes.spines["bottom"].set_visible(False)
 
 
@@ -232,8 +235,8 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
         for (row, column), ratio in np.ndenumerate(grid):
             cell = found.cell(inputs[column], outputs[row])
             text = "tie" if cell.tie else cell.margin
-            dark = abs(np.log2(ratio)) > 0.65 * most
-            color = "white" if dark and not cell.tie else INK
+            on_blue = np.log2(ratio) < -0.6 * most and not cell.tie
+            color = "white" if on_blue else INK
             axes.text(
                 column, row, text, ha="center", va="center", color=color, fontsize=9
             )
@@ -299,7 +302,8 @@ def _draw_scale(figure: "Figure", axes: "Axes", image: Any) -> None:
     ticks = [-6, -3, 0, 3, 6]
     bar = figure.colorbar(image, ax=axes, ticks=ticks, extend="both")
     bar.ax.set_yticklabels(["64", "8", "1", "8", "64"])
-    bar.set_label("forward  ←  times faster  →  reverse")
+    bar.set_label("reverse  ←  times faster  →  forward")
+    bar.ax.invert_yaxis()  # forward mode is above, as in the map
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
 
