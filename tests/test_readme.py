@@ -2,10 +2,15 @@ import doctest
 import re
 from pathlib import Path
 
+import jax.numpy as jnp
+import pytest
+
 import jnumerics
+from jnumerics import derivatives
 from jnumerics.workbench import demo
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -44,6 +49,27 @@ def test_readme_names_targets_of_the_makefile():
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_files_that_the_readme_links_to_exist():
-    for link in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / link).is_file(), link
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_files_that_a_page_links_to_exist(page):
+    for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).is_file(), link
+
+
+def test_every_picture_of_the_docs_is_shown():
+    shown = {
+        (page.parent / link).resolve()
+        for page in PAGES
+        for link in re.findall(r"!\[.+?\]\((.+?)\)", page.read_text(encoding="utf-8"))
+    }
+    assert shown == set(ROOT.glob("docs/*.png"))
+
+
+def test_functions_of_the_page_on_modes_are_differentiated_as_it_says():
+    page = (ROOT / "docs" / "which-mode.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(# network.py\n.*?)```", page, flags=re.DOTALL)
+    exec(code, functions := {})
+    modes = {
+        name: derivatives.plan(functions[name], jnp.ones(shape)).mode
+        for name, shape in {"autoencoder": (784,), "heat": (32, 32)}.items()
+    }
+    assert modes == {"autoencoder": "cut", "heat": "compressed"}
