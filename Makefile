@@ -6,7 +6,8 @@ PYTHON ?=
 bin := $(VENV)/bin
 made := $(VENV)/.made-by-$(subst /,-,$(or $(PYTHON),newest))
 has = $(addprefix $(VENV)/.has-,$(1))
-shapes := --jaxtyping-packages=jnumerics,beartype.beartype
+shapes := -m "not (boundary or process or product or scenario or slow)" \
+  --jaxtyping-packages=jnumerics,beartype.beartype
 
 .PHONY: demo test test-all check format bench dist clean
 .PRECIOUS: $(VENV)/.has-%
@@ -25,7 +26,7 @@ check: $(call has,test check)
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(bin)/basedpyright --pythonpath $(bin)/python
-	$(bin)/pytest -n auto -m "not boundary and not process and not product" tests $(shapes)
+	$(bin)/pytest -n auto tests $(shapes)
 
 format: $(call has,check)
 	$(bin)/ruff format .

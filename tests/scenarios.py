@@ -61,8 +61,9 @@ def params(
     All but every n-th are cells of the whole product, which `make test-all` runs.
     """
     chosen = select(words, without=without, dtype=dtype)
+    marks = [pytest.mark.scenario], [pytest.mark.scenario, pytest.mark.product]
     return [
-        pytest.param(s, id=s.name, marks=pytest.mark.product if k % every else ())
+        pytest.param(s, id=s.name, marks=marks[k % every > 0])
         for k, s in enumerate(chosen)
     ]
 

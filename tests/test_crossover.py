@@ -42,6 +42,7 @@ def found():
     return crossover.measure([1, 300], [1, 300], repeats=3, progress=seen.append), seen
 
 
+@pytest.mark.slow
 def test_extremes_are_measured_and_predicted_right(found):
     measured, _ = found
     assert measured.cell(1, 300).predicted == "forward"

@@ -122,6 +122,7 @@ def test_samples_under_vmap_are_proven_apart(name, standard_promotion):
     assert dependence(fun, x).independent_along(0)
 
 
+@pytest.mark.slow
 def test_primitives_that_fall_to_the_general_join(monkeypatch, standard_promotion):
     joined = set()
 

@@ -83,6 +83,7 @@ def test_divergence_sums_the_diagonal(key):
         np.testing.assert_allclose(divergence(fun)(x), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_laplacian_is_the_trace_of_the_hessian(key):
     x = jax.random.normal(key, (2, 4))
 
@@ -98,6 +99,7 @@ def test_laplacian_of_a_separable_function_takes_one_pass(key):
     assert found.passes == 1
 
 
+@pytest.mark.slow
 def test_diagonals_are_differentiable_again(key):
     x = jax.random.normal(key, (9,))
     for fun, _ in FUNCTIONS.values():

@@ -196,6 +196,7 @@ def test_gradient_of_the_loss_is_its_closed_form(x64):
         np.testing.assert_allclose(obtained, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_fit_is_differentiable_in_every_argument(x64):
     def trained(weights, inputs, targets, rate):
         return perceptron.fit(

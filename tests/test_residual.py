@@ -275,7 +275,7 @@ SMALL = {
 def chosen_scenarios():
     """All in the whole product; those that a cut or a split is made for, always."""
     for scenario in scenarios.select(dtype="float64", without="kink through_complex"):
-        marks = () if SMALL & scenario.tags else (pytest.mark.product,)
+        marks = () if SMALL & scenario.tags else pytest.mark.product
         yield pytest.param(scenario, id=scenario.name, marks=marks)
 
 
@@ -309,6 +309,7 @@ def test_cut_and_split_of_every_scenario_give_its_jacobian(scenario, key):
         assert_close(found, expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.lists(steps, min_size=1, max_size=9))
 def test_cut_and_split_of_random_programs_give_the_jacobian(chosen):
@@ -329,6 +330,7 @@ def quickest(fun):
     return min(times)
 
 
+@pytest.mark.slow
 def test_planning_of_deep_networks_takes_milliseconds():
     program = traced(network(*[16] * 101), array(16))
     ends = program.tangents, program.outputs
