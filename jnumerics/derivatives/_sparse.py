@@ -1,0 +1,115 @@
+"""Sparse blocks of a Jacobian: values from the passes, indices from the proof."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jnumerics.derivatives import _plan
+from jnumerics.derivatives._candidates import make_problem
+from jnumerics.derivatives._passes import Env
+from jnumerics.derivatives._plan import Plan
+from jnumerics.derivatives._target import Target
+
+
+class Pattern:
+    """The indices of a sparse block: found when tracing, kept outside the program."""
+
+    def __init__(self, indices: np.ndarray, shape: tuple[int, ...]) -> None:
+        self.indices, self.shape = indices, shape
+
+    @functools.cached_property
+    def array(self) -> Array:
+        """The indices on the device, put there once."""
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(self.indices)
+
+
+@jax.tree_util.register_pytree_node_class
+class SparseBlock:
+    """Values with their pattern; the pattern is the same for every call of a shape."""
+
+    def __init__(self, values: Array, pattern: Pattern) -> None:
+        self.values, self.pattern = values, pattern
+
+    def tree_flatten(self) -> tuple[tuple[Array], Pattern]:
+        return (self.values,), self.pattern
+
+    @classmethod
+    def tree_unflatten(cls, pattern: Pattern, children: tuple[Array]) -> "SparseBlock":
+        return cls(*children, pattern)
+
+
+def blocks(target: Target, plan: Plan, env: Env) -> list[list[SparseBlock]]:
+    """Return the entries of each pair of leaves."""
+    rows, columns, values = _plan.run_scattered(plan, make_problem(target), env)
+    lefts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
+    found, top = [], 0
+    for v, o in zip(target.program.outputs, target.out_avals, strict=True):
+        height = 0 if v is None else o.size
+        found.append(
+            [
+                _block(rows - top, columns - left, values, o, i, height)
+                for i, left in zip(target.in_avals, lefts, strict=True)
+            ]
+        )
+        top += height
+    return found
+
+
+def _block(
+    rows: np.ndarray, columns: np.ndarray, values: Array, o: Any, i: Any, height: int
+) -> SparseBlock:
+    """Keep one pair of leaves' entries; where it is the only pair, padding too."""
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < i.size)
+    is_only = np.all(inside | ((rows == height) & (columns == i.size)))
+    if not is_only:
+        kept = np.flatnonzero(inside)
+        rows, columns = rows[kept], columns[kept]
+        values = values.reshape(-1)[kept]
+        inside = inside[kept]
+    shape = (*o.shape, *i.shape)
+    indices = np.empty((len(rows), len(shape)), np.int32)
+    indices[:] = shape  # beyond the shape: padding
+    where = np.flatnonzero(inside)
+    parts = [*_unravel(rows[where], o.shape), *_unravel(columns[where], i.shape)]
+    for axis, part in enumerate(parts):
+        indices[where, axis] = part
+    dtype = jnp.promote_types(o.dtype, i.dtype)
+    return SparseBlock(values.astype(dtype), Pattern(indices, shape))
+
+
+def _unravel(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    return np.unravel_index(flat, shape) if shape else ()
+
+
+def join(real: SparseBlock, imaginary: SparseBlock) -> SparseBlock:
+    """Put the entries of a real and an imaginary part behind each other: they add."""
+    x, y = real.values.reshape(-1), imaginary.values.reshape(-1)
+    parts = [
+        jax.lax.complex(x, jnp.zeros_like(x)),
+        jax.lax.complex(jnp.zeros_like(y), y),
+    ]
+    indices = np.concatenate([real.pattern.indices, imaginary.pattern.indices])
+    return SparseBlock(jnp.concatenate(parts), Pattern(indices, real.pattern.shape))
+
+
+def is_block(x: Any) -> bool:
+    """Whether a node of a tree is a sparse block."""
+    return isinstance(x, SparseBlock)
+
+
+def as_bcoo(x: SparseBlock) -> Any:
+    """Return the block in JAX's format; the indices are not copied again."""
+    from jax.experimental.sparse import BCOO  # heavy, and few calls need it
+
+    return BCOO((_flatten(x.values), x.pattern.array), shape=x.pattern.shape)
+
+
+@jax.jit
+def _flatten(x: Array) -> Array:
+    """Flatten values: a program of its own, because inside another it is slow."""
+    return x.reshape(-1)
