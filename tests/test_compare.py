@@ -572,6 +572,7 @@ def test_command_compares_batches(run):
     [
         (["nosuch:f"], "no module 'nosuch' here, expected one that can be imported"),
         (["nosuch.py:f"], "no file 'nosuch.py', expected a Python file, or a module"),
+        ([".own_functions:f"], "no file '.own_functions', expected a Python file, or a"),
         (["own_functions:f"], "own_functions has no function 'f': it has tall, pair, "),
         (["own_functions.py:number"], "own_functions.py:number must be a function, got"),
         (["own_functions"], "a function is written MODULE:FUNCTION, got 'own_functions'"),
@@ -596,6 +597,20 @@ def test_what_the_user_can_mend_is_one_line_and_status_2(run, argv, line):
     assert err.startswith("jnumerics: error: ")
     assert line in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("words.txt", "words", "words.txt must be a Python file"),
+        ("open.py", "def f(x:\n", "open.py:f: '(' was never closed (open.py, line 1)"),
+    ],
+)
+def test_file_that_is_no_python_is_one_line(run, tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    status, out, err = run(f"{tmp_path / name}:f", "--shape", "3")
+    assert (status, out) == (2, "")
+    assert err == f"jnumerics: error: {tmp_path}/{said}\n"
 
 
 def test_plot_without_matplotlib_is_one_line_before_anything_is_measured(

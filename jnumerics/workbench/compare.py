@@ -156,7 +156,8 @@ def load(name: str) -> Callable:
 
 def _module(place: str) -> ModuleType:
     file = Path(place)
-    if file.suffix == ".py" or len(file.parts) > 1:
+    is_name = all(part.isidentifier() for part in place.split("."))
+    if file.suffix == ".py" or not is_name:
         return _from_file(file)
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -214,6 +215,8 @@ def _one_line(
     error: Exception, frames: Sequence[Any], arguments: argparse.Namespace
 ) -> str:
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+    if isinstance(error, SyntaxError):  # says where; the shapes were not yet looked at
+        return f"{arguments.function}: {text}"
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     given = " ".join(f"--shape {text or '()'}" for text in arguments.shape)
     return f"{arguments.function} with {given}: {text}{where}"
