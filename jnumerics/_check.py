@@ -66,7 +66,8 @@ def array(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
 
 def _in_jax(dtype: np.dtype) -> bool:
     is_extended = dtype.itemsize > (16 if dtype.kind == "c" else 8)
-    return dtype.kind not in "OSUMm" and not is_extended
+    is_record = dtype.type is np.void
+    return dtype.kind not in "OSUMm" and not (is_extended or is_record)
 
 
 def same_shape(name: str, x: Array, other: str, y: Array) -> None:

@@ -83,6 +83,7 @@ REJECTED = {
     "object": (_check.array, np.array([{}]), TypeError, "JAX has, got dtype object"),
     "text": (_check.array, np.array(["a"]), TypeError, "JAX has, got dtype <U1"),
     "time": (_check.array, np.datetime64("2020"), TypeError, "JAX has, got dtype datet"),
+    "record": (_check.array, np.zeros(2, [("a", int)]), TypeError, "JAX has, got dtype"),
     "extended": (_check.array, np.longdouble(1), TypeError, "got dtype float128"),
     "key": (_check.inexact, jax.random.key(0), TypeError, "must hold numbers, got dtype"),
     "complex": (_check.real, 1j, TypeError, "must be real, got dtype complex64"),

@@ -297,6 +297,7 @@ class TestNothing:
             ((2, 5, 6, 3), (2, 2, 3, 4), {"dilation": 9, "padding": 1}, (2, 0, 0, 4)),
             ((2, 5, 6, 3), (2, 7, 1, 3), {"groups": 3}, (2, 4, 0, 3)),
             ((2, 5, 6, 3), (0, 2, 3, 4), {}, (2, 6, 5, 4)),
+            ((2, 5, 6, 3), (0, 2, 3, 4), {"dilation": 2}, (2, 6, 4, 4)),
         ],
     )
     def test_gives_an_empty_or_zero_output_and_zero_derivatives(
@@ -383,6 +384,15 @@ class TestTransformations:
         name = str(getattr(precision, "name", precision)).upper()
         assert name in text(precision=precision).replace("HIGHEST", "")
         assert "HIGHEST" in text()
+
+    def test_a_constant_kernel_costs_no_product_of_tangents(self):
+        x, kernel = jnp.ones((1, 3, 3, 20)), jnp.ones((1, 1, 20, 20))
+
+        def products(argnums):
+            loss = jax.grad(lambda *a: jnp.sum(conv.conv2d(*a) ** 2), argnums)
+            return str(jax.make_jaxpr(loss)(x, kernel)).count("dot_general[")
+
+        assert [products(0), products(1), products((0, 1))] == [2, 2, 3]
 
 
 @pytest.mark.boundary

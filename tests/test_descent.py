@@ -2,6 +2,7 @@ import gc
 import traceback
 import weakref
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import chex
@@ -162,6 +163,33 @@ def test_update_k_sees_batch_k():
     )
     np.testing.assert_array_equal(seen.params, -111.0)
     np.testing.assert_array_equal(seen.losses, [0.0, -9.0, -1100.0])
+
+
+@pytest.mark.usefixtures("standard_promotion")
+@pytest.mark.parametrize("name", ["lbfgs", "backtracking"])
+def test_a_line_search_sees_the_batch_of_its_update(name):
+    def loss(p, batch):
+        return jnp.sum((p - batch) ** 2 * jnp.array([1.0, 3.0]))
+
+    batches, optimizer = jnp.array([[1.0, 2.0], [-3.0, 1.0]]), OPTIMIZERS[name]()
+    start = jnp.zeros(2)
+    first = jax.jit(partial(stepwise, optimizer=optimizer, steps=1), static_argnums=0)
+    expected, _, value = first(jax.tree_util.Partial(loss, batch=batches[0]), start)
+    obtained = descent.minimize(
+        loss, start, optimizer=optimizer, steps=1, batches=batches[:1]
+    )
+    np.testing.assert_allclose(obtained.params, expected, rtol=1e-5)
+    np.testing.assert_allclose(obtained.losses, value, rtol=1e-6)
+
+
+def test_one_step_is_differentiable_in_its_batch():
+    def moved(batch):
+        return descent.minimize(
+            lambda p, b: p * b**2, 1.0, optimizer=optax.sgd(1.0), steps=1, batches=batch
+        ).params
+
+    for mode in (jax.jacfwd, jax.jacrev):
+        np.testing.assert_allclose(mode(moved)(jnp.array([3.0])), [-6.0])
 
 
 def test_batches_of_random_keys_and_integers_reach_the_loss(key):
@@ -428,6 +456,7 @@ def test_hypergradient_is_right_in_both_modes(x64, steps):
     np.testing.assert_allclose(jax.hessian(final)(0.1), second, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_losses_are_differentiable_in_the_start(x64):
     def area(start):
         return descent.minimize(
@@ -601,7 +630,9 @@ def test_params_that_are_not_floats_are_rejected(params, error, message):
 
 
 @pytest.mark.boundary
-@pytest.mark.parametrize("optimizer", [optax.sgd, 0.1, None])
+@pytest.mark.parametrize(
+    "optimizer", [optax.sgd, 0.1, None, SimpleNamespace(init=optax.sgd(0.1).init)]
+)
 def test_what_is_not_an_optimizer_is_rejected(optimizer):
     with pytest.raises(TypeError, match="`optimizer` must be an optax optimizer, got"):
         minimize_sum(optimizer=optimizer)

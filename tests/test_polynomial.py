@@ -131,6 +131,7 @@ def test_order_of_the_nodes_does_not_change_a_bit(n, phase, x64):
         np.testing.assert_array_equal(f(nodes, values), f(nodes[order], values[order]))
 
 
+@pytest.mark.slow
 def test_derivatives_do_not_depend_on_the_order_of_the_nodes(x64):
     values, order = draw(12, 2), np.random.default_rng(2).permutation(12)
 
@@ -148,16 +149,18 @@ def test_fit_at_roots_of_unity_is_the_inverse_fourier_transform(n, x64):
     nodes = np.exp(2j * np.pi * np.arange(n) / n)
     values = draw(n, 2) + 1j * draw(n, 2, seed=1)
     expected = np.fft.fft(values, axis=0) / n  # p(x_j) = sum a_k exp(2 pi i j k / n)
-    np.testing.assert_allclose(polynomial.fit(nodes, values), expected, atol=1e-13)
+    obtained = polynomial.fit(nodes, values)
+    np.testing.assert_allclose(obtained, expected, rtol=0, atol=1e-13)
 
 
 def test_complex_nodes_on_a_line_keep_the_accuracy_of_real_ones(x64):
-    values = draw(12, 3) + 0j
-    exact = reference.exact_coefficients(NODES, values.real).astype(float) + 0j
-    assert largest_error(polynomial.fit(NODES + 0j, values), exact) < 1e-14
-    turned = exact / np.exp(0.7j * np.arange(12))[:, None]
-    nodes = NODES * np.exp(0.7j)  # rounded: what the condition number makes of it
-    assert largest_error(polynomial.fit(nodes, values), turned) < 1e-6
+    values = np.vander(NODES, increasing=True) @ draw(12, 3)
+    exact = reference.exact_coefficients(NODES, values).astype(float)
+    attained = largest_error(polynomial.fit(NODES, values), exact)
+    for turn in (1 + 0j, 1j, -1 + 0j):  # exact; Leja's order loses 150 times as much
+        turned = exact / turn ** np.arange(12)[:, None]
+        obtained = polynomial.fit(NODES * turn, values + 0j)
+        assert largest_error(obtained, turned) < 10 * attained
 
 
 def test_complex_values_are_fitted_as_their_parts(x64):
@@ -178,6 +181,16 @@ def test_fit_at_tiny_and_huge_nodes_overflows_only_where_the_answer_does(scale):
     np.testing.assert_allclose(
         linear[:2] * np.array([1, scale], np.float32), [1, 2], rtol=1e-5
     )
+    from_zero = polynomial.fit(
+        nodes - nodes[0], np.array([0, nodes[0], 4 * nodes[0]], np.float32)
+    )
+    np.testing.assert_allclose(from_zero[:2], [0, 0], atol=1e-5)
+
+
+def test_fit_at_the_largest_nodes_finds_the_line_through_them():
+    nodes = np.array([1, 2, 3], np.float32) * np.float32(1e38)
+    line = polynomial.fit(nodes, nodes / 16)
+    np.testing.assert_allclose(line[:2], [0, 1 / 16], rtol=1e-6, atol=1e32)
 
 
 def test_fit_scales_values_exactly_by_powers_of_two(x64):
@@ -256,6 +269,10 @@ def test_evaluate_at_infinite_and_huge_points():
     assert jnp.isnan(polynomial.evaluate(jnp.array([3.0, 2.0, 0.0]), jnp.inf))
 
 
+def test_slope_of_a_constant_is_zero():
+    assert jax.grad(polynomial.evaluate, 1)(jnp.array([3.0]), 2.0) == 0
+
+
 @pytest.mark.parametrize("y", [0.0, -2.5, 1e30, jnp.inf])
 def test_slope_of_a_line_is_its_coefficient_everywhere(y):
     slope = jax.grad(lambda y: polynomial.evaluate(jnp.array([3.0, 2.0]), y))(y)
@@ -319,6 +336,14 @@ def test_interpolate_at_roots_of_unity(x64):
     )
 
 
+def test_imaginary_nodes_of_any_scale_do_not_overflow():
+    nodes, y = 1j * chebyshev(64) * 1e30, 0.3j * 1e30
+    obtained = polynomial.interpolate(
+        nodes.astype(np.complex64), np.sin(5 * chebyshev(64)), np.complex64(y)
+    )
+    np.testing.assert_allclose(obtained, np.sin(1.5), rtol=0, atol=2e-6)
+
+
 def test_one_node_makes_a_constant():
     p = polynomial.interpolate(np.array([2.0]), np.array([[3.0, 4.0]]), np.arange(3))
     np.testing.assert_array_equal(p, [[3, 4]] * 3)
@@ -339,6 +364,7 @@ V = np.array([[0.3, 1.0], [-0.2, 0.5], [0.7, -1.1], [0.4, 0.2]])
 POINTS = {"between": 0.55, "at a node": 0.1, "outside": 2.0}
 
 
+@pytest.mark.slow
 def test_fit_derivatives_match_those_of_the_vandermonde_system_to_second_order(x64):
     def plain(x, v):
         return jnp.linalg.solve(jnp.vander(x, increasing=True), v)
@@ -381,6 +407,7 @@ def second_derivatives(f, outer, inner):
     return jax.jit(outer(slope, (0, 1, 2)))
 
 
+@pytest.mark.slow
 def test_second_derivatives_match_those_of_the_lagrange_basis(x64):
     expected = second_derivatives(lagrange, jax.jacfwd, jax.jacrev)
     for order in ((jax.jacfwd, jax.jacrev), (jax.jacrev, jax.jacfwd)):
@@ -449,6 +476,7 @@ def test_64_nodes_differentiate_through_the_loop(x64):
 # arguments and transformations
 
 
+@pytest.mark.slow
 def test_vmap_over_nodes_values_and_points_is_a_loop(x64):
     nodes, values, y = draw(3, 5), draw(3, 5, 2, seed=1), draw(3, 4, seed=2)
     fitted = jax.vmap(polynomial.fit)(nodes, values)
@@ -491,6 +519,7 @@ def test_dtype_of_the_answer_is_the_common_one(nodes, values, expected, x64):
     assert polynomial.evaluate(v, x).dtype == expected
 
 
+@pytest.mark.slow
 def test_python_numbers_do_not_widen_single_precision(x64):
     x, v = jnp.arange(3).astype(jnp.float32), jnp.ones(3, jnp.float32)
     assert polynomial.interpolate(x, v, 0.5).dtype == jnp.float32
