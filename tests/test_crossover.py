@@ -107,7 +107,7 @@ def test_figure_shows_margins_ties_border_and_wrong_predictions(tmp_path):
     axes, bar = figure.axes
     assert [t.get_text() for t in axes.texts] == ["tie", "3.3", "130", "1.2"]
     np.testing.assert_allclose(
-        np.asarray(axes.images[0].get_array()), np.log2([[1.01, 3.3], [1 / 130, 0.8]])
+        np.asarray(axes.images[0].get_array()), np.log2([[1.0, 3.3], [1 / 130, 0.8]])
     )
     legend = [t.get_text() for t in figure.legends[0].get_texts()]
     assert legend == [

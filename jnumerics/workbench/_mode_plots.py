@@ -214,6 +214,8 @@ def _draw_memory(axes: "Axes", rows: Sequence[Any]) -> None:
 def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
     """Draw which of forward and reverse mode wins, with the predicted border on it.
 
+    A tie has no color, whatever its medians.
+
     Args:
         found: What `crossover.measure` returns.
         file: Where to write the figure, if anywhere.
@@ -224,7 +226,8 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
     inputs, outputs = found.inputs, found.outputs
     size = (2.6 + 0.62 * len(inputs), 1.5 + 0.52 * len(outputs))
     figure, (axes,) = canvas(1, (max(size[0], 4.6), max(size[1], 3.2)))
-    grid = np.array([[found.cell(n, m).ratio for n in inputs] for m in outputs])
+    cells = [[found.cell(n, m) for n in inputs] for m in outputs]
+    grid = np.array([[1.0 if c.tie else c.ratio for c in row] for row in cells])
     most = np.log2(MOST_SHOWN)
     colors = _colors_between("forward", "reverse")
     with styled():
@@ -233,10 +236,9 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
             aspect="auto",
         )  # fmt: skip
         for (row, column), ratio in np.ndenumerate(grid):
-            cell = found.cell(inputs[column], outputs[row])
+            cell = cells[row][column]
             text = "tie" if cell.tie else cell.margin
-            on_blue = np.log2(ratio) < -0.6 * most and not cell.tie
-            color = "white" if on_blue else INK
+            color = "white" if np.log2(ratio) < -0.6 * most else INK  # on blue
             axes.text(
                 column, row, text, ha="center", va="center", color=color, fontsize=9
             )
