@@ -115,7 +115,7 @@ def columns(
         For each output the list over inputs of matrices `(n, rows, columns)`.
     """
     by_input = []
-    for var, layout in zip(linear.inputs, inputs, strict=True):
+    for turn, (var, layout) in enumerate(zip(linear.inputs, inputs, strict=True)):
         only, reached = started_at(linear, var) if len(inputs) > 1 else (linear, None)
         push = only.forward(env)
         ends = [outputs[k] for k in reached] if reached is not None else outputs
@@ -126,7 +126,8 @@ def columns(
             results = push(layout.one_hot(k))
             return [o.flat(r) for o, r in zip(ends, results, strict=True)]
 
-        found = stack(apply, layout.count, 2, chunk) if ends else []
+        fill = 1 + turn * len(outputs)
+        found = stack(apply, layout.count, 2, chunk, fill) if ends else []
         where = range(len(outputs)) if reached is None else reached
         column = dict(zip(where, found, strict=True))
         by_input.append(
@@ -151,7 +152,7 @@ def rows(
         For each output the list over inputs of matrices `(n, rows, columns)`.
     """
     by_output = []
-    for var, layout in zip(linear.outputs, outputs, strict=True):
+    for turn, (var, layout) in enumerate(zip(linear.outputs, outputs, strict=True)):
         pull = part(linear.equations, linear.inputs, [var]).reverse(env)
 
         def apply(
@@ -160,17 +161,23 @@ def rows(
             results = pull(layout.one_hot(k))
             return [i.flat(r) for i, r in zip(inputs, results, strict=True)]
 
-        by_output.append(stack(apply, layout.count, 1, chunk))
+        by_output.append(stack(apply, layout.count, 1, chunk, 1 + turn * len(inputs)))
     return by_output
 
 
 def stack(
-    apply: Callable[[Any], list[Array]], count: int, axis: int, chunk: int | None = None
+    apply: Callable[[Any], list[Array]],
+    count: int,
+    axis: int,
+    chunk: int | None = None,
+    fill: int = 1,
 ) -> list[Array]:
     """Stack the results of `apply(0) ... apply(count - 1)` along a new axis.
 
     With `chunk`, only so many are alive at a time: results are written in place by a
     loop, and the last chunk overlaps its predecessor where `chunk` does not divide.
+    Before, they hold `fill` and the numbers behind it, each its own: XLA would make
+    arrays of equal numbers once, and copy them.
     """
     if count == 1:
         return [jnp.expand_dims(r, axis) for r in apply(0)]
@@ -186,6 +193,7 @@ def stack(
 
     single = jax.eval_shape(apply, jnp.int32(0))
     empty = [
-        jnp.zeros((*r.shape[:axis], count, *r.shape[axis:]), r.dtype) for r in single
+        jnp.full((*r.shape[:axis], count, *r.shape[axis:]), number, r.dtype)
+        for number, r in enumerate(single, fill)
     ]
     return lax.fori_loop(0, -(-count // chunk), body, empty)

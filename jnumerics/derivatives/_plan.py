@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jnumerics import _check, _table
-from jnumerics.derivatives import _cost, _target, _ways
+from jnumerics.derivatives import _target, _ways
 from jnumerics.derivatives._candidates import (
     Candidate,
     better,
@@ -25,7 +25,8 @@ from jnumerics.derivatives._candidates import (
     passes_jaxpr,
     read_by,
 )
-from jnumerics.derivatives._cost import Cost
+from jnumerics.derivatives._cost import Cost, size_bytes
+from jnumerics.derivatives._memory import temporary_bytes
 from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._samples import SampleAxes, require_independent, sample_axes
 from jnumerics.derivatives._target import ArgNums, Target, require_square
@@ -33,6 +34,10 @@ from jnumerics.derivatives._ways import Problem, Reverse, Way
 
 MODES = ("forward", "reverse", "cut", "compressed")
 TICK = 1e-9  # seconds; less is nothing
+SPARE, FIXED = (
+    1.5,
+    1024,
+)  # a compiler's memory over what is estimated: times, bytes more
 WORTH_IT = 0.9  # of the better end: the most a cut or a compression may cost
 
 
@@ -256,24 +261,31 @@ def _choose(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, str]
 def _chunk(target: Target, problem: Problem, found: Plan, max_bytes: int) -> int | None:
     """Return how many passes at a time keep temporary memory below the bound."""
     way = found.choice.way
-    if way is None or found.passes < 2:
+    if way is None:
         return None
-
-    def peak(chunk: int) -> int:
-        jaxpr = passes_jaxpr(problem, found.target, way, chunk)
-        answer = sum(_cost.size_bytes(v.aval) for v in jaxpr.jaxpr.outvars)
-        return _cost.peak_bytes(jaxpr) - answer
-
+    program = target.program
     held = sum(
-        _cost.size_bytes(v.aval)
+        size_bytes(v.aval)
         for v in read_by(problem, way)
-        if v not in target.program.consts and v not in target.program.inputs
+        if v not in program.consts and v not in program.inputs
     )
-    one, two = peak(1), peak(2)
-    if held + one > max_bytes:
+
+    def needed(chunk: int) -> int:
+        jaxpr = passes_jaxpr(problem, found.target, way, chunk)
+        several = len(problem.inputs) * len(problem.outputs) > 1
+        parted = found.target == "sparse" and several  # entries, before they are
+        results = sum(size_bytes(v.aval) for v in jaxpr.jaxpr.outvars) if parted else 0
+        return FIXED + int(SPARE * (held + temporary_bytes(jaxpr) + results))
+
+    values = FIXED + int(SPARE * (held + temporary_bytes(program.primal_jaxpr())))
+    one = needed(1)
+    if max(one, values) > max_bytes:
         msg = (
-            f"`max_bytes` must be at least {held + one} for one {found.mode} pass, "
-            f"got {max_bytes}"
+            f"`max_bytes` must be at least {max(one, values)} for one {found.mode} "
+            f"pass, got {max_bytes}"
         )
         raise ValueError(msg)
-    return min(1 + (max_bytes - held - one) // max(two - one, 1), found.passes)
+    if found.passes < 2:
+        return None
+    slope = max(needed(2) - one, 1)
+    return min(1 + (max_bytes - one) // slope, found.passes)

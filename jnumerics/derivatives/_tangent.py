@@ -53,18 +53,26 @@ class Program:
     linear: list[Equation]
     consts: dict[Var, Any]
 
+    @property
+    def residuals(self) -> list[Var]:
+        """What the linear equations read of the primal ones."""
+        read = {v for e in self.linear for v in variables(e)}
+        return [v for e in self.primal for v in e.eqn.outvars if v in read]
+
+    def primal_jaxpr(self) -> Any:
+        """Make the primal program: from constants and leaves to values and residuals."""
+        given = [*self.consts, *self.inputs]
+        eqns = [e.eqn for e in self.primal]
+        return closed(eqns, given, [*self.values, *self.residuals])
+
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
         """Evaluate the primal program: the values, and all that the linear one reads."""
         # constants of NumPy would not be indexed by tracers in a custom rule
         env = {v: jnp.asarray(x) for v, x in self.consts.items()}
         env.update(zip(self.inputs, leaves, strict=True))
-        read = {v for e in self.linear for v in variables(e)}
-        made = [v for e in self.primal for v in e.eqn.outvars if v in read]
-        targets = [*self.values, *made]
-        jaxpr = closed([e.eqn for e in self.primal], list(env), targets)
-        results = jex.jaxpr_as_fun(jaxpr)(*env.values())
+        results = jex.jaxpr_as_fun(self.primal_jaxpr())(*env.values())
         n = len(self.values)
-        env.update(zip(made, results[n:], strict=True))
+        env.update(zip(self.residuals, results[n:], strict=True))
         return results[:n], env
 
 
