@@ -58,10 +58,9 @@ def _buffers(jaxpr: Any) -> dict[Var, Var]:
     buffers: dict[Var, Var] = {v: v for v in jaxpr.invars}
     for k, eqn in enumerate(jaxpr.eqns):
         for v, source in zip(eqn.outvars, _sources(eqn), strict=True):
-            buffers[v] = v
-            if isinstance(source, Var) and source in buffers:
-                if eqn.primitive.name in _VIEWS or last[source] == k:
-                    buffers[v] = buffers[source]
+            known = source if isinstance(source, Var) else v
+            is_free = eqn.primitive.name in _VIEWS or last.get(known) == k
+            buffers[v] = buffers.get(known, v) if is_free else v
     return buffers
 
 
