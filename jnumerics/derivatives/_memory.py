@@ -32,7 +32,7 @@ def temporary_bytes(jaxpr: Any, *, is_body: bool = False) -> int:
         for v in (*eqn.invars, *eqn.outvars)
         if is_var(v) and v in buffers
     }
-    alive: dict[Var, int] = {}
+    alive: dict[Any, int] = {}
     most = now = 0
     for k, eqn in enumerate(jaxpr.eqns):
         is_loop = eqn.primitive.name in ("while", "scan")
@@ -48,14 +48,14 @@ def temporary_bytes(jaxpr: Any, *, is_body: bool = False) -> int:
     return most
 
 
-def _buffers(jaxpr: Any) -> dict[Var, Var]:
+def _buffers(jaxpr: Any) -> dict[Any, Any]:
     """Name, for what each equation makes, the variable that first filled its buffer.
 
     Nobody else's buffer is written: what is read again later is copied first. The
     inputs of a loop's body stand for its state, and are written in place.
     """
     last = {v: k for k, eqn in enumerate(jaxpr.eqns) for v in eqn.invars if is_var(v)}
-    buffers: dict[Var, Var] = {v: v for v in jaxpr.invars}
+    buffers: dict[Any, Any] = {v: v for v in jaxpr.invars}
     for k, eqn in enumerate(jaxpr.eqns):
         for v, source in zip(eqn.outvars, _sources(eqn), strict=True):
             known = source if isinstance(source, Var) else v
