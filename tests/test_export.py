@@ -1,5 +1,6 @@
 """Every public function lowers for CPU, GPU and TPU, without the hardware."""
 
+import re
 from functools import partial
 
 import chex
@@ -113,6 +114,25 @@ def test_function_lowers_for_every_platform(name):
         chex.assert_trees_all_close(
             exported.call(*args), fun(*args), rtol=1e-5, atol=1e-6
         )
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_products_are_of_the_highest_precision(name):
+    fun, *args = CALLS[name]
+
+    def square(*args):  # with its derivative, which has products of its own
+        leaves = jax.tree.leaves(fun(*args))
+        return sum(jnp.sum(jnp.abs(x) ** 2) for x in leaves if is_inexact(x))
+
+    is_differentiable = not name.endswith(".init")
+    program = jax.make_jaxpr(jax.grad(square) if is_differentiable else fun)(*args)
+    products = re.findall(r" (?:dot_general|conv_general_dilated)\[", str(program))
+    highest = "precision=(Precision.HIGHEST, Precision.HIGHEST)"
+    assert str(program).count(highest) == len(products)
+
+
+def is_inexact(x):
+    return jnp.issubdtype(x.dtype, jnp.inexact)
 
 
 @pytest.mark.parametrize(
