@@ -102,7 +102,7 @@ def test_text_tells_call_expected_obtained_and_times():
         "    obtained  1, 2",
         "    error     0",
         "    time      500 ms, 2 times faster than NumPy (1.00 s); first call, "
-        "compilation included, 3.00 s",
+        "compilation included, took 3.00 s",
         "",
         "  a `note`",
     ]
@@ -119,6 +119,16 @@ def test_text_of_a_slower_way_says_so():
     slow = answer([1.0, 2.0], ours=4.0)
     text = report.text(performance(slow), "cpu")
     assert "4.00 s, 4 times slower than NumPy (1.00 s)" in text
+
+
+def test_first_call_of_a_program_compiled_before_claims_no_compilation():
+    again = answer([1.0, 2.0], ours=2.5)  # its first call took 3.00 s
+    for text in (
+        report.text(performance(again), "cpu"),
+        report.page([performance(again)], []),
+    ):
+        assert "first call took 3.00 s" in text
+        assert "compilation included" not in text
 
 
 @pytest.mark.parametrize("ours", [0.97, 1.0, 1.03])
