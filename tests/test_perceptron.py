@@ -22,7 +22,7 @@ STEPS = 10_000
 
 def test_trained_weights_are_those_of_the_original(x64):
     result = perceptron.fit(START, X, Y, steps=STEPS)
-    np.testing.assert_allclose(result.params, TRAINED, atol=5e-9)
+    np.testing.assert_allclose(result.params, TRAINED, rtol=0, atol=5e-9)
     np.testing.assert_allclose(
         result.params, reference.train_perceptron(START, X, Y, STEPS), rtol=1e-10
     )
@@ -31,9 +31,9 @@ def test_trained_weights_are_those_of_the_original(x64):
 def test_trained_outputs_are_those_of_the_original(x64):
     weights = perceptron.fit(START, X, Y, steps=STEPS).params
     outputs = [0.009664, 0.99211997, 0.99358931, 0.00786466]
-    np.testing.assert_allclose(perceptron.apply(weights, X), outputs, atol=5e-9)
+    np.testing.assert_allclose(perceptron.apply(weights, X), outputs, rtol=0, atol=5e-9)
     new = perceptron.apply(weights, np.array([1, 0, 0]))
-    np.testing.assert_allclose(new, 0.99993704, atol=5e-9)
+    np.testing.assert_allclose(new, 0.99993704, rtol=0, atol=5e-9)
 
 
 def test_float32_trains_to_the_same_answer():

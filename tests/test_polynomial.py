@@ -323,7 +323,7 @@ def test_many_chebyshev_nodes_of_any_scale_do_not_overflow(
     y = y.astype(dtype)
     obtained = polynomial.interpolate(nodes, np.sin(5 * nodes / scale).astype(dtype), y)
     expected = np.sin(5 * y.astype(float) / scale)
-    np.testing.assert_allclose(obtained, expected, atol=digits)
+    np.testing.assert_allclose(obtained, expected, rtol=0, atol=digits)
 
 
 def test_interpolate_at_roots_of_unity(x64):
@@ -371,7 +371,7 @@ def test_fit_derivatives_match_those_of_the_vandermonde_system_to_second_order(x
     for derivative in (jax.jacfwd, jax.jacrev):
         obtained, expected = (jax.jit(derivative(f, (0, 1)))(X, V) for f in both)
         for a, b in zip(obtained, expected, strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-12)
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
     def bent(f, outer, inner):
         scalar = inner(lambda x, v: jnp.sum(jnp.sin(f(x, v))), (0, 1))
@@ -380,7 +380,7 @@ def test_fit_derivatives_match_those_of_the_vandermonde_system_to_second_order(x
     expected = bent(plain, jax.jacfwd, jax.jacrev)
     for order in ((jax.jacfwd, jax.jacrev), (jax.jacrev, jax.jacfwd)):
         for a, b in zip(bent(polynomial.fit, *order), expected, strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-10)
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
 
 
 def lagrange(x, v, y):
@@ -397,7 +397,7 @@ def test_interpolate_derivatives_match_those_of_the_lagrange_basis(derivative, x
     obtained = jax.jit(derivative(polynomial.interpolate, (0, 1, 2)))
     for y in POINTS.values():
         for a, b in zip(obtained(X, V, y), expected(X, V, y), strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-13, err_msg=f"at {y}")
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-13, err_msg=f"at {y}")
 
 
 def second_derivatives(f, outer, inner):
@@ -413,7 +413,7 @@ def test_second_derivatives_match_those_of_the_lagrange_basis(x64):
         for y in POINTS.values():
             pair = (jax.tree.leaves(f(X, V, y)) for f in (obtained, expected))
             for a, b in zip(*pair, strict=True):
-                np.testing.assert_allclose(a, b, atol=1e-11, err_msg=f"at {y}")
+                np.testing.assert_allclose(a, b, rtol=0, atol=1e-11, err_msg=f"at {y}")
 
 
 def test_third_derivative_at_a_node(x64):
@@ -432,7 +432,7 @@ def test_coefficients_move_with_the_nodes_as_with_the_values_times_the_slope(x64
     _, tangent = jax.jvp(polynomial.fit, (X, V), (dx, dv))
     slope = jax.vmap(jax.jacfwd(polynomial.interpolate, 2), (None, None, 0))(X, V, X)
     expected = polynomial.fit(X, dv - slope * dx[:, None])
-    np.testing.assert_allclose(tangent, expected, atol=1e-12)
+    np.testing.assert_allclose(tangent, expected, rtol=0, atol=1e-12)
 
 
 def test_gradient_for_values_does_not_see_what_the_nodes_derivative_overflows_to():
