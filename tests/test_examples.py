@@ -93,6 +93,17 @@ def test_wrong_flag_of_an_example_is_one_line_and_status_2(
     assert err.count("\n") == 1
 
 
+@pytest.mark.process
+def test_config_whose_folder_cannot_be_made_is_named(tmp_path, monkeypatch, capsys):
+    settings = (ROOT / "configs" / "perceptron.toml").read_text()
+    file = tmp_path / "mine.toml"
+    file.write_text(f"{settings}\nout = {__file__!r}\n")
+    with pytest.raises(SystemExit) as caught:
+        run(ROOT / "examples" / "perceptron.py", monkeypatch, "--config", str(file))
+    assert caught.value.code == 2
+    assert f"{file}: `out` {__file__}: must be a folder" in capsys.readouterr().err
+
+
 def test_every_example_has_a_config_and_small_settings():
     stems = {p.stem for p in SCRIPTS}
     assert stems == {p.stem for p in ROOT.glob("configs/*.toml")}

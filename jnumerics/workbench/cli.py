@@ -27,7 +27,7 @@ from jnumerics.workbench.config import Settings, UsageError
 from jnumerics.workbench.lesson import Lesson, Performance
 
 PACKAGES = ("jnumerics", "jax", "jaxlib", "optax", "numpy", "scipy", "jaxtyping")
-OPTIONAL = ("matplotlib", "rich", "scikit-learn")
+OPTIONAL = ("matplotlib", "scikit-learn")
 
 
 class Parser(argparse.ArgumentParser):
@@ -95,7 +95,8 @@ def run_example(
         file = Path(arguments.config or demo.settings_file(script))
         values = config.load(settings, file, config.given_flags(settings, arguments))
         device = devices.select(values.platform)
-        folder = config.output_folder(values.out)
+        named = "--out" if arguments.out else f"{file}: `out`"
+        folder = config.output_folder(values.out, named)
         performance = lesson.perform(Path(script).stem, about, main, values)
         print(report.text(performance, f"{device}, {values.precision}"))
         _save_figures(folder, [performance])

@@ -114,8 +114,15 @@ def given_flags(cls: type[Settings], arguments: argparse.Namespace) -> dict[str,
     return {key: text for key, text in texts.items() if text is not None}
 
 
-def output_folder(path: Path) -> Path:
+def output_folder(path: Path, name: str = "--out") -> Path:
     """Make a folder for results, and make sure that files can be written there.
+
+    Args:
+        path: The folder.
+        name: What gave it: a flag, or a file and its key.
+
+    Returns:
+        The folder.
 
     Raises:
         UsageError: If it cannot be made or written to.
@@ -125,7 +132,7 @@ def output_folder(path: Path) -> Path:
         with tempfile.TemporaryFile(dir=path):
             return path
     except OSError as e:
-        msg = f"--out {path}: must be a folder that can be written to: {e.strerror}"
+        msg = f"{name} {path}: must be a folder that can be written to: {e.strerror}"
         raise UsageError(msg) from None
 
 
