@@ -50,7 +50,7 @@ def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Fi
         m.mode: [o.mode for o in comparison.modes if o.same_as == m.mode] for m in rows
     }
     names = [", ".join([m.mode, *others[m.mode]]) for m in rows]
-    figure, (times, memory) = canvas(2, (7.6, 1.6 + ROW * len(rows)), widths=[2.6, 1])
+    figure, (times, memory) = canvas(2, (7.6, 1.6 + ROW * len(rows)), widths=[2.6, 1.0])
     with styled():
         _draw_times(times, comparison, rows)
         _draw_memory(memory, rows)
@@ -186,7 +186,7 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
 
 
 def _tick_logarithms(
-    axes: "Axes", write: Callable[[float, float], str], long: float
+    axes: "Axes", write: Callable[[float, float], str], long: int
 ) -> None:
     """Write at least two numbers below a logarithmic axis, powers of ten if it is long."""
     from matplotlib.ticker import LogLocator
