@@ -14,6 +14,10 @@ from jnumerics.derivatives._passes import Env
 from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._target import Target
 
+# Entries that are flattened in the program of their passes: of more, the compiler makes
+# one slow loop, and a program of their own is faster by what it costs to start it.
+MOST_INSIDE = 1 << 15
+
 
 class Pattern:
     """The indices of a sparse block: found when tracing, kept outside the program."""
@@ -26,6 +30,17 @@ class Pattern:
         """The indices on the device, put there once."""
         with jax.ensure_compile_time_eval():
             return jnp.asarray(self.indices)
+
+    @functools.cached_property
+    def structure(self) -> Any:
+        """That of JAX's format, as a tree: building one checks what is known here."""
+        from jax.experimental.sparse import BCOO  # heavy, and few calls need it
+
+        indices = jax.ShapeDtypeStruct(self.indices.shape, jnp.int32)
+        data = jax.ShapeDtypeStruct(self.indices.shape[:1], jnp.float32)
+        return jax.tree.structure(
+            jax.eval_shape(lambda *x: BCOO(x, shape=self.shape), data, indices)
+        )
 
 
 @jax.tree_util.register_pytree_node_class
@@ -78,8 +93,10 @@ def _block(
     parts = [*_unravel(rows[where], o.shape), *_unravel(columns[where], i.shape)]
     for axis, part in enumerate(parts):
         indices[where, axis] = part
-    dtype = jnp.promote_types(o.dtype, i.dtype)
-    return SparseBlock(values.astype(dtype), Pattern(indices, shape))
+    values = values.astype(jnp.promote_types(o.dtype, i.dtype))
+    if values.size <= MOST_INSIDE:
+        values = values.reshape(-1)
+    return SparseBlock(values, Pattern(indices, shape))
 
 
 def _unravel(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
@@ -104,12 +121,11 @@ def is_block(x: Any) -> bool:
 
 def as_bcoo(x: SparseBlock) -> Any:
     """Return the block in JAX's format; the indices are not copied again."""
-    from jax.experimental.sparse import BCOO  # heavy, and few calls need it
-
-    return BCOO((_flatten(x.values), x.pattern.array), shape=x.pattern.shape)
+    data = x.values if x.values.ndim == 1 else _flatten(x.values)
+    return jax.tree.unflatten(x.pattern.structure, (data, x.pattern.array))
 
 
 @jax.jit
 def _flatten(x: Array) -> Array:
-    """Flatten values: a program of its own, because inside another it is slow."""
+    """Flatten values in a program of its own."""
     return x.reshape(-1)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Var
@@ -33,6 +34,9 @@ from jnumerics.derivatives._terms import (
 )
 
 MOST_ENTRIES = 1 << 22  # of passes that each keep one entry, alive at a time
+# Entries of directions that are constants: the compiler evaluates what of the passes
+# does not depend on values, one number at a time.
+MOST_FOLDED = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -211,19 +215,25 @@ class Compressed:
 
     def _results(self, problem: Problem, env: Env, chunk: int | None) -> Array:
         starts = problem.outputs if self.is_transposed else problem.inputs
-        push = self.linear.forward(env)
-        colors = self.compression.colors
+        push, n = self.linear.forward(env), self.compression.n_colors
+        pairs = [*zip(self.compression.colors, starts, strict=True)]
 
-        def apply(k: Any) -> list[Array]:
-            tangents = [
+        def directions(k: Any) -> list[Array]:
+            return [
                 jnp.ones(s.shape, s.dtype)
-                if np.all(color == 0) and self.compression.n_colors == 1
+                if np.all(color == 0) and n == 1
                 else (jnp.asarray(color) == k).astype(s.dtype)
-                for color, s in zip(colors, starts, strict=True)
+                for color, s in pairs
             ]
-            return push(*tangents)
 
-        stacked = _passes.stack(apply, self.compression.n_colors, 0, chunk)
+        if 1 < n <= (chunk or n) and n * sum(s.count for s in starts) <= MOST_FOLDED:
+            by_color = [np.equal.outer(np.arange(n), color) for color, _ in pairs]
+            seeds = [
+                x.astype(s.dtype) for x, (_, s) in zip(by_color, pairs, strict=True)
+            ]
+            stacked = jax.vmap(push)(*seeds)
+        else:
+            stacked = _passes.stack(lambda k: push(*directions(k)), n, 0, chunk)
         if len(stacked) == 1:
             return stacked[0]
         return concatenate([r.reshape(len(r), -1) for r in stacked], 1)
