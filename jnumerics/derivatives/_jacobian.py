@@ -67,7 +67,7 @@ def jacobian(
     Reference:
         Griewank & Walther (2008), "Evaluating Derivatives", chapters 3, 8 and 10.
     """
-    both = value_and_jacobian(
+    run = _compiled(
         fun,
         argnums,
         mode=mode,
@@ -75,12 +75,13 @@ def jacobian(
         format=format,
         has_aux=has_aux,
         holomorphic=holomorphic,
+        has_value=False,
     )
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        value, found = both(*args, **kwargs)
-        return (found, value[1]) if has_aux else found
+        _, aux, found = run(args, kwargs)
+        return (found, aux) if has_aux else found
 
     return derivative
 
@@ -97,7 +98,7 @@ def value_and_jacobian(
 ) -> Callable:
     r"""Return a function that computes the value of `fun` and its Jacobian.
 
-    As `jacobian`; the value costs nothing more, since the passes need it.
+    As `jacobian`; the value costs little more, since the passes need most of it.
 
     Args:
         fun: As in `jacobian`.
@@ -121,37 +122,21 @@ def value_and_jacobian(
         >>> value_and_jacobian(jnp.sum)(jnp.array([1.0, 2.0]))
         (Array(3., dtype=float32), Array([1., 1.], dtype=float32))
     """
-    _check.function("fun", fun)
-    _target.check_argnums(argnums)
-    _check.option("mode", mode, ("auto", *_plan.MODES))
-    _check.option("format", format, ("dense", "bcoo"))
-    bound = check_bound(max_bytes)
-
-    @jax.jit
-    def run(args: tuple, kwargs: dict) -> Any:
-        target = _target.make(
-            fun,
-            args,
-            kwargs,
-            argnums=argnums,
-            has_aux=has_aux,
-            holomorphic=holomorphic,
-        )
-        kind = "jacobian" if format == "dense" else "sparse"
-        plan = _plan.build(target, kind, mode=mode, max_bytes=bound)
-        value, aux, env = target.evaluate()
-        if format == "dense":
-            found = target.nest(_dense(target, plan, env))
-        else:
-            found = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
-        return ((value, aux) if has_aux else value), found
+    run = _compiled(
+        fun,
+        argnums,
+        mode=mode,
+        max_bytes=max_bytes,
+        format=format,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        has_value=True,
+    )
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        value, found = run(*_target.as_arrays(args, kwargs))
-        if format == "bcoo":
-            found = jax.tree.map(_sparse.as_bcoo, found, is_leaf=_sparse.is_block)
-        return value, found
+        value, aux, found = run(args, kwargs)
+        return ((value, aux) if has_aux else value), found
 
     return derivative
 
@@ -189,6 +174,55 @@ def hessian(
     """
     gradient = jacobian(fun, argnums)
     return jacobian(gradient, argnums, max_bytes=max_bytes, format=format)
+
+
+def _compiled(
+    fun: Callable,
+    argnums: ArgNums,
+    *,
+    mode: str,
+    max_bytes: int | None,
+    format: str,
+    has_aux: bool,
+    holomorphic: bool,
+    has_value: bool,
+) -> Callable[[tuple, dict], tuple[Any, Any, Any]]:
+    """Return a function of (args, kwargs) that gives value, aux and Jacobian.
+
+    A value that is not wanted is None: for a stencil it costs as much as a pass.
+    """
+    _check.function("fun", fun)
+    _target.check_argnums(argnums)
+    _check.option("mode", mode, ("auto", *_plan.MODES))
+    _check.option("format", format, ("dense", "bcoo"))
+    bound = check_bound(max_bytes)
+
+    @jax.jit
+    def program(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
+        target = _target.make(
+            fun,
+            args,
+            kwargs,
+            argnums=argnums,
+            has_aux=has_aux,
+            holomorphic=holomorphic,
+        )
+        kind = "jacobian" if format == "dense" else "sparse"
+        plan = _plan.build(target, kind, mode=mode, max_bytes=bound)
+        value, aux, env = target.evaluate()
+        if format == "dense":
+            found = target.nest(_dense(target, plan, env))
+        else:
+            found = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
+        return value if has_value else None, aux if has_aux else None, found
+
+    def run(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
+        value, aux, found = program(*_target.as_arrays(args, kwargs))
+        if format == "bcoo":
+            found = jax.tree.map(_sparse.as_bcoo, found, is_leaf=_sparse.is_block)
+        return value, aux, found
+
+    return run
 
 
 def check_bound(max_bytes: int | None) -> int | None:
