@@ -186,6 +186,7 @@ class TestValues:
 @pytest.mark.usefixtures("x64")
 class TestDerivatives:
     @CASE
+    @pytest.mark.slow
     def test_agree_with_those_of_lax_in_both_modes_and_layouts(self, case):
         x_shape, kernel_shape, options = case
         x, kernel = draw(0, *x_shape), draw(1, *kernel_shape)
@@ -230,6 +231,7 @@ class TestDerivatives:
             ((1, 2, 2, 2), (2, 1, 2, 1), {"padding": 1, "stride": 2}),
         ],
     )
+    @pytest.mark.slow
     def test_match_finite_differences_to_second_order(
         self, x_shape, kernel_shape, options
     ):
@@ -247,6 +249,7 @@ class TestDerivatives:
         ("c_in", "c_out", "groups"), [(2, 2, 1), (20, 2, 1), (2, 20, 1), (2, 4, 2)]
     )
     @pytest.mark.parametrize("size", [1, 2])
+    @pytest.mark.slow
     def test_of_complex_images_are_holomorphic(self, c_in, c_out, groups, size):
         x = draw(0, 1, 2, 3, c_in, dtype=complex)
         kernel = draw(1, size, size, c_in // groups, c_out, dtype=complex)

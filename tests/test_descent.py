@@ -103,6 +103,7 @@ def stepwise(loss, params, *, optimizer, steps):
 
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.slow
 def test_updates_are_those_of_a_python_loop(name):
     start, optimizer = jnp.zeros(3), OPTIMIZERS[name]()
     expected = jax.jit(partial(stepwise, valley, optimizer=optimizer, steps=5))(start)
@@ -230,6 +231,7 @@ def test_no_steps_change_nothing():
     "name", ["momentum", "chain", "lbfgs", "noisy", "every second"]
 )
 @pytest.mark.parametrize("pieces", [(1, 1, 1), (0, 2, 1)])
+@pytest.mark.slow
 def test_steps_in_pieces_are_the_same_bits(name, pieces):
     minimize = partial(descent.minimize, valley, optimizer=OPTIMIZERS[name]())
     whole = minimize(jnp.zeros(3), steps=sum(pieces))

@@ -272,6 +272,7 @@ OURS, PLAIN = to_second_order(descend), to_second_order(partial(naive, steps=6))
 
 @pytest.mark.parametrize("m", [8, 120])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_derivatives_are_those_of_the_plain_recurrence(kind, m, x64):
     arguments = jax.tree.map(jnp.asarray, singular(kind, m))
     tangents = jax.tree.map(lambda a: jnp.cos(7 * a + 1), arguments)
@@ -354,6 +355,7 @@ def normal_equations(X, y):
 
 @pytest.mark.parametrize("columns", [(), (2,)])
 @pytest.mark.parametrize("is_exact", [False, True])
+@pytest.mark.slow
 def test_derivatives_of_solve_are_those_of_the_normal_equations(columns, is_exact, x64):
     X, _, _ = draw(5, 2)
     Y = np.random.default_rng(1).normal(size=(5, *columns))

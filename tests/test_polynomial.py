@@ -42,6 +42,7 @@ def exact_interpolant(nodes, values, y):
 
 @pytest.mark.parametrize("nodes", NODE_SETS.values(), ids=NODE_SETS)
 @pytest.mark.parametrize("shape", [(), (2, 4)])
+@pytest.mark.slow
 def test_fit_is_as_accurate_as_the_recurrences_in_increasing_order(nodes, shape, x64):
     values, nodes = draw(len(nodes), *shape), np.sort(nodes)
     exact = reference.exact_coefficients(nodes, values).astype(float)
@@ -124,6 +125,7 @@ def test_solve_refuses_the_shape_that_fit_takes(x64):
 @pytest.mark.parametrize(
     ("n", "phase"), [(12, 1), (17, 1), (12, np.exp(0.7j)), (17, np.exp(0.7j))]
 )
+@pytest.mark.slow
 def test_order_of_the_nodes_does_not_change_a_bit(n, phase, x64):
     nodes, values = np.sort(draw(n)) * phase, draw(n, 3, seed=1)
     order = np.random.default_rng(2).permutation(n)
@@ -316,6 +318,7 @@ def chebyshev(n):
 @pytest.mark.parametrize(("dtype", "digits"), [(np.float32, 2e-6), (np.float64, 1e-14)])
 @pytest.mark.parametrize("n", [64, 1000])
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+@pytest.mark.slow
 def test_many_chebyshev_nodes_of_any_scale_do_not_overflow(
     n, scale, dtype, digits, x64
 ):
@@ -392,6 +395,7 @@ def lagrange(x, v, y):
 
 
 @pytest.mark.parametrize("derivative", [jax.jacfwd, jax.jacrev])
+@pytest.mark.slow
 def test_interpolate_derivatives_match_those_of_the_lagrange_basis(derivative, x64):
     expected = jax.jit(derivative(lagrange, (0, 1, 2)))
     obtained = jax.jit(derivative(polynomial.interpolate, (0, 1, 2)))
