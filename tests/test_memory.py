@@ -59,6 +59,27 @@ def test_the_least_bound_holds_in_the_compiled_program(fun, x, options, temp_byt
     assert temp_bytes(bounded(least), x) <= least
 
 
+def narrow(x):
+    return jnp.tanh(WEIGHT[:, :4] @ jnp.tanh(WEIGHT[:4] @ x))
+
+
+def test_a_cut_needs_room_for_its_factors_and_none_for_its_product(temp_bytes):
+    bounded = jacobian(narrow, mode="cut", max_bytes=4 * N * N // 2)
+    assert temp_bytes(bounded, X) <= 4 * N * N // 2
+
+
+def test_auto_takes_another_mode_where_its_choice_needs_too_much(temp_bytes):
+    least = {
+        mode: least_bound(lambda b, m=mode: jacobian(narrow, mode=m, max_bytes=b), X)
+        for mode in ("cut", "reverse")
+    }
+    assert least["reverse"] < least["cut"]
+    bounded = jacobian(narrow, max_bytes=least["reverse"])
+    assert temp_bytes(bounded, X) <= least["reverse"]
+    expected = jax.jacrev(narrow)(X)
+    assert jnp.allclose(bounded(X), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("mode", ["forward", "reverse", "cut"])
 def test_the_least_bound_of_a_batch_holds_too(mode, temp_bytes):
     def bounded(max_bytes):

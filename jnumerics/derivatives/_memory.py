@@ -13,7 +13,7 @@ from jnumerics.derivatives._cost import size_bytes
 from jnumerics.derivatives._equations import Atom, inner_jaxprs, is_var, open_jaxpr
 from jnumerics.derivatives._inner import scan_roles
 
-_VIEWS = {"reshape", "squeeze", "expand_dims"}
+_VIEWS = {"reshape", "squeeze", "expand_dims", "broadcast_in_dim", "split"}
 
 
 def temporary_bytes(jaxpr: Any, *, is_body: bool = False) -> int:
@@ -59,7 +59,7 @@ def _buffers(jaxpr: Any) -> dict[Any, Any]:
     for k, eqn in enumerate(jaxpr.eqns):
         for v, source in zip(eqn.outvars, _sources(eqn), strict=True):
             known = source if isinstance(source, Var) else v
-            is_free = eqn.primitive.name in _VIEWS or last.get(known) == k
+            is_free = _is_view(eqn) or last.get(known) == k
             buffers[v] = buffers.get(known, v) if is_free else v
     return buffers
 
@@ -67,7 +67,7 @@ def _buffers(jaxpr: Any) -> dict[Any, Any]:
 def _sources(eqn: JaxprEqn) -> Sequence[Atom | None]:
     """Return, for each result, the operand in whose place it may be written."""
     name, n = eqn.primitive.name, len(eqn.outvars)
-    if name in _VIEWS or name.startswith(("dynamic_update_slice", "scatter")):
+    if _is_view(eqn) or name.startswith(("dynamic_update_slice", "scatter")):
         return [eqn.invars[0]]
     if name == "while":
         return eqn.invars[len(eqn.invars) - n :]
@@ -76,3 +76,10 @@ def _sources(eqn: JaxprEqn) -> Sequence[Atom | None]:
         stacked = [None] * (n - roles.n_carry)
         return [*eqn.invars[roles.n_consts : roles.n_whole], *stacked]
     return [None] * n
+
+
+def _is_view(eqn: JaxprEqn) -> bool:
+    """Whether an equation gives its operand another shape, and no more."""
+    if eqn.primitive.name not in _VIEWS or len(eqn.outvars) > 1:
+        return False
+    return size_bytes(eqn.invars[0].aval) == size_bytes(eqn.outvars[0].aval)

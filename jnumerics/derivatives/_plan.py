@@ -190,7 +190,39 @@ def build(
     )
     if max_bytes is None:
         return found
-    return replace(found, chunk=_chunk(target, problem, found, max_bytes))
+    others = _others(found) if mode == "auto" else []
+    return _bounded(target, problem, [found, *others], max_bytes)
+
+
+def _others(found: Plan) -> list[Plan]:
+    """Return the same plan with each mode that was not chosen, the cheapest first."""
+    served = [
+        c
+        for c in found.candidates
+        if c.way is not None and c.same_as is None and c.mode != found.mode
+    ]
+    reason = f"{found.mode} takes more memory than `max_bytes`"
+    return [
+        replace(found, mode=c.mode, reason=reason)
+        for c in sorted(served, key=lambda c: c.cost.seconds)
+    ]
+
+
+def _bounded(
+    target: Target, problem: Problem, plans: Sequence[Plan], max_bytes: int
+) -> Plan:
+    """Return the first plan whose passes keep below the bound, some at a time."""
+    least = {}
+    for found in plans:
+        least[found.mode], chunk = _chunk(target, problem, found, max_bytes)
+        if least[found.mode] <= max_bytes:
+            return replace(found, chunk=chunk)
+    mode = min(least, key=lambda mode: least[mode])
+    msg = (
+        f"`max_bytes` must be at least {least[mode]} for one {mode} pass, "
+        f"got {max_bytes}"
+    )
+    raise ValueError(msg)
 
 
 def _counts(target: Target, axes: SampleAxes | None) -> tuple[int, int, int]:
@@ -258,11 +290,13 @@ def _choose(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, str]
     return end, f"{passes}, predicted {ratio:.1f} times faster than {other.mode}"
 
 
-def _chunk(target: Target, problem: Problem, found: Plan, max_bytes: int) -> int | None:
-    """Return how many passes at a time keep temporary memory below the bound."""
+def _chunk(
+    target: Target, problem: Problem, found: Plan, max_bytes: int
+) -> tuple[int, int | None]:
+    """Return the bytes of one pass, and how many passes at a time keep to the bound."""
     way = found.choice.way
     if way is None:
-        return None
+        return 0, None
     program = target.program
     held = sum(
         size_bytes(v.aval)
@@ -279,13 +313,8 @@ def _chunk(target: Target, problem: Problem, found: Plan, max_bytes: int) -> int
 
     values = FIXED + int(SPARE * (held + temporary_bytes(program.primal_jaxpr())))
     one = needed(1)
-    if max(one, values) > max_bytes:
-        msg = (
-            f"`max_bytes` must be at least {max(one, values)} for one {found.mode} "
-            f"pass, got {max_bytes}"
-        )
-        raise ValueError(msg)
-    if found.passes < 2:
-        return None
+    least = max(one, values)
+    if least > max_bytes or found.passes < 2:
+        return least, None
     slope = max(needed(2) - one, 1)
-    return min(1 + (max_bytes - one) // slope, found.passes)
+    return least, min(1 + (max_bytes - one) // slope, found.passes)
