@@ -41,7 +41,8 @@ def jacobian(
         argnums: Which arguments to differentiate with respect to: an int or a tuple.
         mode: "auto", "forward", "reverse", "cut" or "compressed".
         max_bytes: Bound of the temporary memory, in bytes: not of the answer, nor of
-            what `fun` closes over. Passes then run in chunks.
+            what `fun` closes over. Passes then run in chunks, and "auto" takes another
+            mode where its choice needs more.
         format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which indices
             beyond the shape are padding.
         has_aux: Whether `fun` returns a pair, of which the second is not differentiated.
