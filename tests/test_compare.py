@@ -79,6 +79,13 @@ def test_every_mode_has_its_figures(found):
         assert m.error is None
 
 
+def test_predicted_is_a_mode_that_keeps_to_the_bound(found):
+    bounded = compare_modes(bottleneck, AT, repeats=1, max_bytes=2200)
+    assert found.predicted == "cut"
+    assert "`max_bytes` must be at least" in row(bounded, "cut").error
+    assert row(bounded, bounded.predicted).run_s is not None
+
+
 def test_circumstances_are_named(found):
     assert (found.function, found.shapes, found.dtypes) == (
         "bottleneck",

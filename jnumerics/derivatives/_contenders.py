@@ -46,11 +46,14 @@ class Task:
 
     @functools.cached_property
     def plan(self) -> Plan:
+        return self._build(None)
+
+    def _build(self, bound: int | None) -> Plan:
         if not self.batch:
-            return _plan.build(self.target)
+            return _plan.build(self.target, max_bytes=bound)
         axes = _samples.sample_axes(self.target, 0, 0)
         _samples.require_independent(self.target, axes)
-        return _plan.build(self.target, "batch", axes=axes)
+        return _plan.build(self.target, "batch", axes=axes, max_bytes=bound)
 
     def candidate(self, mode: str) -> Candidate | None:
         return next((c for c in self.plan.candidates if c.mode == mode), None)
@@ -72,7 +75,11 @@ class Task:
 
     def predicted(self, named: Mapping[str, str]) -> str:
         """Return the plan's choice, by the name that its program has among `names`."""
-        program = self._program(self.plan.mode)
+        try:
+            choice = self._build(self.bound).mode
+        except ValueError:  # no mode keeps to the bound: the rows say so
+            choice = self.plan.mode
+        program = self._program(choice)
         same = (head for m, head in named.items() if self._program(m) == program)
         return next(same, program)
 
