@@ -514,6 +514,9 @@ def inner(x):
 
 def breaks(x):
     return jax.lax.map(inner, x)
+
+def refuses(x):
+    raise ValueError("this shape has no name")
 """
 
 
@@ -638,6 +641,13 @@ def test_exception_inside_the_function_shows_its_own_frames_alone(run):
     frames = re.findall(r'File "(.*)", line \d+, in (\w+)', err)
     assert [name for _, name in frames] == ["breaks", "inner"]
     assert all(path.endswith("own_functions.py") for path, _ in frames)
+
+
+def test_exception_of_the_persons_own_that_speaks_of_shapes_is_no_misfit(run):
+    status, _, err = run("own_functions.py:refuses", "--shape", "3")
+    assert status == 1
+    assert err.splitlines()[-1] == "ValueError: this shape has no name"
+    assert "in refuses" in err
 
 
 def test_module_whose_own_import_fails_shows_where(run, tmp_path):

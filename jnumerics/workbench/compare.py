@@ -34,6 +34,7 @@ ABOUT_SHAPES = re.compile(
     r"|indices|positional argument|\bscalar",
     re.IGNORECASE,
 )
+RAISES = re.compile(r"(^|:\s*)raise\b")  # a line that raises an exception itself
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         except Exception as error:
             frames = own_frames(error)
-            if not frames or _is_about_shapes(error):
+            if not frames or _is_misfit(error, frames[-1]):
                 raise UsageError(_one_line(error, frames, arguments)) from None
             print(_told(error, frames), file=sys.stderr)
             return 1
@@ -206,9 +207,12 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
     return [f for f in frames if not f.filename.startswith(others)]
 
 
-def _is_about_shapes(error: Exception) -> bool:
+def _is_misfit(error: Exception, frame: traceback.FrameSummary) -> bool:
+    """Whether shapes do not fit, by the words of a library: not of the person's own."""
+    is_own = RAISES.search(frame.line or "") is not None
     kinds = (TypeError, ValueError, IndexError)
-    return isinstance(error, kinds) and bool(ABOUT_SHAPES.search(str(error)))
+    about_shapes = isinstance(error, kinds) and ABOUT_SHAPES.search(str(error))
+    return bool(about_shapes) and not is_own
 
 
 def _one_line(
