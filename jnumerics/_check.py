@@ -6,6 +6,7 @@ compiled code: from types, shapes and dtypes, so that the check also works while
 JAX traces and costs a few microseconds otherwise.
 """
 
+import contextlib
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,7 +29,9 @@ def inexact(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
     their own (weakly typed), as everywhere in JAX.
     """
     if isinstance(x, bool | int):
-        x = float(x)  # an integer of any size, and weakly typed like a float
+        x = as_float(name, x)
+    elif isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "iu":
+        x = x.astype(float)  # JAX would wrap 64-bit integers into its 32 bits
     x = array(name, x, rank=rank)
     if jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == bool:
         return x.astype(float)
@@ -61,7 +64,28 @@ def array(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
     if rank is not None and np.ndim(x) != rank:
         msg = f"`{name}` must have rank {rank}, got shape {np.shape(x)}"
         raise ValueError(msg)
-    return x if isinstance(x, jax.Array) else jnp.asarray(x)
+    if isinstance(x, np.ndarray | np.generic):
+        x = x.astype(x.dtype.newbyteorder("="), copy=False)  # JAX has no other order
+    try:
+        return x if isinstance(x, jax.Array) else jnp.asarray(x)
+    except OverflowError:
+        msg = f"`{name}` must be in the range of JAX's integers, got {_written(x)}"
+        raise ValueError(msg) from None
+
+
+def as_float(name: str, x: int) -> float:
+    """Return an integer, small or large, as a float: weakly typed, as JAX has it."""
+    try:
+        return float(x)
+    except OverflowError:
+        msg = f"`{name}` must be in the range of a float, got {_written(x)}"
+        raise ValueError(msg) from None
+
+
+def _written(x: Any) -> str:
+    """Write an integer, or its length: Python refuses to write thousands of digits."""
+    is_long = isinstance(x, int) and x.bit_length() > 64
+    return f"an integer of {x.bit_length()} bits" if is_long else str(x)
 
 
 def _in_jax(dtype: np.dtype) -> bool:
@@ -104,10 +128,32 @@ def key(name: str, x: ArrayLike) -> Array:
     if not is_typed and x.dtype != jnp.uint32:
         msg = f"`{name}` must be a JAX random key, got dtype {x.dtype}"
         raise TypeError(msg)
-    if x.ndim != (0 if is_typed else 1):
+    if not (x.ndim == 0 if is_typed else _is_data_of_a_key(x)):
         msg = f"`{name}` must be one random key, got shape {x.shape}"
         raise ValueError(msg)
     return x
+
+
+def _is_data_of_a_key(x: Array) -> bool:
+    try:
+        return jax.eval_shape(jax.random.wrap_key_data, x).shape == ()
+    except TypeError:  # another number of numbers than JAX's default generator has
+        return False
+
+
+def float_dtype(name: str, value: Any, *, allow_complex: bool = False) -> jnp.dtype:
+    """Return the floating-point type `value` as JAX has it; None is the default."""
+    kind, kinds = (
+        (jnp.inexact, "real or complex floating-point")
+        if allow_complex
+        else (jnp.floating, "a real floating-point type")
+    )
+    with contextlib.suppress(TypeError, ValueError):  # none at all, or an extended one
+        dtype = jax.dtypes.canonicalize_dtype(float if value is None else value)
+        if jnp.issubdtype(dtype, kind) and _in_jax(dtype):
+            return dtype
+    msg = f"`{name}` must be {kinds}, got {value!r}"
+    raise TypeError(msg)
 
 
 def promote(*arrays: Array) -> tuple[Array, ...]:
@@ -137,8 +183,11 @@ def precision(value: Precision) -> None:
     option("precision", value, ("default", "high", "highest", *jax.lax.Precision))
 
 
-def integer(name: str, value: Any, *, least: int) -> int:
-    """Return `value` as an int of at least `least`; a float is refused."""
+def integer(name: str, value: Any, *, least: int, most: float = 2**31 - 1) -> int:
+    """Return `value` as an int from `least` to `most`; a float is refused.
+
+    Loops and windows are counted in 32 bits, so that is the default bound.
+    """
     try:
         number = operator.index(value)
     except TypeError:
@@ -147,7 +196,10 @@ def integer(name: str, value: Any, *, least: int) -> int:
         msg = f"`{name}` must be an integer, got {type(value).__name__}"
         raise TypeError(msg)
     if number < least:
-        msg = f"`{name}` must be at least {least}, got {number}"
+        msg = f"`{name}` must be at least {least}, got {_written(number)}"
+        raise ValueError(msg)
+    if number > most:
+        msg = f"`{name}` must be at most {most}, got {_written(number)}"
         raise ValueError(msg)
     return number
 

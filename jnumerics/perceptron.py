@@ -30,7 +30,7 @@ def init(
 
     Args:
         key: JAX random key, from `jax.random.key` or `jax.random.PRNGKey`.
-        n_in: Number of inputs, 0 or more.
+        n_in: Number of inputs, from 0 to $2^{31} - 1$.
         dtype: Real floating-point type; None is JAX's default, float32 or with x64
             float64.
 
@@ -40,7 +40,7 @@ def init(
     Raises:
         TypeError: If `key` is not a random key, `n_in` not an integer, or `dtype` not a
             real floating-point type.
-        ValueError: If `key` is more than one key or `n_in` is negative.
+        ValueError: If `key` is not one key or `n_in` is out of its range.
 
     Example:
         >>> import jax
@@ -48,7 +48,8 @@ def init(
         (3,)
     """
     key = _check.key("key", key)
-    return _init(key, _check.integer("n_in", n_in, least=0), _dtype(dtype))
+    n_in = _check.integer("n_in", n_in, least=0)
+    return _init(key, n_in, _check.float_dtype("dtype", dtype))
 
 
 def apply(weights: ArrayLike, X: ArrayLike) -> Float[Array, "*batch"]:
@@ -123,7 +124,7 @@ def fit(
         weights: Where to start, shape `(n,)`, for instance from `init`.
         X: Inputs, shape `(m, n)`; integers become floats.
         y: Targets from 0 to 1, shape `(m,)`, or `(m, 1)`, which means the same.
-        steps: Number of updates, 0 or more.
+        steps: Number of updates, from 0 to $2^{31} - 1$.
         learning_rate: The rate $\eta$, a real scalar.
 
     Returns:
@@ -135,7 +136,7 @@ def fit(
         TypeError: If an argument is not an array of real numbers, or `steps` not an
             integer.
         ValueError: If a rank is wrong, `X` does not match `weights`, `y` has another
-            shape, which would broadcast, or `steps` is negative.
+            shape, which would broadcast, or `steps` is out of its range.
 
     Example:
         >>> import numpy as np
@@ -149,17 +150,6 @@ def fit(
     steps = _check.integer("steps", steps, least=0)
     rate = _check.real("learning_rate", learning_rate, rank=0)
     return _fit(weights, X, y, rate.astype(weights.dtype), steps)
-
-
-def _dtype(dtype: DTypeLike | None) -> jnp.dtype:
-    try:
-        known = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
-    except TypeError:
-        known = None
-    if known is None or not jnp.issubdtype(known, jnp.floating):
-        msg = f"`dtype` must be a real floating-point type, got {dtype!r}"
-        raise TypeError(msg)
-    return known
 
 
 def _examples(

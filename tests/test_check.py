@@ -21,6 +21,20 @@ def test_python_numbers_are_weak_scalars(x):
     np.testing.assert_allclose(number, float(x))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_of_64_bits_are_not_wrapped_into_32(dtype):
+    x = np.array([2**40, 2**32 + 1], dtype)
+    np.testing.assert_array_equal(_check.inexact("x", x), x.astype(np.float32))
+    np.testing.assert_array_equal(_check.inexact("x", x[0]), np.float32(2**40))
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i4", ">c8"])
+def test_the_order_of_bytes_makes_no_difference(dtype):
+    x = np.array([1, 2, 3], dtype)
+    for check in (_check.inexact, _check.array):
+        np.testing.assert_array_equal(check("x", x), x)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "complex64", "bfloat16", "float16"])
 def test_floats_keep_their_dtype(dtype):
     assert _check.inexact("x", np.ones(2, jnp.dtype(dtype))).dtype == dtype
@@ -63,6 +77,10 @@ def test_anything_with_an_index_is_an_integer(value):
     assert _check.integer("n", value, least=3) == 3
 
 
+def test_a_wider_bound_of_an_integer_may_be_given():
+    assert _check.integer("n", 2**40, least=1, most=2**40) == 2**40
+
+
 def test_keys_are_typed_or_legacy():
     for key in (jax.random.key(1), jax.random.PRNGKey(1)):
         assert _check.key("key", key) is key
@@ -87,8 +105,11 @@ REJECTED = {
     "extended": (_check.array, np.longdouble(1), TypeError, "got dtype float128"),
     "key": (_check.inexact, jax.random.key(0), TypeError, "must hold numbers, got dtype"),
     "complex": (_check.real, 1j, TypeError, "must be real, got dtype complex64"),
+    "huge": (_check.inexact, 10**400, ValueError, "must be in the range of a float, got an integer of 1329 bits"),
+    "wide": (_check.array, 2**40, ValueError, "must be in the range of JAX's integers, got 1099511627776"),
     "row": (lambda n, y: _check.targets(n, y, 3), np.ones((1, 3)), ValueError, r"must have shape \(3,\) or \(3, 1\), got \(1, 3\)"),
     "keys": (_check.key, np.zeros((2, 2), np.uint32), ValueError, r"must be one random key, got shape \(2, 2\)"),
+    "key data": (_check.key, np.zeros(3, np.uint32), ValueError, r"must be one random key, got shape \(3,\)"),
     "numbers": (_check.key, np.zeros(2), TypeError, "must be a JAX random key, got dtype"),
     "rank": (lambda n, x: _check.array(n, x, rank=2), np.ones(3), ValueError, r"must have rank 2, got shape \(3,\)"),
     "shape": (lambda n, x: _check.same_shape(n, x, "y", jnp.ones(3)), jnp.ones(2), ValueError, r"must have the shape \(3,\) of `y`, got \(2,\)"),
@@ -98,6 +119,8 @@ REJECTED = {
     "float": (lambda n, x: _check.integer(n, x, least=0), 1.0, TypeError, "must be an integer, got float"),
     "bool": (lambda n, x: _check.integer(n, x, least=0), True, TypeError, "must be an integer, got bool"),
     "small": (lambda n, x: _check.integer(n, x, least=2), 1, ValueError, "must be at least 2, got 1"),
+    "large": (lambda n, x: _check.integer(n, x, least=0), 2**31, ValueError, "must be at most 2147483647, got 2147483648"),
+    "long": (lambda n, x: _check.integer(n, x, least=0), -(10**5000), ValueError, "must be at least 0, got an integer of 16610 bits"),
     "function": (_check.function, 1.0, TypeError, "must be a function, got float"),
 }  # fmt: skip
 

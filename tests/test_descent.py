@@ -618,6 +618,7 @@ def minimize_sum(params: Any = 1.0, **changes: Any):
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
+        ({"w": 10**400}, ValueError, r"`params\['w'\]` must be in the range of a float, got"),
         ({"w": jnp.arange(3)}, TypeError, r"`params\['w'\]` must hold floating-point numbers, got dtype int32"),
         ([1.0, True], TypeError, r"`params\[1\]` must hold floating-point numbers, got dtype bool"),
         (Weights(1.0, "relu"), TypeError, r"`params.second` must be an array, got str"),
@@ -645,6 +646,7 @@ def test_what_is_not_an_optimizer_is_rejected(optimizer):
     ("steps", "error", "message"),
     [
         (-1, ValueError, "`steps` must be at least 0, got -1"),
+        (2**31, ValueError, "`steps` must be at most 2147483647, got 2147483648"),
         (2.0, TypeError, "`steps` must be an integer, got float"),
         (True, TypeError, "`steps` must be an integer, got bool"),
     ],

@@ -457,6 +457,11 @@ def test_cost_and_descent_reject(X, theta, error, message):
         ({"learning_rate": 1j}, TypeError, "`learning_rate` must be real"),
         ({"learning_rate": "fast"}, TypeError, "`learning_rate` must be an array"),
         ({"steps": -1}, ValueError, "`steps` must be at least 0, got -1"),
+        (
+            {"steps": 2**31},
+            ValueError,
+            "`steps` must be at most 2147483647, got 214748",
+        ),
         ({"steps": 1.0}, TypeError, "`steps` must be an integer, got float"),
     ],
 )

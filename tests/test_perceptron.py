@@ -83,7 +83,7 @@ def test_every_form_of_the_data_means_the_same(form, x64):
 def test_the_original_fails_with_matrices():
     # the elementwise product of two columns becomes a product of matrices
     o = np.matrix(reference.perceptron(START, X)).T
-    with pytest.raises(ValueError, match="not aligned"):
+    with pytest.raises(ValueError, match=r"shapes \(4,1\) and \(4,1\) not aligned"):
         _ = (np.matrix(Y).T - o) * o
 
 
@@ -278,6 +278,8 @@ def test_fit_wants_a_matrix_of_inputs(shape):
         ({"y": Y + 0j}, TypeError, "`y` must be real, got dtype complex"),
         ({"y": [0, 1, 1, 0]}, TypeError, "`y` must be an array, got list"),
         ({"steps": -1}, ValueError, "`steps` must be at least 0, got -1"),
+        ({"steps": 2**31}, ValueError, "`steps` must be at most 2147483647, got 2147483648"),
+        ({"learning_rate": 10**400}, ValueError, "`learning_rate` must be in the range of a float"),
         ({"steps": 1.0}, TypeError, "`steps` must be an integer, got float"),
         ({"learning_rate": "1"}, TypeError, "`learning_rate` must be an array, got str"),
         ({"learning_rate": 1j}, TypeError, "`learning_rate` must be real, got dtype"),
@@ -298,6 +300,9 @@ def test_fit_rejects_bad_options(changes, error, message):
         ({"key": jax.random.split(jax.random.key(0))}, ValueError, "`key` must be one random key"),
         ({"n_in": 2.0}, TypeError, "`n_in` must be an integer, got float"),
         ({"n_in": -1}, ValueError, "`n_in` must be at least 0, got -1"),
+        ({"n_in": 10**30}, ValueError, "`n_in` must be at most 2147483647, got an integer of"),
+        ({"dtype": np.longdouble}, TypeError, "`dtype` must be a real floating-point type"),
+        ({"dtype": jax.random.key(0).dtype}, TypeError, "`dtype` must be a real floating-point type"),
         ({"dtype": "int32"}, TypeError, "`dtype` must be a real floating-point type"),
         ({"dtype": "complex64"}, TypeError, "`dtype` must be a real floating-point type"),
         ({"dtype": "nonsense"}, TypeError, "`dtype` must be a real floating-point type"),

@@ -1,6 +1,7 @@
 """Jacobians and Hessians in every mode, dense or sparse."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -228,9 +229,9 @@ def _compiled(
 
 def check_bound(max_bytes: int | None) -> int | None:
     """Require a number of bytes, or None."""
-    return (
-        None if max_bytes is None else _check.integer("max_bytes", max_bytes, least=1)
-    )
+    if max_bytes is None:
+        return None
+    return _check.integer("max_bytes", max_bytes, least=1, most=math.inf)
 
 
 def wraps(fun: Callable) -> Callable[[Callable], Callable]:

@@ -46,7 +46,7 @@ def minimize(
             numbers, which become floats. It keeps its dtypes.
         optimizer: Any optax optimizer. Some, such as `optax.adam` and `optax.lbfgs`,
             cannot run where JAX's dtype promotion is set to strict.
-        steps: Number of updates, 0 or more.
+        steps: Number of updates, from 0 to 2^31 - 1.
         state: That of an earlier `Descent`, which this one continues: n + m steps are
             n steps and then m, bit for bit. None starts afresh.
         batches: Pytree of arrays with leading axis `steps`; update k sees the k-th
@@ -60,7 +60,7 @@ def minimize(
         TypeError: If `loss` or `optimizer` is no such thing, a leaf of `params` is
             not made of floating-point numbers, a leaf of `batches` or `state` is not
             an array, `steps` is not an integer, or `loss` returns no real number.
-        ValueError: If `steps` is negative, a leaf of `batches` lacks the leading
+        ValueError: If `steps` is out of its range, a leaf of `batches` lacks the leading
             axis, `state` is not one of this optimizer and these parameters, `loss`
             returns no scalar, or `optimizer` changes a shape.
 
@@ -97,7 +97,7 @@ def _map_leaves(check: Callable[[str, Any], Array], name: str, tree: PyTree) -> 
 
 def _parameter(name: str, x: Any) -> Array:
     if isinstance(x, int) and not isinstance(x, bool):
-        x = float(x)
+        x = _check.as_float(name, x)
     x = _check.array(name, x)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         msg = f"`{name}` must hold floating-point numbers, got dtype {x.dtype}"

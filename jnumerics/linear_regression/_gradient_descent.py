@@ -81,7 +81,7 @@ def gradient_descent(
         y: Targets, shape `(m,)`, or `(m, 1)`, which means the same.
         theta: Where to start, shape `(n,)`.
         learning_rate: The rate $\eta$, a real scalar.
-        steps: Number of updates, 0 or more.
+        steps: Number of updates, from 0 to $2^{31} - 1$.
 
     Returns:
         The `GradientDescent`: `theta`, shape `(n,)`, and `cost_history`, shape
@@ -92,7 +92,7 @@ def gradient_descent(
         TypeError: If an argument is not an array of real numbers, or `steps` is not an
             integer.
         ValueError: If a rank is wrong, `X` has no row or does not match `theta`, `y`
-            has another shape, which would broadcast, or `steps` is negative.
+            has another shape, which would broadcast, or `steps` is out of its range.
 
     Example:
         >>> import numpy as np
