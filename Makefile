@@ -9,6 +9,11 @@ has = $(addprefix $(VENV)/.has-,$(1))
 shapes := -m "not (boundary or process or product or scenario or slow)" \
   --jaxtyping-packages=jnumerics,beartype.beartype
 
+# The tests' compiled programs are kept: the passes of one interpreter share them.
+test test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
+test test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
+test test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
+
 .PHONY: demo test test-all check format bench dist clean
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:

@@ -7,8 +7,8 @@ import pytest
 
 from jnumerics.derivatives import divergence, jacobian_diagonal, laplacian, plan
 
-WEIGHTS = jax.random.normal(jax.random.key(1), (2, 9)) / 3
-SQUARE = jax.random.normal(jax.random.key(2), (9, 9)) / 3
+WEIGHTS = np.random.default_rng(1).normal(size=(2, 9)).astype(np.float32) / 3
+SQUARE = np.random.default_rng(2).normal(size=(9, 9)).astype(np.float32) / 3
 
 FUNCTIONS = {
     "elementwise": (lambda x: jnp.sin(x) * x, 1),

@@ -13,9 +13,9 @@ from jnumerics import _table
 from jnumerics.derivatives import SampleMixingError, _plan, jacobian, plan
 from jnumerics.derivatives._target import make
 
-WIDE = jax.random.normal(jax.random.key(1), (30, 50)) / 5
-NARROW = jax.random.normal(jax.random.key(2), (4, 200)) / 5
-FEW = jax.random.normal(jax.random.key(3), (3, 6)) / 2
+WIDE = np.random.default_rng(1).normal(size=(30, 50)).astype(np.float32) / 5
+NARROW = np.random.default_rng(2).normal(size=(4, 200)).astype(np.float32) / 5
+FEW = np.random.default_rng(3).normal(size=(3, 6)).astype(np.float32) / 2
 
 
 def candidate(found, mode):

@@ -14,9 +14,9 @@ NODES = np.arange(1, 13) / 10  # the matrix polynomial's: condition number 2.6e9
 NODE_SETS = {
     "one": np.array([2.0]),
     "equispaced": NODES,
-    "both signs": np.linspace(-1, 1, 9),
-    "integers": np.arange(8.0),
-    "reciprocals": 1 / (np.arange(10) + 3),
+    "both signs": np.linspace(-1, 1, 12),
+    "integers": np.arange(12.0),
+    "reciprocals": 1 / (np.arange(12) + 3),
     "loop": np.arange(1, 18) / 17,
 }
 
