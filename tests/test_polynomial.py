@@ -625,3 +625,29 @@ def test_evaluate_rejects_a_list():
         polynomial.evaluate([1.0, 2.0], 0.5)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="`y` must be an array, got str"):
         polynomial.evaluate(np.ones(2), "0.5")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan, complex(0, np.inf)])
+@pytest.mark.parametrize("f", [polynomial.fit, polynomial.interpolate])
+def test_nodes_that_are_not_finite_are_rejected(f, bad):
+    nodes, points = np.array([0, bad, 2]), () if f is polynomial.fit else (0.5,)
+    with pytest.raises(ValueError, match="`nodes` must be finite, got"):
+        f(nodes, np.arange(3), *points)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_nodes_that_are_not_finite_give_nan_under_a_trace(bad):
+    nodes, values = jnp.array([0.5, 1.0, bad, 2.0]), jnp.array([1.0, 2.0, 3.0, 4.0])
+    assert jnp.isnan(jax.jit(polynomial.fit)(nodes, values)).all()
+    interpolate = jax.jit(polynomial.interpolate)
+    for y in (0.7, 1.0):  # elsewhere, at a node
+        assert jnp.isnan(interpolate(nodes, values, y))
+
+
+def test_an_accurate_inverse_loses_four_digits_more_at_the_integers(x64):
+    nodes, values = np.arange(1.0, 13.0), np.sqrt(np.arange(1.0, 13.0))
+    exact = reference.exact_coefficients(nodes, values).astype(float)
+    inverse = reference.exact_coefficients(nodes, np.eye(12)).astype(float)
+    assert largest_error(polynomial.fit(nodes, values), exact) < 4e-15
+    assert largest_error(inverse @ values, exact) > 1e-11

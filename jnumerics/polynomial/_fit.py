@@ -34,12 +34,14 @@ def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "n ..."]:
 
     Returns:
         Coefficients in ascending powers, shape `(n, *shape)`, in the common dtype.
-        Equal nodes, where a trace hides them from the check, give infinities or NaN.
+        Equal nodes, where a trace hides them from the check, give infinities or NaN,
+        infinite ones NaN.
 
     Raises:
         TypeError: If an argument is not an array of numbers.
-        ValueError: If there is no node, if two are equal in the common precision, or if
-            `values` does not have $n$ entries along its first axis.
+        ValueError: If there is no node, if one is not finite or two are equal in the
+            common precision, or if `values` does not have $n$ entries along its first
+            axis.
 
     Example:
         >>> fit(jnp.array([0.0, 1.0, 3.0]), jnp.array([1.0, 3.0, 19.0]))

@@ -39,12 +39,13 @@ def interpolate(
 
     Returns:
         $p$ at every point, shape `(*y.shape, *shape)`, in the common dtype.
-        Equal nodes, where a trace hides them from the check, give NaN.
+        Equal or infinite nodes, where a trace hides them from the check, give NaN.
 
     Raises:
         TypeError: If an argument is not an array of numbers.
-        ValueError: If there is no node, if two are equal in the common precision, or if
-            `values` does not have $n$ entries along its first axis.
+        ValueError: If there is no node, if one is not finite or two are equal in the
+            common precision, or if `values` does not have $n$ entries along its first
+            axis.
 
     Example:
         >>> interpolate(jnp.array([0.0, 1.0, 3.0]), jnp.array([1.0, 3.0, 19.0]), 2.0)
@@ -98,8 +99,8 @@ def _lagrange_basis(x: Array, y: Array) -> Array:
         lambda: terms / total,
     )
     basis = jnp.where(is_node, at_node.astype(x.dtype), basis)
-    is_repeated = jnp.any(x[1:] == x[:-1])  # else a point at a node would not tell
-    return jnp.where(is_repeated, jnp.nan, basis)
+    is_wrong = jnp.any(x[1:] == x[:-1]) | jnp.any(jnp.isnan(x))
+    return jnp.where(is_wrong, jnp.nan, basis)  # else a point at a node would not tell
 
 
 @_lagrange_basis.defjvp

@@ -16,13 +16,13 @@ _GROUP = 64  # so many mantissas of 0.5 to 1.5 have a product within any range
 
 
 def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
-    """Check nodes and values: ranks, matching sizes and, if seen, distinct nodes."""
+    """Check nodes and values: ranks, sizes and, if seen, nodes finite and distinct."""
     x = _check.inexact("nodes", nodes, rank=1)
     v = _check.inexact("values", values)
     not_empty("nodes", x)
     _check.axis_size("values", v, 0, x.size)
     if _check.is_concrete(x):
-        _distinct("nodes", x, _node_dtype(x, v))
+        _finite_and_distinct("nodes", x, _node_dtype(x, v))
     return x, v
 
 
@@ -48,8 +48,12 @@ def not_empty(name: str, x: Array) -> None:
         raise ValueError(msg)
 
 
-def _distinct(name: str, x: Array, dtype: jnp.dtype) -> None:
+def _finite_and_distinct(name: str, x: Array, dtype: jnp.dtype) -> None:
     ordered = np.sort(np.asarray(x).astype(dtype))
+    is_finite = np.isfinite(ordered)
+    if not is_finite.all():
+        msg = f"`{name}` must be finite, got {ordered[~is_finite][0]}"
+        raise ValueError(msg)
     is_repeated = ordered[1:] == ordered[:-1]
     if is_repeated.any():
         first = ordered[1:][is_repeated][0]
@@ -61,7 +65,9 @@ def in_order(nodes: Array, values: Array) -> tuple[Array, Array]:
     """Sort nodes increasingly (complex: by real, then imaginary part).
 
     So the caller's order has no influence on a single bit of what is computed.
+    Infinite nodes become NaN: some answers would look as if they were not there.
     """
+    nodes = jnp.where(jnp.isfinite(nodes), nodes, jnp.nan)
     order = jnp.argsort(nodes)
     sort = {"mode": "promise_in_bounds", "unique_indices": True}
     return nodes.at[order].get(**sort), values.at[order].get(**sort)
