@@ -50,6 +50,7 @@ MOVEMENT = {
         (3, 2),
         lambda x: jnp.concatenate([x, weights(3, 1)], 1),
     ),
+    "concatenate nothing": ((3, 2), lambda x: jnp.concatenate([x[:0], x[:0]], 0)),
     "concatenate along rows": ((3, 2), lambda x: jnp.concatenate([x, x[::-1]], 1)),
     "pad": (
         (3, 4),
@@ -90,6 +91,10 @@ MOVEMENT = {
     "dynamic_update_slice of a constant": (
         (5, 4),
         lambda x: lax.dynamic_update_slice(x, jnp.ones((2, 4)), (9, 0)),
+    ),
+    "dynamic_update_slice of nothing": (
+        (3, 2),
+        lambda x: lax.dynamic_update_slice(x, jnp.ones((0, 2)), (1, 0)),
     ),
     "dynamic_update_slice into a constant": (
         (2, 3),
@@ -196,6 +201,22 @@ PRODUCT = {
         (2, 1, 5),
         lambda x: conv(jnp.asarray(weights(1, 1, 3)), x, (1,), ((4, 4),)),
     ),
+    "conv of the kernel over no images": (
+        (2, 1, 3),
+        lambda x: conv(jnp.ones((0, 1, 5)), x, (1,), "SAME"),
+    ),
+    "conv of the kernel over no features": (
+        (2, 3),
+        lambda x: conv(jnp.ones((2, 0, 5)), x[:, None][:, :0], (1,), "SAME"),
+    ),
+    "conv of the kernel beside the image": (
+        (2, 1, 1),
+        lambda x: conv(jnp.asarray(weights(1, 1, 4)), x, (1,), ((2, 2),)),
+    ),
+    "conv of the kernel, a tap on padding": (
+        (2, 1, 3),
+        lambda x: conv(jnp.ones((1, 1, 1)), x, (2,), ((3, 1),)),
+    ),
     "conv of the kernel, dilated": (
         (2, 1, 3),
         lambda x: conv(
@@ -266,6 +287,15 @@ WINDOW = {
         (3, 2),
         pooled("add", window_dimensions=(5, 1), window_strides=(1, 1), padding="VALID"),
     ),
+    "of the same, some padding": (
+        (3, 2),
+        lambda x: pooled(
+            "add",
+            window_dimensions=(1, 2),
+            window_strides=(1, 1),
+            padding=((0, 0), (3, 3)),
+        )(jnp.broadcast_to(x[:, :1], (3, 4))),
+    ),
     "all padding": (
         (3, 2),
         pooled(
@@ -315,6 +345,15 @@ INDEXING = {
     "computed": ((8,), lambda x: x[(3 * jnp.arange(8) + 1) % 8]),
     "sorted constant": ((5,), lambda x: x[jnp.argsort(jnp.array([3, 1, 4, 0, 5]))]),
     "add": ((4,), lambda x: jnp.zeros(6).at[jnp.array([5, 0, 5, 2])].add(x)[:4]),
+    "add nothing": (
+        (3, 2),
+        lambda x: lax.scatter_add(
+            x,
+            jnp.zeros((0, 1), int),
+            x[:0],
+            lax.ScatterDimensionNumbers((1,), (0,), (0,)),
+        ),
+    ),
     "add to": (
         (3, 4),
         lambda x: x.at[jnp.array([2])].add(x[:1])[2:, :1] - 2 * x[2:, :1],
@@ -327,6 +366,10 @@ INDEXING = {
     "add dropped": (
         (3,),
         lambda x: jnp.zeros(4).at[jnp.array([3, 9, 1])].add(x, mode="drop"),
+    ),
+    "add all dropped": (
+        (2,),
+        lambda x: jnp.zeros(4).at[jnp.array([9, 8])].add(x, mode="drop"),
     ),
     "add clipped": (
         (3,),
@@ -549,6 +592,62 @@ SPARSE = {
             @ jnp.ones((2, 2))
         ),
     ),
+    "data of a batch": (
+        (2, 3),
+        lambda x: jsparse.bcoo_dot_general(
+            jsparse.BCOO((x, jnp.array([[[0], [1], [3]]] * 2)), shape=(2, 4)),
+            jnp.ones((2, 4)),
+            dimension_numbers=(((1,), (1,)), ((0,), (0,))),
+        ),
+    ),
+    "data at unknown places": (
+        (3,),
+        lambda x: (
+            jsparse.BCOO((x, jnp.argsort(x)[:, None]), shape=(3,)) @ jnp.ones((3, 2))
+        ),
+    ),
+}
+
+
+def by_rule(linear):
+    """A linear function whose derivative is written by hand, as itself."""
+
+    @jax.custom_jvp
+    def fun(x):
+        return linear(x)
+
+    fun.defjvp(lambda primals, tangents: (linear(*primals), linear(*tangents)))
+    return fun
+
+
+def scan_with_counts(x):
+    doubled, counts = lax.scan(lambda k, row: (k + 1, (2 * row, k)), 0, x)[1]
+    return doubled + 0 * jnp.expand_dims(counts, 1)
+
+
+# What JAX differentiates away or does not differentiate: a custom rule may hold it.
+RULE = {
+    "reduce": by_rule(
+        lambda x: lax.reduce(x, np.float64(0), lambda a, b: a + 2 * b, (0,))
+    ),
+    "reduce one of two": by_rule(
+        lambda x: lax.reduce(
+            (jnp.ones_like(x), x),
+            (np.float64(0), np.float64(0)),
+            lambda a, b: (a[0] + b[0], a[1] + 2 * b[1]),
+            (1,),
+        )[1]
+    ),
+    "reduce_window": by_rule(
+        lambda x: lax.reduce_window(
+            x, np.float64(0), lambda a, b: a + 2 * b, (1, 2), (1, 1), "VALID"
+        )
+    ),
+    "scan that counts": by_rule(
+        lambda x: lax.while_loop(
+            lambda c: c[0] < 2, lambda c: (c[0] + 1, scan_with_counts(c[1])), (0, x)
+        )[1]
+    ),
 }
 
 FAMILIES = {
@@ -562,6 +661,7 @@ FAMILIES = {
     "control": CONTROL,
     "second": SECOND,
     "sparse": SPARSE,
+    "rule": {name: ((3, 4), fun) for name, fun in RULE.items()},
 }
 
 
@@ -584,3 +684,64 @@ def test_boxes_are_the_smallest_that_hold_the_jacobian(shape, fun, x64):
         low, high = hulls.hull(pattern, len(shape))
         np.testing.assert_array_equal(lower, low)
         np.testing.assert_array_equal(upper, high)
+
+
+def first(t):
+    return jnp.full(3, t[0])
+
+
+def index(t):
+    """Integers that a tangent decides: no derivative has them, a custom rule may."""
+    return (t.sum().astype(int) + jnp.arange(3)) % 3
+
+
+def max_pool(t):
+    return lax.reduce_window(t, -np.inf, lax.max, (2,), (1,), "VALID")
+
+
+def combined(a, b):
+    return a + 2 * b
+
+
+def solved(t):
+    return lax.custom_linear_solve(
+        lambda v: t.sum() * v, first(t), lambda _, b: b / t.sum()
+    )
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda t: lax.cond(t.sum() > 0, jnp.sin, jnp.cos, first(t)),
+        lambda t: lax.dynamic_slice(first(t), (index(t)[0],), (2,)),
+        lambda t: lax.dynamic_update_slice(first(t), first(t)[:2], (index(t)[0],)),
+        lambda t: first(t)[index(t)],
+        lambda t: first(t).at[index(t)].add(first(t)),
+        lambda t: lax.linalg.triangular_solve(
+            jnp.diag(t), first(t)[:, None], left_side=True
+        ),
+        lambda t: lax.linalg.tridiagonal_solve(t, t, t, first(t)[:, None]),
+        lambda t: lax.linalg.lu(jnp.diag(t))[0],
+        lambda t: lax.reduce(first(t)[None], t.sum(), combined, (0,)),
+        lambda t: lax.reduce_window(first(t), t.sum(), combined, (2,), (1,), "VALID"),
+        lambda t: jax.vjp(max_pool, t)[1](first(t)[:2])[0],
+        lambda t: jsparse.BCOO((first(t), index(t)[:, None]), shape=(3,)) @ jnp.ones((3, 2)),
+        solved,
+    ],
+)  # fmt: skip
+def test_a_tangent_in_a_place_that_is_not_linear_is_never_overlooked(fun, x64):
+    rule = jax.custom_jvp(lambda x: jnp.zeros_like(fun(x)))
+    rule.defjvp(lambda primals, tangents: (rule(*primals), fun(*tangents)))
+    found = dependence(rule, np.ones(3))
+    assert (found.lower == 0).all()
+    assert (found.upper == 2).all()
+
+
+def test_what_a_linear_solver_returns_beside_the_solution_joins_all(x64):
+    def fun(x):
+        return lax.custom_linear_solve(
+            lambda v: 2 * v, x, lambda _, b: (b / 2, b.sum()), has_aux=True
+        )[0]
+
+    found = dependence(fun, np.ones(3))
+    assert (found.widths == 3).all()

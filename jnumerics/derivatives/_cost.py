@@ -49,7 +49,7 @@ class Cost(NamedTuple):
         return Cost(*(n * a for a in self))
 
 
-_FREE = {"reshape", "squeeze", "expand_dims", "broadcast_in_dim", "iota", "copy", "stop_gradient"}  # fmt: skip
+_FREE = {"reshape", "squeeze", "broadcast_in_dim", "iota", "copy", "stop_gradient"}  # fmt: skip
 _TRANSCENDENTAL = {"exp", "log", "tanh", "sin", "cos", "logistic", "erf", "pow", "div", "sqrt"}  # fmt: skip
 
 

@@ -288,11 +288,6 @@ def unit(n: int, k: int) -> np.ndarray:
     return np.eye(1, n, k)[0]
 
 
-def size(leaves: list[Leaf]) -> int:
-    """How many real numbers the arrays take."""
-    return sum(leaf.size for leaf in leaves)
-
-
 def eps_of(dtype: str) -> float:
     """The unit round-off of a dtype."""
     return float(jnp.finfo(dtype).eps)

@@ -13,7 +13,7 @@ from jnumerics.derivatives._cost import size_bytes
 from jnumerics.derivatives._equations import Atom, inner_jaxprs, is_var, open_jaxpr
 from jnumerics.derivatives._inner import scan_roles
 
-_VIEWS = {"reshape", "squeeze", "expand_dims", "broadcast_in_dim", "split"}
+_VIEWS = {"reshape", "squeeze", "broadcast_in_dim", "split"}
 
 
 def temporary_bytes(jaxpr: Any, *, is_body: bool = False) -> int:

@@ -191,8 +191,6 @@ def compact(box: np.ndarray, axes: Iterable[int], *, offset: int = 1) -> np.ndar
 
 
 def _is_constant(box: np.ndarray, axis: int) -> bool:
-    if box.strides[axis] == 0:
-        return True
     first = box[along(axis, slice(0, 1))]
     second = box[along(axis, slice(1, 2))]
     return np.array_equal(first, second) and bool((box == first).all())
@@ -225,11 +223,10 @@ def minimum_at(box: Box, number: np.ndarray, size: int) -> tuple[Box, np.ndarray
     """Join entries of the last axis that have the same number; and which there are."""
     result = np.full((*box.shape[:-1], size), NONE, np.int32)
     hit = np.zeros(size, bool)
-    if number.size:
-        order = np.argsort(number, kind="stable")
-        ordered = number[order]
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        joined = np.minimum.reduceat(box[..., order], starts, axis=-1)
-        result[..., ordered[starts]] = joined
-        hit[ordered[starts]] = True
+    order = np.argsort(number, kind="stable")
+    ordered = number[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    joined = np.minimum.reduceat(box[..., order], starts, axis=-1)
+    result[..., ordered[starts]] = joined
+    hit[ordered[starts]] = True
     return result, hit

@@ -26,7 +26,7 @@ _OTHERS = (
     "abs acos acosh and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil "
     "clamp cos cosh digamma eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma "
     "igamma_grad_a igammac integer_pow is_finite le lgamma log log1p logistic lt max min "
-    "ne nextafter not one_minus_square or polygamma polynomial pow random_gamma_grad "
+    "ne nextafter not one_minus_square or polygamma polynomial pow "
     "regularized_incomplete_beta rem round rsqrt sign sin sinh sqrt square tan tanh xor "
     "zeta"
 )
@@ -58,8 +58,8 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
 
 
 @RULES.rule(
-    "copy", "copy_p", "name", "optimization_barrier", "device_put", "reshard",
-    "sharding_constraint", "mesh_cast", "layout_constraint", "stop_gradient",
+    "copy", "name", "optimization_barrier", "device_put", "reshard",
+    "sharding_constraint", "layout_constraint", "stop_gradient",
     ignores="name devices srcs copy_semantics sharding context_mesh layout dst_sharding "
     "unconstrained_dims resource_env concrete_mesh",
 )  # fmt: skip

@@ -177,7 +177,6 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
 
 @RULES.rule(
     "scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max",
-    "scatter_add", "scatter_sub", "scatter_mul", "scatter_min", "scatter_max",
     reads="dimension_numbers mode update_jaxpr",
     ignores="unique_indices indices_are_sorted update_consts",
 )  # fmt: skip

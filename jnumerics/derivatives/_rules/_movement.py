@@ -27,10 +27,8 @@ Boxes = Sequence[Box | None]
 
 
 @RULES.rule("broadcast_in_dim", reads="shape broadcast_dimensions", ignores="sharding")
-def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    box = boxes[0]
-    if len(boxes) != 1 or box is None:
-        return None  # a shape that is computed
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    (box,) = boxes
     shape = [1] * len(eqn.params["shape"])
     for axis, target in enumerate(eqn.params["broadcast_dimensions"]):
         shape[target] = box.shape[axis + 1]
@@ -38,10 +36,8 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
 
 
 @RULES.rule("reshape", reads="new_sizes dimensions", ignores="sharding")
-def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    box, shape = boxes[0], shape_of(eqn.invars[0])
-    if len(boxes) != 1 or box is None:
-        return None
+def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
+    (box,), shape = boxes, shape_of(eqn.invars[0])
     order = eqn.params["dimensions"]
     if order is not None:
         box = box.transpose(0, *(axis + 1 for axis in order))
@@ -100,12 +96,6 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
     return [boxes[0].squeeze(tuple(axis + 1 for axis in eqn.params["dimensions"]))]
 
 
-@RULES.rule("expand_dims", reads="dimensions")
-def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
-    axes = tuple(axis + 1 for axis in eqn.params["dimensions"])
-    return [np.expand_dims(boxes[0], axes)]
-
-
 @RULES.rule("rev", reads="dimensions")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
     return [np.flip(boxes[0], tuple(axis + 1 for axis in eqn.params["dimensions"]))]
@@ -134,7 +124,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 
 @RULES.rule("concatenate", reads="dimension")
-def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
+def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     axis = eqn.params["dimension"]
     parts = [
         (box, shape_of(v))
@@ -142,9 +132,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
         if shape_of(v)[axis] > 0
     ]
     if not parts:
-        return [
-            nothing(len(present(boxes, eqn.invars)[0]), len(shape_of(eqn.outvars[0])))
-        ]
+        return None  # of nothing
     first = parts[0][0]
     if all(b.shape[axis + 1] == 1 and np.array_equal(b, first) for b, _ in parts):
         return [first]
@@ -222,8 +210,6 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
         return None
     box, update = present(boxes[:2], eqn.invars[:2])
     shape, sizes = shape_of(eqn.invars[0]), shape_of(eqn.invars[1])
-    if 0 in sizes:
-        return [box]
     starts = _starts(context, eqn.invars[2 : 2 + len(shape)], shape, sizes)
     part = [axis for axis, size in enumerate(sizes) if size != shape[axis]]
     if all(start is not None for start in starts):

@@ -103,8 +103,6 @@ def _conv_of_kernel(eqn: JaxprEqn, box: Box) -> Box:
     p, (image, kernel) = eqn.params, _canonical(eqn)
     box = box.transpose(0, *(k + 1 for k in p["dimension_numbers"].rhs_spec))
     box = collapse(box, [1]).swapaxes(1, 2)
-    if 0 in image[:2]:
-        return np.full_like(box, NONE)
     spec, out = p["dimension_numbers"].out_spec, shape_of(eqn.outvars[0])
     for k, (low, _) in enumerate(p["padding"]):
         tap = np.arange(kernel[k + 2]) * p["rhs_dilation"][k] - low

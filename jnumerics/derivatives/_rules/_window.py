@@ -124,9 +124,6 @@ def windowed(
 
 def _slid(box: Box, axis: int, window: int, dilation: int) -> Box:
     """Take the minimum over taps, doubling the window: O(log(window)) passes."""
-    if window == 0:
-        shape = (*box.shape[:axis], box.shape[axis] + 1, *box.shape[axis + 1 :])
-        return np.full(shape, NONE, np.int32)
     length = max(box.shape[axis] - (window - 1) * dilation, 0)
     width = 1
     while 2 * width <= window:

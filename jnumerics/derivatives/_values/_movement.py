@@ -16,7 +16,7 @@ from jnumerics.derivatives._rules._indexing import (
 from jnumerics.derivatives._values._value import Value, evaluator, is_float, one
 
 MOVES = {
-    "broadcast_in_dim", "concatenate", "copy", "copy_p", "dynamic_slice", "expand_dims",
+    "broadcast_in_dim", "concatenate", "copy", "dynamic_slice",
     "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
     "stop_gradient", "tile", "transpose", "unstack",
 }  # fmt: skip
