@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jax import lax
+from jax.extend.core import Primitive, Var
 
 from jnumerics.derivatives import _target
 from jnumerics.derivatives._dependence import (
@@ -20,14 +21,19 @@ from jnumerics.derivatives._dependence import (
     own_index,
     propagate,
 )
+from jnumerics.derivatives._equations import Equation
+from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._rules import _boxes
 from jnumerics.derivatives._rules._boxes import shape_of
+from jnumerics.derivatives._values._arithmetic import propagated
+from jnumerics.derivatives._values._value import Value
 from tests import hulls, scenarios
 from tests._collection import COLLECTION, samples
 from tests._programs import program
 
 # Boxes larger than the pattern's hull: zeros of a triangular factor are values.
 COARSE = {"cholesky_of_samples"}
+KEY = jax.random.key(0)
 
 
 def traced(scenario):
@@ -357,11 +363,28 @@ def test_a_scatter_with_equal_indices_has_no_known_value():
     [
         lambda: jnp.arange(4).at[jnp.array([0])].apply(lambda i: i + 3),
         lambda: (jnp.array([300.0, 300.0, 0.0, 1.0]).astype("int8") == 44).astype(int),
+        # Functions, sums and products that round; overflow; complex numbers.
+        lambda: (1.4 * jnp.sin(jnp.arange(4.0))).astype(int),
+        lambda: jnp.arange(8.0).reshape(2, 4).sum(0).astype(int) % 4,
+        lambda: jnp.cumsum(jnp.arange(4.0)).astype(int) % 4,
+        lambda: jnp.zeros(4).at[jnp.array([1, 1])].add(1.5).astype(int),
+        lambda: (0.1 * jnp.arange(4.0)).astype(bool).astype(int),
+        lambda: (lax.rem(0.1 * jnp.arange(4.0), jnp.ones(4)) > 0.0).astype(int),
+        lambda: (jnp.arange(4.0) * 3e38 > 1e38).astype(int),
+        lambda: (jnp.array([1j, 0, 1, 2]) + 1 == 1).astype(int),
+        lambda: (jnp.arange(4).astype(complex) == 1).astype(int),
+        # What integers are divided by zero, or read beyond an array, platforms decide.
+        lambda: lax.rem(jnp.arange(4), jnp.arange(4)) % 4,
+        lambda: jnp.arange(4).at[jnp.array([9, 0, 1, 2])].get(mode="fill", fill_value=3),
+        # A loop too long to follow, and a key that is given.
+        lambda: lax.slice(lax.scan(lambda k, _: (k + 1, k % 4), 0, length=5000)[1], (0,), (4,)),
+        lambda: jax.random.permutation(KEY, 4),
     ],
-)
+)  # fmt: skip
 def test_what_another_platform_or_primitive_decides_is_unknown(index):
     # A function applied in place; floats beyond an integer's range, which saturate.
-    assert dependence(lambda x: x[index()], jnp.ones(4)).widths.max() == 4
+    found = dependence(jax.jit(lambda x: x[index()]), jnp.ones(4))
+    assert found.widths.max() == 4
 
 
 @pytest.mark.parametrize(
@@ -386,6 +409,11 @@ def test_what_another_platform_or_primitive_decides_is_unknown(index):
         lambda: jnp.array(7, "uint8").reshape(1) >> jnp.array([1, 2, 3], "uint8"),
         lambda: jnp.max(jnp.array([[0, 1], [2, 0]]), axis=1),
         lambda: jnp.arange(3) * jnp.int32(-1) % 4,
+        lambda: jnp.abs(jnp.arange(4.0) - 2.0).astype(int),
+        lambda: jnp.arange(4.0).astype(bool).astype(int),
+        lambda: (0.1 * (1 + jnp.arange(4.0))).astype(bool).astype(int),
+        lambda: lax.dynamic_slice(jnp.arange(8) // 2, (3,), (4,)),
+        lambda: lax.pad(jnp.int32(2), jnp.int32(0), ()).reshape(1),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("jitted", [False, True])
@@ -397,6 +425,24 @@ def test_known_indices_are_what_jax_computes(index, jitted, standard_promotion):
     found = dependence(jax.jit(fun) if jitted else fun, jnp.ones(4))
     np.testing.assert_array_equal(found.lower[:, 0], expected)
     np.testing.assert_array_equal(found.upper[:, 0], expected)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda none: jnp.concatenate([none, none]),
+        lambda none: lax.gather(
+            jnp.arange(4), none, lax.GatherDimensionNumbers((1,), (), (0,)), (1,)
+        ),
+    ],
+)
+def test_rows_by_no_indices_depend_on_nothing(index):
+    dimensions = lax.GatherDimensionNumbers((), (0,), (0,))
+
+    def fun(x):
+        return lax.gather(x, index(jnp.zeros((0, 1), int)), dimensions, (1,))
+
+    assert dependence(jax.jit(fun), jnp.ones(4)).widths.shape == (0, 1)
 
 
 def test_statistics_that_are_held_do_not_mix_samples():
@@ -431,6 +477,17 @@ def test_a_coupled_pair_however_weak_is_found():
 def test_a_label_picks_from_its_own_row():
     labels = jnp.array([2, 0, 1])
     found = dependence(lambda x, y: x[jnp.arange(3), y], jnp.ones((3, 4)), labels)
+    assert found.independent_along(0)
+
+
+def test_a_label_picks_from_its_own_row_whatever_integers_hold_the_index():
+    dimensions = lax.GatherDimensionNumbers((), (0, 1), (0, 1))
+
+    def fun(x, y):
+        index = jnp.concatenate([jnp.arange(3)[:, None], y[:, None]], 1)
+        return lax.gather(x, index.astype("int8"), dimensions, (1, 1))
+
+    found = dependence(fun, jnp.ones((3, 4)), jnp.array([2, 0, 1]))
     assert found.independent_along(0)
 
 
@@ -664,6 +721,38 @@ def test_batch_boxes_stay_small_through_wide_layers():
     assert max(box.size for box in found.values()) == 2000
 
 
+@pytest.mark.parametrize("name", ["add", "sub", "max", "mul", "div"])
+def test_the_error_of_a_float_operation_is_bounded_and_not_by_far(name):
+    operation = {
+        "add": np.add,
+        "sub": np.subtract,
+        "max": np.maximum,
+        "mul": np.multiply,
+    }.get(name, np.divide)
+    a, b = np.array([2, 2, 0.5]), np.array([2, 0.5, 2])
+    bound = propagated(name, [Value(a, a.shape, 1e-3), Value(b, b.shape, 3e-3)])
+    corners = [(x, y) for x in (a - 1e-3, a + 1e-3) for y in (b - 3e-3, b + 3e-3)]
+    found = max(np.abs(operation(*c) - operation(a, b)).max() for c in corners)
+    assert found <= bound * 1.0001
+    assert bound < 5 * found
+
+
+def test_a_quotient_whose_divisor_may_be_zero_has_no_bound():
+    one, little = np.ones(2), np.full(2, 1e-3)
+    assert propagated("div", [Value(one, (2,)), Value(little, (2,), 2e-3)]) == np.inf
+
+
+def test_integers_are_exact_where_no_wider_float_shows_it(monkeypatch, x64):
+    # As on platforms whose long double is a double.
+    monkeypatch.setattr(np, "longdouble", np.float64)
+    grid = lambda step: (step * jnp.arange(4.0)).astype(int)  # noqa: E731
+    found = [
+        dependence(jax.jit(lambda x, s=step: x[grid(s)]), jnp.ones(4)).widths.max()
+        for step in (1.0, 0.5)
+    ]
+    assert found == [1, 4]
+
+
 class _Nothing:
     """A context in which nothing is known: a sum asks nothing."""
 
@@ -684,3 +773,24 @@ def test_a_parameter_that_a_rule_does_not_read_leads_to_the_general_join():
     context = _Nothing()
     assert _boxes.apply_rule(context, equation, [box]) is not None
     assert _boxes.apply_rule(context, unread, [box]) is None
+
+
+class _Closed:
+    """A call whose body cannot be had."""
+
+    in_tree = jax.tree.structure(((0,), {}))
+
+    def expand(self, *_):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("params", [{"_prim": _Closed()}, {}])
+def test_a_call_that_cannot_be_opened_joins_all_and_is_unknown(params):
+    (eqn,) = jax.make_jaxpr(jnp.negative)(jnp.arange(3)).eqns
+    call = eqn.replace(primitive=Primitive("eval_jaxpr"), params=params)
+    assert _boxes.apply_rule(_Nothing(), call, [own_index([(3,)], 0)]) is None
+    known = KnownValues(
+        [Equation(call, ())],
+        {v: np.arange(3) for v in call.invars if isinstance(v, Var)},
+    )
+    assert known(call.outvars[0]) is None

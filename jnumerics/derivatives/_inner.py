@@ -46,8 +46,6 @@ def body_of_call(eqn: JaxprEqn) -> Any:
             body = eqn.params[name]
             return body if len(open_jaxpr(body).invars) == len(eqn.invars) else None
     prim: Any = eqn.params.get("_prim")
-    if not hasattr(prim, "expand"):
-        return None
 
     def expanded(*operands: Any) -> Any:
         return prim.expand(*jax.tree.unflatten(prim.in_tree, operands))

@@ -63,7 +63,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     rounded = exact.astype(dtype)
     if not np.isfinite(rounded).all():
         return None
-    error = _propagated(name, operands)
+    error = propagated(name, operands)
     if not _is_exact(name, arrays, exact, rounded):
         error += 2 * float(jnp.finfo(dtype).eps) * float(np.abs(exact).max())
     return one(eqn, rounded, error)
@@ -84,7 +84,7 @@ def _is_exact(
     return np.array_equal(rounded.astype(np.longdouble), exact)
 
 
-def _propagated(name: str, operands: Sequence[Value]) -> float:
+def propagated(name: str, operands: Sequence[Value]) -> float:
     """Bound the error that a float operation takes over from its operands."""
     errors = [x.error for x in operands]
     if not any(errors):

@@ -7,7 +7,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jnumerics.derivatives._rules import apply_rule
-from jnumerics.derivatives._rules._boxes import Body, shape_of
+from jnumerics.derivatives._rules._boxes import shape_of
 from jnumerics.derivatives._rules._indexing import (
     columns_of,
     gather_places,
@@ -31,11 +31,10 @@ class _Operands:
     def known(self, atom: Any) -> np.ndarray:
         return self._values[id(atom)].full
 
-    def columns(self, atom: Any) -> list[np.ndarray | None]:
-        return [*columns_of(self.known(atom))]
+    def body(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError  # moves have no body, and no index but their own
 
-    def body(self, jaxpr: Any, reached: Sequence[bool]) -> Body:
-        raise NotImplementedError
+    columns = body
 
 
 def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
@@ -64,11 +63,8 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
         place = np.arange(size) * (interior + 1) + low
         places.append(place)
     keep = [(p >= 0) & (p < n) for p, n in zip(places, aval.shape, strict=True)]
-    source = x.full[np.ix_(*keep)] if keep else x.full
-    if keep:
-        spread[np.ix_(*(p[k] for p, k in zip(places, keep, strict=True)))] = source
-    else:
-        spread = source
+    kept = [p[k] for p, k in zip(places, keep, strict=True)]
+    spread[np.ix_(*kept)] = x.full[np.ix_(*keep)]
     return one(eqn, spread, max(x.error, value.error))
 
 
@@ -89,7 +85,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, indices = operands
     columns = columns_of(indices.full)
     places = gather_places(eqn, columns, x.shape)
-    if places.outside.any() or 0 in shape_of(eqn.outvars[0]):
+    if places.outside.any():
         return None
     index = [np.zeros((), int) if i is None else i for i in places.index]
     return one(eqn, x.full[tuple(index)], x.error)
