@@ -6,6 +6,7 @@ the derivative is the product of two thin factors. The plan finds the cut by its
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +14,20 @@ import numpy as np
 
 from jnumerics import derivatives, mlp
 from jnumerics.workbench import cli, plots
-from jnumerics.workbench.config import Count, Settings
+from jnumerics.workbench.config import Condition, Count, Settings
 from jnumerics.workbench.lesson import Lesson, Picture, ask
+
+BACK = Condition(
+    lambda sizes: len(sizes) > 1 and sizes[0] == sizes[-1],
+    "with 2 or more, the last like the first",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
-    sizes: tuple[Count, ...]
+    sizes: Annotated[tuple[Count, ...], BACK]
     stencil: Count
 
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import jax.numpy as jnp
 import numpy as np
 
 from jnumerics import polynomial
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Count, Settings
+from jnumerics.workbench.config import Settings, between
 from jnumerics.workbench.lesson import Lesson, Picture, ask
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ NODES = np.linspace(0.1, 1.2, 12)
 class Config(Settings):
     """Settings of this example."""
 
-    size: Count
+    steps: Annotated[int, between(4, 48)]
+    size: Annotated[int, between(1, 1000)]
 
 
 def exact_fit(nodes: np.ndarray, values: np.ndarray) -> np.ndarray:

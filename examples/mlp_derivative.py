@@ -7,6 +7,7 @@ and one JVP serves the whole batch, at about the cost of an evaluation.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -14,16 +15,21 @@ import numpy as np
 
 from jnumerics import derivatives, mlp
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Count, Settings
+from jnumerics.workbench.config import Condition, Count, Settings
 from jnumerics.workbench.lesson import Lesson, Picture, ask, median_s
+
+FROM_TIME = Condition(
+    lambda sizes: len(sizes) > 1 and sizes[0] == 1, "with 2 or more, the first 1"
+)
+SOME = Condition(lambda counts: len(counts) > 0, "with 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
-    sizes: tuple[Count, ...]
-    growth: tuple[Count, ...]
+    sizes: Annotated[tuple[Count, ...], FROM_TIME]
+    growth: Annotated[tuple[Count, ...], SOME]
 
 
 def main(config: Config) -> Lesson:

@@ -111,6 +111,35 @@ def test_what_the_user_can_mend_is_one_line_and_status_2(run, argv, line):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 160. GiB"),
+        jax.errors.JaxRuntimeError(
+            "INTERNAL: Out of memory allocating 160 bytes.\nmore"
+        ),
+    ],
+)
+def test_too_little_memory_is_one_line_and_status_2(run, monkeypatch, error):
+    def fails(_):
+        raise error
+
+    monkeypatch.setattr(cli, "_facts", fails)
+    status, out, err = run("info")
+    assert (status, out) == (2, "")
+    first = str(error).splitlines()[0]
+    assert err == f"jnumerics: error: too little memory: {first}\n"
+
+
+def test_other_errors_of_the_runtime_keep_their_traceback(run, monkeypatch):
+    def fails(_):
+        raise jax.errors.JaxRuntimeError("INTERNAL: broken")  # noqa: EM101
+
+    monkeypatch.setattr(cli, "_facts", fails)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="broken"):
+        run("info")
+
+
 @pytest.mark.parametrize("argv", [[], ["frobnicate"], ["info", "--plat", "cpu"]])
 def test_wrong_arguments_are_one_line_and_status_2(argv, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -319,6 +319,16 @@ def test_function_that_keeps_float32_is_compared_with_forward_mode():
     assert row(measured, "forward").max_relative_difference == 0.0
 
 
+def test_reference_waits_for_a_result_before_it_reads_it(monkeypatch):
+    def out_of_memory(_):  # what waiting raises, where reading would end the process
+        raise RuntimeError("Out of memory")  # noqa: EM101
+
+    monkeypatch.setattr(jax, "block_until_ready", out_of_memory)
+    found, kind = _reference.find(jnp.sin, {"forward": jnp.cos}, (jnp.ones(2),))
+    assert found is None
+    assert "does not run in float64: Out of memory" in kind
+
+
 def test_reference_none_compares_nothing():
     measured = compare_modes(bottleneck, AT, reference=None, repeats=1)
     assert "Results were compared with nothing." in " ".join(str(measured).split())
@@ -593,7 +603,7 @@ def test_command_compares_batches(run):
         (["own_functions:tall", "--dtype", "int8"], "--dtype must be one of float32, "),
         (["own_functions:tall", "--modes", "up"], "--modes must be among forward, rever"),
         (["own_functions:tall", "--modes", "full"], "--modes must be among forward, rev"),
-        (["own_functions:tall", "--repeats", "0"], "--repeats must be an integer of at"),
+        (["own_functions:tall", "--repeats", "0"], "--repeats must be an integer from "),
         (["own_functions:tall", "--max-bytes", "x"], "--max-bytes must be an integer"),
         (["own_functions:tall", "--platform", "abacus"], "platform 'abacus' is not her"),
         (["own_functions:tall", "--json", "no/a"], "--json no/a: must be a file that c"),
@@ -667,7 +677,9 @@ def test_shapes_are_read_as_people_write_them(text, expected):
     assert compare.shape(text) == expected
 
 
-@pytest.mark.parametrize("text", ["7x", "a", "3,,4", "-1", "3.5", "(3", "3 4"])
+@pytest.mark.parametrize(
+    "text", ["7x", "a", "3,,4", "-1", "3.5", "(3", "3 4", "9" * 5000]
+)
 def test_other_shapes_are_refused(text):
     with pytest.raises(UsageError, match="--shape must be such as 784 or 32,784 or"):
         compare.shape(text)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import pytest
 
 from jnumerics.workbench import config
-from jnumerics.workbench.config import AtLeast, Count, Settings, UsageError
+from jnumerics.workbench.config import Condition, Count, Settings, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,10 @@ class Example(Settings):
     sizes: tuple[Count, ...] = (1,)
     shuffle: bool = False
     name: str = "none"
-    momentum: Annotated[float, AtLeast(0)] | None = None
+    momentum: Annotated[float, Condition(lambda x: x >= 0, "of at least 0")] | None = (
+        None
+    )
+    even: Annotated[int, Condition(lambda n: n % 2 == 0, "that is even")] = 0
     solver: Literal["qr", "svd"] = "qr"
 
 
@@ -66,14 +69,34 @@ def test_integer_serves_as_a_float(load):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("steps = 'ten'", "`steps` must be an integer of at least 1, got 'ten'"),
-        ("steps = true", "`steps` must be an integer of at least 1, got True"),
-        ("steps = 2.0", "`steps` must be an integer of at least 1, got 2.0"),
-        ("steps = 0", "`steps` must be an integer of at least 1, got 0"),
+        ("steps = 'ten'", "`steps` must be an integer from 1 to 2147483647, got 'ten'"),
+        ("steps = true", "`steps` must be an integer from 1 to 2147483647, got True"),
+        ("steps = 2.0", "`steps` must be an integer from 1 to 2147483647, got 2.0"),
+        (
+            "steps = 2147483648",
+            "`steps` must be an integer from 1 to 2147483647, got 2",
+        ),
+        ("learning_rate = inf", "`learning_rate` must be a finite number, got inf"),
+        (
+            f"learning_rate = 1{'0' * 400}",
+            "`learning_rate` must be a finite number, got 1",
+        ),
+        (
+            f"steps = 1{'0' * 5000}",
+            "must be a TOML file with the settings: Exceeds the",
+        ),
+        ("even = 3", "`even` must be an integer that is even, got 3"),
+        ("steps = 0", "`steps` must be an integer from 1 to 2147483647, got 0"),
         ("learning_rate = nan", "`learning_rate` must be a finite number, got nan"),
         ("learning_rate = true", "`learning_rate` must be a finite number, got True"),
-        ("sizes = 3", "`sizes` must be a list, each an integer of at least 1, got 3"),
-        ("sizes = [3, 'x']", "`sizes` must be a list, each an integer of at least 1"),
+        (
+            "sizes = 3",
+            "`sizes` must be a list, each an integer from 1 to 2147483647, got 3",
+        ),
+        (
+            "sizes = [3, 'x']",
+            "`sizes` must be a list, each an integer from 1 to 2147483647",
+        ),
         ("shuffle = 1", "`shuffle` must be true or false, got 1"),
         ("name = 1", "`name` must be a string, got 1"),
         ("out = 1", "`out` must be a path, got 1"),
@@ -94,10 +117,11 @@ def test_wrong_file_is_one_line_with_file_key_and_expectation(load, text, messag
     assert "\n" not in line
 
 
-def test_wrong_flag_is_one_line_with_flag_and_expectation(load):
+@pytest.mark.parametrize("text", ["fast", "nan", "-inf", "1e400", f"1{'0' * 5000}"])
+def test_wrong_flag_is_one_line_with_flag_and_expectation(load, text):
     with pytest.raises(UsageError) as caught:
-        load("steps = 3\nlearning_rate = 0.5", learning_rate="fast")
-    assert str(caught.value) == "--learning-rate must be a finite number, got 'fast'"
+        load("steps = 3\nlearning_rate = 0.5", learning_rate=text)
+    assert str(caught.value) == f"--learning-rate must be a finite number, got {text!r}"
 
 
 def test_missing_file_is_named(tmp_path):

@@ -138,7 +138,22 @@ def test_numbers_grow_by_a_factor(text, factor, expected):
     assert crossover.numbers("--inputs", text, factor) == expected
 
 
-@pytest.mark.parametrize("text", ["", "a", "0:4", "8:2", "1:2:3", "-1", "1.5:3", ":"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "0:4",
+        "8:2",
+        "1:2:3",
+        "-1",
+        "1.5:3",
+        ":",
+        "nan",
+        "1:1000001",
+        "9" * 5000,
+    ],
+)
 def test_other_numbers_are_refused(text):
     with pytest.raises(UsageError, match="--inputs must be LOW:HIGH with 1 <= LOW <="):
         crossover.numbers("--inputs", text, 4)
@@ -161,14 +176,20 @@ def test_command_prints_the_map_and_progress_and_writes_files(tmp_path, capsys):
     [
         (
             ["--inputs", "8:1"],
-            "--inputs must be LOW:HIGH with 1 <= LOW <= HIGH, got '8",
+            "--inputs must be LOW:HIGH with 1 <= LOW <= HIGH <= 1000000, got '8",
         ),
         (
             ["--outputs", "x"],
-            "--outputs must be LOW:HIGH with 1 <= LOW <= HIGH, got 'x",
+            "--outputs must be LOW:HIGH with 1 <= LOW <= HIGH <= 1000000, got 'x",
         ),
-        (["--factor", "1"], "--factor must be an integer of at least 2, got '1'"),
-        (["--repeats", "no"], "--repeats must be an integer of at least 1, got 'no'"),
+        (
+            ["--factor", "1"],
+            "--factor must be an integer from 2 to 2147483647, got '1'",
+        ),
+        (
+            ["--repeats", "no"],
+            "--repeats must be an integer from 1 to 2147483647, got 'no'",
+        ),
         (["--plot", "a.txt"], "--plot a.txt: must end in one of .png, .svg, .pdf"),
         (["--json", "no/a"], "--json no/a: must be a file that can be written: No suc"),
         (["--platform", "abacus"], "platform 'abacus' is not here, expected one that "),

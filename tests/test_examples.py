@@ -72,8 +72,19 @@ def test_example_with_a_wrong_answer_exits_with_1(monkeypatch, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--steps", "many"], "--steps must be an integer of at least 1, got 'many'"),
-        (["--steps", "0"], "--steps must be an integer of at least 1, got '0'"),
+        (
+            ["--steps", "many"],
+            "--steps must be an integer from 1 to 2147483647, got 'many'",
+        ),
+        (["--steps", "0"], "--steps must be an integer from 1 to 2147483647, got '0'"),
+        (
+            ["--steps", f"1{'0' * 23}"],
+            "--steps must be an integer from 1 to 2147483647",
+        ),
+        (
+            ["--learning-rate", "nan"],
+            "--learning-rate must be a finite number, got 'nan'",
+        ),
         (["--platform", "abacus"], "platform 'abacus' is not here, expected one that"),
         (["--config", "no.toml"], "no.toml: must be a TOML file with the settings: "),
         (["--out", __file__], f"--out {__file__}: must be a folder that can be "),
@@ -89,6 +100,31 @@ def test_wrong_flag_of_an_example_is_one_line_and_status_2(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("perceptron.py: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("example", "flags", "message"),
+    [
+        ("autoencoder_jacobian", ["--sizes", "[3]"], "with 2 or more, the last like "),
+        ("autoencoder_jacobian", ["--sizes", "[3, 2]"], "with 2 or more, the last like "),
+        ("conv2d", ["--steps", "101"], "--steps must be an integer from 1 to 100, got "),
+        ("linear_regression", ["--rows", "-1"], "--rows must be an integer from 1 to 214"),
+        ("matrix_polynomial", ["--size", "1001"], "--size must be an integer from 1 to 1"),
+        ("mlp_derivative", ["--sizes", "[2, 4]"], "with 2 or more, the first 1, got '[2"),
+        ("mlp_derivative", ["--sizes", "[1]"], "with 2 or more, the first 1, got '[1]'"),
+        ("mlp_derivative", ["--growth", "[]"], "with 1 or more, got '[]'"),
+    ],
+)  # fmt: skip
+def test_setting_without_an_answer_is_one_line_and_status_2(
+    example, flags, message, monkeypatch, capsys
+):
+    with pytest.raises(SystemExit) as caught:
+        run(ROOT / "examples" / f"{example}.py", monkeypatch, *flags)
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
 

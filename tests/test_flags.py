@@ -62,7 +62,21 @@ def test_integers_are_read(text):
     assert flags.integer("--n", text, least=1) == int(text)
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "2.0", "many", "", "²", "1e3"])
+@pytest.mark.parametrize(
+    "text",
+    ["0", "-3", "2.0", "many", "", "²", "1e3", "nan", "inf", "2147483648", "9" * 5000],
+)
 def test_other_integers_are_refused(text):
-    with pytest.raises(UsageError, match="--n must be an integer of at least 1, got "):
+    with pytest.raises(
+        UsageError, match="--n must be an integer from 1 to 2147483647, got "
+    ):
         flags.integer("--n", text, least=1)
+
+
+def test_an_integer_may_have_a_larger_bound():
+    most = 2**63 - 1
+    assert flags.integer("--n", str(most), least=1, most=most) == most
+    with pytest.raises(
+        UsageError, match=f"--n must be an integer from 1 to {most}, got"
+    ):
+        flags.integer("--n", str(most + 1), least=1, most=most)

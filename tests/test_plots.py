@@ -36,6 +36,13 @@ def test_paired_lines_share_a_color_and_the_second_is_dashed(curves):
     assert (first.get_linestyle(), second.get_linestyle()) == ("-", "--")
 
 
+def test_curve_without_a_finite_point_leaves_an_empty_figure(tmp_path):
+    series = {"diverged": ([1, 2], [np.inf, np.nan])}
+    figure = plots.lines(series, x_label="x", y_label="y", scales=("log", "log"))
+    plots.save(figure, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 0
+
+
 def test_single_line_needs_no_legend_and_starts_at_zero():
     figure = plots.lines({"cost": ([0, 1], [3.0, 2.0])}, x_label="x", y_label="y")
     assert figure.axes[0].get_legend() is None

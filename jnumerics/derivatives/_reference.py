@@ -51,7 +51,7 @@ def _in_double(derivative: Callable, args: Sequence[Any]) -> tuple[Any, str]:
             narrow |= {str(d) for d in dtypes if jnp.finfo(d).bits < 64}
             if narrow:
                 return None, f"keeps {', '.join(sorted(narrow))}"
-            return jax.tree.map(np.asarray, derivative(*wide)), ""
+            return _values(derivative(*wide)), ""
         except Exception as error:  # whatever a function does in float64
             reason = str(error).strip().split("\n", maxsplit=1)[0][:100]
             return None, f"does not run in float64: {reason}"
@@ -59,9 +59,14 @@ def _in_double(derivative: Callable, args: Sequence[Any]) -> tuple[Any, str]:
 
 def _attempt(run: Callable, args: Sequence[Any]) -> Any:
     try:
-        return jax.tree.map(np.asarray, run(*args))
+        return _values(run(*args))
     except Exception:  # a mode that does not serve the function; its row says why
         return None
+
+
+def _values(tree: Any) -> Any:
+    # To read an array whose program ran out of memory ends the process: to wait raises.
+    return jax.tree.map(np.asarray, jax.block_until_ready(tree))
 
 
 def _widened(x: Any) -> Any:

@@ -7,10 +7,13 @@ the standard error stream and exit status 2; a wrong answer is exit status 1.
 import argparse
 import importlib.metadata
 import platform
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Never
+
+import jax
 
 from jnumerics import _table
 from jnumerics.workbench import (
@@ -26,6 +29,7 @@ from jnumerics.workbench import (
 from jnumerics.workbench.config import Settings, UsageError
 from jnumerics.workbench.lesson import Lesson, Performance
 
+OUT_OF_MEMORY = re.compile("out of memory|RESOURCE_EXHAUSTED", re.IGNORECASE)
 PACKAGES = ("jnumerics", "jax", "jaxlib", "optax", "numpy", "scipy", "jaxtyping")
 OPTIONAL = ("matplotlib", "scikit-learn")
 
@@ -173,7 +177,12 @@ def _guarded(program: str, run: Callable[[], int]) -> int:
         return run()
     except UsageError as e:
         print(f"{program}: error: {e}", file=sys.stderr)
-        return 2
+    except (MemoryError, jax.errors.JaxRuntimeError) as e:
+        text = str(e).partition("\n")[0]
+        if not (isinstance(e, MemoryError) or OUT_OF_MEMORY.search(text)):
+            raise
+        print(f"{program}: error: too little memory: {text}", file=sys.stderr)
+    return 2
 
 
 def _nothing_more(_: argparse.ArgumentParser) -> None:

@@ -105,7 +105,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "repeats": flags.integer("--repeats", arguments.repeats, least=1),
         "max_bytes": None
         if arguments.max_bytes is None
-        else flags.integer("--max-bytes", arguments.max_bytes, least=1),
+        else flags.integer("--max-bytes", arguments.max_bytes, least=1, most=2**63 - 1),
     }
 
 
@@ -121,7 +121,7 @@ def shape(text: str) -> tuple[int, ...]:
     """
     inner = re.sub(r"^\((.*)\)$|^\[(.*)\]$", r"\1\2", text.strip())
     parts = re.split(r"\s*[,x]\s*", inner.strip().removesuffix(",")) if inner else []
-    if not all(part.isdecimal() for part in parts):
+    if not all(re.fullmatch(r"\d{1,18}", part) for part in parts):
         msg = f"--shape must be such as 784 or 32,784 or (), got {text!r}"
         raise UsageError(msg)
     return tuple(int(part) for part in parts)

@@ -3,7 +3,7 @@
 A setting is declared once, as a field with its type. The file gives its value, and a
 flag of the same name overrides that (`learning_rate`, `--learning-rate 0.5`). Types are
 those that TOML has (bool, int, float, str), and `pathlib.Path`, `Literal`, `tuple[T, ...]`,
-`T | None`, all of them optionally narrowed by `Annotated[T, AtLeast(k)]`.
+`T | None`, all of them optionally narrowed by `Annotated[T, Condition(...)]`.
 
 What is wrong with a file or a flag is a `UsageError`: one line that names the file and
 the key, and what was expected.
@@ -17,7 +17,7 @@ import tempfile
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,13 +27,24 @@ class UsageError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class AtLeast:
-    """Bound of a setting: `Annotated[int, AtLeast(1)]`."""
+class Condition:
+    """What a setting must fulfill beside its type, as a test and in words.
 
-    least: int | float
+    Example:
+        >>> Even = Annotated[int, Condition(lambda n: n % 2 == 0, "that is even")]
+    """
+
+    holds: Callable[[Any], bool]
+    words: str
 
 
-Count = Annotated[int, AtLeast(1)]
+def between(least: int, most: int) -> Condition:
+    """Return the condition of a number from `least` to `most`."""
+    return Condition(lambda n: least <= n <= most, f"from {least} to {most}")
+
+
+MOST = 2**31 - 1  # as far as JAX counts a loop without x64
+Count = Annotated[int, between(1, MOST)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -164,7 +175,7 @@ def _from_text(kind: Any, text: str) -> Any:
         return _convert(kind, text)
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # no TOML, or thousands of digits, which Python refuses to read
         value = text
     return _convert(kind, value)
 
@@ -173,9 +184,9 @@ def _convert(kind: Any, value: Any) -> Any:
     """Return the TOML `value` as one of `kind`; a bool is no int, an int is a float."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        plain, bound = arguments
+        plain, condition = arguments
         converted = _convert(plain, value)
-        if converted >= bound.least:
+        if condition.holds(converted):
             return converted
     elif origin is Literal:
         if any(type(value) is type(a) and value == a for a in arguments):
@@ -189,8 +200,9 @@ def _convert(kind: Any, value: Any) -> Any:
             with contextlib.suppress(_MismatchError):
                 return tuple(_convert(arguments[0], v) for v in value)
     elif kind is float and type(value) in (int, float):
-        if math.isfinite(value):
-            return float(value)
+        with contextlib.suppress(OverflowError):  # of an integer
+            if math.isfinite(value):
+                return float(value)
     elif kind is Path and isinstance(value, str):
         return Path(value)
     elif type(value) is kind:
@@ -201,7 +213,7 @@ def _convert(kind: Any, value: Any) -> Any:
 def _describe(kind: Any) -> str:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        return f"{_describe(arguments[0])} of at least {arguments[1].least}"
+        return f"{_describe(arguments[0])} {arguments[1].words}"
     if origin is Literal:
         return "one of " + ", ".join(map(repr, arguments))
     if origin in (types.UnionType, typing.Union):

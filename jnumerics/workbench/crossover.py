@@ -20,6 +20,7 @@ from jnumerics.workbench import devices, flags, plots
 from jnumerics.workbench.config import UsageError
 
 MODES = ("forward", "reverse")
+MOST = 1_000_000  # inputs or outputs: matrices of so many rows and columns fit nowhere
 
 
 class Cell(NamedTuple):
@@ -199,6 +200,7 @@ def unstructured(n: int, m: int) -> Callable[[jax.Array], jax.Array]:
     first, second = jax.random.split(jax.random.key(n + m))
     U = jax.random.normal(first, (hidden, n)) / jnp.sqrt(n)
     V = jax.random.normal(second, (m, hidden)) / jnp.sqrt(hidden)
+    jax.block_until_ready((U, V))  # if there is too little memory, this says so
     return lambda x: V @ jnp.tanh(U @ x)
 
 
@@ -258,8 +260,8 @@ def numbers(flag: str, text: str, factor: int) -> list[int]:
         first, last = int(low), int(high or low)
     except ValueError:
         first = last = 0
-    if not 1 <= first <= last:
-        msg = f"{flag} must be LOW:HIGH with 1 <= LOW <= HIGH, got {text!r}"
+    if not 1 <= first <= last <= MOST:
+        msg = f"{flag} must be LOW:HIGH with 1 <= LOW <= HIGH <= {MOST}, got {text!r}"
         raise UsageError(msg)
     found = [first]
     while found[-1] * factor <= last:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jnumerics.workbench import lesson
-from jnumerics.workbench.config import UsageError
+from jnumerics.workbench.config import MOST, UsageError
 
 FIGURES = (".png", ".svg", ".pdf")
 
@@ -63,8 +63,8 @@ def write(
         draw(Path(arguments.plot))
 
 
-def integer(flag: str, text: str, *, least: int) -> int:
-    """Read a flag's text as an integer of at least `least`.
+def integer(flag: str, text: str, *, least: int, most: int = MOST) -> int:
+    """Read a flag's text as an integer from `least` to `most`.
 
     Raises:
         UsageError: If it is something else.
@@ -73,7 +73,9 @@ def integer(flag: str, text: str, *, least: int) -> int:
         >>> integer("--repeats", "20", least=1)
         20
     """
-    if not text.isdecimal() or int(text) < least:
-        msg = f"{flag} must be an integer of at least {least}, got {text!r}"
+    # Python refuses to read thousands of digits
+    is_number = text.isdecimal() and len(text) <= len(str(most))
+    if not (is_number and least <= int(text) <= most):
+        msg = f"{flag} must be an integer from {least} to {most}, got {text!r}"
         raise UsageError(msg)
     return int(text)
