@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jnumerics.derivatives import _prover
+from jnumerics.derivatives import _prover, jacobian
 from jnumerics.derivatives._coloring import compress, transposed
 from jnumerics.derivatives._dependence import known_values
 from jnumerics.derivatives._greedy import conflicts, greedy
@@ -432,3 +432,36 @@ def test_a_loop_of_steps_is_as_wide_as_its_steps_reach():
 
     found = compressed(lambda u: jax.lax.scan(step, u, None, length=3)[0], array(3000))
     assert found.n_colors == 7
+
+
+def two_heads(x):
+    return jnp.concatenate([x**2, jnp.stack([jnp.sum(x**2), jnp.sum(x**3)])])
+
+
+def two_columns(x):
+    """Each output reads four inputs of its own, and two that all read."""
+    return (x[2:].reshape(6, 4) ** 2).sum(1) * x[0] + x[1]
+
+
+def some_of(x):
+    """One long row; all others are empty."""
+    return jnp.zeros(30).at[3].set(x.sum())
+
+
+@pytest.mark.parametrize(
+    ("fun", "x"),
+    [
+        (two_heads, array(30)),
+        (two_columns, array(26)),
+        (some_of, array(30)),
+        (lambda x: jnp.full(30, x[2]), array(30)),
+        (lambda x: jax.lax.complex(x, jnp.roll(x, 1) ** 2), array(30)),
+        (lambda x: x**2, array(200, 200)),
+    ],
+)
+def test_entries_of_a_compression_are_those_of_the_jacobian(fun, x):
+    found = jacobian(fun, mode="compressed", format="bcoo")(x)
+    if x.size < 100:
+        np.testing.assert_allclose(found.todense(), jax.jacfwd(fun)(x), rtol=1e-6)
+    else:
+        np.testing.assert_allclose(found.data, 2 * x.ravel(), rtol=1e-6)

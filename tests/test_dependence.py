@@ -680,7 +680,7 @@ def test_effects_are_refused():
 
 
 @pytest.mark.boundary
-@pytest.mark.parametrize("argnums", [2, (0, 0)])
+@pytest.mark.parametrize("argnums", [2, (0, 0), (0, -2)])
 def test_argnums_that_do_not_fit_are_refused(argnums):
     with pytest.raises(ValueError, match="`argnums` must"):
         dependence(lambda x, y: x * y, jnp.ones(3), jnp.ones(3), argnums=argnums)

@@ -103,6 +103,7 @@ def test_the_least_bound_of_a_batch_holds_too(mode, temp_bytes):
         (lambda x: jnp.sin((x + 1).reshape(2, -1)), 1),  # a view
         (lambda x: (x + 1).at[0].set(0.0) * 2, 1),  # in place
         (lambda x: jnp.sin(lax.fori_loop(0, 3, lambda _, y: y * 2, x + 1)), 2),
+        (lambda x: jnp.sin(lax.while_loop(jnp.all, lambda y: y * 2, x + 1)), 2),
         (lambda x: jnp.sin(lax.scan(lambda c, _: (c, c), x + 1, length=3)[1]), 4),
     ],
 )

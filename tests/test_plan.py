@@ -1,6 +1,7 @@
 """The plan: what is counted, what is chosen and why, and what is refused."""
 
 import re
+from dataclasses import replace
 
 import chex
 import jax
@@ -399,3 +400,25 @@ def test_plan_says_why_no_mode_is_left():
 
     with pytest.raises(ValueError, match=r"reverse: .*while.*; forward: .*"):
         plan(both, jnp.ones(50))
+
+
+def test_the_mode_of_a_plan_that_is_not_served_has_no_way():
+    found = replace(plan(halved, jnp.ones(50)), mode="reverse")
+    with pytest.raises(ValueError, match="plan's mode 'reverse' is not served"):
+        _ = found.way
+
+
+def test_a_rule_that_jax_cannot_transpose_leaves_forward_mode():
+    def combined(a, b):
+        return a + 2 * b
+
+    @jax.custom_jvp
+    def fun(x):
+        return lax.reduce(x, np.float32(0), combined, (0,))
+
+    fun.defjvp(lambda xs, ts: (fun(*xs), fun(*ts)))
+    found = plan(fun, jnp.ones((3, 4)))
+    assert found.mode == "forward"
+    assert candidate(found, "reverse").way is None
+    assert candidate(found, "reverse").note.startswith("JAX refuses: ")
+    assert found.reason.endswith(candidate(found, "reverse").note)

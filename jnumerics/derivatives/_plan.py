@@ -294,10 +294,7 @@ def _chunk(
     target: Target, problem: Problem, found: Plan, max_bytes: int
 ) -> tuple[int, int | None]:
     """Return the bytes of one pass, and how many passes at a time keep to the bound."""
-    way = found.choice.way
-    if way is None:
-        return 0, None
-    program = target.program
+    way, program = found.way, target.program
     held = sum(
         size_bytes(v.aval)
         for v in read_by(problem, way)
