@@ -281,6 +281,19 @@ def test_derivatives_are_those_of_the_plain_recurrence(kind, m, x64):
     chex.assert_trees_all_close(obtained[2:], expected[2:], rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("kind", ["zero column", "exact fit"])
+def test_qr_has_no_derivative_where_the_iterates_have_one(kind, x64):
+    X, y, theta, _ = singular(kind, 120)  # so many rows that the values take the QR
+    y = 0 * y if kind == "exact fit" else y  # by theta = 0, without rounding
+    both = jnp.asarray(np.column_stack([X, y]))
+    _, of_triangle = jax.jvp(lambda A: jnp.linalg.qr(A, mode="r"), (both,), (both,))
+    assert not np.isfinite(of_triangle).all()
+    descend = partial(gradient_descent, y=y, theta=theta, learning_rate=0.1, steps=9)
+    _, of_descent = jax.jvp(descend, (X,), (X,))
+    assert np.isfinite(of_descent.theta).all()
+    assert np.isfinite(of_descent.cost_history).all()
+
+
 def test_derivative_with_respect_to_the_rate_is_that_of_a_difference_quotient(x64):
     X, y, theta = draw(150, 2)
 
@@ -447,6 +460,22 @@ def test_cost_and_descent_reject(X, theta, error, message):
         linear_regression.cost(theta, X, SEED_Y)
     with pytest.raises(error, match=message):
         gradient_descent(X, SEED_Y, theta, learning_rate=0.1, steps=1)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (SEED_Y * 1j, "`y` must be real, got dtype complex"),
+        (SEED_Y.tolist(), "`y` must be an array, got list"),
+        (SEED_Y.astype(object), "`y` must hold numbers that JAX has, got dtype object"),
+    ],
+)
+def test_cost_and_descent_reject_targets_of_another_type(y, message):
+    with pytest.raises(TypeError, match=message):
+        linear_regression.cost(START, SEED_X, y)
+    with pytest.raises(TypeError, match=message):
+        gradient_descent(SEED_X, y, START, learning_rate=0.1, steps=1)
 
 
 @pytest.mark.boundary

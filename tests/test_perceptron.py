@@ -253,6 +253,7 @@ def test_another_rate_does_not_compile_again(monkeypatch):
         (START, X.tolist(), TypeError, "`X` must be an array, got list"),
         (START, X.astype(object), TypeError, "`X` must hold numbers that JAX has"),
         (START, "X", TypeError, "`X` must be an array, got str"),
+        (START.astype(object), X, TypeError, "`weights` must hold numbers that JAX has"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("function", ["apply", "loss", "fit"])
