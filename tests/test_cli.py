@@ -13,6 +13,10 @@ from jnumerics import __main__
 from jnumerics.workbench import cli, demo, lesson
 from jnumerics.workbench.lesson import Lesson, Performance, ask
 
+KNOWN = (  # of the perceptron, the linear regression, the product with softmax
+    "9.67299,", "-0.207843,", "5.21475,", "-0.573346", "0.384094,", "-0.603176,",
+)  # fmt: skip
+
 
 def perform(name, *, off=0.0):
     given = Lesson([ask("one", lambda: np.array(1.0 + off), lambda: np.array(1.0))])
@@ -168,6 +172,7 @@ def test_demo_runs_all_six_systems_within_a_minute(tmp_path):
     assert all(f'<section id="{name}">' in page for name in demo.CHAPTERS)
     assert max(map(len, lines[: lines.index("")])) <= 100
     assert "WRONG" not in done.stdout
+    assert {*KNOWN} <= {*done.stdout.split()}
     assert (tmp_path / "out" / "report.html").read_text().count("<svg") >= 6
     assert len(list((tmp_path / "out").glob("*.png"))) >= 6
     assert elapsed < 180  # a minute on a machine that does nothing else

@@ -25,6 +25,11 @@ SMALL = {
     "perceptron": ["--steps", "20"],
     "softmax": ["--steps", "3", "--repeats", "2"],
 }
+SHOWN = {  # the right product beside the two wrong ones, of which the first is zero
+    "softmax": r"obtained  0\.38409351, -0\.60317552, 0\.21908201,(.|\n)*"
+    r"rows: ((0|\S+e-1[5-8])[,\n] ?){3}(.|\n)*"
+    r"`einsum\('mnr,mrr->mr'\)`: 0\.22288277, -0\.43891607, 0\.11210955\n",
+}
 
 
 def run(script, monkeypatch, *arguments):
@@ -42,6 +47,7 @@ def test_example_is_right_and_leaves_a_figure(script, monkeypatch, tmp_path, cap
     assert out.startswith(f"{script.stem} on ")
     assert re.search(r"expected .*\n +obtained .*\n +error .*\n +time ", out)
     assert "WRONG" not in out
+    assert re.search(SHOWN.get(script.stem, ""), out)
     (figure,) = tmp_path.iterdir()
     assert figure.name.startswith(f"{script.stem}_")
     assert figure.stat().st_size > 5_000
