@@ -127,7 +127,7 @@ def _real_scalar(value: Any) -> Array:
     if not isinstance(value, _check.ArrayLike):
         msg = f"`loss` must return a real scalar, got {type(value).__name__}"
         raise TypeError(msg)
-    value = _strong(value)
+    value = _strong(_check.array("loss", value))
     if value.shape != ():
         msg = f"`loss` must return a real scalar, got shape {value.shape}"
         raise ValueError(msg)
