@@ -5,8 +5,8 @@ For one output channel $o$, at stride $s$ and dilation $d$, on the padded input,
 $y_{n,u,v,o} = \sum_{i,j,c} x_{n,\, u s + i d,\, v s + j d,\, c} \, k_{i,j,c,o}$.
 
 The kernel is not flipped, as in TensorFlow, PyTorch and ONNX. The general case is
-`jax.lax.conv_general_dilated`; two forms of it are exact and faster, and are taken by
-shape alone:
+`jax.lax.conv_general_dilated`; three forms of it are exact and faster, and are taken
+by shape alone:
 
 - A 1x1 kernel without padding is a matrix product over pixels. Where the sum is over
   few channels, the convolution is faster and stays; value, input derivative and
@@ -14,11 +14,15 @@ shape alone:
 - One channel to a group (depthwise) has nothing to contract: it is a sum of shifted
   copies of the input, one for each of the kernel's offsets, and so are its
   derivatives. Half precision is summed in float32.
+- A small image of few channels, with few channels out, is unfolded along its width,
+  then along its height, into the columns of one matrix product. Its derivatives are
+  those of the general case.
 
 Not offered: transposed convolution (the `jax.vjp` of this one), input dilation,
 negative padding (slice the input).
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
@@ -52,11 +56,15 @@ _AXES = {
     "NCHW": _Axes((2, 3), 1, (2, 3, 1, 0), ("NCHW", "OIHW", "NCHW")),
 }
 
+
 _PADDINGS = ("VALID", "SAME", "SAME_LOWER")
 
 # Measured on CPUs: below, XLA's convolution beats its matrix product. The kernel's
 # derivative has its own bounds, also measured.
 _LEAST_CONTRACTED = 17
+
+# Measured on CPUs: beyond, the convolution catches up, and the columns need memory.
+_MOST_COLUMNS = 2**18  # entries
 
 # Measured on CPUs: beyond, the convolution catches up; and the program grows.
 _MOST_MULTIPLIED = 16
@@ -230,6 +238,10 @@ def _conv2d(x: Array, kernel: Array, options: _Options) -> Array:
     if (height, width, options.groups) == (1, 1, 1) and not is_padded:
         x = _window(x, (0, 0), shape, options)
         return _pointwise(x, kernel, options._replace(stride=(1, 1)))
+    size = math.prod(shape) // c_out * height * width * c_in
+    is_thin = c_in <= 4 and 1 < c_out <= 16 and height * width <= 25
+    if options.groups == 1 and is_thin and size <= _MOST_COLUMNS:
+        return _unfolded(x, kernel, options)
     return _convolve(x, kernel, options)
 
 
@@ -263,10 +275,7 @@ def _shifted(
     axes, dtype = _AXES[options.layout], x.dtype
     kernel = _check.at_least_float32(jnp.transpose(kernel, axes.kernel))
     height, width, _, c_out = kernel.shape
-    widths = [(0, 0)] * 4
-    for k, pad in zip(axes.spatial, options.padding, strict=True):
-        widths[k] = pad
-    x = jnp.pad(_check.at_least_float32(x), widths)
+    x = _padded(_check.at_least_float32(x), options)
     x = jnp.repeat(x, c_out // x.shape[axes.channel], axes.channel)
     per_channel = [1] * 4
     per_channel[axes.channel] = c_out
@@ -278,6 +287,13 @@ def _shifted(
     return y.astype(dtype)
 
 
+def _padded(x: Array, options: _Options) -> Array:
+    widths = [(0, 0)] * 4
+    for k, pad in zip(_AXES[options.layout].spatial, options.padding, strict=True):
+        widths[k] = pad
+    return jnp.pad(x, widths)
+
+
 def _window(x: Array, offset: _Two, shape: tuple[int, ...], options: _Options) -> Array:
     """Every stride-th pixel from an offset on, as many as the output has."""
     start, stop, step = [0] * 4, list(x.shape), [1] * 4
@@ -285,6 +301,37 @@ def _window(x: Array, offset: _Two, shape: tuple[int, ...], options: _Options) -
     for k, first, s in zip(axes.spatial, offset, options.stride, strict=True):
         start[k], stop[k], step[k] = first, first + (shape[k] - 1) * s + 1, s
     return jax.lax.slice(x, start, stop, step)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _unfolded(x: Array, kernel: Array, options: _Options) -> Array:
+    axes, shape = _AXES[options.layout], _output_shape(x, kernel, options)
+    x = _padded(x, options)
+    for way in (1, 0):  # the width first: its pieces are contiguous
+        axis, size = axes.spatial[way], kernel.shape[axes.kernel[way]]
+        stride, dilation = options.stride[way], options.dilation[way]
+        reach = (shape[axis] - 1) * stride + 1
+        pieces = [
+            jax.lax.slice_in_dim(x, i, i + reach, stride, axis)
+            for i in range(0, size * dilation, dilation)
+        ]
+        x = jnp.concatenate(pieces, axes.channel)
+    return _pixel_product(x, kernel, options)
+
+
+def _unfolded_jvp(
+    options: _Options, primals: tuple[Array, Array], tangents: tuple
+) -> tuple[Array, Array]:
+    (x, kernel), (dx, dkernel) = primals, tangents
+    terms = [
+        _convolve(*factors, options)
+        for factors in ((dx, kernel), (x, dkernel))
+        if not any(isinstance(factor, SymbolicZero) for factor in factors)
+    ]
+    return _unfolded(x, kernel, options), sum(terms[1:], terms[0])
+
+
+_unfolded.defjvp(_unfolded_jvp, symbolic_zeros=True)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -320,7 +367,7 @@ _pointwise.defjvp(_pointwise_jvp, symbolic_zeros=True)
 def _pixel_product(x: Array, kernel: Array, options: _Options) -> Array:
     axes = _AXES[options.layout]
     x = jnp.moveaxis(x, axes.channel, -1)
-    weight = jnp.transpose(kernel, axes.kernel)[0, 0]
+    weight = jnp.transpose(kernel, axes.kernel).reshape(x.shape[-1], -1)
     # Pixels as one axis: the kernel's derivative is several times faster so.
     pixels = x.reshape(-1, x.shape[-1])
     y = jnp.matmul(pixels, weight, precision=options.precision)

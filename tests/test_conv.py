@@ -50,6 +50,11 @@ CASES = {
         (2, 3, 2, 3),
         {"padding": ((2, 0), (1, 3)), "dilation": (3, 2)},
     ),
+    "many channels": (
+        (1, 6, 7, 5),
+        (3, 2, 5, 3),
+        {"padding": ((2, 0), (1, 3)), "stride": (2, 1), "dilation": (1, 2)},
+    ),
     "groups": ((2, 5, 4, 4), (3, 2, 2, 6), {"groups": 2, "padding": ((1, 1), (1, 1))}),
     "depthwise": ((2, 5, 6, 3), (3, 2, 1, 3), {"groups": 3}),
     "depthwise, multiplied": (
@@ -352,7 +357,7 @@ class TestTransformations:
     def test_a_shape_is_traced_once_however_its_options_are_written(self, monkeypatch):
         counted = chex.assert_max_traces(vars(conv)["_convolve"], n=1)
         monkeypatch.setattr(conv, "_convolve", counted)
-        x, kernel = jnp.ones((1, 11, 13, 2)), jnp.ones((2, 2, 2, 3))
+        x, kernel = jnp.ones((1, 11, 13, 5)), jnp.ones((2, 2, 5, 3))
         for two in (2, (2, 2), [2, 2], np.int64(2)):
             conv.conv2d(x, kernel, stride=two, padding=((0, 1), (0, 1)))
         conv.conv2d(x, kernel, stride=2, padding=[[0, 1], [0, 1]])
