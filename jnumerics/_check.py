@@ -183,7 +183,7 @@ def precision(value: Precision) -> None:
     option("precision", value, ("default", "high", "highest", *jax.lax.Precision))
 
 
-def integer(name: str, value: Any, *, least: int, most: float = 2**31 - 1) -> int:
+def integer(name: str, value: Any, *, least: int, most: int | None = 2**31 - 1) -> int:
     """Return `value` as an int from `least` to `most`; a float is refused.
 
     Loops and windows are counted in 32 bits, so that is the default bound.
@@ -198,7 +198,7 @@ def integer(name: str, value: Any, *, least: int, most: float = 2**31 - 1) -> in
     if number < least:
         msg = f"`{name}` must be at least {least}, got {_written(number)}"
         raise ValueError(msg)
-    if number > most:
+    if most is not None and number > most:
         msg = f"`{name}` must be at most {most}, got {_written(number)}"
         raise ValueError(msg)
     return number

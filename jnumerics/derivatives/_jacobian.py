@@ -1,7 +1,6 @@
 """Jacobians and Hessians in every mode, dense or sparse."""
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -231,7 +230,7 @@ def check_bound(max_bytes: int | None) -> int | None:
     """Require a number of bytes, or None."""
     if max_bytes is None:
         return None
-    return _check.integer("max_bytes", max_bytes, least=1, most=math.inf)
+    return _check.integer("max_bytes", max_bytes, least=1, most=None)
 
 
 def wraps(fun: Callable) -> Callable[[Callable], Callable]:
