@@ -132,3 +132,10 @@ def test_inputs_without_derivative_are_refused(tool):
         tool(lambda x: jnp.sum(x))(np.arange(3))
     with pytest.raises(TypeError, match="`fun` must be a function"):
         tool(3)
+
+
+def test_diagonals_of_nothing_are_zero_and_empty():
+    np.testing.assert_array_equal(
+        jacobian_diagonal(jnp.floor)(jnp.ones(3)), jnp.zeros(3)
+    )
+    assert jacobian_diagonal(jnp.sin)(jnp.ones((0, 2))).shape == (0, 2)

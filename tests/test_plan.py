@@ -12,7 +12,10 @@ from jax import lax
 
 from jnumerics import _table
 from jnumerics.derivatives import SampleMixingError, _plan, jacobian, plan
+from jnumerics.derivatives._candidates import Candidate
+from jnumerics.derivatives._cost import Cost
 from jnumerics.derivatives._target import make
+from jnumerics.derivatives._ways import Reverse
 
 WIDE = np.random.default_rng(1).normal(size=(30, 50)).astype(np.float32) / 5
 NARROW = np.random.default_rng(2).normal(size=(4, 200)).astype(np.float32) / 5
@@ -422,3 +425,75 @@ def test_a_rule_that_jax_cannot_transpose_leaves_forward_mode():
     assert candidate(found, "reverse").way is None
     assert candidate(found, "reverse").note.startswith("JAX refuses: ")
     assert found.reason.endswith(candidate(found, "reverse").note)
+
+
+def counted(*seconds):
+    """Candidates that take so many seconds: reverse, forward, cut, compressed."""
+    modes = "reverse", "forward", "cut", "compressed"
+    return [
+        Candidate(mode, Reverse(2), Cost(seconds=s))
+        for mode, s in zip(modes, seconds, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "mode"),
+    [
+        ((1.0, 0.95, 2.0, 2.0), "reverse"),
+        ((1.0, 0.85, 2.0, 2.0), "forward"),
+        ((1.0, 2.0, 0.95, 2.0), "reverse"),
+        ((1.0, 2.0, 0.85, 0.8), "compressed"),
+        ((1.0, 0.8, 0.75, 2.0), "forward"),
+        ((1.0, 0.8, 0.7, 2.0), "cut"),
+    ],
+)
+def test_another_mode_is_taken_where_it_is_predicted_well_below(
+    monkeypatch, seconds, mode
+):
+    monkeypatch.setattr(_plan, "find_candidates", lambda *_: counted(*seconds))
+    assert plan(dense, jnp.ones(50)).mode == mode
+
+
+def test_the_cheapest_mode_that_keeps_to_the_bound_is_taken(monkeypatch):
+    needs = {"cut": 100, "reverse": 50, "forward": 15, "compressed": 10}
+    monkeypatch.setattr(_plan, "find_candidates", lambda *_: counted(1, 4, 0.5, 3))
+    monkeypatch.setattr(_plan, "_chunk", lambda _, __, p, ___: (needs[p.mode], None))
+    target = make(dense, (jnp.ones(50),))
+    taken = [_plan.build(target, max_bytes=n).mode for n in (100, 50, 20, 10)]
+    assert taken == ["cut", "reverse", "compressed", "compressed"]
+    with pytest.raises(ValueError, match="must be at least 10 for one compressed pass"):
+        _plan.build(target, max_bytes=5)
+
+
+def two_heads(x):
+    return jnp.concatenate([x**2, jnp.stack([jnp.sum(x**2), jnp.sum(x**3)])])
+
+
+def two_columns(x):
+    return jnp.sum(x[2:].reshape(-1, 4) ** 2, axis=1) * x[0] + x[1]
+
+
+def halved_alone(x):
+    return lax.while_loop(lambda y: jnp.sum(y) > 1e3, lambda y: y / 2, x)
+
+
+@pytest.mark.parametrize(
+    ("fun", "end"),
+    [
+        (lambda x: two_heads(halved_alone(x)), "forward"),
+        (lambda x: two_columns(x.at[:2].set(by_loop(x[:2]))), "reverse"),
+    ],
+)
+def test_long_lines_need_a_mode_that_is_served(fun, end):
+    found = candidate(plan(fun, jnp.ones(42)), "compressed")
+    assert found.same_as == end
+
+
+def test_outputs_share_passes_where_inputs_share_few():
+    found = candidate(plan(lambda x: two_columns(x) ** 2, jnp.ones(82)), "compressed")
+    assert (found.passes, found.note) == (3, "1 color of outputs")
+
+
+def test_a_connection_around_a_part_is_split_off_where_that_is_narrower():
+    found = plan(lambda x: narrow(x).at[:5].add(x[:5]), jnp.ones(200))
+    assert candidate(found, "cut").passes == 2 * 4 + 1
