@@ -132,6 +132,12 @@ def test_missing_file_is_named(tmp_path):
         config.load(Example, file)
 
 
+def test_mark_of_utf8_at_the_start_is_no_setting(tmp_path):
+    file = tmp_path / "marked.toml"
+    file.write_bytes(b"\xef\xbb\xbfsteps = 3\nlearning_rate = 0.5")
+    assert config.load(Example, file).steps == 3
+
+
 def test_file_in_another_encoding_is_named(tmp_path):
     file = tmp_path / "latin.toml"
     file.write_bytes(b"name = '\xe9'")
@@ -153,7 +159,7 @@ def test_output_folder_is_made_with_its_parents(tmp_path):
     assert config.output_folder(tmp_path / "a" / "b").is_dir()
 
 
-@pytest.mark.parametrize("name", ["file", "file/below"])
+@pytest.mark.parametrize("name", ["file", "file/below", "null\0character"])
 def test_output_folder_that_cannot_be_made_is_named(tmp_path, name):
     (tmp_path / "file").touch()
     with pytest.raises(

@@ -92,6 +92,7 @@ def test_example_with_a_wrong_answer_exits_with_1(monkeypatch, tmp_path, capsys)
             "--learning-rate must be a finite number, got 'nan'",
         ),
         (["--platform", "abacus"], "platform 'abacus' is not here, expected one that"),
+        (["--config", ""], ".: must be a TOML file with the settings: Is a directory"),
         (["--config", "no.toml"], "no.toml: must be a TOML file with the settings: "),
         (["--out", __file__], f"--out {__file__}: must be a folder that can be "),
         (["--learning"], "unrecognized arguments: --learning"),

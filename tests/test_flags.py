@@ -57,6 +57,15 @@ def test_only_files_that_are_asked_for_are_written(tmp_path):
     assert [path.name for path in drawn] == ["b.png"]
 
 
+@pytest.mark.parametrize("flag", ["json", "plot"])
+def test_file_that_cannot_be_written_in_the_end_is_named(flag):
+    def draw(file):
+        file.write_text("figure")
+
+    with pytest.raises(UsageError, match=f"--{flag} no/a.png: must be a file that can"):
+        flags.write(parsed(f"--{flag}", "no/a.png"), lambda: "{}", draw)
+
+
 @pytest.mark.parametrize("text", ["1", "20"])
 def test_integers_are_read(text):
     assert flags.integer("--n", text, least=1) == int(text)

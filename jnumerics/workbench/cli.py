@@ -96,7 +96,8 @@ def run_example(
     arguments = parser.parse_args(argv)
 
     def run() -> int:
-        file = Path(arguments.config or demo.settings_file(script))
+        given = arguments.config
+        file = demo.settings_file(script) if given is None else Path(given)
         values = config.load(settings, file, config.given_flags(settings, arguments))
         device = devices.select(values.platform)
         named = "--out" if arguments.out else f"{file}: `out`"

@@ -142,14 +142,15 @@ def output_folder(path: Path, name: str = "--out") -> Path:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             return path
-    except OSError as e:
-        msg = f"{name} {path}: must be a folder that can be written to: {e.strerror}"
+    except (OSError, ValueError) as e:  # of values, a path with a null character
+        reason = e.strerror if isinstance(e, OSError) else e
+        msg = f"{name} {path}: must be a folder that can be written to: {reason}"
         raise UsageError(msg) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as e:
         msg = f"{file}: must be a TOML file with the settings: {e.strerror}"
     except ValueError as e:  # of TOML or of UTF-8

@@ -1,7 +1,8 @@
 """Flags that commands share: `--json FILE`, `--plot FILE`, and whole numbers."""
 
 import argparse
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,18 @@ def require_writable(arguments: argparse.Namespace) -> None:
 
 
 def _require_writable(flag: str, file: Path) -> None:
-    try:
+    with _written(flag, file):
         is_new = not file.exists()
         with file.open("ab"):
             pass
         if is_new:
             file.unlink()
+
+
+@contextlib.contextmanager
+def _written(flag: str, file: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as e:
         msg = f"--{flag} {file}: must be a file that can be written: {e.strerror}"
         raise UsageError(msg) from None
@@ -56,11 +63,19 @@ def write(
     to_json: Callable[[], str],
     draw: Callable[[Path], Any],
 ) -> None:
-    """Write the files that were asked for."""
+    """Write the files that were asked for.
+
+    Raises:
+        UsageError: If one cannot be written, because the disk is full for instance.
+    """
     if arguments.json is not None:
-        Path(arguments.json).write_text(to_json() + "\n", encoding="utf-8")
+        file, text = Path(arguments.json), to_json() + "\n"
+        with _written("json", file):
+            file.write_text(text, encoding="utf-8")
     if arguments.plot is not None:
-        draw(Path(arguments.plot))
+        file = Path(arguments.plot)
+        with _written("plot", file):
+            draw(file)
 
 
 def integer(flag: str, text: str, *, least: int, most: int = MOST) -> int:
