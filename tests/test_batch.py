@@ -259,3 +259,15 @@ def test_a_probe_of_infinite_derivatives_cannot_decide():
 def test_a_probe_of_a_function_without_dependence_finds_no_leak():
     found = batch_jacobian(lambda _: jnp.ones((4, 2)), check="probe")(jnp.ones((4, 3)))
     np.testing.assert_array_equal(found, np.zeros((4, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("fun", "read"),
+    [
+        (lambda x: jnp.roll(x, 1, axis=0), "sample 3 of"),
+        (lambda x: x - x.mean(axis=0)[None], "samples 0 to 3 of"),
+    ],
+)
+def test_the_samples_that_are_read_are_named(fun, read):
+    with pytest.raises(SampleMixingError, match=f"may depend on {read} the input"):
+        batch_jacobian(fun)(jnp.ones((4, 2)))

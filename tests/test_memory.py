@@ -31,6 +31,11 @@ def large_values(x):
     return x * lax.stop_gradient(jnp.sum(jnp.outer(x, x) ** 2))
 
 
+def sorted_values(x):
+    """A large value that no compiler fuses with what reads it."""
+    return x * lax.stop_gradient(jnp.sum(jnp.sort(jnp.outer(x, x), axis=0)))
+
+
 X = jnp.linspace(0.1, 1.0, N)
 
 
@@ -49,6 +54,7 @@ def least_bound(derivative, x):
         (tree, (X, X), {"mode": "forward"}),
         (tree, (X, X), {"mode": "reverse", "format": "bcoo"}),
         (large_values, X, {"mode": "forward"}),
+        (sorted_values, X, {"mode": "forward"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

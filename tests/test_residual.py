@@ -342,3 +342,24 @@ def test_planning_of_deep_networks_takes_milliseconds():
         narrowest(split.equations, program.tangents, split.mixed)
 
     assert quickest(both) < 0.3
+
+
+def test_a_loop_that_takes_pure_and_mixed_parts_is_not_split():
+    mix = network(8, 2, 8)
+
+    def fun(x):
+        mixed = mix(x)
+        return lax.scan(lambda c, _: (0.5 * c + mixed, None), x, length=3)[0]
+
+    program = traced(fun, array(8))
+    assert split_residual(program, known_values(program)) is None
+
+
+def test_a_rule_that_only_transposes_is_not_passed_by_ones():
+    mix = network(8, 2, 8)
+
+    def fun(x):
+        return mix(x).at[0].add(only_reverse(x[:1])[0])
+
+    program = traced(fun, array(8))
+    assert split_residual(program, known_values(program)) is None

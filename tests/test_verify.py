@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jnumerics.derivatives._flat import Leaf
+from jnumerics.derivatives._flat import Leaf, largest, layout, narrow_dtypes
 from jnumerics.derivatives._taylor import Precision, measure
 from jnumerics.derivatives._verify import check_derivatives
 from tests import scenarios
@@ -594,3 +594,24 @@ def test_remainders_of_a_jump_and_of_a_vertical_slope_grow():
         assert remainders(lambda x: np.sqrt(np.abs(x - 0.5)), 0.0).grows[0]
         assert not remainders(lambda x: np.abs(x - 0.5), 0.0).grows[0]
         assert not remainders(np.sin, 2.0).grows[0]
+
+
+def test_both_parts_of_a_complex_number_have_its_magnitude():
+    numbers = np.array([3, 1, 4, 0.0])  # 3 + 4i and 1
+    (leaf,) = layout([np.ones(2, complex)])
+    np.testing.assert_array_equal(leaf.magnitudes(numbers), [5, 1, 5, 1])
+
+
+def test_the_largest_magnitude_is_each_arrays_own_and_finite():
+    leaves = layout([np.ones(3), np.ones(2)])
+    found = largest(np.array([1, -3, np.inf, np.nan, 2]), leaves)
+    np.testing.assert_array_equal(found, [3, 3, 3, 2, 2])
+
+
+def test_precision_counts_where_the_input_passes_alone():
+    def fun(x, held):
+        return x * jnp.sin(held).astype(x.dtype), x.astype("float16").astype(x.dtype)
+
+    with jax.enable_x64(True):
+        program = jax.make_jaxpr(fun)(np.ones(2), np.ones(2, np.float32)).jaxpr
+    assert narrow_dtypes(program, program.invars[:1]) == {"float16"}

@@ -136,22 +136,12 @@ def _counted(problem: Problem, kind: str, way: Way, note: str) -> Candidate:
 
 
 def passes_jaxpr(problem: Problem, kind: str, way: Way, chunk: int | None) -> Any:
-    env = {v: v.aval for v in read_by(problem, way)}
+    env = {v: v.aval for v in problem.linear.residuals}  # no way reads others
 
     def run(values: list[Any]) -> list[Any]:
         return finish(way, problem, kind, dict(zip(env, values, strict=True)), chunk)
 
     return jax.make_jaxpr(run)(list(env.values()))
-
-
-def read_by(problem: Problem, way: Way) -> list[Any]:
-    """Return all residuals that a way may read."""
-    parts = [problem.linear]
-    if isinstance(way, Compressed):
-        parts.append(way.linear)
-    if isinstance(way, Through) and way.cut is not None:
-        parts += [way.cut.before, way.cut.after]
-    return list(dict.fromkeys(v for p in parts for v in p.residuals))
 
 
 def _obstacle(equations: Sequence[Equation]) -> str:

@@ -23,7 +23,6 @@ from jnumerics.derivatives._candidates import (
     finish,
     make_problem,
     passes_jaxpr,
-    read_by,
 )
 from jnumerics.derivatives._cost import Cost, size_bytes
 from jnumerics.derivatives._memory import temporary_bytes
@@ -297,7 +296,7 @@ def _chunk(
     way, program = found.way, target.program
     held = sum(
         size_bytes(v.aval)
-        for v in read_by(problem, way)
+        for v in problem.linear.residuals
         if v not in program.consts and v not in program.inputs
     )
 
