@@ -487,3 +487,16 @@ class TestRejects:
             conv.conv2d(self.X, self.KERNEL, layout="nhwc")
         with pytest.raises(ValueError, match="`precision` must be one of 'default'"):
             conv.conv2d(self.X, self.KERNEL, precision="best")
+
+
+@pytest.mark.parametrize(
+    ("kernel_shape", "groups"),
+    [((3, 3, 3, 2), 1), ((1, 1, 3, 2), 1), ((2, 2, 1, 3), 3)],
+)
+def test_a_batch_of_symbolic_size_is_exported(kernel_shape, groups):
+    kernel = np.ones(kernel_shape, np.float32)
+    images = jax.ShapeDtypeStruct(jax.export.symbolic_shape("n,5,6,3"), jnp.float32)
+    fun = jax.jit(lambda x: conv.conv2d(x, kernel, groups=groups))
+    exported = jax.export.export(fun)(images)
+    x = np.ones((2, 5, 6, 3), np.float32)
+    np.testing.assert_allclose(exported.call(x), fun(x), rtol=1e-6)
