@@ -12,7 +12,7 @@ from jnumerics.derivatives._coloring import compress, transposed
 from jnumerics.derivatives._dependence import known_values
 from jnumerics.derivatives._greedy import conflicts, greedy
 from jnumerics.derivatives._proposals import color
-from jnumerics.derivatives._prover import Prover
+from jnumerics.derivatives._prover import Learned, Prover
 from jnumerics.derivatives._rules._boxes import NONE, shape_of
 from jnumerics.derivatives._tangent import part, trace
 
@@ -465,3 +465,32 @@ def test_entries_of_a_compression_are_those_of_the_jacobian(fun, x):
         np.testing.assert_allclose(found.todense(), jax.jacfwd(fun)(x), rtol=1e-6)
     else:
         np.testing.assert_allclose(found.data, 2 * x.ravel(), rtol=1e-6)
+
+
+def test_what_was_proven_before_counts_against_the_budget(monkeypatch):
+    _, linear, known = linear_part(star, array(20, 30))
+    prover = Prover(linear, known)
+    colors = np.arange(600, dtype=np.int32) % 7
+    prover.start()
+    prover.prove(colors)
+    monkeypatch.setattr(_prover, "BUDGET", 3 * 2 * 8 * prover._cost)  # pyright: ignore[reportPrivateUsage]
+    assert prover.affords(colors)
+    for _ in range(2):
+        prover.prove(colors)
+    assert not prover.affords(colors)
+
+
+def test_a_proof_of_few_reads_leaves_nothing_of_what_was_supposed():
+    supposed = np.array([[0, 3, 5], [1, 2, 4]], np.int32)
+    learned = Learned(supposed, np.zeros(2, bool))
+    reads = np.array([[3, NONE], [NONE, 4]], np.int32)
+    found = learned.add(reads, reads)
+    assert found.proven.all()
+    np.testing.assert_array_equal(found.reads, [[3, NONE, NONE], [4, NONE, NONE]])
+
+
+def test_a_full_result_is_taken_as_it_stands():
+    """Its few places without an entry are padding, beyond the matrix."""
+    found = jacobian(star, mode="compressed", format="bcoo")(array(40, 50))
+    inside = (np.asarray(found.indices) < found.shape).all(axis=1)
+    assert inside.sum() < len(inside) == 5 * 2000
