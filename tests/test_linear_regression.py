@@ -528,3 +528,20 @@ def test_descent_rejects_options(options, error, message):
 def test_solve_rejects(X, y, error, message):
     with pytest.raises(error, match=message):
         linear_regression.solve(X, y)
+
+
+def test_any_number_of_samples_is_exported(x64):
+    m = jax.export.symbolic_shape("m")
+    X, y = (jax.ShapeDtypeStruct((*m, *n), float) for n in ((2,), ()))
+    theta = jax.ShapeDtypeStruct((2,), float)
+
+    def descend(X, y, theta):
+        return gradient_descent(X, y, theta, learning_rate=0.01, steps=1000)
+
+    for fun, expected in (
+        (lambda *args: descend(*args).theta, [5.21475495, -0.57334591]),
+        (lambda X, y, theta: linear_regression.cost(theta, X, y), 7.125),
+    ):
+        exported = jax.export.export(jax.jit(fun))(X, y, theta)
+        obtained = exported.call(SEED_X * 1.0, SEED_Y * 1.0, START)
+        np.testing.assert_allclose(obtained, expected, rtol=0, atol=5e-9)

@@ -114,13 +114,13 @@ def _problem(
     X = _check.real("X", X, rank=2)
     has_rows("X", X)
     _check.axis_size("X", X, -1, theta.size)
-    theta, X, y = _check.promote(theta, X, _check.targets("y", y, len(X)))
+    theta, X, y = _check.promote(theta, X, _check.targets("y", y, X.shape[0]))
     return theta, X, y
 
 
 def has_rows(name: str, X: Array) -> None:
     """Require at least one sample: of none there is no mean and no fit."""
-    if len(X) == 0:
+    if X.shape[0] == 0:
         msg = f"`{name}` must have at least one row, got shape {X.shape}"
         raise ValueError(msg)
 
@@ -129,7 +129,7 @@ def has_rows(name: str, X: Array) -> None:
 def _cost(theta: Array, X: Array, y: Array) -> Array:
     dtype = theta.dtype
     theta, X, y = map(_check.at_least_float32, (theta, X, y))
-    return _half_mean_square(theta, X, y, len(y)).astype(dtype)
+    return _half_mean_square(theta, X, y, y.shape[0]).astype(dtype)
 
 
 def _half_mean_square(theta: Array, X: Array, y: Array, m: int) -> Array:
@@ -144,8 +144,10 @@ def _gradient_descent(
     dtype = theta.dtype
     X, y, theta = map(_check.at_least_float32, (X, y, theta))
     m, n = X.shape
-    # Per row, the QR costs (n + 1)^2 and a step n, at similar rates.
-    pays = m > max(4 * (n + 1), _FEW_ROWS) and steps > n + 1
+    # Per row, the QR costs (n + 1)^2 and a step n, at similar rates. A symbolic m
+    # cannot be compared.
+    is_tall = isinstance(m, int) and m > max(4 * (n + 1), _FEW_ROWS)
+    pays = is_tall and steps > n + 1
     descend = _on_triangle if pays else _directly
     theta, costs = descend(X, y, theta, rate.astype(theta.dtype), steps)
     return GradientDescent(theta.astype(dtype), costs.astype(dtype))
@@ -154,7 +156,9 @@ def _gradient_descent(
 def _directly(
     X: Array, y: Array, theta: Array, rate: Array, steps: int
 ) -> GradientDescent:
-    return _minimize(partial(_half_mean_square, X=X, y=y, m=len(y)), theta, rate, steps)
+    return _minimize(
+        partial(_half_mean_square, X=X, y=y, m=y.shape[0]), theta, rate, steps
+    )
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(4,))
