@@ -489,6 +489,7 @@ class TestRejects:
             conv.conv2d(self.X, self.KERNEL, precision="best")
 
 
+@pytest.mark.boundary  # a symbolic size is no int
 @pytest.mark.parametrize(
     ("kernel_shape", "groups"),
     [((3, 3, 3, 2), 1), ((1, 1, 3, 2), 1), ((2, 2, 1, 3), 3)],

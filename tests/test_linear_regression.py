@@ -530,6 +530,7 @@ def test_solve_rejects(X, y, error, message):
         linear_regression.solve(X, y)
 
 
+@pytest.mark.boundary  # a symbolic size is no int
 def test_any_number_of_samples_is_exported(x64):
     m = jax.export.symbolic_shape("m")
     X, y = (jax.ShapeDtypeStruct((*m, *n), float) for n in ((2,), ()))
