@@ -240,9 +240,7 @@ def _conv2d(x: Array, kernel: Array, options: _Options) -> Array:
         return _pointwise(x, kernel, options._replace(stride=(1, 1)))
     size = math.prod(shape) // c_out * height * width * c_in
     is_thin = c_in <= 4 and 1 < c_out <= 16 and height * width <= 25
-    is_small = (
-        isinstance(size, int) and size <= _MOST_COLUMNS
-    )  # of a symbolic batch: no
+    is_small = isinstance(size, int) and size <= _MOST_COLUMNS  # not of a symbol
     if options.groups == 1 and is_thin and is_small:
         return _unfolded(x, kernel, options)
     return _convolve(x, kernel, options)
