@@ -1,6 +1,7 @@
 """The command line, in this process and, where that matters, in one of its own."""
 
 import re
+import runpy
 import subprocess
 import sys
 import time
@@ -183,3 +184,10 @@ def test_missing_platform_leaves_no_traceback():
     done = run_process("info", "--platform", "abacus")
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"jnumerics: error: .*\n", done.stderr)
+
+
+def test_module_ends_with_the_status(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["jnumerics", "info", "--platform", "abacus"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(__main__.__file__, run_name="__main__")
+    assert caught.value.code == 2

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 from typing import Any
 
 import jax
@@ -14,7 +15,13 @@ import numpy as np
 import pytest
 
 from jnumerics import mlp
-from jnumerics.derivatives import SampleMixingError, _compare, _reference, compare_modes
+from jnumerics.derivatives import (
+    SampleMixingError,
+    _compare,
+    _contenders,
+    _reference,
+    compare_modes,
+)
 from jnumerics.derivatives._compare import Task
 from jnumerics.derivatives._timing import Timing
 from jnumerics.workbench import cli, compare, lesson, plots
@@ -727,3 +734,52 @@ def test_process_leaves_no_traceback_of_a_missing_module(processes):
     status, out, err = processes["missing"]
     assert (status, out) == (2, "")
     assert re.fullmatch(r"jnumerics: error: no module 'nosuch' here, .*\n", err)
+
+
+def test_named_module_whose_own_import_fails_shows_where(run, tmp_path, monkeypatch):
+    (tmp_path / "named_needs.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    status, _, err = run("named_needs:f", "--shape", "3")
+    assert status == 1
+    assert re.search(r'named_needs\.py", line 1, in <module>', err)
+
+
+@pytest.mark.parametrize("analysis", [None, {}, {"flops": -1.0}])
+def test_a_compiler_that_does_not_count_leaves_it_to_us(analysis):
+    program: Any = types.SimpleNamespace(
+        cost_analysis=lambda: analysis, as_text=lambda: "add(1, 2)"
+    )
+    assert _contenders.counter([program]) == "jnumerics"
+    program.cost_analysis = lambda: {"flops": 3.0}
+    assert _contenders.counter([program]) == "compiler"
+    assert _contenders.compilers_count(program) == (3.0, 0.0)
+
+
+def fails(*_):
+    raise ValueError("no such mode\nat all")  # noqa: EM101
+
+
+def identity(x):
+    return x
+
+
+def test_reference_is_the_first_mode_that_runs():
+    ends = {"forward": fails, "reverse": identity}
+    found, kind = _reference.find(fails, ends, (jnp.ones(2),))
+    np.testing.assert_array_equal(found, np.ones(2))
+    assert kind == (
+        "reverse mode in the given dtype (the function does not run in float64: "
+        "no such mode)"
+    )
+
+
+def test_no_reference_where_no_mode_runs():
+    found, kind = _reference.find(fails, {"forward": fails}, (jnp.ones(2),))
+    assert found is None
+    assert kind.startswith("nothing (the function does not run in float64")
+
+
+def test_reference_keeps_integers_and_doubles_complex_numbers():
+    args = jnp.array([1, 0]), jnp.array([1j, 2], "complex64")
+    found, kind = _reference.find(lambda k, z: z[k], {}, args)
+    assert (found.dtype, kind) == ("complex128", "the derivative in float64")

@@ -794,3 +794,30 @@ def test_a_call_that_cannot_be_opened_joins_all_and_is_unknown(params):
         {v: np.arange(3) for v in call.invars if isinstance(v, Var)},
     )
     assert known(call.outvars[0]) is None
+
+
+def test_leaves_that_change_places_are_lost_in_the_structure():
+    tree = {"a": jnp.ones(3), "b": jnp.ones(3)}
+    loss = lost(dependence(lambda t: {"a": t["b"], "b": t["a"]}, tree))
+    assert loss == ("the result's structure", "an unknown line")
+
+
+def test_samples_along_another_axis_are_mixed_by_the_result_itself():
+    target = _target.make(lambda x: x, (jnp.ones((3, 3)),))
+    seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
+    found = mixing(target.program, target.known, seeds, [1])
+    assert found is not None
+    assert found.operation == "the result itself"
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: jnp.sum(x[:0]) + x[::-1],  # nothing strays beside what is reversed
+        lambda x: jnp.sin(x).T[:, ::-1].T,  # samples in line along another axis
+    ],
+)
+def test_mixing_is_where_samples_leave_their_row(fun):
+    found = batch_mixing(fun, jnp.ones((4, 4)))
+    assert found is not None
+    assert found.operation == "rev"

@@ -55,3 +55,13 @@ except config.UsageError as e:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith(line)
+
+
+def test_a_platform_beside_the_fastest_becomes_the_default(same_platforms, monkeypatch):
+    (cpu, *_), settings = jax.devices(), {}
+    monkeypatch.setattr(jax, "devices", lambda name=None: [cpu if name else "fastest"])
+    monkeypatch.setattr(
+        type(jax.config), "update", lambda _, k, v: settings.update({k: v})
+    )
+    devices.select("cpu")
+    assert settings.pop("jax_default_device") is cpu

@@ -217,3 +217,9 @@ def test_measure_takes_the_median_in_turn():
     )
     assert calls == ["ours", "theirs"] * 2
     assert min(race.first_s, race.run_s, race.original_s) > 0
+
+
+def test_a_note_of_several_lines_keeps_them_on_the_page():
+    told = performance(RIGHT)._replace(lesson=Lesson([RIGHT], ["a < b\nforward    16"]))
+    page = report.page([told], [])
+    assert '<pre class="note">a &lt; b\nforward    16</pre>' in page

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jnumerics.derivatives._flat import Leaf, largest, layout, narrow_dtypes
+from jnumerics.derivatives import _evidence
+from jnumerics.derivatives._flat import Leaf, largest, layout, make, narrow_dtypes
 from jnumerics.derivatives._taylor import Precision, measure
 from jnumerics.derivatives._verify import check_derivatives
 from tests import scenarios
@@ -615,3 +616,12 @@ def test_precision_counts_where_the_input_passes_alone():
     with jax.enable_x64(True):
         program = jax.make_jaxpr(fun)(np.ones(2), np.ones(2, np.float32)).jaxpr
     assert narrow_dtypes(program, program.invars[:1]) == {"float16"}
+
+
+def test_a_point_beside_is_one_where_the_function_is_finite():
+    flat = make(lambda x: jnp.sqrt(x - 0.95), (jnp.ones(4),), [0])
+    found = _evidence.beside(flat, np.random.default_rng(0))
+    assert np.isfinite(flat.value(found)).all()
+    assert (found != 1).all()
+    nowhere = make(lambda x: jnp.where(x == 1, x, jnp.nan), (jnp.ones(4),), [0])
+    assert (_evidence.beside(nowhere, np.random.default_rng(0)) != 1).all()
