@@ -219,9 +219,7 @@ def _compiled(
 
     def run(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
         value, aux, found = program(*_target.as_arrays(args, kwargs))
-        if format == "bcoo":
-            found = jax.tree.map(_sparse.as_bcoo, found, is_leaf=_sparse.is_block)
-        return value, aux, found
+        return value, aux, found if format == "dense" else _sparse.as_bcoo(found)
 
     return run
 

@@ -114,15 +114,16 @@ def join(real: SparseBlock, imaginary: SparseBlock) -> SparseBlock:
     return SparseBlock(jnp.concatenate(parts), Pattern(indices, real.pattern.shape))
 
 
-def is_block(x: Any) -> bool:
-    """Whether a node of a tree is a sparse block."""
-    return isinstance(x, SparseBlock)
+def as_bcoo(found: Any) -> Any:
+    """Return a block, or a tree of blocks, in JAX's format."""
+    if isinstance(found, SparseBlock):  # a tree's walk costs more than this block
+        return _as_bcoo(found)
+    return jax.tree.map(_as_bcoo, found, is_leaf=lambda x: isinstance(x, SparseBlock))
 
 
-def as_bcoo(x: SparseBlock) -> Any:
-    """Return the block in JAX's format; the indices are not copied again."""
+def _as_bcoo(x: SparseBlock) -> Any:
     data = x.values if x.values.ndim == 1 else _flatten(x.values)
-    return jax.tree.unflatten(x.pattern.structure, (data, x.pattern.array))
+    return x.pattern.structure.unflatten((data, x.pattern.array))
 
 
 @jax.jit
