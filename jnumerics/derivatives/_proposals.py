@@ -28,7 +28,7 @@ from jnumerics.derivatives._greedy import greedy, repaired, trimmed
 from jnumerics.derivatives._rules._boxes import NONE
 
 FREQUENT = 0.05  # differences for each row that make one more than an edge's
-_MOST_PAIRS = 1 << 20  # pairs of columns looked at in distinct patterns
+_MOST_PAIRS = 1 << 18  # pairs of columns looked at in distinct patterns
 _MOST_DIFFERENCES = 1024  # more is irregular
 _LATTICE_WORK = 1 << 21  # products of multipliers and differences
 _GOOD = 1.25  # colors for each entry of the longest row that are not worth more search
@@ -120,16 +120,17 @@ def color(
     found = []
     for proposal in _proposals(reads, shapes, given):
         count, colors = _dense(proposal, used)
-        found.append((count, len(found), colors))
+        # Fewer colors than a row has entries are wrong for sure, and long to repair.
+        found.append((count < fewest, count, len(found), colors))
         if count == fewest and proposal is not given:
             break
     count, best = len(used) + 1, None
-    for proposed, _, colors in sorted(found, key=lambda item: item[:2]):
-        if proposed < count:
+    good = fewest if reads.size <= _SMALL else _GOOD * fewest + 1
+    for is_wrong, proposed, _, colors in sorted(found, key=lambda item: item[:3]):
+        if proposed < count and not (is_wrong and count <= good):
             right = repaired(reads, colors)
             if int(right.max()) + 1 < count:
                 count, best = int(right.max()) + 1, right
-    good = fewest if reads.size <= _SMALL else _GOOD * fewest + 1
     if best is None or (thorough and count > good):
         colors = greedy(reads, np.where(used, -1, 0))
         best = colors if int(colors.max()) + 1 < count else best
