@@ -1,6 +1,7 @@
 """Derivative modes side by side: the comparison, and the command that prints it."""
 
 import dataclasses
+import functools
 import json
 import re
 import subprocess
@@ -783,3 +784,34 @@ def test_reference_keeps_integers_and_doubles_complex_numbers():
     args = jnp.array([1, 0]), jnp.array([1j, 2], "complex64")
     found, kind = _reference.find(lambda k, z: z[k], {}, args)
     assert (found.dtype, kind) == ("complex128", "the derivative in float64")
+
+
+def test_why_there_are_no_figures_is_told_once_for_each_program(found):
+    modes = (
+        _compare.ModeResult("reverse", error="no room"),
+        _compare.ModeResult("cut", same_as="reverse", error="no room"),
+    )
+    text = str(dataclasses.replace(found, modes=modes, tie=False, fastest=None))
+    assert text.count("no room") == 1
+
+
+def power(n, x):
+    return x**n
+
+
+def test_a_partial_function_has_the_name_of_what_it_completes():
+    assert compared(functools.partial(power, 2), jnp.ones(3)).function == "power"
+
+
+def test_a_file_imports_what_lies_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "lies_beside.py").write_text("def f(x):\n    return x\n")
+    (tmp_path / "imports_it.py").write_text("from lies_beside import f\n")
+    assert compare.load(f"{tmp_path / 'imports_it.py'}:f")(3) == 3
+
+
+def test_a_missing_function_is_told_with_those_that_are_public(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "has_two.py").write_text("def f(x): ...\ndef _g(x): ...\n")
+    with pytest.raises(UsageError, match=r"has no function 'h': it has f$"):
+        compare.load(f"{tmp_path / 'has_two.py'}:h")

@@ -216,3 +216,8 @@ def test_process_prints_the_map(tmp_path):
     assert done.returncode == 0
     assert re.search(r"Predicted: [01] of [01] cells", done.stdout)
     assert done.stderr.startswith("1 of 1: 1 inputs, 4 outputs: ")
+
+
+def test_a_small_margin_has_three_figures():
+    assert cell(1, 1, 1.04, 1.0, "reverse").margin == "1.04"
+    assert cell(1, 1, 1.0, 3.27, "reverse").margin == "3.3"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jnumerics.derivatives import divergence, jacobian_diagonal, laplacian, plan
+from jnumerics.derivatives._terms import Dense, Sizes
 
 WEIGHTS = np.random.default_rng(1).normal(size=(2, 9)).astype(np.float32) / 3
 SQUARE = np.random.default_rng(2).normal(size=(9, 9)).astype(np.float32) / 3
@@ -139,3 +140,12 @@ def test_diagonals_of_nothing_are_zero_and_empty():
         jacobian_diagonal(jnp.floor)(jnp.ones(3)), jnp.zeros(3)
     )
     assert jacobian_diagonal(jnp.sin)(jnp.ones((0, 2))).shape == (0, 2)
+
+
+def test_a_matrix_in_blocks_has_its_diagonal():
+    matrix = np.arange(18.0).reshape(2, 3, 3)
+    blocks = [
+        [jnp.asarray(b) for b in np.split(r, [1], 2)] for r in np.split(matrix, [2], 1)
+    ]
+    found = Dense(blocks).diagonal(Sizes(2, [2, 1], [1, 2]))
+    np.testing.assert_array_equal(found, np.diagonal(matrix, axis1=1, axis2=2))

@@ -1,6 +1,7 @@
 """Residual connections split off, against dense Jacobians in float64."""
 
 import time
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -363,3 +364,11 @@ def test_a_rule_that_only_transposes_is_not_passed_by_ones():
 
     program = traced(fun, array(8))
     assert split_residual(program, known_values(program)) is None
+
+
+def test_more_inputs_than_boxes_count_are_not_split():
+    program = traced(jnp.sin, array(3))
+    shape = jax.ShapeDtypeStruct((2**30,), "float64")
+    ends = jax.make_jaxpr(jnp.sin)(shape).jaxpr.invars
+    large = replace(program, tangents=ends, outputs=ends, linear=[])
+    assert split_residual(large, known_values(program)) is None
