@@ -815,3 +815,23 @@ def test_a_missing_function_is_told_with_those_that_are_public(tmp_path, monkeyp
     (tmp_path / "has_two.py").write_text("def f(x): ...\ndef _g(x): ...\n")
     with pytest.raises(UsageError, match=r"has no function 'h': it has f$"):
         compare.load(f"{tmp_path / 'has_two.py'}:h")
+
+
+def test_names_in_the_figure_of_several_stand_on_the_roomier_side(monkeypatch):
+    times = {"forward": [9.0, 9.0], "reverse": [2.0, 2.0], "cut": [5.0, 5.0]}
+    won, _ = measured_as(monkeypatch, times)
+    (axes,) = plots.mode_comparisons([won]).axes
+    assert [t.get_horizontalalignment() for t in axes.texts[:3]] == [
+        "right",
+        "left",
+        "right",
+    ]
+
+
+def test_axis_of_equal_times_spans_a_little_more_than_them(monkeypatch):
+    times = {mode: [3.1e-6, 3.2e-6] for mode in ("forward", "reverse", "cut", "")}
+    judged, _ = measured_as(monkeypatch, times)
+    modes = tuple(m._replace(predicted_s=None) for m in judged.modes)
+    judged = dataclasses.replace(judged, modes=modes)
+    low, high = plots.mode_comparison(judged).axes[0].get_xlim()
+    assert high / low == pytest.approx(8)

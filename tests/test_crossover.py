@@ -221,3 +221,12 @@ def test_process_prints_the_map(tmp_path):
 def test_a_small_margin_has_three_figures():
     assert cell(1, 1, 1.04, 1.0, "reverse").margin == "1.04"
     assert cell(1, 1, 1.0, 3.27, "reverse").margin == "3.3"
+
+
+def test_figure_has_forward_mode_above_and_rings_where_predictions_are_wrong_alone():
+    cells = tuple(c._replace(predicted=c.fastest or "forward") for c in MADE_UP.cells)
+    figure = plots.crossover(dataclasses.replace(MADE_UP, cells=cells))
+    axes, bar = figure.axes
+    assert bar.yaxis_inverted()
+    assert len(figure.legends[0].get_texts()) == 1
+    assert not axes.collections

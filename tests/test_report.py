@@ -223,3 +223,8 @@ def test_a_note_of_several_lines_keeps_them_on_the_page():
     told = performance(RIGHT)._replace(lesson=Lesson([RIGHT], ["a < b\nforward    16"]))
     page = report.page([told], [])
     assert '<pre class="note">a &lt; b\nforward    16</pre>' in page
+
+
+def test_page_says_why_a_system_failed():
+    page = report.page([performance(RIGHT, failure="no <luck>")], [])
+    assert '<p class="bad">no &lt;luck&gt;</p>' in page
