@@ -1,5 +1,9 @@
 """Every scenario in every mode; what a call promises beside the numbers."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import chex
@@ -357,3 +361,17 @@ def test_value_and_jacobian_refuses_what_jacobian_refuses():
         value_and_jacobian(jnp.sum)(np.arange(3))
     with pytest.raises(ValueError, match="`mode` must be one of"):
         value_and_jacobian(jnp.sum, mode="fast")
+
+
+@pytest.mark.process
+def test_arrays_on_several_devices_have_the_same_derivatives():
+    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests._sharded"],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | devices,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr

@@ -34,7 +34,9 @@ def jacobian(
     function: without structure, the last two come down to the better end. "auto" takes
     the one predicted to be the cheapest (see `plan`). Modes may differ where a partial
     derivative inside `fun` is infinite, as for `where(x > 0, sqrt(x), 0)` at 0: forward
-    mode is finite there and reverse mode NaN; naming the mode is the way out.
+    mode is finite there and reverse mode NaN; naming the mode is the way out. Sharded
+    arguments work as everywhere in JAX; on a mesh with explicit axes, wrap the result
+    in `jax.sharding.auto_axes`, which asks how the answer is to be sharded.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
