@@ -297,7 +297,7 @@ def test_dense_functions_have_none(fun):
 
 def test_a_search_beyond_the_budget_is_given_up(monkeypatch):
     monkeypatch.setattr(_prover, "BUDGET", 1000)
-    assert search(star, array(20, 30)) is None
+    assert search(star, array(20, 30), most=600) is None
 
 
 @pytest.mark.parametrize("chunk", [1, 10_000])
@@ -474,10 +474,11 @@ def test_what_was_proven_before_counts_against_the_budget(monkeypatch):
     prover.start()
     prover.prove(colors)
     monkeypatch.setattr(_prover, "BUDGET", 3 * 2 * 8 * prover._cost)  # pyright: ignore[reportPrivateUsage]
-    assert prover.affords(colors)
+    assert prover.affords(colors, 600)
     for _ in range(2):
         prover.prove(colors)
-    assert not prover.affords(colors)
+    assert not prover.affords(colors, 600)
+    assert prover.affords(colors, 10**6)  # the search is little beside these passes
 
 
 def test_a_proof_of_few_reads_leaves_nothing_of_what_was_supposed():

@@ -142,6 +142,12 @@ def test_rule_wrong_by_one_percent_is_found_in_a_function_that_keeps_float32(rul
     assert check.dtype == "float32"
 
 
+def test_wrong_rule_in_a_scalar_loss_is_found():
+    check = check_derivatives(lambda x: jnp.mean(with_jvp(1.01)(x)), jnp.asarray(X))
+    assert not check.passed
+    assert "most at index ()" in check.reason
+
+
 def test_function_that_keeps_float32_passes_and_says_so():
     check = check_derivatives(keeps_float32(network(jnp.sin)), X)
     assert check.passed

@@ -83,7 +83,7 @@ def compress(part: LinearPart, known: KnownValues, *, most: int) -> Compression 
             reads = learned.reads[~left_out]
             colors = color(reads, prover.shapes, given, thorough=thorough)
             thorough = False  # what follows repairs it
-        if not prover.affords(colors):
+        if not prover.affords(colors, most):
             return None
         lows, highs = prover.prove(colors)
         if not _crowded(lows, highs):

@@ -23,6 +23,7 @@ from jnumerics.derivatives._rules._boxes import NONE, Box, dtype_of, nothing, sh
 from jnumerics.derivatives._tangent import LinearPart
 
 BUDGET = 1 << 29  # box entries that one search may fill: about a second
+SHARE = 1 << 12  # and always this part of what the passes compute that it may save
 CHUNK = 1 << 23  # box entries filled at a time
 SMALL = 1 << 20  # box entries for which every input may have a color of its own
 FEW = 32  # colors by widths that are worth proving at once
@@ -101,9 +102,10 @@ class Prover:
         narrow = 2 * int(by_widths.max()) < self.n
         return learned, [classes, by_widths] if narrow else [classes]
 
-    def affords(self, colors: np.ndarray) -> bool:
-        """Whether the budget allows to prove a coloring."""
-        return self._spent + self._needs(int(colors.max()) + 2) <= BUDGET
+    def affords(self, colors: np.ndarray, passes: int) -> bool:
+        """Whether the budget allows to prove a coloring that may save these passes."""
+        budget = max(BUDGET, self._cost * passes // SHARE)
+        return self._spent + self._needs(int(colors.max()) + 2) <= budget
 
     def prove(self, colors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the lowest and highest reads of each color, (colors, rows).

@@ -160,7 +160,7 @@ class _Splitting:
 
     def _distinct(self, pure: Var) -> int:
         low = self._boxes[pure][0]
-        return len(np.unique(low[low != NONE]))
+        return int(np.count_nonzero(np.bincount(low[low != NONE])))
 
     def _propagate(
         self, equation: Equation, read: Iterable[Var], kept: Mapping[Var, Var]

@@ -6,6 +6,7 @@ to each other. What is not offered: a proof. A check is made at one point, in ra
 directions, and a function that is wrong elsewhere passes.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -225,7 +226,8 @@ def _place(work: Working, mode: str, k: int) -> str:
         return "some combination of outputs"
     leaves = work.flat.out_leaves
     number, leaf = next((i, a) for i, a in enumerate(leaves) if k < a.start + a.size)
-    index = np.unravel_index((k - leaf.start) % max(np.prod(leaf.shape), 1), leaf.shape)
+    size = max(math.prod(leaf.shape), 1)  # a complex leaf's imaginary parts come behind
+    index = np.unravel_index((k - leaf.start) % size, leaf.shape)
     where = f"index {tuple(map(int, index))}"
     return where if len(leaves) == 1 else f"output {number}, {where}"
 
