@@ -271,3 +271,19 @@ def test_a_probe_of_a_function_without_dependence_finds_no_leak():
 def test_the_samples_that_are_read_are_named(fun, read):
     with pytest.raises(SampleMixingError, match=f"may depend on {read} the input"):
         batch_jacobian(fun)(jnp.ones((4, 2)))
+
+
+def test_a_cut_where_samples_are_merged_with_what_is_behind_them():
+    down, mix, up = (
+        np.random.default_rng(k).normal(size=size).astype(np.float32)
+        for k, size in enumerate([(9, 6), (3, 1), (2, 8)])
+    )
+
+    def fun(x):
+        halves = jnp.tanh(x @ down).reshape(-1, 3)  # two rows for each sample
+        return jnp.tanh(jnp.tanh(halves @ mix).reshape(-1, 2) @ up)
+
+    x = np.random.default_rng(3).normal(size=(4, 9)).astype(np.float32)
+    found = batch_jacobian(fun, mode="cut")(x)
+    expected = jax.vmap(jax.jacrev(lambda row: fun(row[None])[0]))(x)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
