@@ -363,6 +363,20 @@ def test_value_and_jacobian_refuses_what_jacobian_refuses():
         value_and_jacobian(jnp.sum, mode="fast")
 
 
+@pytest.mark.parametrize(
+    ("fun", "entries"),
+    [
+        (lambda x: jnp.exp(1j * x), 12),  # both parts read the same inputs
+        (lambda x: jax.lax.complex(x[1:], x[:-1] ** 2), 22),  # different ones
+    ],
+)
+def test_sparse_complex_results_hold_each_entry_once(fun, entries):
+    x = jnp.linspace(0.1, 1.0, 12)
+    found = jacobian(fun, mode="compressed", format="bcoo")(x)
+    assert found.nse == entries
+    np.testing.assert_allclose(found.todense(), jacobian(fun)(x), atol=1e-6)
+
+
 @pytest.mark.process
 def test_arrays_on_several_devices_have_the_same_derivatives():
     devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}

@@ -104,13 +104,16 @@ def _unravel(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]
 
 
 def join(real: SparseBlock, imaginary: SparseBlock) -> SparseBlock:
-    """Put the entries of a real and an imaginary part behind each other: they add."""
+    """Make one block of a real and an imaginary part; entries of one place add."""
     x, y = real.values.reshape(-1), imaginary.values.reshape(-1)
+    indices = real.pattern.indices
+    if np.array_equal(indices, imaginary.pattern.indices):
+        return SparseBlock(jax.lax.complex(x, y), real.pattern)
     parts = [
         jax.lax.complex(x, jnp.zeros_like(x)),
         jax.lax.complex(jnp.zeros_like(y), y),
     ]
-    indices = np.concatenate([real.pattern.indices, imaginary.pattern.indices])
+    indices = np.concatenate([indices, imaginary.pattern.indices])
     return SparseBlock(jnp.concatenate(parts), Pattern(indices, real.pattern.shape))
 
 
