@@ -5,7 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, auto_axes
 
-from jnumerics.derivatives import batch_jacobian, jacobian, jacobian_diagonal
+from jnumerics.derivatives import (
+    batch_jacobian,
+    dependence,
+    jacobian,
+    jacobian_diagonal,
+)
 
 MODES = ("forward", "reverse", "cut", "compressed", "auto")
 SPLIT = PartitionSpec("samples")
@@ -34,7 +39,62 @@ def check(axis_type, by_mode):
         np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=mode)
 
 
+def on_shards(fun, start, end):
+    mesh = jax.make_mesh((2, 2), ("a", "b"), axis_types=(AxisType.Auto,) * 2)
+    specs = PartitionSpec(*start), PartitionSpec(*end)
+    return jax.shard_map(
+        fun, mesh=mesh, in_specs=specs[0], out_specs=specs[1], check_vma=False
+    )
+
+
+@jax.custom_vjp
+def with_hidden_sum(x):
+    return jnp.sin(x)
+
+
+with_hidden_sum.defvjp(
+    lambda x: (jnp.sin(x), x), lambda x, g: (jax.lax.psum(g, "a") * jnp.cos(x),)
+)
+
+
+# functions of shards, where x and the result are parted, and whether samples mix
+ON_SHARDS = [
+    (jnp.sin, "a", "a", False),
+    (jnp.sin, [("a", "b")], [("a", "b")], False),
+    (lambda x: 2 * x, [("a", "b")], [("b", "a")], True),
+    (jnp.sin, [], [], False),
+    (lambda x: jax.lax.psum(x**2, "b"), [None, "b"], [], False),
+    (lambda x: jax.lax.psum(x**2, "a"), "a", [], True),
+    (lambda x: jax.lax.ppermute(x, "b", [(0, 1)]), [None, "b"], [None, "b"], False),
+    (lambda x: jax.lax.ppermute(x, "a", [(0, 1)]), "a", "a", True),
+    (lambda x: x * jax.lax.axis_index("a"), "a", "a", False),
+    (lambda x: jnp.roll(x, jax.lax.axis_index("b"), 0), [None, "b"], [None, "b"], True),
+    (lambda x: x - x.mean(0), "a", "a", True),
+    (lambda x: jnp.cumsum(x, axis=1), "a", "a", False),
+    (lambda x: with_hidden_sum(2 * x), "a", "a", True),
+]
+
+
+def check_shards():
+    """Boxes of functions on shards hold the Jacobian, and are no larger by samples."""
+    x = jnp.asarray(np.pad(X, ((0, 0), (0, 1))))
+    for fun, start, end, mixes in ON_SHARDS:
+        sharded = on_shards(fun, start, end)
+        expected = np.asarray(jax.jit(jax.jacrev(sharded))(x))
+        found = dependence(sharded, x)
+        for *out, i, j in np.argwhere(expected):
+            assert np.all(found.lower[tuple(out)] <= (i, j)), (start, end, out)
+            assert np.all(found.upper[tuple(out)] >= (i, j)), (start, end, out)
+        assert found.independent_along(0) is not mixes, (start, end)
+        if mixes:
+            lost = found.loss(0)
+            assert lost is not None
+            assert "unknown" not in lost.line, (start, end)
+        np.testing.assert_allclose(jacobian(sharded)(x), expected, atol=1e-6)
+
+
 if __name__ == "__main__":
+    check_shards()
     assert jax.device_count() == 4
     check(AxisType.Auto, jax.jit(every_mode))
     check(AxisType.Explicit, auto_axes(every_mode, out_sharding=SPLIT))

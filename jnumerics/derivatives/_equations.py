@@ -1,6 +1,7 @@
 """Equations of jaxprs: what they read, what is inside, where the user wrote them."""
 
 import functools
+import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,8 @@ class Equation(NamedTuple):
     @property
     def line(self) -> str:
         """The user's file and line: the innermost frame outside JAX and jnumerics."""
-        for eqn in (self.eqn, *reversed(self.callers)):
+        around = (self.eqn, *reversed(self.callers))
+        for eqn in itertools.chain(around, equations_inside(self.eqn)):
             stack = eqn.source_info.traceback
             for frame in stack.frames if stack else ():
                 if is_user_file(frame.file_name):
@@ -72,6 +74,14 @@ def inner_jaxprs(eqn: JaxprEqn) -> Iterator[Any]:
         for item in value if isinstance(value, tuple | list) else (value,):
             if isinstance(item, jex.Jaxpr | jex.ClosedJaxpr):
                 yield item
+
+
+def equations_inside(eqn: JaxprEqn) -> Iterator[JaxprEqn]:
+    """Yield the equations of the jaxprs among an equation's parameters, and of theirs."""
+    for jaxpr in inner_jaxprs(eqn):
+        for inner in open_jaxpr(jaxpr).eqns:
+            yield inner
+            yield from equations_inside(inner)
 
 
 _LIBRARIES = tuple(

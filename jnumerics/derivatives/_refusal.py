@@ -55,13 +55,19 @@ def refuse_effects(jaxpr: Any, callers: tuple[JaxprEqn, ...] = ()) -> None:
         inner = list(inner_jaxprs(eqn))
         for body in inner:
             refuse_effects(body, (*callers, eqn))
-        if (eqn.effects and not inner) or "callback" in eqn.primitive.name:
+        has_effect = eqn.effects and not inner and not _is_sharded(callers)
+        if has_effect or "callback" in eqn.primitive.name:
             line = Equation(eqn, callers).line
             msg = (
                 f"`fun` must be free of effects and callbacks, got {eqn.primitive.name}"
                 f" at {line}: the derivative's program is taken apart, which drops them"
             )
             raise TypeError(msg)
+
+
+def _is_sharded(callers: tuple[JaxprEqn, ...]) -> bool:
+    """Whether all that happens is devices of a mesh that hear of each other."""
+    return any(c.primitive.name == "shard_map" and not c.effects for c in callers)
 
 
 def _line_of_error(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from jnumerics.derivatives._rules import (
     _movement,
     _product,
     _reduction,
+    _shards,
     _sparse,
     _window,
 )
@@ -23,6 +24,7 @@ families = (
     _movement,
     _product,
     _reduction,
+    _shards,
     _sparse,
     _window,
 )
