@@ -239,9 +239,10 @@ def _require_differentiable(
 
 def _part_aux(result: Any) -> tuple[Any, Any]:
     if not isinstance(result, tuple | list) or len(result) != 2:
+        is_array = isinstance(result, jax.Array)
         msg = (
             "`fun` must return a pair (result, aux) with has_aux=True, "
-            f"got {type(result).__name__}"
+            f"got {'an array' if is_array else type(result).__name__}"
         )
         raise TypeError(msg)
     return result[0], result[1]
