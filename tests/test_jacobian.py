@@ -343,7 +343,7 @@ def test_holomorphic_needs_complex_numbers():
 
 @pytest.mark.boundary
 def test_aux_needs_a_pair():
-    with pytest.raises(TypeError, match="must return a pair .*, got an array"):
+    with pytest.raises(TypeError, match=r"must return a pair .*, got an array"):
         jacobian(jnp.sin, has_aux=True)(jnp.ones(2))
 
 
