@@ -57,6 +57,14 @@ with_hidden_sum.defvjp(
 )
 
 
+@jax.custom_vjp
+def with_rule(x):
+    return jnp.sin(x)
+
+
+with_rule.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (g * jnp.cos(x),))
+
+
 # functions of shards, where x and the result are parted, and whether samples mix
 ON_SHARDS = [
     (jnp.sin, "a", "a", False),
@@ -72,6 +80,7 @@ ON_SHARDS = [
     (lambda x: x - x.mean(0), "a", "a", True),
     (lambda x: jnp.cumsum(x, axis=1), "a", "a", False),
     (lambda x: with_hidden_sum(2 * x), "a", "a", True),
+    (lambda x: with_rule(2 * x), "a", "a", False),
 ]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jnumerics.derivatives._equations import equations_inside
+from jnumerics.derivatives._inline import flatten
 from jnumerics.derivatives._rules._boxes import (
     NONE,
     RULES,
@@ -36,7 +37,9 @@ _HIDDEN = {"call_hi_primitive", "custom_lin", "ffi_call", "pallas_call"}
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     p = eqn.params
     specs = [*p["in_specs"], *p["out_specs"]]
-    inner = list(equations_inside(eqn))
+    reached = [box is not None for box in boxes]
+    flat = [e.eqn for e in flatten(p["jaxpr"], reached).equations]
+    inner = [e for outer in flat for e in (outer, *equations_inside(outer))]
     is_hidden = not _HIDDEN.isdisjoint(e.primitive.name for e in inner)
     if is_hidden or any(getattr(spec, "unreduced", None) for spec in specs):
         return None
@@ -46,7 +49,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
         None if box is None else mesh.shards(box, spec)
         for box, spec in zip(boxes, p["in_specs"], strict=True)
     ]
-    body = context.body(p["jaxpr"], [box is not None for box in boxes])
+    body = context.body(p["jaxpr"], reached)
     results, _ = body(inside, [None] * len(inside))
     rows = next(len(box) for box in boxes if box is not None)
     return [
