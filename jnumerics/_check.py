@@ -128,31 +128,29 @@ def key(name: str, x: ArrayLike) -> Array:
     if not is_typed and x.dtype != jnp.uint32:
         msg = f"`{name}` must be a JAX random key, got dtype {x.dtype}"
         raise TypeError(msg)
-    if not (x.ndim == 0 if is_typed else _is_data_of_a_key(x)):
+    if not (x.ndim == 0 if is_typed else _is_key_data(x)):
         msg = f"`{name}` must be one random key, got shape {x.shape}"
         raise ValueError(msg)
     return x
 
 
-def _is_data_of_a_key(x: Array) -> bool:
+def _is_key_data(x: Array) -> bool:
     try:
         return jax.eval_shape(jax.random.wrap_key_data, x).shape == ()
-    except TypeError:  # another number of numbers than JAX's default generator has
+    except TypeError:  # of another length than the default generator's
         return False
 
 
 def float_dtype(name: str, value: Any, *, allow_complex: bool = False) -> jnp.dtype:
     """Return the floating-point type `value` as JAX has it; None is the default."""
-    kind, kinds = (
-        (jnp.inexact, "real or complex floating-point")
-        if allow_complex
-        else (jnp.floating, "a real floating-point type")
+    kind, words = (
+        (jnp.inexact, "real or complex") if allow_complex else (jnp.floating, "real")
     )
     with contextlib.suppress(TypeError, ValueError):  # none at all, or an extended one
         dtype = jax.dtypes.canonicalize_dtype(float if value is None else value)
         if jnp.issubdtype(dtype, kind) and _in_jax(dtype):
             return dtype
-    msg = f"`{name}` must be {kinds}, got {value!r}"
+    msg = f"`{name}` must be a {words} floating-point type, got {value!r}"
     raise TypeError(msg)
 
 
