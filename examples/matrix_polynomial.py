@@ -31,7 +31,7 @@ NODES = np.linspace(0.1, 1.2, 12)
 class Config(Settings):
     """Settings of this example."""
 
-    steps: Annotated[int, between(4, 48)]
+    steps: Annotated[int, between(4, 48)]  # more nodes overflow float32
     size: Annotated[int, between(1, 1000)]
 
 

@@ -14,9 +14,9 @@ by shape alone:
 - One channel to a group (depthwise) has nothing to contract: it is a sum of shifted
   copies of the input, one for each of the kernel's offsets, and so are its
   derivatives. Half precision is summed in float32.
-- A small image of few channels, with few channels out, is unfolded along its width,
-  then along its height, into the columns of one matrix product. Its derivatives are
-  those of the general case.
+- Small images of few channels, with few channels out, are unfolded along their width,
+  then along their height, into one matrix product (im2col). Its derivatives are those
+  of the general case.
 
 Not offered: transposed convolution (the `jax.vjp` of this one), input dilation,
 negative padding (slice the input).
@@ -65,6 +65,7 @@ _LEAST_CONTRACTED = 17
 
 # Measured on CPUs: beyond, the convolution catches up, and the columns need memory.
 _MOST_COLUMNS = 2**18  # entries
+_MOST_IN, _MOST_OUT, _MOST_TAPS = 4, 16, 25  # channels, channels, kernel entries
 
 # Measured on CPUs: beyond, the convolution catches up; and the program grows.
 _MOST_MULTIPLIED = 16
@@ -239,9 +240,10 @@ def _conv2d(x: Array, kernel: Array, options: _Options) -> Array:
         x = _window(x, (0, 0), shape, options)
         return _pointwise(x, kernel, options._replace(stride=(1, 1)))
     size = math.prod(shape) // c_out * height * width * c_in
-    is_thin = c_in <= 4 and 1 < c_out <= 16 and height * width <= 25
+    is_thin = c_in <= _MOST_IN and 1 < c_out <= _MOST_OUT
     is_small = isinstance(size, int) and size <= _MOST_COLUMNS  # not of a symbol
-    if options.groups == 1 and is_thin and is_small:
+    is_short = height * width <= _MOST_TAPS
+    if options.groups == 1 and is_thin and is_short and is_small:
         return _unfolded(x, kernel, options)
     return _convolve(x, kernel, options)
 
