@@ -39,11 +39,11 @@ def check(axis_type, by_mode):
         np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=mode)
 
 
-def on_shards(fun, start, end):
+def on_shards(fun, in_axes, out_axes):
     mesh = jax.make_mesh((2, 2), ("a", "b"), axis_types=(AxisType.Auto,) * 2)
-    specs = PartitionSpec(*start), PartitionSpec(*end)
+    given, made = PartitionSpec(*in_axes), PartitionSpec(*out_axes)
     return jax.shard_map(
-        fun, mesh=mesh, in_specs=specs[0], out_specs=specs[1], check_vma=False
+        fun, mesh=mesh, in_specs=given, out_specs=made, check_vma=False
     )
 
 
@@ -65,7 +65,7 @@ def with_rule(x):
 with_rule.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (g * jnp.cos(x),))
 
 
-# functions of shards, where x and the result are parted, and whether samples mix
+# functions of shards, the mesh axes that split x and the result, and whether samples mix
 ON_SHARDS = [
     (jnp.sin, "a", "a", False),
     (jnp.sin, [("a", "b")], [("a", "b")], False),
@@ -87,24 +87,24 @@ ON_SHARDS = [
 def check_shards():
     """Boxes of functions on shards hold the Jacobian, and are no larger by samples."""
     x = jnp.asarray(np.pad(X, ((0, 0), (0, 1))))
-    for fun, start, end, mixes in ON_SHARDS:
-        sharded = on_shards(fun, start, end)
+    for fun, in_axes, out_axes, mixes in ON_SHARDS:
+        sharded = on_shards(fun, in_axes, out_axes)
         expected = np.asarray(jax.jit(jax.jacrev(sharded))(x))
         found = dependence(sharded, x)
         for *out, i, j in np.argwhere(expected):
-            assert np.all(found.lower[tuple(out)] <= (i, j)), (start, end, out)
-            assert np.all(found.upper[tuple(out)] >= (i, j)), (start, end, out)
-        assert found.independent_along(0) is not mixes, (start, end)
+            assert np.all(found.lower[tuple(out)] <= (i, j)), (in_axes, out_axes, out)
+            assert np.all(found.upper[tuple(out)] >= (i, j)), (in_axes, out_axes, out)
+        assert found.independent_along(0) is not mixes, (in_axes, out_axes)
         if mixes:
             lost = found.loss(0)
             assert lost is not None
-            assert "unknown" not in lost.line, (start, end)
+            assert "unknown" not in lost.line, (in_axes, out_axes)
         np.testing.assert_allclose(jacobian(sharded)(x), expected, atol=1e-6)
 
 
 if __name__ == "__main__":
-    check_shards()
     assert jax.device_count() == 4
+    check_shards()
     check(AxisType.Auto, jax.jit(every_mode))
     check(AxisType.Explicit, auto_axes(every_mode, out_sharding=SPLIT))
     spread = jax.device_put(X, jax.devices()[3])
