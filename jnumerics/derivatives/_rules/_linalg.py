@@ -1,4 +1,4 @@
-"""Linear algebra: axes that an operation acts on are joined, batch axes keep.
+"""Linear algebra: axes that an operation acts on are joined, batch axes are kept.
 
 Only the right side of a solve is linear; a tangent in a matrix goes to the general join.
 """
