@@ -380,7 +380,7 @@ class TestTransformations:
         assert exported(x, kernel).platforms == ("cpu", "cuda", "tpu")
 
     @pytest.mark.parametrize("precision", ["default", "high", jax.lax.Precision.HIGH])
-    @pytest.mark.parametrize(("c_in", "size"), [(3, 2), (20, 1)])
+    @pytest.mark.parametrize(("c_in", "size"), [(3, 2), (5, 2), (20, 1)])
     def test_precision_reaches_the_product(self, precision, c_in, size):
         x, kernel = jnp.ones((1, 3, 3, c_in)), jnp.ones((size, size, c_in, 3))
 
@@ -392,6 +392,16 @@ class TestTransformations:
         name = str(getattr(precision, "name", precision)).upper()
         assert name in text(precision=precision).replace("HIGHEST", "")
         assert "HIGHEST" in text()
+
+    @pytest.mark.parametrize(("c_in", "rows"), [(5, 6), (3, 1200)])
+    def test_only_small_images_of_few_channels_are_one_matrix_product(self, c_in, rows):
+        def text(*shape):
+            kernel = np.ones((3, 3, shape[-1], 4), np.float32)
+            return str(jax.make_jaxpr(conv.conv2d)(np.ones(shape, np.float32), kernel))
+
+        assert text(1, 6, 12, 3).count("dot_general[") == 1
+        assert "conv_general_dilated" not in text(1, 6, 12, 3)
+        assert "conv_general_dilated" in text(1, rows, 12, c_in)
 
     def test_a_constant_kernel_costs_no_product_of_tangents(self):
         x, kernel = jnp.ones((1, 3, 3, 20)), jnp.ones((1, 1, 20, 20))
