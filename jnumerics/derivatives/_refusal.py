@@ -55,7 +55,7 @@ def refuse_effects(jaxpr: Any, callers: tuple[JaxprEqn, ...] = ()) -> None:
         inner = list(inner_jaxprs(eqn))
         for body in inner:
             refuse_effects(body, (*callers, eqn))
-        has_effect = eqn.effects and not inner and not _is_sharded(callers)
+        has_effect = eqn.effects and not inner and not _is_discharged(callers)
         if has_effect or "callback" in eqn.primitive.name:
             line = Equation(eqn, callers).line
             msg = (
@@ -65,8 +65,8 @@ def refuse_effects(jaxpr: Any, callers: tuple[JaxprEqn, ...] = ()) -> None:
             raise TypeError(msg)
 
 
-def _is_sharded(callers: tuple[JaxprEqn, ...]) -> bool:
-    """Whether all that happens is devices of a mesh that hear of each other."""
+def _is_discharged(callers: tuple[JaxprEqn, ...]) -> bool:
+    """Whether an effect ends in a `shard_map`, as those of collectives do."""
     return any(c.primitive.name == "shard_map" and not c.effects for c in callers)
 
 
