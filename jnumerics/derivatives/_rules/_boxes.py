@@ -17,6 +17,7 @@ from jax.extend.core import JaxprEqn
 from jnumerics.derivatives._equations import Atom
 
 Box = np.ndarray
+Boxes = Sequence[Box | None]  # None stands for what is no tangent
 NONE = np.int32(2**30)
 
 

@@ -18,6 +18,7 @@ from jnumerics.derivatives._rules._boxes import (
     RULES,
     Body,
     Box,
+    Boxes,
     Context,
     flat_box,
     is_index,
@@ -29,8 +30,6 @@ from jnumerics.derivatives._rules._boxes import (
 ROUNDS = 20  # of a fixpoint, after which what still grows is joined
 MAX_EQUATIONS = 4000  # passed while following a scan step by step: 0.1 s
 MAX_ENTRIES = 100_000_000  # of their boxes
-
-Boxes = Sequence[Box | None]
 
 
 @RULES.rule("cond", reads="branches", ignores="branches_platforms")

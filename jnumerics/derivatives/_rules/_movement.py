@@ -11,6 +11,7 @@ from jnumerics.derivatives._rules._boxes import (
     NONE,
     RULES,
     Box,
+    Boxes,
     Context,
     along,
     collapse,
@@ -22,8 +23,6 @@ from jnumerics.derivatives._rules._boxes import (
     present,
     shape_of,
 )
-
-Boxes = Sequence[Box | None]
 
 
 @RULES.rule("broadcast_in_dim", reads="shape broadcast_dimensions", ignores="sharding")

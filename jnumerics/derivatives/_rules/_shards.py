@@ -17,13 +17,12 @@ from jnumerics.derivatives._rules._boxes import (
     NONE,
     RULES,
     Box,
+    Boxes,
     Context,
     nothing,
     present,
     shape_of,
 )
-
-Boxes = Sequence[Box | None]
 
 # what may communicate without a word of it in the program
 _HIDDEN = {"call_hi_primitive", "custom_lin", "ffi_call", "pallas_call"}
