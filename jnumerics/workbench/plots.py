@@ -94,7 +94,7 @@ def lines(
         for name, level in (levels or {}).items():
             axes.axhline(level, color=INK, linewidth=1.0, linestyle=":", label=name)
         axes.set(xlabel=x_label, ylabel=y_label)
-        if any(np.isfinite(y).any() for _, y in series.values()):
+        if any(np.isfinite(y).any() for _, y in series.values()):  # else no range
             axes.set(xscale=scales[0], yscale=scales[1])
         axes.grid(visible=True)
         axes.minorticks_off()
