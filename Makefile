@@ -22,16 +22,16 @@ demo: $(call has,demo)
 	$(bin)/python -m jnumerics demo
 
 test: $(call has,test)
-	$(bin)/pytest -n auto -m "not product"
+	$(bin)/pytest -n auto --dist worksteal -m "not product"
 
 test-all: $(call has,test)
-	$(bin)/pytest -n auto
+	$(bin)/pytest -n auto --dist worksteal
 
 check: $(call has,test check)
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(bin)/basedpyright --pythonpath $(bin)/python
-	$(bin)/pytest -n auto tests $(shapes)
+	$(bin)/pytest -n auto --dist worksteal tests $(shapes)
 
 format: $(call has,check)
 	$(bin)/ruff format .
