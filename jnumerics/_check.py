@@ -19,6 +19,7 @@ from jaxtyping import Array
 
 ArrayLike = jax.Array | np.ndarray | np.generic | bool | int | float | complex
 Precision = str | jax.lax.Precision
+MOST_COUNTED = 2**31 - 1  # as far as JAX counts a loop or a window without x64
 
 
 def inexact(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
@@ -181,11 +182,10 @@ def precision(value: Precision) -> None:
     option("precision", value, ("default", "high", "highest", *jax.lax.Precision))
 
 
-def integer(name: str, value: Any, *, least: int, most: int | None = 2**31 - 1) -> int:
-    """Return `value` as an int from `least` to `most`; a float is refused.
-
-    Loops and windows are counted in 32 bits, so that is the default bound.
-    """
+def integer(
+    name: str, value: Any, *, least: int, most: int | None = MOST_COUNTED
+) -> int:
+    """Return `value` as an int from `least` to `most`; a float is refused."""
     try:
         number = operator.index(value)
     except TypeError:

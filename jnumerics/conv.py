@@ -56,7 +56,6 @@ _AXES = {
     "NCHW": _Axes((2, 3), 1, (2, 3, 1, 0), ("NCHW", "OIHW", "NCHW")),
 }
 
-
 _PADDINGS = ("VALID", "SAME", "SAME_LOWER")
 
 # Measured on CPUs: below, XLA's convolution beats its matrix product. The kernel's

@@ -138,7 +138,8 @@ def test_too_little_memory_is_one_line_and_status_2(run, monkeypatch, error):
 
 def test_other_errors_of_the_runtime_keep_their_traceback(run, monkeypatch):
     def fails(_):
-        raise jax.errors.JaxRuntimeError("INTERNAL: broken")  # noqa: EM101
+        msg = "INTERNAL: broken"
+        raise jax.errors.JaxRuntimeError(msg)
 
     monkeypatch.setattr(cli, "_facts", fails)
     with pytest.raises(jax.errors.JaxRuntimeError, match="broken"):

@@ -329,7 +329,8 @@ def test_function_that_keeps_float32_is_compared_with_forward_mode():
 
 def test_reference_waits_for_a_result_before_it_reads_it(monkeypatch):
     def out_of_memory(_):  # what waiting raises, where reading would end the process
-        raise RuntimeError("Out of memory")  # noqa: EM101
+        msg = "Out of memory"
+        raise RuntimeError(msg)
 
     monkeypatch.setattr(jax, "block_until_ready", out_of_memory)
     found, kind = _reference.find(jnp.sin, {"forward": jnp.cos}, (jnp.ones(2),))
@@ -757,7 +758,8 @@ def test_a_compiler_that_does_not_count_leaves_it_to_us(analysis):
 
 
 def fails(*_):
-    raise ValueError("no such mode\nat all")  # noqa: EM101
+    msg = "no such mode\nat all"
+    raise ValueError(msg)
 
 
 def identity(x):

@@ -590,7 +590,9 @@ def test_loss_of_a_scan_over_samples_is_where_carry_and_sample_meet():
 
 def test_loss_inside_a_branch_is_the_line_of_the_branch():
     def fun(x, flag):
-        mixed = lambda x: x - x.sum(0)[None]  # noqa: E731 # a branch that mixes
+        def mixed(x):
+            return x - x.sum(0)[None]  # a branch that mixes
+
         return lax.cond(flag, mixed, jnp.sin, x)
 
     loss = lost(dependence(fun, jnp.ones((4, 3)), jnp.array(True)), 0)
@@ -632,7 +634,9 @@ def test_mixing_names_an_output_and_the_samples_that_it_reads():
 
 
 def test_mixing_finds_none_where_samples_stay_apart():
-    fun = lambda x: (x.reshape(-1) * 2).reshape(4, 3).sum(1)  # noqa: E731
+    def fun(x):
+        return (x.reshape(-1) * 2).reshape(4, 3).sum(1)
+
     assert batch_mixing(fun, jnp.ones((4, 3))) is None
 
 

@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from jnumerics._check import MOST_COUNTED
+
 
 class UsageError(Exception):
     """What the person who started the program can mend, said in one line."""
@@ -43,8 +45,7 @@ def between(least: int, most: int) -> Condition:
     return Condition(lambda n: least <= n <= most, f"from {least} to {most}")
 
 
-MOST = 2**31 - 1  # as far as JAX counts a loop without x64
-Count = Annotated[int, between(1, MOST)]
+Count = Annotated[int, between(1, MOST_COUNTED)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

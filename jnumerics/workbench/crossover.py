@@ -20,7 +20,9 @@ from jnumerics.workbench import devices, flags, plots
 from jnumerics.workbench.config import UsageError
 
 MODES = ("forward", "reverse")
-MOST = 1_000_000  # inputs or outputs: matrices of so many rows and columns fit nowhere
+MOST_ENDS = (
+    1_000_000  # inputs or outputs: matrices of so many rows and columns fit nowhere
+)
 
 
 class Cell(NamedTuple):
@@ -260,8 +262,8 @@ def numbers(flag: str, text: str, factor: int) -> list[int]:
         first, last = int(low), int(high or low)
     except ValueError:
         first = last = 0
-    if not 1 <= first <= last <= MOST:
-        msg = f"{flag} must be LOW:HIGH with 1 <= LOW <= HIGH <= {MOST}, got {text!r}"
+    if not 1 <= first <= last <= MOST_ENDS:
+        msg = f"{flag} must be LOW:HIGH with 1 <= LOW <= HIGH <= {MOST_ENDS}, got {text!r}"
         raise UsageError(msg)
     found = [first]
     while found[-1] * factor <= last:

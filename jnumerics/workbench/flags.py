@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jnumerics._check import MOST_COUNTED
 from jnumerics.workbench import lesson
-from jnumerics.workbench.config import MOST, UsageError
+from jnumerics.workbench.config import UsageError
 
 FIGURES = (".png", ".svg", ".pdf")
 
@@ -78,7 +79,7 @@ def write(
             draw(file)
 
 
-def integer(flag: str, text: str, *, least: int, most: int = MOST) -> int:
+def integer(flag: str, text: str, *, least: int, most: int = MOST_COUNTED) -> int:
     """Read a flag's text as an integer from `least` to `most`.
 
     Raises:

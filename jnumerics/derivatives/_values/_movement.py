@@ -31,10 +31,11 @@ class _Operands:
     def known(self, atom: Any) -> np.ndarray:
         return self._values[id(atom)].full
 
-    def body(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError  # moves have no body, and no index but their own
+    def columns(self, atom: Any) -> Any:
+        raise NotImplementedError  # moves have no index but their own
 
-    columns = body
+    def body(self, jaxpr: Any, reached: Any) -> Any:
+        raise NotImplementedError  # nor a body
 
 
 def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
