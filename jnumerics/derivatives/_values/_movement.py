@@ -7,8 +7,9 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jnumerics.derivatives._rules import apply_rule
-from jnumerics.derivatives._rules._boxes import shape_of
+from jnumerics.derivatives._rules._boxes import is_read_alike, shape_of
 from jnumerics.derivatives._rules._indexing import (
+    MODES,
     columns_of,
     gather_places,
     scatter_places,
@@ -16,8 +17,7 @@ from jnumerics.derivatives._rules._indexing import (
 from jnumerics.derivatives._values._value import Value, evaluator, is_float, one
 
 MOVES = {
-    "broadcast_in_dim", "concatenate", "copy", "dynamic_slice",
-    "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
+    "broadcast_in_dim", "concatenate", "copy", "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
     "stop_gradient", "tile", "transpose", "unstack",
 }  # fmt: skip
 
@@ -40,8 +40,6 @@ class _Operands:
 
 def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
     data: list[np.ndarray | None] = [x.array[None] for x in operands]
-    if eqn.primitive.name == "dynamic_slice":
-        data[1:] = [None] * (len(data) - 1)
     results = apply_rule(_Operands(eqn, operands), eqn, data)
     if results is None:
         return None
@@ -69,37 +67,62 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
     return one(eqn, spread, max(x.error, value.error))
 
 
+@evaluator("dynamic_slice")
+def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
+    x, *starts = operands
+    region = _region(starts, x.shape, eqn.params["slice_sizes"])
+    return None if region is None else one(eqn, x.full[region], x.error)
+
+
 @evaluator("dynamic_update_slice")
-def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
+def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, update, *starts = operands
+    region = _region(starts, x.shape, update.shape)
+    if region is None:
+        return None
     result = x.full.copy()
+    result[region] = update.full
+    return one(eqn, result, max(x.error, update.error))
+
+
+def _region(
+    starts: Sequence[Value], shape: Sequence[int], sizes: Sequence[int]
+) -> tuple[slice, ...] | None:
+    """Return where a slice lies, clamped to fit; None where platforms may differ."""
     region = []
-    for start, dim, size in zip(starts, x.shape, update.shape, strict=False):
+    for start, dim, size in zip(starts[: len(shape)], shape, sizes, strict=True):
+        if not is_read_alike(start.array, dim):
+            return None
         first = min(max(int(start.array.item()), 0), dim - size)
         region.append(slice(first, first + size))
-    result[tuple(region)] = update.full
-    return one(eqn, result, max(x.error, update.error))
+    return tuple(region)
 
 
 @evaluator("gather")
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, indices = operands
-    columns = columns_of(indices.full)
-    places = gather_places(eqn, columns, x.shape)
-    if places.outside.any():
+    if eqn.params["mode"] not in MODES:
         return None
-    index = [np.zeros((), int) if i is None else i for i in places.index]
+    places = gather_places(eqn, columns_of(indices.full), x.shape)
+    index = [i for i in places.index if i is not None]
+    if len(index) < len(places.index) or places.outside.any():
+        return None
+    if not places.is_certain:
+        return None
     return one(eqn, x.full[tuple(index)], x.error)
 
 
 @evaluator("scatter", "scatter-add")
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, indices, updates = operands
-    columns = columns_of(indices.full)
-    places = scatter_places(eqn, columns, x.shape)
-    index = [np.zeros((), int) if i is None else i for i in places.index]
+    places = scatter_places(eqn, columns_of(indices.full), x.shape)
+    index = [i for i in places.index if i is not None]
+    if len(index) < len(places.index) or not places.is_certain:
+        return None
     adds = eqn.primitive.name == "scatter-add"
-    if 0 in updates.shape or not index or (adds and is_float(x.array.dtype)):
+    if 0 in updates.shape or not index or eqn.params["mode"] not in MODES:
+        return None
+    if adds and is_float(x.array.dtype):
         return None
     if not adds and eqn.params["update_jaxpr"] is not None:
         return None  # a function is applied in place; its updates are no values
