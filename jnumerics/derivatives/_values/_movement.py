@@ -14,7 +14,13 @@ from jnumerics.derivatives._rules._indexing import (
     gather_places,
     scatter_places,
 )
-from jnumerics.derivatives._values._value import Value, evaluator, is_float, one
+from jnumerics.derivatives._values._value import (
+    Value,
+    evaluator,
+    is_float,
+    joined,
+    one,
+)
 
 MOVES = {
     "broadcast_in_dim", "concatenate", "copy", "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
@@ -43,9 +49,9 @@ def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
     results = apply_rule(_Operands(eqn, operands), eqn, data)
     if results is None:
         return None
-    error = max(x.error for x in operands)
+    bounds = joined(operands)
     return [
-        Value(np.asarray(y[0]), shape_of(v), error)
+        Value(np.asarray(y[0]), shape_of(v), bounds)
         for y, v in zip(results, eqn.outvars, strict=True)
     ]
 
@@ -64,14 +70,14 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
     keep = [(p >= 0) & (p < n) for p, n in zip(places, aval.shape, strict=True)]
     kept = [p[k] for p, k in zip(places, keep, strict=True)]
     spread[np.ix_(*kept)] = x.full[np.ix_(*keep)]
-    return one(eqn, spread, max(x.error, value.error))
+    return one(eqn, spread, joined([x, value]))
 
 
 @evaluator("dynamic_slice")
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, *starts = operands
     region = _region(starts, x.shape, eqn.params["slice_sizes"])
-    return None if region is None else one(eqn, x.full[region], x.error)
+    return None if region is None else one(eqn, x.full[region], x.bounds)
 
 
 @evaluator("dynamic_update_slice")
@@ -82,7 +88,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         return None
     result = x.full.copy()
     result[region] = update.full
-    return one(eqn, result, max(x.error, update.error))
+    return one(eqn, result, joined([x, update]))
 
 
 def _region(
@@ -109,32 +115,52 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         return None
     if not places.is_certain:
         return None
-    return one(eqn, x.full[tuple(index)], x.error)
+    return one(eqn, x.full[tuple(index)], x.bounds)
 
 
-@evaluator("scatter", "scatter-add")
+_COMBINED: dict[str, Any] = {
+    "scatter-add": np.add,
+    "scatter-sub": np.subtract,
+    "scatter-mul": np.multiply,
+    "scatter-min": np.minimum,
+    "scatter-max": np.maximum,
+}
+
+
+@evaluator("scatter", *_COMBINED)
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
+    x, _, updates = operands
+    combine = _COMBINED.get(eqn.primitive.name)
+    if combine is not None and is_float(x.array.dtype):
+        return None
+    if combine is None and eqn.params["update_jaxpr"] is not None:
+        return None  # a function is applied in place; its updates are no values
+    target = _targets(eqn, operands)
+    if target is None:
+        return None
+    place, inside = target
+    result = x.full.copy()
+    if combine is not None:
+        combine.at(result, place, updates.full[inside])
+        return one(eqn, result)
+    number = np.ravel_multi_index(place, x.shape)
+    if len(np.unique(number)) < number.size:
+        return None  # which update wins is the platform's affair
+    result[place] = updates.full[inside]
+    return one(eqn, result, joined([x, updates]))
+
+
+def _targets(
+    eqn: JaxprEqn, operands: Sequence[Value]
+) -> tuple[tuple[np.ndarray, ...], np.ndarray] | None:
+    """Return where the updates go, and which of them go anywhere."""
     x, indices, updates = operands
+    if 0 in updates.shape or not x.shape or eqn.params["mode"] not in MODES:
+        return None
     places = scatter_places(eqn, columns_of(indices.full), x.shape)
     index = [i for i in places.index if i is not None]
     if len(index) < len(places.index) or not places.is_certain:
         return None
-    adds = eqn.primitive.name == "scatter-add"
-    if 0 in updates.shape or not index or eqn.params["mode"] not in MODES:
-        return None
-    if adds and is_float(x.array.dtype):
-        return None
-    if not adds and eqn.params["update_jaxpr"] is not None:
-        return None  # a function is applied in place; its updates are no values
     inside = ~np.broadcast_to(places.outside, updates.shape)
-    place = np.broadcast_arrays(*index, np.empty(updates.shape))[:-1]
-    target = tuple(k[inside] for k in place)
-    number = np.ravel_multi_index(target, x.shape)
-    if not adds and len(np.unique(number)) < number.size:
-        return None  # which update wins is the platform's affair
-    result = x.full.copy()
-    if adds:
-        np.add.at(result, target, updates.full[inside])
-    else:
-        result[target] = updates.full[inside]
-    return one(eqn, result, max(x.error, updates.error))
+    spread = [np.broadcast_to(i, updates.shape) for i in index]
+    return tuple(i[inside] for i in spread), inside
