@@ -753,6 +753,9 @@ class _Nothing:
     def known(self, atom: Any) -> None:
         del atom
 
+    def nonzero(self, atom: Any) -> None:
+        del atom
+
     def columns(self, atom: Any) -> list:
         return [None for _ in atom.aval.shape[-1:]]
 

@@ -36,6 +36,7 @@ class KnownValues:
         equations: The primal equations, in order.
         values: Constants and arguments whose values may be known; tracers are not.
         varying: Those among `values` that hold for one pass of a loop's body only.
+        around: What is known of the program around, whose variables these read.
 
     Attributes:
         cache: What is prepared once for this program.
@@ -47,6 +48,7 @@ class KnownValues:
         equations: Sequence[Equation],
         values: Mapping[Var, Any],
         varying: Collection[Var] = (),
+        around: "KnownValues | None" = None,
     ) -> None:
         self.cache: dict[Any, Any] = {}
         self.has_varied = False
@@ -57,6 +59,7 @@ class KnownValues:
             if isinstance(x, Value) or _check.is_concrete(x)
         }
         self._varying = set(varying)
+        self._around = around
         self._equations = {v: e for e in equations for v in e.eqn.outvars}
         self._makers: dict[Var, Equation] = {}  # of what may turn out to be known
         for equation in equations:
@@ -67,10 +70,21 @@ class KnownValues:
 
     def __call__(self, atom: Atom) -> np.ndarray | None:
         """Return the value of an atom, or None where it is unknown or rounded."""
+        value = self._asked_for(atom)
+        return None if value is None or value.error else value.full
+
+    def nonzero(self, atom: Atom) -> np.ndarray | None:
+        """Return which elements may differ from 0, or None where that is unknown."""
+        value = self._asked_for(atom)
+        if value is None or (value.error and not value.history.zeros):
+            return None
+        return value.full != 0
+
+    def _asked_for(self, atom: Atom) -> Value | None:
         value = self.value(atom)
         if value is not None and isinstance(atom, Var) and atom in self._varying:
             self.has_varied = True
-        return None if value is None or value.error else value.full
+        return value
 
     def columns(self, atom: Atom) -> list[np.ndarray | None]:
         """Return what is known of an array of indices, column by column.
@@ -100,10 +114,13 @@ class KnownValues:
             return []
         if equation.name in _PARTLY_KNOWN:
             return [v for v in eqn.outvars if is_index(v)]
-        is_known = all(
-            v in self._given or v in self._makers for v in variables(equation)
-        )
+        is_known = all(self._may_know(v) for v in variables(equation))
         return list(eqn.outvars) if is_known else []
+
+    def _may_know(self, v: Var) -> bool:
+        if v in self._given or v in self._makers:
+            return True
+        return self._around is not None and self._around._may_know(v)
 
     def value(self, atom: Atom) -> Value | None:
         """Return the value of an atom, rounded or not, or None where it is unknown."""
@@ -136,7 +153,7 @@ class KnownValues:
             results = self._results(equation, operands)
             self._values.update(zip(equation.eqn.outvars, results, strict=True))
         else:
-            self._values[v] = None
+            self._values[v] = None if self._around is None else self._around.value(v)
 
     def _results(
         self, equation: Equation, operands: Sequence[Value | None]

@@ -89,6 +89,10 @@ class Context(Protocol):
         """Return a value that is known at trace time."""
         ...
 
+    def nonzero(self, atom: Atom) -> np.ndarray | None:
+        """Return where a value that is known at trace time may differ from 0."""
+        ...
+
     def columns(self, atom: Atom) -> list[np.ndarray | None]:
         """Return what is known of an array of indices, by its last axis."""
         ...

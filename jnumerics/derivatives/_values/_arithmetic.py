@@ -81,8 +81,10 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
 def _of_floats(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     name, dtype = eqn.primitive.name, dtype_of(eqn.outvars[0])
     if name in ("neg", "abs", "max", "min"):
-        result = _ARITHMETIC[name](*(x.array for x in operands))
-        return one(eqn, result, joined(operands))
+        bounds = joined(operands)
+        if bounds is not None and bounds.error and len(operands) > 1:
+            bounds = bounds._replace(zeros=False)  # beside what is about 0
+        return one(eqn, _ARITHMETIC[name](*(x.array for x in operands)), bounds)
     arrays = [x.array.astype(np.float64) for x in operands]
     result = np.asarray(_ARITHMETIC[name](*arrays))
     if not all(_is_moderate(x, dtype) for x in (*arrays, result)):
@@ -90,9 +92,18 @@ def _of_floats(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     bounds = propagated(name, [x.history for x in operands], arrays)
     if _rounds(name, bounds, arrays, operands, dtype):
         error = bounds.error + ULPS * float(jnp.finfo(dtype).eps) * bounds.reach
-        bounds = bounds._replace(error=error, steps=bounds.steps + 1)
+        zeros = bounds.zeros and _zeros_stay(name, arrays, result)
+        bounds = bounds._replace(error=error, steps=bounds.steps + 1, zeros=zeros)
     is_bound = bounds.is_finite and bounds.steps <= STEPS
     return one(eqn, result, bounds) if is_bound else None
+
+
+def _zeros_stay(name: str, arrays: Sequence[np.ndarray], result: np.ndarray) -> bool:
+    """Whether a result is 0 only where its operands are: no sum that cancels."""
+    if name in ("mul", "div"):
+        return True
+    a, b = arrays
+    return bool(((result != 0) | ((a == 0) & (b == 0))).all())
 
 
 def _is_moderate(array: np.ndarray, dtype: Any) -> bool:
@@ -107,19 +118,22 @@ def propagated(
 ) -> Bounds:
     """Return the bounds that a result takes over from its operands, before it rounds."""
     a, b = operands
-    steps = a.steps + b.steps
+    steps, zeros = a.steps + b.steps, a.zeros and b.zeros
     if name in ("add", "sub"):
-        return Bounds(a.error + b.error, min(a.unit, b.unit), a.reach + b.reach, steps)
+        return Bounds(
+            a.error + b.error, min(a.unit, b.unit), a.reach + b.reach, steps, zeros
+        )
     if name == "mul":
         error = a.reach * b.error + (b.reach + b.error) * a.error
-        return Bounds(error, a.unit * b.unit, a.reach * b.reach, steps)
+        return Bounds(error, a.unit * b.unit, a.reach * b.reach, steps, zeros)
     divisors = np.abs(arrays[1])
     least = float(divisors.min(initial=math.inf)) - b.error
     most = float(divisors.max(initial=0.0))
     if least <= 0:
-        return Bounds(math.inf, 0.0, math.inf, steps)
+        return Bounds(math.inf, 0.0, math.inf, steps, zeros)
     error = (a.error + a.reach / least * b.error) / least
-    return Bounds(error, a.unit / most if most else math.inf, a.reach / least, steps)
+    unit = a.unit / most if most else math.inf
+    return Bounds(error, unit, a.reach / least, steps, zeros)
 
 
 def _rounds(

@@ -37,6 +37,9 @@ class _Operands:
     def known(self, atom: Any) -> np.ndarray:
         return self._values[id(atom)].full
 
+    def nonzero(self, atom: Any) -> Any:
+        raise NotImplementedError  # moves multiply nothing
+
     def columns(self, atom: Any) -> Any:
         raise NotImplementedError  # moves have no index but their own
 

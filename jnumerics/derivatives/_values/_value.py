@@ -23,12 +23,14 @@ class Bounds(NamedTuple):
         unit: A power of two that divides all numbers that entered; infinite for zeros.
         reach: Bound of the magnitudes of all numbers that entered, added up.
         steps: Operations that may have rounded.
+        zeros: Whether what is 0 is so in any order.
     """
 
     error: float
     unit: float
     reach: float
     steps: int = 0
+    zeros: bool = True
 
     @classmethod
     def of(cls, array: np.ndarray) -> "Bounds":
@@ -86,8 +88,9 @@ def joined(values: Sequence[Value]) -> Bounds | None:
     """Return bounds that hold for elements of any of some values."""
     if all(x.bounds is None for x in values):
         return None
-    errors, units, reaches, steps = zip(*(x.history for x in values), strict=True)
-    return Bounds(max(errors), min(units), max(reaches), max(steps))
+    histories = [x.history for x in values]
+    errors, units, reaches, steps, zeros = zip(*histories, strict=True)
+    return Bounds(max(errors), min(units), max(reaches), max(steps), all(zeros))
 
 
 Evaluator = Callable[[JaxprEqn, Sequence[Value]], "Sequence[Value] | None"]
