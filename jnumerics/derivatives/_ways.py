@@ -314,11 +314,11 @@ class Compressed:
         back = self.linear.reverse(env)
         ends = problem.inputs if self.is_transposed else problem.outputs
         where = jnp.asarray(self.compression.unproven)
-        starts = np.cumsum([0, *(e.count for e in ends)])
+        starts = np.cumsum([0, *(e.count for e in ends)], dtype=where.dtype)
 
         def apply(k: Any) -> list[Array]:
             cotangents = [
-                (jnp.arange(e.count) == where[k] - start)
+                (jnp.arange(e.count, dtype=where.dtype) == where[k] - start)
                 .astype(e.dtype)
                 .reshape(e.shape)
                 for e, start in zip(ends, starts, strict=False)

@@ -34,6 +34,7 @@ class _Context:
 
     def __init__(self, known: KnownValues, bodies: _Bodies) -> None:
         self.known = known
+        self.nonzero = known.nonzero
         self.columns = known.columns
         self.trusts_solvers = bodies.trusts_solvers
         self._bodies = bodies

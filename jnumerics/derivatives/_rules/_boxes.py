@@ -38,6 +38,18 @@ def is_index(v: Any) -> bool:
     )
 
 
+def is_read_alike(index: np.ndarray, dim: int) -> bool:
+    """Whether every platform reads known indices along an axis alike.
+
+    JAX converts some to int32 before it compares them with the bounds; XLA compares
+    others in their own type, which may not hold the bounds, and reads it as signed.
+    """
+    if index.dtype.kind not in "iu":
+        return False
+    limit = 1 << (min(np.iinfo(index.dtype).bits, 32) - 1)
+    return dim < limit and bool(((index >= -limit) & (index < limit)).all())
+
+
 @runtime_checkable
 class Body(Protocol):
     """A jaxpr among an equation's parameters, ready to be passed through."""
@@ -81,6 +93,10 @@ class Context(Protocol):
 
     def known(self, atom: Atom) -> np.ndarray | None:
         """Return a value that is known at trace time."""
+        ...
+
+    def nonzero(self, atom: Atom) -> np.ndarray | None:
+        """Return where a value that is known at trace time may differ from 0."""
         ...
 
     def columns(self, atom: Atom) -> list[np.ndarray | None]:
