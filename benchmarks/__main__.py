@@ -20,6 +20,9 @@ def main(argv: Sequence[str]) -> int:
         action="store_true",
         help="add the run to the record, rewrite the pages",
     )
+    parser.add_argument(
+        "--note", default="", help="what is to be known of a run that is saved"
+    )
     arguments = parser.parse_args(argv)
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
     if unknown:
@@ -37,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
         whole.shown |= {f"{name} {part}": x for part, x in bench.shown.items()}
     print(_report.text(whole))
     if arguments.save:
-        print(f"\nStored in {_record.save(done)}")
+        print(f"\nStored in {_record.save(done, arguments.note)}")
         pages.write({k: v for b in done.values() for k, v in b.pictures.items()})
     return 0
 

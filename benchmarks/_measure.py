@@ -69,10 +69,13 @@ class Target:
         return f"{'≥' if self.is_floor else '≤'} {self.write(self.bound)}"
 
     def write(self, value: float) -> str:
-        """Return a figure as text, with its unit."""
+        """Return a figure as text, with its unit, and on its side of the bound."""
         if self.unit == "s":
             return _table.seconds(value)
-        text = f"{value:,.0f}" if abs(value) >= 1000 else _table.number(value)
+        rounded = float(f"{value:.3g}")
+        digits = 3 if self.is_met(rounded) == self.is_met(value) else 5
+        large = abs(value) >= 1000 and digits == 3
+        text = f"{value:,.0f}" if large else _table.number(value, digits)
         return f"{text} {self.unit}".rstrip()
 
 

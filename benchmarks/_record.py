@@ -112,12 +112,13 @@ def _commit() -> str | None:
     return done.stdout.strip()
 
 
-def save(benches: Mapping[str, Bench]) -> Path:
-    """Write a run to a file of its own."""
-    now = datetime.datetime.now(datetime.UTC)
+def save(benches: Mapping[str, Bench], note: str = "") -> Path:
+    """Write a run to a file of its own, with what is to be known of it."""
+    now = _now()
     run = {
         "time": now.isoformat(timespec="seconds"),
         "commit": _commit(),
+        "note": note,
         "machine": machine(),
         "benchmarks": {name: _data(bench) for name, bench in benches.items()},
     }
@@ -127,6 +128,10 @@ def save(benches: Mapping[str, Bench]) -> Path:
     with path.open("x", encoding="utf-8") as file:  # never another run's
         file.write(_table.to_json(run) + "\n")
     return path
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _data(bench: Bench) -> dict[str, Any]:

@@ -38,7 +38,6 @@ BENCHMARKS: Mapping[str, Callable] = {
     **shown.BENCHMARKS,
 }
 ROOT = Path(__file__).parents[1]
-PICTURES = ROOT / "docs"
 WIDTH = 92  # columns of prose
 Places = _report.Places
 
@@ -191,13 +190,13 @@ def filled(page: str, blocks: Mapping[str, str]) -> str:
     return page
 
 
-def due(root: Path = ROOT) -> Iterator[tuple[Path, str, str]]:
-    """Yield each page with its text and the text that it should have."""
+def due() -> Iterator[tuple[str, str, str]]:
+    """Yield each page's name, its text, and the text that it should have."""
     places = _record.by_place(_record.load())
     for name, blocks in BLOCKS.items():
-        page = (root / name).read_text(encoding="utf-8")
+        page = (ROOT / name).read_text(encoding="utf-8")
         texts = {block: text(places) for block, text in blocks.items()}
-        yield root / name, page, filled(page, texts)
+        yield name, page, filled(page, texts)
 
 
 def shown_pictures() -> dict[str, str]:
@@ -215,20 +214,18 @@ def write(pictures: Mapping[str, bytes]) -> None:
     expected = shown_pictures()
     for name, drawn in pictures.items():
         if expected[name] == _record.digest(drawn):
-            (PICTURES / name).write_bytes(drawn)
-    for path, _, text in due():
-        path.write_text(text, encoding="utf-8")
+            (ROOT / "docs" / name).write_bytes(drawn)
+    for name, _, text in due():
+        (ROOT / name).write_text(text, encoding="utf-8")
 
 
 def stale() -> list[str]:
     """Name what differs from the record."""
-    pages = [
-        p.relative_to(ROOT).as_posix() for p, text, right in due() if text != right
-    ]
+    pages = [name for name, text, right in due() if text != right]
     pictures = [
         f"docs/{name}"
         for name, drawn in shown_pictures().items()
-        if _record.digest((PICTURES / name).read_bytes()) != drawn
+        if _record.digest((ROOT / "docs" / name).read_bytes()) != drawn
     ]
     return pages + pictures
 
@@ -241,10 +238,8 @@ def main(argv: Sequence[str]) -> int:
         write({})
         return 0
     found = stale()
-    print(
-        "\n".join(f"{name} differs from the record" for name in found),
-        end="\n" * bool(found),
-    )
+    for name in found:
+        print(f"{name} differs from the record")
     return 1 if found else 0
 
 
