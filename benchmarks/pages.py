@@ -38,7 +38,7 @@ BENCHMARKS: Mapping[str, Callable] = {
     **shown.BENCHMARKS,
 }
 ROOT = Path(__file__).parents[1]
-WIDTH = 92  # columns of prose
+WIDTH = 88  # columns of prose
 Places = _report.Places
 
 

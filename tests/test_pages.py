@@ -1,6 +1,9 @@
 """The figures of the pages are those of the record, and stand nowhere else."""
 
+import ast
+import io
 import re
+import tokenize
 from pathlib import Path
 
 import jax
@@ -10,11 +13,15 @@ import pytest
 from benchmarks import _record, pages, shown
 from benchmarks._measure import Bench
 from jnumerics import derivatives
+from jnumerics.derivatives import _compare, _timing
 
 ROOT = Path(__file__).parents[1]
 MARKED = r"<!-- ([\w ]+) -->\n.*?\n<!-- end of \1 -->"
 # what a page may say of time, memory and speed only between marks
 FIGURE = r"\d+(\.\d+)? (times (as|faster|slower|longer|less)|[nµm]?s\b|[KMGT]i?B\b|percent|%)"
+
+
+TIME = r"\d (times (as|faster|slower|longer|less)|[nµm]?s\b)|(milli|micro)seconds"
 
 
 @pytest.fixture
@@ -71,6 +78,28 @@ def test_no_measured_figure_stands_outside_the_marks(name):
     assert [m[0] for m in re.finditer(FIGURE, rest)] == []
 
 
+def words_of(path):
+    """The comments and docstrings of a module, without the code in them."""
+    source = path.read_text(encoding="utf-8")
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
+    documented = ast.Module, ast.ClassDef, ast.FunctionDef
+    nodes = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)
+    ]
+    texts = [*comments, *filter(None, map(ast.get_docstring, nodes))]
+    return re.sub("`[^`]*`", "", "\n".join(texts))
+
+
+def test_code_states_no_measured_time():
+    found = [
+        (path.name, m[0])
+        for path in ROOT.glob("jnumerics/**/*.py")
+        for m in re.finditer(TIME, words_of(path))
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize(
     "text", ["82 times as long", "18.8 times faster", "9 ms", "1.5 MiB", "3 %"]
 )
@@ -103,6 +132,13 @@ def test_passes_that_the_pages_count_are_the_plans():
     stencil = derivatives.plan(network.heat, jnp.ones((32, 32)))
     assert (narrow.mode, narrow.choice.passes) == ("cut", 16)
     assert (stencil.mode, stencil.choice.passes) == ("compressed", 5)
+
+
+def test_runs_and_calls_are_as_many_as_the_page_says():
+    page = (ROOT / "docs" / "which-mode.md").read_text(encoding="utf-8")
+    assert f"With fewer than {_timing.ENOUGH_RUNS} runs" in page
+    assert "the shortest of five\n  calls" in page
+    assert _compare.CALLS == 5
 
 
 def test_five_in_a_thousand_entries_of_the_heat_equations_jacobian_are_stored():
