@@ -118,6 +118,7 @@ def shown_jax():
     return pages.newest(places, "plan")[0]["machine"]["versions"]["jax"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(jax.__version__ != shown_jax(), reason="shown by another JAX")
 def test_plan_and_refusal_shown_are_those_of_today():
     bench = Bench()
