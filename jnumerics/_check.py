@@ -3,7 +3,7 @@
 Every message says which argument, what it must be and what came:
 "`x` must have rank 1, got shape (2, 3)". Public functions check before they call
 compiled code: from types, shapes and dtypes, so that the check also works while
-JAX traces and costs a few microseconds otherwise.
+JAX traces and costs little otherwise.
 """
 
 import contextlib

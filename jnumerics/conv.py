@@ -370,7 +370,7 @@ def _pixel_product(x: Array, kernel: Array, options: _Options) -> Array:
     axes = _AXES[options.layout]
     x = jnp.moveaxis(x, axes.channel, -1)
     weight = jnp.transpose(kernel, axes.kernel).reshape(x.shape[-1], -1)
-    # Pixels as one axis: the kernel's derivative is several times faster so.
+    # Pixels as one axis: the kernel's derivative is faster so.
     pixels = x.reshape(-1, x.shape[-1])
     y = jnp.matmul(pixels, weight, precision=options.precision)
     return jnp.moveaxis(y.reshape(*x.shape[:-1], -1), -1, axes.channel)

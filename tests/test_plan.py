@@ -453,6 +453,23 @@ def test_another_mode_is_taken_where_it_is_predicted_well_below(
     assert plan(dense, jnp.ones(50)).mode == mode
 
 
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        (1.0, "2 passes, predicted as fast as forward"),
+        (1.049, "2 passes, predicted as fast as forward"),
+        (1.06, "2 passes, predicted 1.1 times faster than forward"),
+        (2.0, "2 passes, predicted 2.0 times faster than forward"),
+    ],
+)
+def test_ends_a_twentieth_apart_are_not_as_fast_as_each_other(
+    forward, reason, monkeypatch
+):
+    found = counted(1.0, forward, 3.0, 3.0)
+    monkeypatch.setattr(_plan, "find_candidates", lambda *_: found)
+    assert plan(dense, jnp.ones(50)).reason == reason
+
+
 def test_the_cheapest_mode_that_keeps_to_the_bound_is_taken(monkeypatch):
     needs = {"cut": 100, "reverse": 50, "forward": 15, "compressed": 10}
     monkeypatch.setattr(_plan, "find_candidates", lambda *_: counted(1, 4, 0.5, 3))

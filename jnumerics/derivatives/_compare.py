@@ -129,7 +129,10 @@ def _chosen(modes: Sequence[str] | None, batch: bool) -> list[str]:
 
 def _with_values(args: tuple) -> tuple:
     if not _check.is_concrete(*jax.tree.leaves(args)):
-        msg = "`args` must have values: compare modes outside jit, vmap and grad"
+        msg = (
+            "`args` must have values, got a tracer: compare modes outside jit, vmap "
+            "and grad"
+        )
         raise TypeError(msg)
     return args
 

@@ -221,7 +221,10 @@ def make(fun: Callable, args: Sequence[Any], positions: Sequence[int]) -> FlatFu
     places = [i for i, a in enumerate(fixed) if isinstance(a, jax.Array | np.ndarray)]
     others = [_check.array("args", fixed[i]) for i in places]
     if not _check.is_concrete(*inputs, *others):
-        msg = "`args` must have values: check derivatives outside jit, vmap and grad"
+        msg = (
+            "`args` must have values, got a tracer: check derivatives outside jit, "
+            "vmap and grad"
+        )
         raise TypeError(msg)
 
     def flat(inputs: list[Any], others: list[Any]) -> list[Any]:

@@ -129,8 +129,7 @@ def plan(
     """Plan the cheapest way to a derivative, without evaluating it.
 
     The tangent program of `fun` is traced from the arguments' shapes; each mode is
-    counted on the program that would run. Cost: tracing, and analysis of some
-    milliseconds for each equation family.
+    counted on the program that would run. Cost: tracing, and an analysis of each equation.
 
     Args:
         fun: A traceable function of arrays or pytrees.

@@ -51,7 +51,7 @@ def check_derivatives(
     differ. The figure `kink` says by how much, and the rule is checked at a point
     beside. `stop_gradient` hides a part of the change on purpose: such a function fails.
 
-    It costs about 200 evaluations and products with J, and runs eagerly only, not under
+    It costs many evaluations and products with J, and runs eagerly only, not under
     `jit`, `vmap` or `grad`. The same key gives the same answer.
 
     Args:

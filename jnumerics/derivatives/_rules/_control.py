@@ -28,7 +28,7 @@ from jnumerics.derivatives._rules._boxes import (
 )
 
 ROUNDS = 20  # of a fixpoint, after which what still grows is joined
-MAX_EQUATIONS = 4000  # passed while following a scan step by step: 0.1 s
+MAX_EQUATIONS = 4000  # passed while following a scan step by step
 MAX_ENTRIES = 100_000_000  # of their boxes
 
 

@@ -1,4 +1,4 @@
-"""Index arithmetic in NumPy: what a known equation computes, in microseconds.
+"""Index arithmetic in NumPy: what a known equation computes, without compiling it.
 
 Evaluating an equation by JAX compiles it; indices and masks are made by few primitives,
 which stand here in NumPy. As in a box, an axis along which a value does not change has
