@@ -2,6 +2,8 @@
 
 import sys
 
+__all__ = ["main"]
+
 
 def main() -> int:
     """Run the command line with the arguments of this process."""

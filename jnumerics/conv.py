@@ -37,6 +37,8 @@ from jaxtyping import Array, Inexact
 from jnumerics import _check
 from jnumerics._check import ArrayLike
 
+__all__ = ["conv2d"]
+
 _Two = tuple[int, int]
 Pair = SupportsIndex | Sequence[SupportsIndex]
 Padding = str | SupportsIndex | Sequence[Sequence[SupportsIndex]]

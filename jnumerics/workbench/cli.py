@@ -29,6 +29,8 @@ from jnumerics.workbench import (
 from jnumerics.workbench.config import Settings, UsageError
 from jnumerics.workbench.lesson import Lesson, Performance
 
+__all__ = ["COMMANDS", "Parser", "main", "run_example"]
+
 OUT_OF_MEMORY = re.compile("out of memory|RESOURCE_EXHAUSTED", re.IGNORECASE)
 PACKAGES = ("jnumerics", "jax", "jaxlib", "optax", "numpy", "scipy", "jaxtyping")
 OPTIONAL = ("matplotlib", "scikit-learn")

@@ -25,6 +25,8 @@ from jnumerics.derivatives import ModeComparison, compare_modes
 from jnumerics.workbench import devices, flags, plots
 from jnumerics.workbench.config import UsageError
 
+__all__ = ["configure", "load", "own_frames", "run", "shape"]
+
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 MODES = ("forward", "reverse", "cut", "compressed")
 BATCH_MODES = (*MODES, "full")

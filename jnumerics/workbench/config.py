@@ -23,6 +23,18 @@ from typing import Annotated, Any, Literal
 
 from jnumerics._check import MOST_COUNTED
 
+__all__ = [
+    "Condition",
+    "Count",
+    "Settings",
+    "UsageError",
+    "add_flags",
+    "between",
+    "given_flags",
+    "load",
+    "output_folder",
+]
+
 
 class UsageError(Exception):
     """What the person who started the program can mend, said in one line."""

@@ -19,6 +19,16 @@ from jnumerics.derivatives import ModeComparison, compare_modes
 from jnumerics.workbench import devices, flags, plots
 from jnumerics.workbench.config import UsageError
 
+__all__ = [
+    "Cell",
+    "Crossover",
+    "configure",
+    "measure",
+    "numbers",
+    "run",
+    "unstructured",
+]
+
 MODES = ("forward", "reverse")
 MOST_ENDS = (
     1_000_000  # inputs or outputs: matrices of so many rows and columns fit nowhere

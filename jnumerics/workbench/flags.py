@@ -10,6 +10,8 @@ from jnumerics._check import MOST_COUNTED
 from jnumerics.workbench import lesson
 from jnumerics.workbench.config import UsageError
 
+__all__ = ["add_flags", "integer", "require_writable", "write"]
+
 FIGURES = (".png", ".svg", ".pdf")
 
 
