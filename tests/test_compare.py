@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import io
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -354,6 +355,14 @@ def test_table_keeps_to_100_columns(found, of_batch):
         assert max(map(len, str(comparison).splitlines())) <= 100
 
 
+def test_comparison_is_pickled_and_shown_in_one_line(found):
+    assert pickle.loads(pickle.dumps(found)) == found
+    verdict = "fastest abacus, as nothing else ran; predicted cut"
+    alone = [m._replace(mode="abacus") for m in found.modes[:1]]
+    shown = dataclasses.replace(found, modes=(*alone,), fastest="abacus", tie=False)
+    assert repr(shown) == f"<ModeComparison of bottleneck: {verdict}>"
+
+
 def test_html_holds_the_table_and_escapes():
     measured = compared(lambda x: x.sum(), jnp.ones(3))
     page = measured._repr_html_()  # pyright: ignore[reportPrivateUsage]
@@ -481,6 +490,14 @@ def mixing(x):
             "`reference` must be one of 'float64', N",
         ),
         (ValueError, {"argnums": 3}, "argnums"),
+        (TypeError, {"modes": 3}, "`modes` must be a sequence of modes, got int"),
+        (
+            TypeError,
+            {"modes": iter(["cut"])},
+            "`modes` must be a sequence of modes, go",
+        ),
+        (TypeError, {"modes": {"cut"}}, "`modes` must be a sequence of modes, got set"),
+        (TypeError, {"batch": "no"}, "`batch` must be True or False, got str"),
     ],
 )
 def test_compare_modes_refuses_wrong_options(error, options, message):

@@ -305,6 +305,10 @@ def test_inputs_without_a_derivative_are_refused(x, match):
         ({"max_bytes": 1.5}, TypeError, "`max_bytes` must be an integer"),
         ({"argnums": "x"}, TypeError, "`argnums` must be an int"),
         ({"argnums": (0, 0)}, ValueError, "`argnums` must be different"),
+        ({"argnums": np.array([0, 1])}, TypeError, "`argnums` must be an int"),
+        ({"has_aux": "yes"}, TypeError, "`has_aux` must be True or False, got str"),
+        ({"has_aux": 1}, TypeError, "`has_aux` must be True or False, got int"),
+        ({"holomorphic": "no"}, TypeError, "`holomorphic` must be True or False, got "),
     ],
 )
 def test_unknown_options_are_refused(options, error, match):

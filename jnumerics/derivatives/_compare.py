@@ -71,7 +71,8 @@ def compare_modes(
         KeyboardInterrupt: By Ctrl-C; once every mode has run, its attribute `found` is
             the comparison of the runs until then, with nothing to compare results with.
         SampleMixingError: With `batch`, a ValueError, if samples may mix.
-        TypeError: As `jacobian`, and if an argument has no values, as under `jit`.
+        TypeError: As `jacobian`, if an option has another type, and if an argument has
+            no values, as under `jit`.
         ValueError: If an option is unknown, or the shapes do not fit.
 
     Example:
@@ -81,6 +82,7 @@ def compare_modes(
         [('forward', 9), ('reverse', 1)]
     """
     _check.function("fun", fun)
+    _check.boolean("batch", batch)
     bound = check_bound(max_bytes)
     repeats = _check.integer("repeats", repeats, least=1)
     _check.option("reference", reference, ("float64", None))
@@ -137,6 +139,9 @@ def _timed(
 def _chosen(modes: Sequence[str] | None, batch: bool) -> list[str]:
     if modes is None:
         return list(BATCH_MODES if batch else _plan.MODES)
+    if not isinstance(modes, Sequence):  # a generator would be used up, a set shuffled
+        msg = f"`modes` must be a sequence of modes, got {type(modes).__name__}"
+        raise TypeError(msg)
     if isinstance(modes, str) or not modes:
         msg = f"`modes` must be a sequence of at least one mode, got {modes!r}"
         raise ValueError(msg)

@@ -56,8 +56,8 @@ def jacobian(
         arrays of shape `(*out, *in)`; with `has_aux`, a pair of that and aux.
 
     Raises:
-        TypeError: At the call, if an argument or result has a dtype without derivative,
-            `fun` needs concrete values, or it has effects.
+        TypeError: If an option has another type; at the call, if an argument or result
+            has a dtype without derivative, `fun` needs concrete values, or has effects.
         ValueError: If an option is unknown; at the call, if the mode does not serve
             `fun`, or `max_bytes` is too small for one pass.
 
@@ -198,6 +198,8 @@ def _compiled(
     _target.check_argnums(argnums)
     _check.option("mode", mode, ("auto", *_plan.MODES))
     _check.option("format", format, ("dense", "bcoo"))
+    _check.boolean("has_aux", has_aux)
+    _check.boolean("holomorphic", holomorphic)
     bound = check_bound(max_bytes)
 
     @jax.jit
