@@ -1,5 +1,6 @@
 """Every scenario in every mode; what a call promises beside the numbers."""
 
+import math
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 from jax.experimental.sparse import BCOO
 
 from jnumerics.derivatives import _plan, hessian, jacobian, value_and_jacobian
@@ -80,6 +82,43 @@ def test_auto_agrees_in_float64_as_sparse_entries(scenario, key, x64):
         )
 
     assert_close(dense(*args), scenario.jacobian(args), 9)
+
+
+def through_scipy(block):
+    """Make a sparse block dense by the lines that `jacobian` documents."""
+    rows = math.prod(block.shape[: block.ndim // 2])
+    columns = math.prod(block.shape[block.ndim // 2 :])
+    J = block.sum_duplicates().reshape(rows, columns)
+    found = scipy.sparse.coo_array((J.data, tuple(J.indices.T)), J.shape)
+    assert found.nnz == len(np.unique(J.indices, axis=0))
+    return found.toarray().reshape(block.shape)
+
+
+@pytest.mark.parametrize("scenario", scenarios.params(every=4))
+def test_sparse_entries_are_taken_by_scipy(scenario, key):
+    args = scenario.make_args(key, scenario.dtypes[0])
+    found = jacobian(
+        scenario.fun, scenario.argnums, format="bcoo", **options(scenario, args)
+    )(*args)
+    is_block = {"is_leaf": lambda b: isinstance(b, BCOO)}
+    dense = jax.tree.map(through_scipy, found, **is_block)
+    assert_close(dense, scenario.jacobian(args), 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "has_padding"),
+    [("tridiagonal", True), ("arrow", False), ("softmax", False)],
+)
+def test_sparse_entries_that_stand_twice_or_nowhere_are_taken_by_scipy(
+    name, has_padding, key
+):
+    scenario = scenarios.by_name(name)
+    args = scenario.make_args(key, "float32")
+    found = jacobian(scenario.fun, scenario.argnums, format="bcoo")(*args)
+    indices = np.asarray(found.indices)
+    assert len(np.unique(indices, axis=0)) < len(indices)
+    assert bool((indices >= found.shape).any()) == has_padding
+    assert_close(through_scipy(found), scenario.jacobian(args), 4)
 
 
 @pytest.mark.parametrize("scenario", scenarios.params("stencil", without="kink conv"))

@@ -67,9 +67,10 @@ class Candidate:
     same_as: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: the way's figures in place of its program."""
+        """Return what is pickled: figures and words; of the way, its passes."""
+        words = ("mode", "cost", "note", "same_as")
         way = self.way and Pickled(self.way.passes, self.way.mode)
-        return {**vars(self), "way": way}
+        return {**{name: getattr(self, name) for name in words}, "way": way}
 
     @property
     def passes(self) -> int | None:

@@ -11,7 +11,7 @@ from jnumerics import _check
 from jnumerics.derivatives import _plan, _target
 from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._jacobian import wraps
-from jnumerics.derivatives._target import ArgNums, Target
+from jnumerics.derivatives._target import EACH_SAMPLE, ArgNums, Target
 
 
 def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
@@ -56,7 +56,8 @@ def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
 def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
     r"""Return a function that computes $\sum_i \partial f_i / \partial x_i$.
 
-    The sum of `jacobian_diagonal`, at its cost.
+    The sum of `jacobian_diagonal`, at its cost: one number for the whole argument. For
+    one a sample, take `jax.vmap` of it, for a function of one sample.
 
     Args:
         fun: As in `jacobian_diagonal`.
@@ -73,6 +74,8 @@ def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
         >>> import jax.numpy as jnp
         >>> divergence(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array(6., dtype=float32)
+        >>> jax.vmap(divergence(lambda x: x**2))(jnp.array([[1.0, 2.0], [3.0, 4.0]]))
+        Array([ 6., 14.], dtype=float32)
     """
     diagonal = jacobian_diagonal(fun, argnums)
 
@@ -91,7 +94,8 @@ def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
     r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
 
     The divergence of the gradient: forward passes over one reverse pass, as few as the
-    structure of the Hessian allows.
+    structure of the Hessian allows. One number for the whole argument: for one a sample,
+    take `jax.vmap` of it, for a function of one sample.
 
     Args:
         fun: A traceable function with a real scalar as result, twice differentiable.
@@ -119,7 +123,7 @@ def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
             msg = f"`fun` must return a real number, got dtype {value.dtype}"
             raise TypeError(msg)
         if value.shape:
-            msg = f"`fun` must return a scalar, got shape {value.shape}"
+            msg = f"`fun` must return a scalar, got shape {value.shape}: {EACH_SAMPLE}"
             raise ValueError(msg)
         return value
 

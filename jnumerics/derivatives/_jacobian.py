@@ -45,8 +45,9 @@ def jacobian(
         max_bytes: Bound of the temporary memory, in bytes: not of the answer, nor of
             what `fun` closes over. Passes then run in chunks, and "auto" takes another
             mode where its choice needs more.
-        format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which indices
-            beyond the shape are padding.
+        format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which entries
+            of one place add, and indices beyond the shape are padding. SciPy takes it
+            after `sum_duplicates()`, which leaves neither (see the example).
         has_aux: Whether `fun` returns a pair, of which the second is not differentiated.
         holomorphic: Whether `fun` is a holomorphic function of complex numbers.
 
@@ -66,6 +67,14 @@ def jacobian(
         >>> jacobian(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array([[2., 0.],
                [0., 4.]], dtype=float32)
+
+        For SciPy; blocks of another rank than 2 take a `.reshape(rows, columns)` before:
+
+        >>> import scipy.sparse
+        >>> J = jacobian(jnp.diff, format="bcoo")(jnp.arange(3.0)).sum_duplicates()
+        >>> scipy.sparse.coo_array((J.data, tuple(J.indices.T)), J.shape).toarray()
+        array([[-1.,  1.,  0.],
+               [ 0., -1.,  1.]], dtype=float32)
 
     Reference:
         Griewank & Walther (2008), "Evaluating Derivatives", chapters 3, 8 and 10.
