@@ -68,7 +68,7 @@ def jacobian(
         Array([[2., 0.],
                [0., 4.]], dtype=float32)
 
-        For SciPy; blocks of another rank than 2 take a `.reshape(rows, columns)` before:
+        For SciPy (1.15 where a block's rank exceeds 2; `.reshape(m, n)` is its matrix):
 
         >>> import scipy.sparse
         >>> J = jacobian(jnp.diff, format="bcoo")(jnp.arange(3.0)).sum_duplicates()

@@ -18,7 +18,8 @@ from typing import Any, Never
 
 import jax
 
-from jnumerics import __version__, _table
+import jnumerics
+from jnumerics import _table
 from jnumerics.workbench import (
     _terminal,
     compare,
@@ -74,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str]) -> int:
     parser = Parser("jnumerics", description="Numerical functions in JAX.")
     parser.add_argument(
-        "--version", action="version", version=f"jnumerics {__version__}"
+        "--version", action="version", version=f"jnumerics {jnumerics.__version__}"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (configure, run) in COMMANDS.items():
@@ -121,8 +122,10 @@ def run_example(
         named = "--out" if arguments.out is not None else f"{file}: `out`"
         folder = config.output_folder(values.out, named)
         performance = lesson.perform(Path(script).stem, about, main, values)
-        print(report.text(performance, f"{device}, {values.precision}"))
-        _save_figures(folder, [performance])
+        try:
+            print(report.text(performance, f"{device}, {values.precision}"))
+        finally:  # though nobody may read it
+            _save_figures(folder, [performance])
         return 0 if performance.is_right else 1
 
     if status := _guarded(parser.prog, run):
@@ -202,11 +205,13 @@ def _version(name: str) -> str:
 def _save_figures(folder: Path, performances: Sequence[Performance]) -> None:
     if not lesson.has_matplotlib():
         print("No figures without matplotlib: pip install 'jnumerics[workbench]'")
+    files = []
     for performance in performances:
         for picture, figure in performance.figures:
-            file = folder / f"{performance.system}_{picture.name}.png"
-            plots.save(figure, file)
-            print(f"Figure: {file}")
+            files.append(folder / f"{performance.system}_{picture.name}.png")
+            plots.save(figure, files[-1])
+    for file in files:
+        print(f"Figure: {file}")
 
 
 def _guarded(program: str, run: Callable[[], int]) -> int:
