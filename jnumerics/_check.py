@@ -261,3 +261,10 @@ def function(name: str, value: Callable) -> None:
 def is_concrete(*values: Any) -> bool:
     """Whether all values can be looked at: none is being traced."""
     return not any(isinstance(x, jax.core.Tracer) for x in values)
+
+
+def boolean(name: str, value: Any) -> None:
+    """Require `value` to be True or False: a truthy string says something else."""
+    if not isinstance(value, bool | np.bool_):
+        msg = f"`{name}` must be True or False, got {type(value).__name__}"
+        raise TypeError(msg)

@@ -37,6 +37,8 @@ from jaxtyping import Array, Inexact
 from jnumerics import _check
 from jnumerics._check import ArrayLike
 
+__all__ = ["conv2d"]
+
 _Two = tuple[int, int]
 _Array = np.ndarray | jax.Array
 Pair = SupportsIndex | Sequence[SupportsIndex] | _Array

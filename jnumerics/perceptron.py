@@ -22,6 +22,8 @@ from jaxtyping import Array, Float
 from jnumerics import _check, descent
 from jnumerics._check import ArrayLike
 
+__all__ = ["apply", "fit", "init", "loss"]
+
 
 def init(
     key: ArrayLike, n_in: SupportsIndex, *, dtype: DTypeLike | None = None

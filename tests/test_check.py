@@ -215,3 +215,16 @@ def test_options_that_are_there_pass():
 def test_eight_bit_floats_are_numbers():
     x = np.ones(2, ml_dtypes.float8_e4m3fn)
     assert _check.inexact("x", x).dtype == x.dtype
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_])
+def test_true_and_false_are_taken(value):
+    _check.boolean("flag", value)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("value", ["yes", "", 1, 0, None, [], np.array(True)])
+def test_what_is_only_true_or_false_to_python_is_refused(value):
+    kind = type(value).__name__
+    with pytest.raises(TypeError, match=f"`flag` must be True or False, got {kind}"):
+        _check.boolean("flag", value)

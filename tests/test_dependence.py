@@ -1,9 +1,11 @@
 """What `dependence` proves, on functions of every kind; `test_rules` has the rules."""
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -653,6 +655,39 @@ def test_text_of_an_elementwise_function_says_that_the_jacobian_is_diagonal():
     assert "diagonal" in repr(dependence(jnp.sin, jnp.ones(3)))
 
 
+@pytest.mark.parametrize(
+    ("fun", "args", "shown"),
+    [
+        (jnp.sin, [jnp.ones((2, 3))], "<Dependence of (2, 3) on (2, 3): diagonal>"),
+        (jnp.diff, [jnp.ones(4)], "<Dependence of (3,) on (4,): not diagonal>"),
+        (jnp.fft.fft, [jnp.ones(4)], "<Dependence of (4,) on (4,): not diagonal>"),
+        (lambda s: (s * s, 1.0 * s), [1.0], "<Dependence of 2 outputs on (): not dia"),
+        (
+            lambda x: {"a": jnp.cumsum(x[0], 1), "b": x[1][::-1]},
+            [(jnp.ones((2, 3)), jnp.ones(4))],
+            "<Dependence of 2 outputs on 2 inputs: not diagonal>",
+        ),
+    ],
+)
+def test_dependence_is_pickled_without_its_program_and_shown_in_one_line(
+    fun, args, shown
+):
+    found = dependence(fun, *args)
+    assert repr(found).startswith(shown)
+    text = pickle.dumps(found)
+    assert b"jax" not in text
+    kept = pickle.loads(text)
+    assert (repr(kept), str(kept)) == (repr(found), str(found))
+    for name in ("lower", "upper", "depends", "widths"):
+        chex.assert_trees_all_equal(getattr(kept, name), getattr(found, name))
+    rank = min(np.ndim(x) for x in jax.tree.leaves(args))
+    for axis in range(-rank, rank):
+        assert kept.independent_along(axis) == found.independent_along(axis)
+        assert kept.loss(axis) == found.loss(axis)
+    with pytest.raises(ValueError, match="`axis` must be an axis of every input"):
+        kept.loss(9)
+
+
 def test_text_of_a_scalar_and_of_nothing():
     text = str(dependence(lambda s: (s * s, jnp.ones(())), 1.0))
     assert "nothing" in text
@@ -818,3 +853,10 @@ def test_mixing_is_where_samples_leave_their_row(fun):
     found = batch_mixing(fun, jnp.ones((4, 4)))
     assert found is not None
     assert found.operation == "rev"
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("axis", ["0", 0.0, True])
+def test_an_axis_that_is_no_integer_is_refused(axis):
+    with pytest.raises(TypeError, match="`axis` must be an integer, got"):
+        dependence(jnp.sin, jnp.ones((2, 3))).loss(axis)

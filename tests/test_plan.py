@@ -1,5 +1,6 @@
 """The plan: what is counted, what is chosen and why, and what is refused."""
 
+import pickle
 import re
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from jax import lax
 
 from jnumerics import _table
 from jnumerics.derivatives import SampleMixingError, _plan, jacobian, plan
-from jnumerics.derivatives._candidates import Candidate
+from jnumerics.derivatives._candidates import Candidate, make_problem
 from jnumerics.derivatives._cost import Cost
 from jnumerics.derivatives._target import make
 from jnumerics.derivatives._ways import Reverse
@@ -513,3 +514,40 @@ def test_outputs_share_passes_where_inputs_share_few():
 def test_a_connection_around_a_part_is_split_off_where_that_is_narrower():
     found = plan(lambda x: narrow(x).at[:5].add(x[:5]), jnp.ones(200))
     assert candidate(found, "cut").passes == 2 * 4 + 1
+
+
+# what is kept of a plan
+
+
+@pytest.mark.parametrize(
+    ("fun", "target"),
+    [
+        (narrow, "jacobian"),
+        (second_difference, "jacobian"),
+        (halved, "jacobian"),
+        (jnp.sin, "diagonal"),
+        (jnp.sin, "batch"),
+    ],
+)
+def test_pickled_plan_reads_the_same_and_holds_no_program(fun, target):
+    n = {halved: 50, narrow: 200}.get(fun, 9)
+    found = plan(fun, jnp.ones(n), target=target)
+    text = pickle.dumps(found)
+    assert b"jax" not in text
+    kept = pickle.loads(text)
+    assert (str(kept), repr(kept)) == (str(found), repr(found))
+    assert passes(kept) == passes(found)
+
+
+def test_pickled_plan_is_not_run():
+    kept = pickle.loads(pickle.dumps(plan(dense, jnp.ones(50))))
+    problem = make_problem(make(dense, [jnp.ones(50)]))
+    with pytest.raises(ValueError, match="made where it is run, got one that was pick"):
+        kept.way.terms(problem, {}, None)
+
+
+def test_plan_is_shown_in_one_line():
+    found = plan(second_difference, jnp.ones(9))
+    title = "jacobian: 7 outputs by 9 inputs"
+    assert repr(found) == f"<Plan for {title}; {found.mode}, {found.passes} passes>"
+    assert max(len(repr(c)) for c in found.candidates) < 300

@@ -22,7 +22,7 @@ from jnumerics.derivatives._contenders import (
 )
 from jnumerics.derivatives._jacobian import check_bound, jacobian
 from jnumerics.derivatives._target import ArgNums
-from jnumerics.derivatives._timing import Timing, interleave, verdict
+from jnumerics.derivatives._timing import Interrupted, Timing, interleave, verdict
 
 __all__ = ["ModeComparison", "ModeResult", "compare_modes"]
 
@@ -68,8 +68,11 @@ def compare_modes(
         is a row that says why.
 
     Raises:
+        KeyboardInterrupt: By Ctrl-C; once every mode has run, its attribute `found` is
+            the comparison of the runs until then, with nothing to compare results with.
         SampleMixingError: With `batch`, a ValueError, if samples may mix.
-        TypeError: As `jacobian`, and if an argument has no values, as under `jit`.
+        TypeError: As `jacobian`, if an option has another type, and if an argument has
+            no values, as under `jit`.
         ValueError: If an option is unknown, or the shapes do not fit.
 
     Example:
@@ -79,6 +82,7 @@ def compare_modes(
         [('forward', 9), ('reverse', 1)]
     """
     _check.function("fun", fun)
+    _check.boolean("batch", batch)
     bound = check_bound(max_bytes)
     repeats = _check.integer("repeats", repeats, least=1)
     _check.option("reference", reference, ("float64", None))
@@ -92,9 +96,12 @@ def compare_modes(
     ran = {mode: e for mode, e in entries.items() if isinstance(e, Entry)}
     calls = {mode: functools.partial(e.program, *args) for mode, e in ran.items()}
     evaluate = functools.partial(evaluation, *args)
-    timings = interleave({**calls, "": evaluate}, repeats, calls=CALLS)
+    timings, interrupt = _timed({**calls, "": evaluate}, repeats)
     counted_by = counter([e.program for e in ran.values()])
-    truth, kind = _truth(task, reference)
+    try:
+        truth, kind = _truth(task, None if interrupt else reference)
+    except KeyboardInterrupt as late:
+        truth, kind, interrupt = None, "nothing", late
     rows = {
         mode: _figures(
             mode, entry, timings, counted_by, _difference(task, entry, truth)
@@ -104,7 +111,7 @@ def compare_modes(
         for mode, entry in entries.items()
     }
     judged = verdict({mode: timings[mode] for mode in ran})
-    return ModeComparison(
+    comparison = ModeComparison(
         **_circumstances(fun, args),
         modes=tuple(_named(rows[named[mode]], mode) for mode in chosen),
         evaluation=timings[""],
@@ -114,11 +121,27 @@ def compare_modes(
         counted_by=counted_by,
         reference=kind,
     )
+    if interrupt:
+        raise Interrupted(comparison) from None
+    return comparison
+
+
+def _timed(
+    calls: Mapping[str, Callable], repeats: int
+) -> tuple[dict[str, Timing], KeyboardInterrupt | None]:
+    """Time programs; by Ctrl-C, keep the rounds that are done."""
+    try:
+        return interleave(calls, repeats, calls=CALLS), None
+    except Interrupted as interrupt:
+        return interrupt.found, interrupt
 
 
 def _chosen(modes: Sequence[str] | None, batch: bool) -> list[str]:
     if modes is None:
         return list(BATCH_MODES if batch else _plan.MODES)
+    if not isinstance(modes, Sequence):  # a generator would be used up, a set shuffled
+        msg = f"`modes` must be a sequence of modes, got {type(modes).__name__}"
+        raise TypeError(msg)
     if isinstance(modes, str) or not modes:
         msg = f"`modes` must be a sequence of at least one mode, got {modes!r}"
         raise ValueError(msg)

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _target
 from jnumerics.derivatives._jacobian import wraps
-from jnumerics.derivatives._target import ArgNums, Target
+from jnumerics.derivatives._target import EACH_SAMPLE, ArgNums, Target
 
 
 def jacobian_diagonal(
@@ -62,7 +62,8 @@ def divergence(
 ) -> Callable:
     r"""Return a function that computes $\sum_i \partial f_i / \partial x_i$.
 
-    The sum of `jacobian_diagonal`, at its cost.
+    The sum of `jacobian_diagonal`, at its cost: one number for the whole argument. For
+    one a sample, take `jax.vmap` of it, for a function of one sample.
 
     Args:
         fun: As in `jacobian_diagonal`.
@@ -80,6 +81,8 @@ def divergence(
         >>> import jax.numpy as jnp
         >>> divergence(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array(6., dtype=float32)
+        >>> jax.vmap(divergence(lambda x: x**2))(jnp.array([[1.0, 2.0], [3.0, 4.0]]))
+        Array([ 6., 14.], dtype=float32)
     """
     diagonal = jacobian_diagonal(fun, argnums, check=check)
 
@@ -100,7 +103,8 @@ def laplacian(
     r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
 
     The divergence of the gradient: forward passes over one reverse pass, as few as the
-    structure of the Hessian allows.
+    structure of the Hessian allows. One number for the whole argument: for one a sample,
+    take `jax.vmap` of it, for a function of one sample.
 
     Args:
         fun: A traceable function with a real scalar as result, twice differentiable.
@@ -129,7 +133,7 @@ def laplacian(
             msg = f"`fun` must return a real number, got dtype {value.dtype}"
             raise TypeError(msg)
         if value.shape:
-            msg = f"`fun` must return a scalar, got shape {value.shape}"
+            msg = f"`fun` must return a scalar, got shape {value.shape}: {EACH_SAMPLE}"
             raise ValueError(msg)
         return value
 

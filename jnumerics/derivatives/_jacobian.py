@@ -45,8 +45,9 @@ def jacobian(
         max_bytes: Bound of the temporary memory, in bytes: not of the answer, nor of
             what `fun` closes over. Passes then run in chunks, and "auto" takes another
             mode where its choice needs more.
-        format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which indices
-            beyond the shape are padding.
+        format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which entries
+            of one place add, and indices beyond the shape are padding. SciPy takes it
+            after `sum_duplicates()`, which leaves neither (see the example).
         has_aux: Whether `fun` returns a pair, of which the second is not differentiated.
         holomorphic: Whether `fun` is a holomorphic function of complex numbers.
         check: "proof" shares and cuts passes only where the derivative is proven linear.
@@ -60,8 +61,8 @@ def jacobian(
         arrays of shape `(*out, *in)`; with `has_aux`, a pair of that and aux.
 
     Raises:
-        TypeError: At the call, if an argument or result has a dtype without derivative,
-            `fun` needs concrete values, or it has effects.
+        TypeError: If an option has another type; at the call, if an argument or result
+            has a dtype without derivative, `fun` needs concrete values, or has effects.
         ValueError: If an option is unknown; at the call, if the mode does not serve
             `fun`, or `max_bytes` is too small for one pass.
 
@@ -70,6 +71,14 @@ def jacobian(
         >>> jacobian(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array([[2., 0.],
                [0., 4.]], dtype=float32)
+
+        For SciPy (1.15 where a block's rank exceeds 2; `.reshape(m, n)` is its matrix):
+
+        >>> import scipy.sparse
+        >>> J = jacobian(jnp.diff, format="bcoo")(jnp.arange(3.0)).sum_duplicates()
+        >>> scipy.sparse.coo_array((J.data, tuple(J.indices.T)), J.shape).toarray()
+        array([[-1.,  1.,  0.],
+               [ 0., -1.,  1.]], dtype=float32)
 
     Reference:
         Griewank & Walther (2008), "Evaluating Derivatives", chapters 3, 8 and 10.
@@ -214,6 +223,8 @@ def _compiled(
     _check.option("mode", mode, ("auto", *_plan.MODES))
     _check.option("format", format, ("dense", "bcoo"))
     _check.option("check", check, ("proof", None))
+    _check.boolean("has_aux", has_aux)
+    _check.boolean("holomorphic", holomorphic)
     bound = check_bound(max_bytes)
 
     @jax.jit

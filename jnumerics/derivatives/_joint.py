@@ -55,6 +55,11 @@ class Ends(NamedTuple):
         """Where linearity was lost."""
         return self.forward.linearity.reason
 
+    @property
+    def keep_zero(self) -> bool:
+        """Whether all derivatives are zero where all tangents, or cotangents, are."""
+        return all(all(end.linearity.is_zero_at_zero) for end in self)
+
 
 class Traced(NamedTuple):
     """The derivative of a function.

@@ -44,6 +44,8 @@ WORTH_IT = 0.9  # of the better end: the most a cut or a compression may cost
 class Plan:
     """The candidates for a derivative, and the choice among them.
 
+    `print` it. Pickled, it can be read and no longer run.
+
     Attributes:
         target: "jacobian", "batch" or "diagonal".
         samples: Number of samples; 1 unless `target` is "batch".
@@ -92,16 +94,23 @@ class Plan:
         """Passes of the choice."""
         return self.choice.passes or 0
 
-    def __str__(self) -> str:
-        """Return the candidates as a table, and the reason for the choice."""
+    def __repr__(self) -> str:
+        """Return the choice in one line."""
+        passes = _table.plural(self.passes, "pass", "passes")
+        return f"<Plan for {self._title()}; {self.mode}, {passes}>"
+
+    def _title(self) -> str:
         samples = _table.plural(self.samples, "sample", "samples")
         each = f" for each of {samples}" if self.target == "batch" else ""
         outputs = _table.plural(self.n_outputs, "output", "outputs")
         inputs = _table.plural(self.n_inputs, "input", "inputs")
-        title = f"{self.target}: {outputs} by {inputs}{each}"
+        return f"{self.target}: {outputs} by {inputs}{each}"
+
+    def __str__(self) -> str:
+        """Return the candidates as a table, and the reason for the choice."""
         table = _table.text(*self._table())
         reason = textwrap.fill(f"{self.mode}: {self.reason}", 100)
-        return f"{title}\n\n{table}\n\n{reason}"
+        return f"{self._title()}\n\n{table}\n\n{reason}"
 
     def _repr_html_(self) -> str:
         return _table.html(*self._table()) + f"<p>{self.mode}: {self.reason}</p>"

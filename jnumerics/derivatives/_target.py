@@ -23,6 +23,8 @@ from jnumerics.derivatives._tangent import Program
 
 ArgNums = int | tuple[int, ...]
 
+EACH_SAMPLE = "for each sample of a batch, apply jax.vmap to what takes one sample"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -292,5 +294,6 @@ def require_square(target: Target) -> None:
     shapes = [aval.shape for aval in target.in_avals]
     found = [aval.shape for aval in target.out_avals]
     if found != shapes or target.inputs != target.outputs:
+        hint = f": {EACH_SAMPLE}" if any(len(s) > 1 for s in shapes) else ""
         msg = f"`fun` must return its argument's tree and shapes {shapes}, got {found}"
-        raise ValueError(msg)
+        raise ValueError(msg + hint)

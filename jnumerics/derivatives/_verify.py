@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from jnumerics import _check
-from jnumerics.derivatives import _evidence, _flat, _refusal
+from jnumerics.derivatives import _evidence, _flat, _refusal, _target
 from jnumerics.derivatives._evidence import Taylor, Working
 from jnumerics.derivatives._flat import FlatFunction
 from jnumerics.derivatives._verdict import DerivativeCheck, Finding
@@ -69,8 +69,9 @@ def check_derivatives(
     Raises:
         TypeError: If `fun` is not a function, returns no array or integers, an argument
             to differentiate is not an array of floating-point numbers, or values
-            are hidden by an outer transformation; `argnums` is not an int or a tuple.
-        ValueError: If `argnums` names no argument, or one twice.
+            are hidden by an outer transformation; `argnums` is not an int or a tuple,
+            `key` no random key.
+        ValueError: If `argnums` names no argument, or one twice; if `key` holds several.
 
     Example:
         >>> import jax.numpy as jnp
@@ -94,21 +95,17 @@ def check_derivatives(
 def _seed(key: jax.Array | None) -> list[int]:
     if key is None:
         return [0]
-    return np.asarray(jax.random.bits(key, (4,), "uint32")).tolist()
+    return np.asarray(jax.random.bits(_check.key("key", key), (4,), "uint32")).tolist()
 
 
 def _positions(argnums: int | tuple[int, ...], n: int) -> list[int]:
+    argnums = _target.check_argnums(argnums)
     numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-    if not numbers or any(
-        type(k) is bool or not hasattr(k, "__index__") for k in numbers
-    ):
-        msg = f"`argnums` must be an int or a tuple of ints, got {argnums!r}"
-        raise TypeError(msg)
     for k in numbers:
         if not -n <= k < n:
             msg = f"`argnums` must be below the number of arguments, {n}, got {k}"
             raise ValueError(msg)
-    chosen = [int(k) % n for k in numbers]
+    chosen = [k % n for k in numbers]
     if len(set(chosen)) < len(chosen):
         msg = f"`argnums` must be different from each other, got {argnums!r}"
         raise ValueError(msg)

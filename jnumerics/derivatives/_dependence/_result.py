@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jnumerics import _check, _table
 from jnumerics.derivatives import _target
@@ -19,7 +18,7 @@ class Dependence:
     """For every element of the result, the inputs its derivative may depend on.
 
     With one array in and one out, trees are arrays; otherwise they are the output's
-    tree of the input's trees, as `jax.jacobian` nests.
+    tree of the input's trees, as `jax.jacobian` nests. It can be pickled.
 
     Attributes:
         lower: Lowest index along each axis of the input, shape (*out, k) for an input
@@ -70,30 +69,31 @@ class Dependence:
         Raises:
             ValueError: If an input has no such axis.
         """
-        blocks = self._blocks
-        leaf = (
-            blocks.stray_from_elementwise()
-            if axis is None
-            else blocks.stray_along(axis)
-        )
-        return None if leaf is None else blocks.where_lost(leaf, axis)
+        return self._blocks.loss(axis)
 
     def __str__(self) -> str:
         """Show shapes, widest boxes and what is proven."""
         blocks, rows = self._blocks, []
-        out_names = _names(blocks.target.outputs, "output")
-        in_names = _names(blocks.target.inputs, "input")
         for k, leaf, _ in blocks:
             low, high, depends = blocks.bounds(k, leaf)
             out, shape = blocks.outs[k], blocks.shapes[leaf]
             widest = (high - low + 1).max(axis=tuple(range(len(out))), initial=0)
             reads = " x ".join(map(str, widest)) or "1"
             reads = reads if depends.any() else "nothing"
-            rows.append([out_names[k], str(out), in_names[leaf], str(shape), reads])
+            names = blocks.out_names[k], blocks.in_names[leaf]
+            rows.append([names[0], str(out), names[1], str(shape), reads])
         header = ["output", "shape", "input", "shape", "widest box"]
         return "\n".join([_table.text(header, rows), "", *self._proven()])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """Say in one line what depends on what."""
+        ends = (self._blocks.outs, "outputs"), (self._blocks.shapes, "inputs")
+        out, given = (
+            str(shapes[0]) if len(shapes) == 1 else f"{len(shapes)} {name}"
+            for shapes, name in ends
+        )
+        proven = "diagonal" if self.is_elementwise else "not diagonal"
+        return f"<Dependence of {out} on {given}: {proven}>"
 
     def _proven(self) -> list[str]:
         lost = self.loss()
@@ -134,6 +134,7 @@ def dependence(
         ValueError: If `argnums` does not fit the arguments.
 
     Example:
+        >>> import numpy as np
         >>> found = dependence(jnp.diff, jnp.arange(4.0))
         >>> np.hstack([found.lower, found.upper]).tolist()
         [[0, 1], [1, 2], [2, 3]]
@@ -179,10 +180,3 @@ def _as_complex(y: Any) -> Any:
     if not jnp.issubdtype(jnp.result_type(y), jnp.floating):
         return y
     return jax.lax.complex(y, jnp.zeros_like(y))
-
-
-def _names(tree: Any, name: str) -> list[str]:
-    paths = jax.tree_util.tree_leaves_with_path(
-        tree.unflatten(np.arange(tree.num_leaves))
-    )
-    return [name + jax.tree_util.keystr(path) for path, _ in paths]
