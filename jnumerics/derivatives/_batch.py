@@ -5,12 +5,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _samples, _target
 from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._jacobian import check_bound, wraps
-from jnumerics.derivatives._passes import Layout
+from jnumerics.derivatives._passes import Env, Layout
+from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._samples import SampleAxes, SampleMixingError
 from jnumerics.derivatives._target import ArgNums, Target
 
@@ -82,34 +84,28 @@ def batch_jacobian(
         target, axes = trace(args, kwargs)
         if check == "proof":
             _samples.require_independent(target, axes)
-        return _blocks(target, axes, mode, bound, is_proven=check == "proof")
-
-    @jax.jit
-    def probe(args: tuple, kwargs: dict) -> Any:
-        return _samples.probe(*trace(args, kwargs))
+        is_proven = check == "proof"
+        plan = _plan.build(
+            target, "batch", mode=mode, axes=axes, max_bytes=bound, is_proven=is_proven
+        )
+        _, _, env = target.evaluate()
+        leaks = _samples.probe(target, axes, env) if check == "probe" else None
+        return _blocks(target, axes, plan, env), leaks
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         arguments = _target.as_arrays(args, kwargs)
         if check == "probe":
-            _require_no_leak(arguments, probe)
-        return run(*arguments)
+            _require_values(arguments)
+        blocks, leaks = run(*arguments)
+        if check == "probe":
+            _require_no_leak(*leaks)
+        return blocks
 
     return derivative
 
 
-def _blocks(
-    target: Target,
-    axes: SampleAxes,
-    mode: str,
-    max_bytes: int | None,
-    *,
-    is_proven: bool,
-) -> Any:
-    plan = _plan.build(
-        target, "batch", mode=mode, axes=axes, max_bytes=max_bytes, is_proven=is_proven
-    )
-    _, _, env = target.evaluate()
+def _blocks(target: Target, axes: SampleAxes, plan: Plan, env: Env) -> Any:
     found = iter(_plan.run(plan, make_problem(target, axes), env))
     ins = [Layout.of(v, a) for v, a in zip(target.program.tangents, axes.inputs, strict=True)]  # fmt: skip
     blocks = []
@@ -132,14 +128,16 @@ def _shaped(block: Any, samples: int, rest: tuple, dtype: Any, i: Layout) -> Any
     )
 
 
-def _require_no_leak(arguments: tuple, probe: Callable) -> None:
+def _require_values(arguments: tuple) -> None:
     if not _check.is_concrete(*jax.tree.leaves(arguments)):
         msg = (
             "`check` must be 'proof' or None under jit, vmap or grad, got 'probe', "
             "which decides by values"
         )
         raise ValueError(msg)
-    leaks, finite = probe(*arguments)
+
+
+def _require_no_leak(leaks: Array, finite: Array) -> None:
     if not finite:
         msg = "`check` must be 'proof' or None here, got 'probe', which cannot decide: derivatives are not finite"  # fmt: skip
         raise ValueError(msg)

@@ -36,7 +36,9 @@ def jacobian(
     derivative inside `fun` is infinite, as for `where(x > 0, sqrt(x), 0)` at 0: forward
     mode is finite there and reverse mode NaN; naming the mode is the way out. Sharded
     arguments work as everywhere in JAX; on a mesh with explicit axes, wrap the result
-    in `jax.sharding.auto_axes`, which asks how the answer is to be sharded.
+    in `jax.sharding.auto_axes`, which asks how the answer is to be sharded. Effects of
+    `fun` (`jax.debug.print`, callbacks) come in order, once a call; where derivatives
+    pass (the body of a `while` loop, a rule for tangents) they are refused.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
@@ -57,7 +59,7 @@ def jacobian(
 
     Raises:
         TypeError: At the call, if an argument or result has a dtype without derivative,
-            `fun` needs concrete values, or it has effects.
+            `fun` needs concrete values, or it has effects where derivatives pass.
         ValueError: If an option is unknown; at the call, if the mode does not serve
             `fun`, or `max_bytes` is too small for one pass.
 

@@ -17,7 +17,7 @@ from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives._dependence import batch_index, mixing
-from jnumerics.derivatives._passes import Layout
+from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._rules._boxes import Box
 from jnumerics.derivatives._tangent import part
 from jnumerics.derivatives._target import Target
@@ -107,8 +107,8 @@ def require_independent(target: Target, axes: SampleAxes) -> None:
     raise SampleMixingError(msg)
 
 
-def probe(target: Target, axes: SampleAxes) -> tuple[Array, Array]:
-    """Decide at the given values: push random tangents of some samples.
+def probe(target: Target, axes: SampleAxes, env: Env) -> tuple[Array, Array]:
+    """Decide at the values in `env`: push random tangents of some samples.
 
     Every pair of samples is told apart by a subset that holds one of them and not the
     other (a Sperner family: few subsets of equal size). Tangents are drawn at random,
@@ -118,7 +118,6 @@ def probe(target: Target, axes: SampleAxes) -> tuple[Array, Array]:
         For each sample, whether tangents of other samples reached it; and whether all
         results were finite.
     """
-    _, _, env = target.evaluate()
     program = target.program
     present = [(v, a) for v, a in zip(program.outputs, axes.outputs, strict=True) if v is not None]  # fmt: skip
     push = part(program.linear, program.tangents, [v for v, _ in present]).forward(env)

@@ -130,7 +130,7 @@ def dependence(
 
     Raises:
         TypeError: If an argument or a result has a type or dtype without a derivative,
-            if `fun` needs concrete values, or has effects.
+            if `fun` needs concrete values, or has effects where derivatives pass.
         ValueError: If `argnums` does not fit the arguments.
 
     Example:
