@@ -312,8 +312,11 @@ def _own_entries(
             results = run(problem.outputs[position].one_hot(k))
             return [problem.inputs[position].flat(results[position])[:, k]]
 
-        bounded = chunk or max(1, MOST_ENTRIES // max(start.count, 1))
-        found += _passes.stack(apply, start.count, 1, bounded)
+        if start.count:
+            bounded = chunk or max(1, MOST_ENTRIES // start.count)
+            found += _passes.stack(apply, start.count, 1, bounded)
+        else:
+            found.append(start.flat(start.zeros()))
     return found
 
 
