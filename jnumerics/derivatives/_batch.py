@@ -10,6 +10,7 @@ from jaxtyping import Array
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _samples, _target
 from jnumerics.derivatives._candidates import make_problem
+from jnumerics.derivatives._entry import Entry
 from jnumerics.derivatives._jacobian import check_bound, wraps
 from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._plan import Plan
@@ -79,8 +80,7 @@ def batch_jacobian(
         target = _target.make(fun, args, kwargs, argnums=argnums)
         return target, _samples.sample_axes(target, in_axis, out_axis)
 
-    @jax.jit
-    def run(args: tuple, kwargs: dict) -> Any:
+    def program(args: tuple, kwargs: dict) -> Any:
         target, axes = trace(args, kwargs)
         if check == "proof":
             _samples.require_independent(target, axes)
@@ -92,12 +92,13 @@ def batch_jacobian(
         leaks = _samples.probe(target, axes, env) if check == "probe" else None
         return _blocks(target, axes, plan, env), leaks
 
+    run = Entry(fun, program)
+
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        arguments = _target.as_arrays(args, kwargs)
         if check == "probe":
-            _require_values(arguments)
-        blocks, leaks = run(*arguments)
+            _require_values((args, kwargs))
+        blocks, leaks = run(args, kwargs)
         if check == "probe":
             _require_no_leak(*leaks)
         return blocks

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _target
 from jnumerics.derivatives._candidates import make_problem
-from jnumerics.derivatives._jacobian import wraps
+from jnumerics.derivatives._entry import Entry
+from jnumerics.derivatives._jacobian import jacobian, wraps
 from jnumerics.derivatives._target import ArgNums, Target
 
 
@@ -38,19 +38,7 @@ def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
         >>> jacobian_diagonal(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array([2., 4.], dtype=float32)
     """
-    _check.function("fun", fun)
-    _target.check_argnums(argnums)
-
-    @jax.jit
-    def run(args: tuple, kwargs: dict) -> Any:
-        target = _target.make(fun, args, kwargs, argnums=argnums)
-        return target.inputs.unflatten(_diagonals(target))
-
-    @wraps(fun)
-    def derivative(*args: Any, **kwargs: Any) -> Any:
-        return run(*_target.as_arrays(args, kwargs))
-
-    return derivative
+    return _compiled(fun, argnums, lambda target, found: target.inputs.unflatten(found))
 
 
 def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
@@ -74,17 +62,7 @@ def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
         >>> divergence(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array(6., dtype=float32)
     """
-    diagonal = jacobian_diagonal(fun, argnums)
-
-    @wraps(fun)
-    def derivative(*args: Any, **kwargs: Any) -> Array:
-        leaves = jax.tree.leaves(diagonal(*args, **kwargs))
-        dtype = jnp.result_type(*(leaf.dtype for leaf in leaves)) if leaves else float
-        return sum(
-            (jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype)
-        )
-
-    return derivative
+    return _compiled(fun, argnums, lambda _, found: _sum(found))
 
 
 def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
@@ -123,7 +101,32 @@ def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
             raise ValueError(msg)
         return value
 
-    return divergence(jax.grad(scalar, argnums), argnums)
+    return divergence(jacobian(scalar, argnums), argnums)
+
+
+def _compiled(
+    fun: Callable, argnums: ArgNums, finish: Callable[[Target, list[Array]], Any]
+) -> Callable:
+    """Return a function that takes the diagonal of each leaf, and finishes."""
+    _check.function("fun", fun)
+    _target.check_argnums(argnums)
+
+    def program(args: tuple, kwargs: dict) -> Any:
+        target = _target.make(fun, args, kwargs, argnums=argnums)
+        return finish(target, _diagonals(target))
+
+    run = Entry(fun, program)
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        return run(args, kwargs)
+
+    return derivative
+
+
+def _sum(leaves: list[Array]) -> Array:
+    dtype = jnp.result_type(*(leaf.dtype for leaf in leaves))
+    return sum((jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype))
 
 
 def _diagonals(target: Target) -> list[Array]:

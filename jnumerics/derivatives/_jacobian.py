@@ -4,13 +4,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _sparse, _target
 from jnumerics.derivatives._candidates import make_problem
+from jnumerics.derivatives._entry import Entry
 from jnumerics.derivatives._passes import Env
 from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._target import ArgNums, Target
@@ -40,9 +40,18 @@ def jacobian(
     `fun` (`jax.debug.print`, callbacks) come in order, once a call; where derivatives
     pass (the body of a `while` loop, a rule for tangents) they are refused.
 
+    What is compiled in: booleans, strings and callables among the arguments' leaves, which
+    are static (another one compiles again; Python numbers do not), and what `fun` reads
+    besides its arguments. Where an array that it holds (a variable of its closure, an
+    attribute of its object or module, a global) is replaced by another, the next call
+    compiles again. Other changes go unseen: of numbers, of an array of NumPy in place, of
+    what a function compiled by `jax.jit` holds. What changes often is best an argument:
+    a module itself, or its state by `flax.nnx.split`.
+
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
         argnums: Which arguments to differentiate with respect to: an int or a tuple.
+            Static leaves among these have None in the result.
         mode: "auto", "forward", "reverse", "cut" or "compressed".
         max_bytes: Bound of the temporary memory, in bytes: not of the answer, nor of
             what `fun` closes over. Passes then run in chunks, and "auto" takes another
@@ -53,8 +62,8 @@ def jacobian(
         holomorphic: Whether `fun` is a holomorphic function of complex numbers.
 
     Returns:
-        A function of the same arguments, compiled once for each shape, whose result
-        nests as that of `jax.jacobian`: the result's tree of the arguments' trees, with
+        A function of the same arguments, named ones included, compiled once for each
+        shape, whose result nests as that of `jax.jacobian`: the result's tree of the arguments' trees, with
         arrays of shape `(*out, *in)`; with `has_aux`, a pair of that and aux.
 
     Raises:
@@ -202,7 +211,6 @@ def _compiled(
     _check.option("format", format, ("dense", "bcoo"))
     bound = check_bound(max_bytes)
 
-    @jax.jit
     def program(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
         target = _target.make(
             fun,
@@ -221,8 +229,10 @@ def _compiled(
             found = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
         return value if has_value else None, aux if has_aux else None, found
 
+    entry = Entry(fun, program)
+
     def run(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
-        value, aux, found = program(*_target.as_arrays(args, kwargs))
+        value, aux, found = entry(args, kwargs)
         return value, aux, found if format == "dense" else _sparse.as_bcoo(found)
 
     return run
