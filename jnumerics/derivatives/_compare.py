@@ -176,7 +176,7 @@ def _truth(task: Task, reference: str | None) -> tuple[Any, str]:
         return None, "nothing"
     best = (batch_jacobian if task.batch else jacobian)(task.fun, task.argnums)
     ends = {mode: task.derivative(mode) for mode in ("forward", "reverse")}
-    return _reference.find(best, ends, task.args, task.kwargs)
+    return _reference.find(best, ends, task.args, **task.kwargs)
 
 
 def _difference(task: Task, entry: Entry, truth: Any) -> float | None:

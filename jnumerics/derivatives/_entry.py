@@ -107,6 +107,18 @@ def closed(
     )
 
 
+def require_arrays(args: Sequence[Any], positions: Sequence[int]) -> None:
+    """Refuse to differentiate with respect to a closed argument that is static."""
+    for k in positions:
+        if isinstance(args[k], Static):
+            kind = type(args[k].value).__name__
+            msg = (
+                f"`args[{k}]` must be an array, or a tree of arrays, to be differentiated, "
+                f"got {kind}"
+            )
+            raise TypeError(msg)
+
+
 def opened(tree: Any) -> Any:
     """Return the arguments as the user gave them, with arrays in place of numbers."""
     return _each_static(tree, lambda static: static.value)

@@ -219,6 +219,7 @@ def make(
 ) -> FlatFunction:
     """Flatten a function; static arguments stay."""
     args, kwargs = _entry.closed(args, kwargs)
+    _entry.require_arrays(args, positions)
     chosen = [
         jax.tree_util.tree_map_with_path(_differentiable(k), args[k]) for k in positions
     ]

@@ -16,7 +16,8 @@ def find(
     derivative: Callable,
     ends: dict[str, Callable],
     args: Sequence[Any],
-    kwargs: dict[str, Any],
+    /,
+    **kwargs: Any,
 ) -> tuple[Any, str]:
     """Evaluate a derivative in float64, or by an end in the dtype that `fun` keeps.
 
@@ -25,7 +26,7 @@ def find(
         ends: Named derivatives, of which the first that runs serves where the function
             does not compute in float64.
         args: The arguments.
-        kwargs: The named ones.
+        **kwargs: The named ones.
 
     Returns:
         The derivative, and in words what it is.

@@ -192,6 +192,7 @@ def _positions(args: Sequence[Any], argnums: ArgNums) -> list[int]:
     counts = [len(jax.tree.leaves(arg)) for arg in args]
     starts = np.cumsum([0, *counts])
     chosen = [k % n for k in _as_tuple(argnums)]
+    _entry.require_arrays(args, chosen)
     if len(set(chosen)) < len(chosen):
         msg = f"`argnums` must be different from each other, got {argnums!r}"
         raise ValueError(msg)
