@@ -251,7 +251,7 @@ def test_nothing_is_differentiated_by_what_is_static(name, argument):
         tool.__name__: functools.partial(tool, argnums=1)
         for tool in (plan, check_derivatives)
     }
-    with pytest.raises(TypeError, match=r"`args\[1\]` must be an array.*, got "):
+    with pytest.raises(TypeError, match=r"`args\[1\]` must be an array, got "):
         call[name](lambda x, _: x, X, argument)
 
 

@@ -39,7 +39,8 @@ def batch_jacobian(
     (statistics under `stop_gradient`), the blocks are those of the true Jacobian.
 
     Args:
-        fun: A function of a batch, traceable; arrays or pytrees of arrays.
+        fun: A function of a batch, traceable; arrays or pytrees of arrays. What it holds
+            besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments hold the samples to differentiate with respect to.
         in_axis: The axis of samples of every leaf of those arguments.
         out_axis: The axis of samples of every leaf of the result.

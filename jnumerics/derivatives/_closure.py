@@ -120,8 +120,9 @@ def _children(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from _entries(value.__getitem__, enumerate(value))
     elif isinstance(value, dict):
         yield from _entries(value.get, value.items())
-    if hasattr(value, "__dict__") and not isinstance(value, types.FunctionType):
-        yield from _entries(vars(value).get, vars(value).items())
+    attributes = getattr(value, "__dict__", None)
+    if isinstance(attributes, dict) and not isinstance(value, types.FunctionType):
+        yield from _entries(attributes.get, attributes.items())
     for name in _slots(type(value)):
         if hasattr(value, name):
             yield from _entries(

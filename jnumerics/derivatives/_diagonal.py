@@ -22,7 +22,8 @@ def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
     A function without such structure costs as much as its Jacobian: n passes.
 
     Args:
-        fun: A traceable function whose result has its argument's tree and shapes.
+        fun: A traceable function whose result has its argument's tree and shapes. What it
+            holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which argument (or arguments) to differentiate with respect to.
 
     Returns:
@@ -72,7 +73,8 @@ def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
     structure of the Hessian allows.
 
     Args:
-        fun: A traceable function with a real scalar as result, twice differentiable.
+        fun: A traceable function with a real scalar as result, twice differentiable. What
+            it holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments to differentiate with respect to.
 
     Returns:

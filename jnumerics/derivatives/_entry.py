@@ -112,10 +112,7 @@ def require_arrays(args: Sequence[Any], positions: Sequence[int]) -> None:
     for k in positions:
         if isinstance(args[k], Static):
             kind = type(args[k].value).__name__
-            msg = (
-                f"`args[{k}]` must be an array, or a tree of arrays, to be differentiated, "
-                f"got {kind}"
-            )
+            msg = f"`args[{k}]` must be an array, got {kind}, which has no derivative"
             raise TypeError(msg)
 
 

@@ -168,7 +168,8 @@ def hessian(
     pass. Sparse Hessians are found and compressed as sparse Jacobians are.
 
     Args:
-        fun: A traceable function of real arrays or pytrees; twice differentiable.
+        fun: A traceable function of real arrays or pytrees; twice differentiable. What it
+            holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments to differentiate with respect to.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
         format: "dense" or "bcoo", as in `jacobian`.
