@@ -344,7 +344,7 @@ def test_plan_refuses_samples_that_mix():
     [
         (np.arange(3), r"`args\[0\]` must be real to be differentiated.*int"),
         (1j, "set holomorphic=True"),
-        ([1.0, "a"], r"`args\[0\]\[1\]` must be an array, got str"),
+        ([1.0, b"a"], r"`args\[0\]\[1\]` must be an array, got bytes"),
     ],
 )
 def test_plan_refuses_types_without_a_derivative(x, match):

@@ -665,9 +665,9 @@ def test_precision_counts_where_the_input_passes_alone():
 
 
 def test_a_point_beside_is_one_where_the_function_is_finite():
-    flat = make(lambda x: jnp.sqrt(x - 0.95), (jnp.ones(4),), [0])
+    flat = make(lambda x: jnp.sqrt(x - 0.95), (jnp.ones(4),), {}, [0])
     found = _evidence.beside(flat, np.random.default_rng(0))
     assert np.isfinite(flat.value(found)).all()
     assert (found != 1).all()
-    nowhere = make(lambda x: jnp.where(x == 1, x, jnp.nan), (jnp.ones(4),), [0])
+    nowhere = make(lambda x: jnp.where(x == 1, x, jnp.nan), (jnp.ones(4),), {}, [0])
     assert (_evidence.beside(nowhere, np.random.default_rng(0)) != 1).all()

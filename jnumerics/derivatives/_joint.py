@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jnumerics.derivatives import _refusal
+from jnumerics.derivatives import _effects, _refusal
 from jnumerics.derivatives._directions import holds_custom_vjp
 from jnumerics.derivatives._equations import Equation, inner_jaxprs, variables
 from jnumerics.derivatives._inline import flatten
@@ -151,7 +151,7 @@ class _Joint:
 
         with _refusal.tracing():
             self.jaxpr = jax.make_jaxpr(joint)(list(avals), list(moving))
-        _refusal.refuse_effects(self.jaxpr)
+        self.jaxpr = _effects.without_repeats(self.jaxpr)
         self.n_leaves = len(avals)
         self.n_values = len(self.jaxpr.out_avals) - n_moved
         self.is_moving = [False] * len(avals) + [True] * len(moving)
@@ -162,6 +162,7 @@ class _Joint:
         return judge(self.jaxpr, self.is_moving, [k >= self.n_values for k in range(n)])
 
     def program(self, *, keeps_all: bool = False) -> Program:
+        _effects.refuse_in_passes(self.flat.equations, self.flat.reached)
         return split(self.flat, self.n_leaves, self.n_values, keeps_all=keeps_all)
 
 

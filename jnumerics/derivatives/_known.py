@@ -26,7 +26,10 @@ from jnumerics.derivatives._tangent import Program
 from jnumerics.derivatives._values import Value, evaluate, given
 
 MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time
-_NEVER_KNOWN = {"while", "random_wrap", "random_seed"}  # long loops, and what is drawn
+_NEVER_KNOWN = {
+    "while", "random_wrap", "random_seed",  # long loops, and what is drawn
+    "pure_callback", "ffi_call",  # the user's own code runs when it is called
+}  # fmt: skip
 MAX_STEPS = 4000  # equations evaluated while following a scan's indices
 
 

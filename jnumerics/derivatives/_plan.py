@@ -133,7 +133,11 @@ class Plan:
 
 
 def plan(
-    fun: Callable, *args: Any, argnums: ArgNums = 0, target: str = "jacobian"
+    fun: Callable,
+    *args: Any,
+    argnums: ArgNums = 0,
+    target: str = "jacobian",
+    **kwargs: Any,
 ) -> Plan:
     """Plan the cheapest way to a derivative, without evaluating it.
 
@@ -142,9 +146,11 @@ def plan(
 
     Args:
         fun: A traceable function of arrays or pytrees.
-        *args: Its arguments; only shapes and dtypes are read.
+        *args: Its arguments; only shapes and dtypes are read, so that each leaf may be a
+            `jax.ShapeDtypeStruct`.
         argnums: Which of them to differentiate with respect to.
         target: "jacobian", "batch" (blocks for each sample along axis 0) or "diagonal".
+        **kwargs: Its named arguments; names of ours, `argnums` and `target`, are ours.
 
     Returns:
         The plan; `print` it.
@@ -161,7 +167,7 @@ def plan(
     """
     _check.function("fun", fun)
     _check.option("target", target, ("jacobian", "batch", "diagonal"))
-    traced = _target.make(fun, args, argnums=argnums)
+    traced = _target.make(fun, args, kwargs, argnums=argnums)
     if target == "diagonal":
         require_square(traced)
     if target != "batch":

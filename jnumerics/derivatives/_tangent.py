@@ -67,7 +67,10 @@ class Program:
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
         """Evaluate the primal program: the values, and all that the linear one reads."""
         # constants of NumPy would not be indexed by tracers in a custom rule
-        env = {v: jnp.asarray(x) for v, x in self.consts.items()}
+        env = {
+            v: x if isinstance(x, jax.Ref) else jnp.asarray(x)
+            for v, x in self.consts.items()
+        }
         env.update(zip(self.inputs, leaves, strict=True))
         results = jex.jaxpr_as_fun(self.primal_jaxpr())(*env.values())
         n = len(self.values)
@@ -122,14 +125,22 @@ def part(
 
 
 def needed_for(
-    equations: Sequence[Equation], outputs: Iterable[Atom], stop: Iterable[Var] = ()
+    equations: Sequence[Equation],
+    outputs: Iterable[Atom],
+    stop: Iterable[Var] = (),
+    *,
+    effects: bool = False,
 ) -> list[Equation]:
-    """Keep the equations that `outputs` need, not going back beyond `stop`."""
+    """Keep the equations that `outputs` need, not going back beyond `stop`.
+
+    With `effects`, those that have an effect are needed too.
+    """
     stop = set(stop)
     wanted = {v for v in outputs if isinstance(v, Var)} - stop
     kept = []
     for equation in reversed(equations):
-        if not wanted.isdisjoint(equation.eqn.outvars):
+        is_wanted = not wanted.isdisjoint(equation.eqn.outvars)
+        if is_wanted or (effects and equation.eqn.effects):
             kept.append(equation)
             wanted.update(v for v in variables(equation) if v not in stop)
     return kept[::-1]
@@ -157,7 +168,7 @@ def split(
         else None
         for v in outputs
     ]
-    needed = needed_for(flat.equations, [*values, *filter(None, outputs)])
+    needed = needed_for(flat.equations, [*values, *filter(None, outputs)], effects=True)
     linear = [e for e in needed if not flat.reached.isdisjoint(variables(e))]
     primal = [e for e in needed if flat.reached.isdisjoint(variables(e))]
     return Program(

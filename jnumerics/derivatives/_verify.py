@@ -36,6 +36,7 @@ def check_derivatives(
     *args: Any,
     argnums: int | tuple[int, ...] = 0,
     key: jax.Array | None = None,
+    **kwargs: Any,
 ) -> DerivativeCheck:
     r"""Check that $f(x + h u) - f(x) - h J u = O(h^2)$, and J against itself.
 
@@ -57,10 +58,11 @@ def check_derivatives(
     Args:
         fun: A function of `args` that JAX can trace, returning arrays of real or
             complex numbers. What is served by one mode only is checked in that mode.
-        args: Its arguments: arrays or pytrees of arrays where they are differentiated,
-            real or complex; anything elsewhere.
+        *args: Its arguments, as in `jacobian`; where they are differentiated, real or
+            complex.
         argnums: Which of them to differentiate by.
         key: A JAX random key for the directions.
+        **kwargs: Its named arguments; names of ours, `argnums` and `key`, are ours.
 
     Returns:
         The figures, and `passed`. Values or derivatives that are not finite, and jumps,
@@ -87,7 +89,7 @@ def check_derivatives(
         adjoints).
     """
     _check.function("fun", fun)
-    flat = _flat.make(fun, args, _positions(argnums, len(args)))
+    flat = _flat.make(fun, args, kwargs, _positions(argnums, len(args)))
     with np.errstate(all="ignore"):
         return _check_at(flat, np.random.default_rng(_seed(key)))
 

@@ -371,8 +371,11 @@ def _own_entries(
     found = []
     for position, start in enumerate(problem.inputs):
         apply = way.own_entries(problem, env, position)
-        bounded = chunk or max(1, MOST_ENTRIES // max(start.count, 1))
-        found += _passes.stack(apply, start.count, 1, bounded)
+        if start.count:
+            bounded = chunk or max(1, MOST_ENTRIES // start.count)
+            found += _passes.stack(apply, start.count, 1, bounded)
+        else:
+            found.append(start.flat(start.zeros()))
     return found
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics import _check, _table
-from jnumerics.derivatives import _target
+from jnumerics.derivatives import _entry, _target
 from jnumerics.derivatives._dependence._blocks import Blocks, Loss
 from jnumerics.derivatives._target import Target
 
@@ -111,7 +111,7 @@ class Dependence:
 
 
 def dependence(
-    fun: Callable, *args: Any, argnums: int | tuple[int, ...] = 0
+    fun: Callable, *args: Any, argnums: int | tuple[int, ...] = 0, **kwargs: Any
 ) -> Dependence:
     """Prove which inputs each output's derivative may depend on: df_i/dx_j = 0 outside.
 
@@ -122,15 +122,17 @@ def dependence(
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
-        *args: Its arguments; only their shapes and dtypes are read.
+        *args: Its arguments; only their shapes and dtypes are read, so that each leaf may
+            be a `jax.ShapeDtypeStruct`.
         argnums: Which of them to differentiate with respect to.
+        **kwargs: Its named arguments; a name of ours, `argnums`, is ours.
 
     Returns:
         The boxes, `lower` and `upper` of shape (*out, k) for an input with k axes.
 
     Raises:
         TypeError: If an argument or a result has a type or dtype without a derivative,
-            if `fun` needs concrete values, or has effects.
+            if `fun` needs concrete values, or has effects where derivatives pass.
         ValueError: If `argnums` does not fit the arguments.
 
     Example:
@@ -145,7 +147,7 @@ def dependence(
         Griewank & Walther (2008), Evaluating Derivatives, chapter 7 (index domains).
     """
     _check.function("fun", fun)
-    blocks = Blocks(_make_target(fun, args, argnums))
+    blocks = Blocks(_make_target(fun, args, kwargs, argnums))
     outputs, inputs = blocks.target.outputs, blocks.target.inputs
 
     def nest(which: int) -> Any:
@@ -159,21 +161,26 @@ def dependence(
 
 
 def _make_target(
-    fun: Callable, args: tuple[Any, ...], argnums: int | tuple[int, ...]
+    fun: Callable, args: tuple, kwargs: dict, argnums: int | tuple[int, ...]
 ) -> Target:
     """Trace; a complex input is one input, whatever `fun` makes of it."""
 
-    def in_complex_numbers(*args: Any) -> Any:
-        return jax.tree.map(_as_complex, fun(*args))
+    def in_complex_numbers(*args: Any, **kwargs: Any) -> Any:
+        return jax.tree.map(_as_complex, fun(*args, **kwargs))
 
-    arrays, _ = _target.as_arrays(args, {})
+    args, kwargs = _entry.closed(args, kwargs, shapes=True)
     try:
-        chosen = jax.tree.leaves(_target.select(arrays, argnums))
+        chosen = jax.tree.leaves(_target.select(args, argnums))
     except (IndexError, TypeError):
         chosen = []  # the check of `argnums` says what is wrong
-    if any(map(jnp.iscomplexobj, chosen)):
-        return _target.make(in_complex_numbers, args, argnums=argnums, holomorphic=True)
-    return _target.make(fun, args, argnums=argnums)
+    is_complex = any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in chosen)
+    return _target.make(
+        in_complex_numbers if is_complex else fun,
+        args,
+        kwargs,
+        argnums=argnums,
+        holomorphic=is_complex,
+    )
 
 
 def _as_complex(y: Any) -> Any:
