@@ -709,16 +709,6 @@ def test_a_function_that_needs_values_is_refused():
 
 
 @pytest.mark.boundary
-def test_effects_are_refused():
-    def fun(x):
-        jax.debug.print("{}", x)
-        return x
-
-    with pytest.raises(TypeError, match="free of effects"):
-        dependence(fun, jnp.ones(3))
-
-
-@pytest.mark.boundary
 @pytest.mark.parametrize("argnums", [2, (0, 0), (0, -2)])
 def test_argnums_that_do_not_fit_are_refused(argnums):
     with pytest.raises(ValueError, match="`argnums` must"):
