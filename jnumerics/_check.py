@@ -208,7 +208,12 @@ def promote(*arrays: Array) -> tuple[Array, ...]:
 
 def at_least_float32(x: Array) -> Array:
     """Return half-precision numbers as float32, others unchanged, for sums of them."""
-    return x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
+    return x.astype(wide(x.dtype))
+
+
+def wide(dtype: jnp.dtype) -> jnp.dtype:
+    """Return float32 for half precision, other types unchanged."""
+    return jnp.dtype(jnp.float32) if jnp.finfo(dtype).bits < 32 else dtype
 
 
 def option(name: str, value: Any, options: Sequence[Any]) -> None:

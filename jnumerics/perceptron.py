@@ -154,7 +154,7 @@ def fit(
     weights, X, y = _examples(weights, X, y)
     steps = _check.integer("steps", steps, least=0)
     rate = _check.real("learning_rate", learning_rate, rank=0)
-    return _fit(weights, X, y, rate, steps)
+    return _fit(weights, X, y, rate.astype(_check.wide(weights.dtype)), steps)
 
 
 def _examples(
@@ -190,9 +190,8 @@ def _fit(
 ) -> descent.Descent:
     dtype = weights.dtype
     weights, X, y = map(_check.at_least_float32, (weights, X, y))
-    optimizer = optax.sgd(rate.astype(weights.dtype))
     loss = partial(_half_square, X=X, y=y)
-    fitted = descent.minimize(loss, weights, optimizer=optimizer, steps=steps)
+    fitted = descent.minimize(loss, weights, optimizer=optax.sgd(rate), steps=steps)
     return fitted._replace(
         params=fitted.params.astype(dtype), losses=fitted.losses.astype(dtype)
     )
