@@ -9,6 +9,7 @@ from jnumerics.derivatives._dependence._blocks import Loss
 from jnumerics.derivatives._dependence._mixing import Mixing, mixing
 from jnumerics.derivatives._dependence._propagate import (
     batch_index,
+    joined,
     known_values,
     own_index,
     propagate,
@@ -21,6 +22,7 @@ __all__ = [
     "Mixing",
     "batch_index",
     "dependence",
+    "joined",
     "known_values",
     "mixing",
     "own_index",

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax.extend.core import Var
 
-from jnumerics.derivatives._dependence._mixing import UNKNOWN_LINE, culprit, is_own
+from jnumerics.derivatives._dependence._mixing import culprit, is_own
 from jnumerics.derivatives._dependence._propagate import own_index, propagate
+from jnumerics.derivatives._equations import UNKNOWN_LINE
 from jnumerics.derivatives._rules._boxes import NONE, Box, nothing, shape_of
 from jnumerics.derivatives._target import Target
 

@@ -7,12 +7,10 @@ import numpy as np
 from jax.extend.core import Var
 
 from jnumerics.derivatives._dependence._propagate import Pass, passes_inside, propagate
-from jnumerics.derivatives._equations import Equation
+from jnumerics.derivatives._equations import UNKNOWN_LINE, Equation
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._rules._boxes import NONE, Box, shape_of
 from jnumerics.derivatives._tangent import Program
-
-UNKNOWN_LINE = "an unknown line"
 
 
 class Mixing(NamedTuple):
