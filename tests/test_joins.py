@@ -5,9 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.extend.core import Primitive
 
 from jnumerics.derivatives import _target
-from jnumerics.derivatives._dependence import batch_index, joined, propagate
+from jnumerics.derivatives._dependence import (
+    batch_index,
+    dependence,
+    joined,
+    propagate,
+)
 from jnumerics.derivatives._rules import RULES
 from jnumerics.derivatives._rules._boxes import shape_of
 
@@ -59,3 +65,13 @@ def test_a_parameter_that_a_rule_does_not_know_is_recorded(monkeypatch):
     rule, parameters = RULES["transpose"]
     monkeypatch.setitem(RULES, "transpose", (rule, parameters - {"permutation"}))
     assert recorded(lambda x: x.T, np.eye(3)) == [("transpose", HERE)]
+
+
+def test_a_solve_of_another_library_depends_on_all_that_enters_it():
+    # As lineax binds it under vmap: functions in its parameters that only it can open.
+    solve = Primitive("vprim")
+    solve.def_abstract_eval(lambda x, **_: x)
+    fun = by_rule(lambda t: solve.bind(t, prim="linear_solve", params=()))
+    found = dependence(fun, jnp.ones((4, 3)))
+    assert (found.widths == [4, 3]).all()
+    assert recorded(fun, jnp.ones((4, 3))) == [("vprim", HERE)]
