@@ -94,7 +94,7 @@ def _not_wrapped(name: str, x: np.ndarray | np.generic) -> None:
         return
     limits = np.iinfo(jax.dtypes.canonicalize_dtype(x.dtype))
     if limits.bits < 64 and np.size(x):
-        numbers = np.asarray(x)
+        numbers: Any = np.asarray(x)
         for extreme in (numbers.min(), numbers.max()):
             if not limits.min <= int(extreme) <= limits.max:
                 raise _out_of_range(name, extreme, x.dtype)

@@ -607,6 +607,19 @@ SPARSE = {
             dimension_numbers=(((1,), (1,)), ((0,), (0,))),
         ),
     ),
+    "data of samples, places shared": (
+        (2, 3),
+        jax.vmap(
+            lambda v: (
+                jsparse.BCOO((v, jnp.array([(0, 1), (2, 0), (2, 1)])), shape=(3, 2))
+                @ jnp.ones((2, 1))
+            ).sum()
+        ),
+    ),
+    "places counted from the end": (
+        (4,),
+        lambda x: (sparse((0, -1), (-2, 0), (1, 3), (1, -4), shape=(2, 4)) @ x)[1:],
+    ),
     "data at unknown places": (
         (3,),
         lambda x: (

@@ -95,7 +95,9 @@ def trace(
     pushed = _Joint(fun, avals, active, _by_jvp, tangents)
     linearity = pushed.linearity()
     if linearity.is_proven or vouched:
-        parted = _parted(pushed, lambda: _Joint(fun, avals, active, _by_linearize, tangents))
+        parted = _parted(
+            pushed, lambda: _Joint(fun, avals, active, _by_linearize, tangents)
+        )
         if not isinstance(parted, Loss):
             return Traced(parted.program(), None)
         linearity = Linearity((parted,), linearity.is_zero_at_zero)

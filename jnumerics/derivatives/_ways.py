@@ -277,7 +277,7 @@ class Compressed:
         rows, columns = (
             (c.columns, c.rows) if self.is_transposed else (c.rows, c.columns)
         )
-        if c.n_colors:
+        if c.n_colors or not len(c.unproven):
             results = self._results(problem, env, chunk)
             found.append(Entries(results, c.passes, c.rows, rows, columns))
         if len(c.unproven):
@@ -287,6 +287,10 @@ class Compressed:
     def _results(self, problem: Problem, env: Env, chunk: int | None) -> Array:
         starts = problem.outputs if self.is_transposed else problem.inputs
         push, n = self.linear.forward(env), self.compression.n_colors
+        if not n:  # a Jacobian of zeros
+            ends = problem.inputs if self.is_transposed else problem.outputs
+            dtype = jnp.result_type(*(e.dtype for e in ends))
+            return jnp.zeros((1, sum(e.count for e in ends)), dtype)
         pairs = [*zip(self.compression.colors, starts, strict=True)]
 
         def directions(k: Any) -> list[Array]:

@@ -117,8 +117,11 @@ def dependence(
 
     Reads the derivative's own program, without a number computed: from shapes alone, so
     it holds for every x of that shape, and is the same under `jit`. A box may be too
-    large (what values alone decide, such as a mask that is multiplied in, is not seen),
-    never too small. Cost: a trace, and a pass over arrays of integers.
+    large, never too small: what values alone decide, such as a mask that is multiplied
+    in, is not seen; an operation without a rule, such as the `linear_solve` of lineax,
+    depends on all that enters it. Zeros of a matrix known while tracing count as zero,
+    as a selected case does not count: JAX's passes give NaN there where a tangent is
+    not finite. Cost: a trace, and a pass over arrays of integers.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.

@@ -208,7 +208,9 @@ class _Judge:
     ) -> list[Value]:
         """Judge a reduction by its reducer, linear in what it combines or not."""
         half = len(operands) // 2  # operands, then their initial values
-        start = [join(pair) for pair in zip(operands[:half], operands[half:], strict=True)]
+        start = [
+            join(pair) for pair in zip(operands[:half], operands[half:], strict=True)
+        ]
 
         def step(parts: Values) -> list[Value]:
             return self.results(eqn.params["jaxpr"], [*parts, *parts], (*callers, eqn))

@@ -135,15 +135,17 @@ class Registry(dict[str, tuple[Rule, frozenset[str]]]):
 RULES = Registry()
 
 
-def apply(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    """Pass boxes through an equation, by its rule or by the general join."""
-    results = apply_rule(context, eqn, boxes)
-    if results is None:
-        results = join_all(eqn, boxes)
-    return [
+def apply(
+    context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]
+) -> tuple[list[Box], bool]:
+    """Pass boxes through an equation; and say whether a rule served, or all was joined."""
+    served = apply_rule(context, eqn, boxes)
+    results = join_all(eqn, boxes) if served is None else served
+    cleared = [
         nothing(len(box), box.ndim - 1) if 0 in shape_of(v) else box
         for box, v in zip(results, eqn.outvars, strict=True)
     ]
+    return cleared, served is not None
 
 
 def apply_rule(
