@@ -15,6 +15,7 @@ from jnumerics import _table
 from jnumerics.derivatives import SampleMixingError, _plan, jacobian, plan
 from jnumerics.derivatives._candidates import Candidate, make_problem
 from jnumerics.derivatives._cost import Cost
+from jnumerics.derivatives._rules import RULES
 from jnumerics.derivatives._target import make
 from jnumerics.derivatives._ways import Reverse
 
@@ -551,3 +552,11 @@ def test_plan_is_shown_in_one_line():
     title = "jacobian: 7 outputs by 9 inputs"
     assert repr(found) == f"<Plan for {title}; {found.mode}, {found.passes} passes>"
     assert max(len(repr(c)) for c in found.candidates) < 300
+
+
+def test_plan_names_what_was_joined_for_want_of_a_rule(monkeypatch):
+    rule, parameters = RULES["transpose"]
+    assert "joined" not in str(plan(lambda x: x.T * 2, jnp.ones((3, 4))))
+    monkeypatch.setitem(RULES, "transpose", (rule, parameters - {"permutation"}))
+    shown = str(plan(lambda x: x.T * 2, jnp.ones((3, 4))))
+    assert "joined for want of a rule: transpose at tests/test_plan.py:" in shown

@@ -25,6 +25,7 @@ from jnumerics.derivatives._candidates import (
     passes_jaxpr,
 )
 from jnumerics.derivatives._cost import Cost, size_bytes
+from jnumerics.derivatives._dependence import joined
 from jnumerics.derivatives._memory import temporary_bytes
 from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._samples import SampleAxes, require_independent, sample_axes
@@ -55,6 +56,8 @@ class Plan:
         mode: The chosen one.
         reason: Why.
         chunk: Passes at a time, where memory is bounded; else None.
+        joined: Operations that no rule of dependence serves, with the user's lines: their
+            results were taken to depend on all that enters them.
     """
 
     target: str
@@ -65,6 +68,7 @@ class Plan:
     mode: str
     reason: str
     chunk: int | None = None
+    joined: tuple[tuple[str, str], ...] = ()
 
     @property
     def choice(self) -> Candidate:
@@ -109,8 +113,14 @@ class Plan:
     def __str__(self) -> str:
         """Return the candidates as a table, and the reason for the choice."""
         table = _table.text(*self._table())
-        reason = textwrap.fill(f"{self.mode}: {self.reason}", 100)
-        return f"{self._title()}\n\n{table}\n\n{reason}"
+        lines = [f"{self.mode}: {self.reason}", *self._limits()]
+        wrapped = (textwrap.fill(line, 100) for line in lines)
+        return "\n\n".join([self._title(), table, *wrapped])
+
+    def _limits(self) -> list[str]:
+        """Say which operations were joined for want of a rule."""
+        places = ", ".join(f"{name} at {line}" for name, line in self.joined)
+        return [f"joined for want of a rule: {places}"] if places else []
 
     def _repr_html_(self) -> str:
         return _table.html(*self._table()) + f"<p>{self.mode}: {self.reason}</p>"
@@ -215,6 +225,7 @@ def build(
         candidates=tuple(candidates),
         mode=chosen.mode,
         reason=reason,
+        joined=tuple(joined(target.known)),
     )
     if max_bytes is None:
         return found

@@ -125,7 +125,8 @@ def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
                 f"where all tangents are ({end.linearity.reason}): {REMEDY}"
             )
             raise SampleMixingError(msg)
-        known = known_values(running.program)
+        if mode == "reverse":
+            known = known_values(running.program)
     seeds = batch_seeds(running.program.tangents, running.starts)
     found = mixing(running.program, known, seeds, running.ends)
     if found is not None:
