@@ -1,0 +1,366 @@
+"""The checks of one program, at three points."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jnumerics import derivatives
+from tests.fuzz.program import Program, walk
+from tests.fuzz.truth import Blocks, Truth
+from tests.fuzz.ways import REFUSALS, Run, SampleMixingError, Traced
+
+POINTS = 3
+
+
+class Failure(NamedTuple):
+    """A wrong answer.
+
+    Attributes:
+        check: What is wrong: "dependence", or a derivative with its mode and format.
+        detail: How it differs.
+    """
+
+    check: str
+    detail: str
+
+
+@dataclass
+class Outcome:
+    """What the checks of a program found.
+
+    Attributes:
+        wrong: Wrong answers.
+        refused: Why the library refused what JAX serves, or "".
+        both_refuse: Whether JAX and the library refuse it.
+        is_undefined: Whether the Jacobian was not finite at any point.
+        independent: Whether samples were tried, and are independent at all points.
+        needless: Whether independent samples were refused.
+        choice: The mode that was chosen.
+    """
+
+    wrong: list[Failure] = field(default_factory=list)
+    refused: str = ""
+    both_refuse: bool = False
+    is_undefined: bool = False
+    independent: bool = False
+    needless: bool = False
+    choice: str = ""
+
+
+def examine(program: Program, *, second: bool = False, compiled: bool = False) -> Outcome:
+    """Check a program.
+
+    Args:
+        program: The program.
+        second: Whether second derivatives are checked too.
+        compiled: Whether the compiled public functions are checked too.
+    """
+    outcome = Outcome()
+    fun = program.function()
+    points = [program.arguments(n) for n in range(POINTS)]
+    with np.errstate(all="ignore"):
+        _first_order(program, fun, points, outcome)
+        served = not (outcome.refused or outcome.both_refuse or outcome.wrong)
+        if second and served:
+            _second_order(program, fun, points, outcome)
+        if compiled and served and not is_stateful(program):
+            _compiled(program, fun, points[0], outcome)
+    return outcome
+
+
+def _first_order(
+    program: Program, fun: Callable[..., Any], points: list[Any], outcome: Outcome
+) -> None:
+    truth = Truth(fun, points[0])
+    traced = _trace(fun, points[0], truth, outcome)
+    if traced is None:
+        return
+    expected = list(_expected(truth, points, both=program.family in ("custom", "solver")))
+    outcome.is_undefined = not any(e is not None for e in expected)
+    checks = Checks(program, traced, points, expected, truth, outcome)
+    for step in (checks.boxes, checks.jacobians, checks.diagonal, checks.batch):
+        try:
+            step()
+        except Exception as error:
+            outcome.wrong.append(Failure(step.__name__, f"raises {_told(error)}"))
+
+
+def _trace(
+    fun: Callable[..., Any], args: Any, truth: Truth, outcome: Outcome
+) -> Traced | None:
+    """Trace by the library; a refusal of what JAX refuses too is right."""
+    served = truth.has_forward or truth.has_reverse
+    try:
+        return Traced(fun, args)
+    except REFUSALS as error:
+        outcome.refused, outcome.both_refuse = _told(error) if served else "", not served
+    except Exception as error:
+        if served:
+            outcome.wrong.append(Failure("trace", f"raises {_told(error)}"))
+        outcome.both_refuse = not served
+    return None
+
+
+def _told(error: Exception) -> str:
+    first = (str(error) or "?").split("\n", maxsplit=1)[0]
+    return f"{type(error).__name__}: {first[:160]}"
+
+
+class Expected(NamedTuple):
+    """The true Jacobian at a point, by each mode that JAX has."""
+
+    forward: Blocks | None
+    reverse: Callable[[], Blocks | None]
+
+    def all(self) -> Iterator[Blocks]:
+        """Yield what is true."""
+        if self.forward is not None:
+            yield self.forward
+        found = self.reverse()
+        if found is not None:
+            yield found
+
+
+def _expected(truth: Truth, points: list[Any], *, both: bool) -> Iterator[Expected | None]:
+    for args in points:
+        forward = truth.forward(args)
+        memory: list[Any] = []
+
+        def reverse(args: Any = args, memory: list[Any] = memory) -> Blocks | None:
+            if not memory:
+                memory.append(truth.reverse(args))
+            return memory[0]
+
+        found = Expected(forward, reverse)
+        known = found.all() if both or forward is None else iter([forward])
+        finite = all(np.isfinite(b).all() for blocks in known for row in blocks for b in row)
+        yield found if finite else None
+
+
+class Checks:
+    """The checks of first derivatives.
+
+    Args:
+        program: The program.
+        traced: What the library made of it.
+        points: The arguments.
+        expected: The true Jacobian at each; None where it is not finite.
+        truth: Where it is from.
+        outcome: Where failures go.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        traced: Traced,
+        points: list[Any],
+        expected: list[Expected | None],
+        truth: Truth,
+        outcome: Outcome,
+    ) -> None:
+        self._program, self._traced, self._truth = program, traced, truth
+        self._outcome = outcome
+        pairs = [(p, e) for p, e in zip(points, expected, strict=True) if e is not None]
+        self._expected = [e for _, e in pairs]
+        self._envs = [traced.environment(jax.tree.leaves(p)) for p, _ in pairs]
+        self._tolerance = 2e-3 if _is_single(program) else 1e-7
+        self._both = program.family in ("custom", "solver")
+
+    def boxes(self) -> None:
+        """Every true nonzero is in its box."""
+        for k, leaf, lower, upper, depends in self._traced.boxes():
+            for expected in self._expected:
+                for blocks in self._known(expected):
+                    found = _outside(blocks[k][leaf], lower, upper, depends, 1e-3 * self._tolerance)  # fmt: skip
+                    if found is not None:
+                        where = f"output {k}{found[0]} reads input {leaf}{found[1]}"
+                        self._wrong("dependence", where)
+                        return
+
+    def _known(self, expected: Expected) -> list[Blocks]:
+        if self._both or expected.forward is None:
+            return list(expected.all())
+        return [expected.forward]
+
+    def jacobians(self) -> None:
+        """Every mode, dense and sparse, gives the Jacobian."""
+        chunk = 2 if self._program.seed % 4 == 0 else None
+        self._outcome.choice, runs = self._traced.jacobians(chunk)
+        for mode, run in runs.items():
+            if isinstance(run, str):
+                continue
+            for env, expected in zip(self._envs, self._expected, strict=True):
+                dense, sparse = run(env)
+                for name, blocks in (("dense", dense), ("bcoo", sparse)):
+                    self._compare(f"jacobian {mode} {name}", blocks, expected, _flat)
+
+    def diagonal(self) -> None:
+        """The diagonal is that of the Jacobian."""
+        if not self._traced.is_square():
+            return
+        run = self._traced.diagonal()
+        for env, expected in zip(self._envs, self._expected, strict=True):
+            found, _ = run(env)
+            self._compare(f"diagonal {run.mode}", found, expected, _diagonals)
+
+    def batch(self) -> None:
+        """Samples are accepted only where no entry stands between them."""
+        if self._program.batch is None or not self._expected:
+            return
+        axes = self._program.batch
+        mixes = [
+            _mixes(block, axes, len(out), 1e-3 * self._tolerance)
+            for expected in self._expected
+            for blocks in self._known(expected)
+            for row, out in zip(blocks, self._truth.out_shapes, strict=True)
+            for block in row
+        ]
+        self._outcome.independent = not any(mixes)
+        try:
+            runs = self._traced.batch(*axes)
+        except SampleMixingError:
+            self._outcome.needless = self._outcome.independent
+            return
+        if any(mixes):
+            self._wrong("batch", f"accepts samples that mix, axes {axes}")
+            return
+        for run in runs.values():
+            self._compare_samples(run, axes)
+
+    def _compare_samples(self, run: Run, axes: tuple[int, int]) -> None:
+        def own(blocks: Blocks) -> list[Any]:
+            shapes = zip(blocks, self._truth.out_shapes, strict=True)
+            return [_samples(b, axes, len(out)) for row, out in shapes for b in row]
+
+        for env, expected in zip(self._envs, self._expected, strict=True):
+            found, _ = run(env)
+            self._compare(f"batch {run.mode}", found, expected, own)
+
+    def _compare(
+        self, name: str, found: Sequence[Any], expected: Expected, of: Callable
+    ) -> None:
+        """Compare with one mode of JAX's, and where that differs with the other."""
+        difference = ""
+        for blocks in expected.all():
+            difference = _differs(found, of(blocks), self._tolerance)
+            if not difference:
+                return
+        self._wrong(name, difference)
+
+    def _wrong(self, check: str, detail: str) -> None:
+        if all(f.check != check for f in self._outcome.wrong):
+            self._outcome.wrong.append(Failure(check, detail))
+
+
+def _flat(blocks: Blocks) -> list[Any]:
+    return [b for row in blocks for b in row]
+
+
+def _diagonals(blocks: Blocks) -> list[Any]:
+    own = [row[k] for k, row in enumerate(blocks)]
+    shapes = [b.shape[: b.ndim // 2] for b in own]
+    return [
+        np.diagonal(b.reshape(int(np.prod(s, dtype=int)), -1)).reshape(s)
+        for b, s in zip(own, shapes, strict=True)
+    ]
+
+
+def _differs(found: Sequence[Any], expected: Sequence[Any], tolerance: float) -> str:
+    if len(found) != len(expected):
+        return f"{len(found)} blocks, not {len(expected)}"
+    for k, (x, y) in enumerate(zip(found, expected, strict=True)):
+        if np.shape(x) != np.shape(y):
+            return f"block {k}: shape {np.shape(x)}, not {np.shape(y)}"
+        error = np.abs(np.asarray(x) - y)
+        allowed = tolerance * (1 + np.max(np.abs(y), initial=0))
+        if not (error <= allowed).all():
+            at = np.unravel_index(np.argmax(np.nan_to_num(error, nan=np.inf)), error.shape)
+            at = tuple(map(int, at))
+            return f"block {k} at {at}: {np.asarray(x)[at]:.6g}, not {y[at]:.6g}"
+    return ""
+
+
+def _outside(
+    block: Any, lower: Any, upper: Any, depends: Any, tolerance: float
+) -> tuple[Any, Any] | None:
+    """Return an entry that is not zero and outside of its box."""
+    rank = depends.ndim
+    scale = 1 + np.max(np.abs(block), initial=0)
+    for place in np.argwhere(np.abs(block) > tolerance * scale):
+        out, at = tuple(map(int, place[:rank])), place[rank:]
+        inside = depends[out] and (lower[out] <= at).all() and (at <= upper[out]).all()
+        if not inside:
+            return out, tuple(map(int, at))
+    return None
+
+
+def _mixes(block: Any, axes: tuple[int, int], out_rank: int, tolerance: float) -> bool:
+    moved = np.moveaxis(block, (axes[1], out_rank + axes[0]), (0, 1))
+    n = len(moved)
+    scale = 1 + np.max(np.abs(block), initial=0)
+    return bool((np.abs(moved[~np.eye(n, dtype=bool)]) > tolerance * scale).any())
+
+
+def _samples(block: Any, axes: tuple[int, int], out_rank: int) -> Any:
+    moved = np.moveaxis(block, (axes[1], out_rank + axes[0]), (0, 1))
+    n = np.arange(len(moved))
+    return moved[n, n]
+
+
+def _is_single(program: Program) -> bool:
+    dtypes = [dtype for _, dtype in program.leaves]
+    dtypes += [getattr(s, "dtype", "") for s in walk(program.statements)]
+    text = program.body()
+    return not {"float32", "complex64"}.isdisjoint(dtypes) or "float32" in text
+
+
+def is_stateful(program: Program) -> bool:
+    """Whether bits differ from one evaluation to the next."""
+    return "rng_uniform" in program.body()
+
+
+def _scalar(fun: Callable[..., Any]) -> Callable[..., Any]:
+    def scalar(x: Any, k: Any) -> Any:
+        leaves = jax.tree.leaves(fun(x, k))
+        return sum(jnp.sum(jnp.sin(jnp.real(y))).astype(float) for y in leaves)
+
+    return scalar
+
+
+def _second_order(
+    program: Program, fun: Callable[..., Any], points: list[Any], outcome: Outcome
+) -> None:
+    """Check the Hessian and the Laplacian of a scalar made of the results."""
+    scalar = _scalar(fun)
+    truth = Truth(jax.grad(scalar), points[0])
+    if not truth.has_forward:
+        return
+    first = Outcome()
+    for name, gradient in (
+        ("hessian", derivatives.jacobian(scalar)),
+        ("laplacian", jax.grad(scalar)),
+    ):
+        traced = _trace(gradient, points[0], truth, first)
+        if traced is None:
+            continue
+        expected = list(_expected(truth, points, both=False))
+        checks = Checks(program, traced, points, expected, truth, first)
+        try:
+            checks.jacobians() if name == "hessian" else checks.diagonal()
+        except Exception as error:
+            first.wrong.append(Failure("", f"raises {_told(error)}"))
+        outcome.wrong += [Failure(f"{name} {f.check}", f.detail) for f in first.wrong]
+        first.wrong.clear()
+
+
+def _compiled(
+    program: Program, fun: Callable[..., Any], args: Any, outcome: Outcome
+) -> None:
+    """Check the public functions as they are called, one or two of them."""
+    from tests.fuzz import public
+
+    outcome.wrong += public.check(program, fun, args)

@@ -1,0 +1,154 @@
+"""The loop over equations, and the table of evaluators."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import JaxprEqn, Literal, Var
+
+Function = Callable[..., Any]  # of arrays: an array, or a sequence of several
+EVALUATORS: dict[str, Callable[[JaxprEqn], Function]] = {}
+CALLS = {
+    "jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint",
+    "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "linear_call",
+}  # fmt: skip
+_BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr", "callee")
+fallbacks: Counter[str] = Counter()  # primitives that JAX evaluated
+
+
+def evaluator(*names: str) -> Callable:
+    """Register what makes the function of an equation."""
+
+    def register(make: Callable[[JaxprEqn], Function]) -> Callable:
+        EVALUATORS.update(dict.fromkeys(names, make))
+        return make
+
+    return register
+
+
+class Interpreter:
+    """A jaxpr as a function of NumPy arrays.
+
+    Args:
+        jaxpr: A jaxpr, open or closed.
+        is_strict: Whether every result's shape and dtype are compared with the jaxpr's.
+    """
+
+    def __init__(self, jaxpr: Any, *, is_strict: bool = False) -> None:
+        self._slots: dict[Var, int] = {}
+        self._values: list[Any] = []
+        self.steps: list[tuple[Function, list[int], list[int] | int]] = []
+        self._is_strict = is_strict
+        inner = getattr(jaxpr, "jaxpr", jaxpr)
+        self.inputs = [self._new(v) for v in inner.invars]
+        self.outputs = self._inline(jaxpr, self.inputs)
+
+    def __call__(self, *args: Any) -> list[Any]:
+        """Evaluate the outputs."""
+        env = list(self._values)
+        for slot, x in zip(self.inputs, args, strict=True):
+            env[slot] = x
+        for fun, ins, outs in self.steps:
+            found = fun(*[env[k] for k in ins])
+            if outs.__class__ is int:
+                env[outs] = found
+            else:
+                for slot, x in zip(outs, found, strict=True):  # type: ignore[arg-type]
+                    env[slot] = x
+        return [env[k] for k in self.outputs]
+
+    def _new(self, var: Var) -> int:
+        self._slots[var] = len(self._values)
+        self._values.append(None)
+        return self._slots[var]
+
+    def _slot(self, atom: Any) -> int:
+        if isinstance(atom, Literal):
+            self._values.append(as_numpy(atom.val, atom.aval))
+            return len(self._values) - 1
+        return self._slots[atom]
+
+    def _inline(self, jaxpr: Any, operands: Sequence[int]) -> list[int]:
+        inner = getattr(jaxpr, "jaxpr", jaxpr)
+        self._slots.update(zip(inner.invars, operands, strict=True))
+        consts = getattr(jaxpr, "consts", ())
+        for var, value in zip(inner.constvars, consts, strict=True):
+            self._slots[var] = len(self._values)
+            self._values.append(as_numpy(value, var.aval))
+        for eqn in inner.eqns:
+            self._add(eqn)
+        return [self._slot(v) for v in inner.outvars]
+
+    def _add(self, eqn: JaxprEqn) -> None:
+        ins = [self._slot(v) for v in eqn.invars]
+        if eqn.primitive.name in CALLS:
+            body = next(eqn.params[k] for k in _BODIES if k in eqn.params)
+            results = self._inline(body, ins)
+            self._slots.update(zip(eqn.outvars, results, strict=True))
+            return
+        fun = function_of(eqn)
+        if self._is_strict:
+            fun = _checked(fun, eqn)
+        outs = [self._new(v) for v in eqn.outvars]
+        several = eqn.primitive.multiple_results
+        self.steps.append((fun, ins, outs if several else outs[0]))
+
+
+def function_of(eqn: JaxprEqn) -> Function:
+    """Return the function that evaluates an equation."""
+    make = EVALUATORS.get(eqn.primitive.name)
+    fun = None if make is None else make(eqn)
+    return by_jax(eqn) if fun is None else fun
+
+
+def by_jax(eqn: JaxprEqn) -> Function:
+    """Evaluate an equation by JAX: it compiles once for each shape."""
+
+    def fun(*args: Any) -> Any:
+        fallbacks[eqn.primitive.name] += 1
+        arrays = [
+            x if jnp.issubdtype(v.aval.dtype, jax.dtypes.extended) else jnp.asarray(x)
+            for x, v in zip(args, eqn.invars, strict=True)
+        ]
+        found = eqn.primitive.bind(*arrays, **eqn.params)
+        several = eqn.primitive.multiple_results
+        return [*map(_back, found)] if several else _back(found)
+
+    return fun
+
+
+def _back(x: Any) -> Any:
+    return x if jnp.issubdtype(x.dtype, jax.dtypes.extended) else np.asarray(x)
+
+
+def as_numpy(value: Any, aval: Any) -> Any:
+    """Bring a literal or a constant to an array of its dtype."""
+    if jnp.issubdtype(aval.dtype, jax.dtypes.extended):
+        return value
+    return np.asarray(value, aval.dtype)
+
+
+def shape_of(atom: Any) -> tuple[int, ...]:
+    """Shape of a variable or a literal."""
+    return tuple(atom.aval.shape)
+
+
+def size_of(shape: Sequence[int]) -> int:
+    """Elements of an array."""
+    return math.prod(shape)
+
+
+def _checked(fun: Function, eqn: JaxprEqn) -> Function:
+    def checked(*args: Any) -> Any:
+        found = fun(*args)
+        several = eqn.primitive.multiple_results
+        for x, v in zip(found if several else [found], eqn.outvars, strict=True):
+            got, want = (np.shape(x), x.dtype), (shape_of(v), v.aval.dtype)
+            assert got == want, f"{eqn.primitive.name}: {got}, not {want}\n{eqn}"
+        return found
+
+    return checked

@@ -1,0 +1,106 @@
+"""The Jacobian by JAX: jax.jvp and jax.vjp, one basis vector a pass, interpreted."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests.fuzz.interpret import Interpreter
+
+Blocks = list[list[Any]]  # a row for each output leaf, a block (*out, *in) for each input
+
+
+class Truth:
+    """Both ways to a Jacobian in the first argument; None where JAX has none.
+
+    Args:
+        fun: The function; its result is an array or a tuple of arrays.
+        args: Arguments, of which shapes are read.
+    """
+
+    def __init__(self, fun: Callable[..., Any], args: Sequence[Any]) -> None:
+        first, *rest = args
+        self._ins = jax.tree.leaves(first)
+        outs = jax.tree.leaves(jax.eval_shape(fun, *args))
+        self._outs = [(tuple(o.shape), np.dtype(o.dtype)) for o in outs]
+
+        def forward(x: Any, t: Any, *rest: Any) -> Any:
+            return jax.jvp(lambda x: fun(x, *rest), (x,), (t,))[1]
+
+        def reverse(x: Any, *operands: Any) -> Any:
+            *rest, cotangent = operands
+            result, pull = jax.vjp(lambda x: fun(x, *rest), x)
+            tree = jax.tree.structure(result)
+            return pull(tree.unflatten(cotangent))[0]
+
+        self.refusals: dict[str, str] = {}
+        self._forward = self._traced("forward", forward, first, first, *rest)
+        self._reverse = None
+        if not any(dtype.kind == "c" for _, dtype in self._outs):
+            zeros = [jnp.zeros(shape, dtype) for shape, dtype in self._outs]
+            self._reverse = self._traced("reverse", reverse, first, *rest, zeros)
+
+    def _traced(self, name: str, fun: Callable, *args: Any) -> Interpreter | None:
+        try:
+            return Interpreter(jax.make_jaxpr(fun)(*args))
+        except Exception as error:
+            self.refusals[name] = f"{type(error).__name__}: {error}"
+            return None
+
+    @property
+    def out_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each leaf of the result."""
+        return [shape for shape, _ in self._outs]
+
+    @property
+    def has_forward(self) -> bool:
+        """Whether JAX has a forward mode here."""
+        return self._forward is not None
+
+    @property
+    def has_reverse(self) -> bool:
+        """Whether JAX has a reverse mode here."""
+        return self._reverse is not None
+
+    def forward(self, args: Sequence[Any]) -> Blocks | None:
+        """Push every basis vector of the inputs forward."""
+        if self._forward is None:
+            return None
+        first, *rest = args
+        leaves = jax.tree.leaves(first)
+        blocks = [
+            [np.zeros((*shape, *np.shape(i)), np.promote_types(dtype, i.dtype)) for i in leaves]
+            for shape, dtype in self._outs
+        ]
+        for n, (tangents, place) in self._basis(leaves):
+            found = self._forward(*leaves, *tangents, *rest)
+            for row, y in zip(blocks, found, strict=True):
+                row[n][(..., *place)] = y
+        return blocks
+
+    def reverse(self, args: Sequence[Any]) -> Blocks | None:
+        """Pull every basis vector of the outputs back."""
+        if self._reverse is None:
+            return None
+        first, *rest = args
+        leaves = jax.tree.leaves(first)
+        outs = [np.zeros(shape, dtype) for shape, dtype in self._outs]
+        blocks = [
+            [np.zeros((*o.shape, *np.shape(i)), np.promote_types(o.dtype, i.dtype)) for i in leaves]
+            for o in outs
+        ]
+        for m, (cotangents, place) in self._basis(outs):
+            found = self._reverse(*leaves, *rest, *cotangents)
+            for n, x in enumerate(found):
+                blocks[m][n][place] = x
+        return blocks
+
+    @staticmethod
+    def _basis(leaves: Sequence[Any]) -> Any:
+        for n, leaf in enumerate(leaves):
+            for place in np.ndindex(*np.shape(leaf)):
+                vectors = [np.zeros(np.shape(x), x.dtype) for x in leaves]
+                vectors[n][place] = 1
+                yield n, (vectors, place)
