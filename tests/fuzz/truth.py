@@ -44,7 +44,9 @@ class Truth:
 
     def _traced(self, name: str, fun: Callable, *args: Any) -> Interpreter | None:
         try:
-            return Interpreter(jax.make_jaxpr(fun)(*args))
+            jaxpr = jax.make_jaxpr(fun)(*args)
+            _require_no_custom_lin(jaxpr)
+            return Interpreter(jaxpr)
         except Exception as error:
             self.refusals[name] = f"{type(error).__name__}: {error}"
             return None
@@ -104,3 +106,15 @@ class Truth:
                 vectors = [np.zeros(np.shape(x), x.dtype) for x in leaves]
                 vectors[n][place] = 1
                 yield n, (vectors, place)
+
+
+def _require_no_custom_lin(jaxpr: Any) -> None:
+    """Refuse what JAX refuses when it runs: a custom_vjp function pushed forward."""
+    for eqn in getattr(jaxpr, "jaxpr", jaxpr).eqns:
+        if eqn.primitive.name == "custom_lin":
+            msg = "forward mode of a custom_vjp function"
+            raise TypeError(msg)
+        for value in eqn.params.values():
+            for item in value if isinstance(value, tuple | list) else (value,):
+                if hasattr(item, "eqns") or hasattr(item, "jaxpr"):
+                    _require_no_custom_lin(item)

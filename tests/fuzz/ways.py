@@ -26,6 +26,7 @@ from jnumerics.derivatives._dependence._blocks import Blocks
 from jnumerics.derivatives._rules import _boxes
 from jnumerics.derivatives._samples import SampleMixingError
 from tests.fuzz.interpret import Interpreter
+from tests.fuzz.interpret.core import as_numpy
 
 REFUSALS = (TypeError, ValueError, NotImplementedError)
 __all__ = ["REFUSALS", "SampleMixingError", "Traced", "recorded_rules"]
@@ -84,13 +85,13 @@ class Traced:
         self.target = _target.make(fun, args)
         program = self.target.program
         self._known = list(program.consts)
-        self._given = [*program.consts.values()]
+        self._given = [as_numpy(x, v.aval) for v, x in program.consts.items()]
         self._primal = Interpreter(program.primal_jaxpr())
         self._env = [*self._known, *program.inputs, *program.residuals]
 
     def environment(self, leaves: Sequence[Any]) -> list[Any]:
         """Evaluate the primal program at a point: all that passes may read."""
-        given = [*map(_as_numpy, self._given), *leaves]
+        given = [*self._given, *leaves]
         found = self._primal(*given)
         return [*given, *found[len(self.target.program.values) :]]
 
@@ -211,10 +212,6 @@ def _remembered(plan: Any) -> Any:
         for c in plan.candidates
     )
     return replace(plan, candidates=candidates)
-
-
-def _as_numpy(x: Any) -> Any:
-    return x if jax.dtypes.issubdtype(x.dtype, jax.dtypes.extended) else np.asarray(x)
 
 
 @contextlib.contextmanager

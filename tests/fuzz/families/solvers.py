@@ -95,6 +95,7 @@ def iterated(d: Draft, x: Value) -> str:
 
 
 OPERATIONS = [
-    conjugate_gradients, conjugate_gradients, gmres, by_samples, by_samples, exact_solve,
-    exact_solve, truncated_solve, root, iterated,
+    conjugate_gradients, conjugate_gradients, conjugate_gradients, by_samples, by_samples,
+    exact_solve, exact_solve, exact_solve, truncated_solve, truncated_solve, iterated,
+    iterated, gmres, root,
 ]  # fmt: skip

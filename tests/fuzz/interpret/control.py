@@ -27,11 +27,19 @@ def _(eqn: JaxprEqn) -> Function:
     def fun(*args: Any) -> Any:
         first, consts = args[:n_cond], args[n_cond : n_cond + n_body]
         carry = args[n_cond + n_body :]
-        while np.any(goes_on(*first, *carry)[0]):
-            carry = body(*consts, *carry)
+        while np.any(goes := np.asarray(goes_on(*first, *carry)[0])):
+            found = body(*consts, *carry)
+            carry = [_chosen(goes, new, old) for new, old in zip(found, carry, strict=True)]
         return carry
 
     return fun
+
+
+def _chosen(goes: Any, new: Any, old: Any) -> Any:
+    """Keep what samples hold that are done: a vmapped loop's predicate has their axes."""
+    if not goes.ndim:
+        return new
+    return np.where(goes.reshape(goes.shape + (1,) * (np.ndim(new) - goes.ndim)), new, old)
 
 
 def scan_parts(eqn: JaxprEqn) -> tuple[int, int]:

@@ -15,8 +15,10 @@ EVALUATORS: dict[str, Callable[[JaxprEqn], Function]] = {}
 CALLS = {
     "jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint",
     "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "linear_call",
+    "eval_jaxpr",
 }  # fmt: skip
 _BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr", "callee")
+KEY = np.dtype([("high", "u4"), ("low", "u4")])  # of random bits
 fallbacks: Counter[str] = Counter()  # primitives that JAX evaluated
 
 
@@ -85,8 +87,8 @@ class Interpreter:
 
     def _add(self, eqn: JaxprEqn) -> None:
         ins = [self._slot(v) for v in eqn.invars]
-        if eqn.primitive.name in CALLS:
-            body = next(eqn.params[k] for k in _BODIES if k in eqn.params)
+        body = _body(eqn)
+        if body is not None:
             results = self._inline(body, ins)
             self._slots.update(zip(eqn.outvars, results, strict=True))
             return
@@ -96,6 +98,20 @@ class Interpreter:
         outs = [self._new(v) for v in eqn.outvars]
         several = eqn.primitive.multiple_results
         self.steps.append((fun, ins, outs if several else outs[0]))
+
+
+def _body(eqn: JaxprEqn) -> Any:
+    """Return the jaxpr of a call."""
+    if eqn.primitive.name == "call_hi_primitive":
+        prim: Any = eqn.params["_prim"]
+
+        def expanded(*operands: Any) -> Any:
+            return prim.expand(*jax.tree.unflatten(prim.in_tree, operands))
+
+        return jax.make_jaxpr(expanded)(*(v.aval for v in eqn.invars))
+    if eqn.primitive.name not in CALLS:
+        return None
+    return next(eqn.params[k] for k in _BODIES if k in eqn.params)
 
 
 def function_of(eqn: JaxprEqn) -> Function:
@@ -110,25 +126,32 @@ def by_jax(eqn: JaxprEqn) -> Function:
 
     def fun(*args: Any) -> Any:
         fallbacks[eqn.primitive.name] += 1
-        arrays = [
-            x if jnp.issubdtype(v.aval.dtype, jax.dtypes.extended) else jnp.asarray(x)
-            for x, v in zip(args, eqn.invars, strict=True)
-        ]
-        found = eqn.primitive.bind(*arrays, **eqn.params)
+        found = eqn.primitive.bind(*map(_for_jax, args), **eqn.params)
         several = eqn.primitive.multiple_results
-        return [*map(_back, found)] if several else _back(found)
+        return [*map(_from_jax, found)] if several else _from_jax(found)
 
     return fun
 
 
-def _back(x: Any) -> Any:
-    return x if jnp.issubdtype(x.dtype, jax.dtypes.extended) else np.asarray(x)
+def _for_jax(x: Any) -> Any:
+    if x.dtype == KEY:
+        return jax.random.wrap_key_data(np.stack([x["high"], x["low"]], -1))
+    return jnp.asarray(x)
+
+
+def _from_jax(x: Any) -> Any:
+    if not jnp.issubdtype(x.dtype, jax.dtypes.extended):
+        return np.asarray(x)
+    words = np.asarray(jax.random.key_data(x))
+    found = np.empty(x.shape, KEY)
+    found["high"], found["low"] = words[..., 0], words[..., 1]
+    return found
 
 
 def as_numpy(value: Any, aval: Any) -> Any:
-    """Bring a literal or a constant to an array of its dtype."""
+    """Bring a literal, a constant or an argument to an array of its dtype."""
     if jnp.issubdtype(aval.dtype, jax.dtypes.extended):
-        return value
+        return _from_jax(value)
     return np.asarray(value, aval.dtype)
 
 
@@ -147,7 +170,9 @@ def _checked(fun: Function, eqn: JaxprEqn) -> Function:
         found = fun(*args)
         several = eqn.primitive.multiple_results
         for x, v in zip(found if several else [found], eqn.outvars, strict=True):
-            got, want = (np.shape(x), x.dtype), (shape_of(v), v.aval.dtype)
+            is_key = jnp.issubdtype(v.aval.dtype, jax.dtypes.extended)
+            got = np.shape(x), x.dtype
+            want = shape_of(v), KEY if is_key else v.aval.dtype
             assert got == want, f"{eqn.primitive.name}: {got}, not {want}\n{eqn}"
         return found
 

@@ -238,24 +238,3 @@ def _(eqn: JaxprEqn) -> Function:
 @evaluator("population_count")
 def _(_: JaxprEqn) -> Function:
     return lambda x: np.bitwise_count(x).astype(x.dtype)
-
-
-@evaluator("threefry2x32")
-def _(_: JaxprEqn) -> Function:
-    return _threefry
-
-
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-
-
-def _threefry(k1: Any, k2: Any, x1: Any, x2: Any) -> list[Any]:
-    """Salmon et al. (2011), twenty rounds."""
-    keys = [k1, k2, k1 ^ k2 ^ np.uint32(0x1BD11BDA)]
-    a, b = x1 + keys[0], x2 + keys[1]
-    for turn in range(5):
-        for r in _ROTATIONS[turn % 2]:
-            a = a + b
-            b = ((b << np.uint32(r)) | (b >> np.uint32(32 - r))) ^ a
-        a = a + keys[(turn + 1) % 3]
-        b = b + keys[(turn + 2) % 3] + np.uint32(turn + 1)
-    return [np.asarray(a), np.asarray(b)]
