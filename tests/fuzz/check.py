@@ -93,12 +93,13 @@ def _trace(
     fun: Callable[..., Any], args: Any, truth: Truth, outcome: Outcome
 ) -> Traced | None:
     """Trace by the library; a refusal of what JAX refuses too is right."""
-    served = truth.has_forward or truth.has_reverse
     try:
         return Traced(fun, args)
     except REFUSALS as error:
+        served = truth.has_forward or truth.has_reverse
         outcome.refused, outcome.both_refuse = _told(error) if served else "", not served
     except Exception as error:
+        served = truth.has_forward or truth.has_reverse
         if served:
             outcome.wrong.append(Failure("trace", f"raises {_told(error)}"))
         outcome.both_refuse = not served
@@ -202,10 +203,13 @@ class Checks:
         """The diagonal is that of the Jacobian."""
         if not self._traced.is_square():
             return
-        run = self._traced.diagonal()
-        for env, expected in zip(self._envs, self._expected, strict=True):
-            found, _ = run(env)
-            self._compare(f"diagonal {run.mode}", found, expected, _diagonals)
+        _, runs = self._traced.diagonal()
+        for mode, run in runs.items():
+            if isinstance(run, str):
+                continue
+            for env, expected in zip(self._envs, self._expected, strict=True):
+                found, _ = run(env)
+                self._compare(f"diagonal {mode}", found, expected, _diagonals)
 
     def batch(self) -> None:
         """Samples are accepted only where no entry stands between them."""
@@ -229,7 +233,8 @@ class Checks:
             self._wrong("batch", f"accepts samples that mix, axes {axes}")
             return
         for run in runs.values():
-            self._compare_samples(run, axes)
+            if isinstance(run, Run):
+                self._compare_samples(run, axes)
 
     def _compare_samples(self, run: Run, axes: tuple[int, int]) -> None:
         def own(blocks: Blocks) -> list[Any]:
@@ -343,10 +348,8 @@ def _second_order(
     if not truth.has_forward:
         return
     first = Outcome()
-    for name, gradient in (
-        ("hessian", derivatives.jacobian(scalar)),
-        ("laplacian", jax.grad(scalar)),
-    ):
+    turns = [("hessian", derivatives.jacobian(scalar)), ("laplacian", jax.grad(scalar))]
+    for name, gradient in turns[program.seed // 10 % 2 :][:1]:
         traced = _trace(gradient, points[0], truth, first)
         if traced is None:
             continue

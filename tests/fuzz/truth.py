@@ -1,10 +1,10 @@
 """The Jacobian by JAX: jax.jvp and jax.vjp, one basis vector a pass, interpreted."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tests.fuzz.interpret import Interpreter
@@ -37,10 +37,15 @@ class Truth:
 
         self.refusals: dict[str, str] = {}
         self._forward = self._traced("forward", forward, first, first, *rest)
-        self._reverse = None
-        if not any(dtype.kind == "c" for _, dtype in self._outs):
-            zeros = [jnp.zeros(shape, dtype) for shape, dtype in self._outs]
-            self._reverse = self._traced("reverse", reverse, first, *rest, zeros)
+        zeros = [jax.ShapeDtypeStruct(*out) for out in self._outs]
+        self._trace_reverse = lambda: self._traced("reverse", reverse, first, *rest, zeros)
+
+    @functools.cached_property
+    def _reverse(self) -> Interpreter | None:
+        """Traced where it is asked for: few programs need it."""
+        if any(dtype.kind == "c" for _, dtype in self._outs):
+            return None
+        return self._trace_reverse()
 
     def _traced(self, name: str, fun: Callable, *args: Any) -> Interpreter | None:
         try:
@@ -76,8 +81,11 @@ class Truth:
             [np.zeros((*shape, *np.shape(i)), np.promote_types(dtype, i.dtype)) for i in leaves]
             for shape, dtype in self._outs
         ]
+        n_in = len(leaves)
+        operands = [*leaves, *leaves, *jax.tree.leaves(rest)]
+        push = self._forward.prepared(operands, range(n_in, 2 * n_in))
         for n, (tangents, place) in self._basis(leaves):
-            found = self._forward(*leaves, *tangents, *rest)
+            found = push(*tangents)
             for row, y in zip(blocks, found, strict=True):
                 row[n][(..., *place)] = y
         return blocks
@@ -93,8 +101,11 @@ class Truth:
             [np.zeros((*o.shape, *np.shape(i)), np.promote_types(o.dtype, i.dtype)) for i in leaves]
             for o in outs
         ]
+        operands = [*leaves, *jax.tree.leaves(rest), *outs]
+        start = len(operands) - len(outs)
+        pull = self._reverse.prepared(operands, range(start, len(operands)))
         for m, (cotangents, place) in self._basis(outs):
-            found = self._reverse(*leaves, *rest, *cotangents)
+            found = pull(*cotangents)
             for n, x in enumerate(found):
                 blocks[m][n][place] = x
         return blocks

@@ -7,13 +7,14 @@ same passes.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jnumerics.derivatives import (
+    _batch,
     _candidates,
     _diagonal,
     _jacobian,
@@ -106,22 +107,18 @@ class Traced:
         return Blocks(self.target).stray_along(axis) is None
 
     def jacobians(self, chunk: int | None = None) -> tuple[str, dict[str, Run | str]]:
-        """Return the choice, and each mode's passes, or why it is not served."""
-        target, found = self.target, {}
+        """Return the choice, and each mode's passes, or why it is not served.
 
-        def run(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
-            dense = [b for row in _jacobian._dense(target, plan, env) for b in row]
-            sparse = [b for row in _sparse.blocks(target, plan, env) for b in row]
+        Args:
+            chunk: How many passes run at a time.
+        """
+
+        def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
+            dense = [b for row in _jacobian._dense(self.target, plan, env) for b in row]
+            sparse = [b for row in _sparse.blocks(self.target, plan, env) for b in row]
             return dense, sparse
 
-        plan = _plan.build(target, "jacobian")
-        for c in plan.candidates:
-            if c.way is None:
-                found[c.mode] = c.note
-            elif c.same_as is None:
-                chosen = replace(plan, mode=c.mode, chunk=_chunk(c, chunk))
-                found[c.mode] = self._run(_remembered(chosen), run)
-        return plan.mode, found
+        return self._planned("jacobian", made, chunk=chunk)
 
     def batch(self, in_axis: int, out_axis: int) -> dict[str, Run | str]:
         """Return the passes of per-sample blocks, once samples are proven independent.
@@ -132,36 +129,55 @@ class Traced:
         target = self.target
         axes = _samples.sample_axes(target, in_axis, out_axis)
         _samples.require_independent(target, axes)
-        from jnumerics.derivatives import _batch
 
-        plan, found = _plan.build(target, "batch", axes=axes), {}
+        def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
+            with self._evaluated(plan, env):
+                nested = _batch._blocks(target, axes, plan.mode, None, is_proven=True)
+            return jax.tree.leaves(nested), []
+
+        return self._planned("batch", made, axes=axes)[1]
+
+    def diagonal(self) -> tuple[str, dict[str, Run | str]]:
+        """Return the choice, and each mode's passes to the diagonal."""
+
+        def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
+            with self._evaluated(plan, env):
+                return _diagonal._diagonals(self.target), []
+
+        return self._planned("diagonal", made)
+
+    @contextlib.contextmanager
+    def _evaluated(self, plan: Any, env: dict) -> Iterator[None]:
+        """Let a function that plans and evaluates by itself take what is given."""
+        evaluated = (None, None, env)
+        with (
+            _instead(_plan, "build", lambda *_, **__: plan),
+            _instead(type(self.target), "evaluate", lambda _: evaluated),
+        ):
+            yield
+
+    def _planned(
+        self, kind: str, made: Callable[..., Any], *, chunk: int | None = None, axes: Any = None
+    ) -> tuple[str, dict[str, Run | str]]:
+        """Plan, and keep each candidate's whole program where the plan counts its passes."""
+        found: dict[int, Run] = {}
+
+        def counted(_: Any, __: str, way: Any, ___: Any) -> Any:
+            some = None if chunk is None or way.passes < 2 else min(chunk, way.passes)
+            memory = way if kind == "diagonal" else _Remembered(way)
+            plan = _Chosen(kind, way.mode, memory, some)
+            jaxpr, found[id(way)] = self._run(plan, made)
+            return jaxpr
+
+        with _instead(_candidates, "passes_jaxpr", counted):
+            plan = _plan.build(self.target, kind, axes=axes)
+        runs: dict[str, Run | str] = {}
         for c in plan.candidates:
-            if c.way is None or c.same_as is not None:
-                continue
-
-            def run(_: Any, env: dict, mode: str = c.mode) -> tuple[list[Any], list[Any]]:
-                chosen = replace(plan, mode=mode)
-                with _instead(_plan, "build", lambda *_, **__: chosen), _instead(
-                    type(target), "evaluate", lambda _: (None, None, env)
-                ):
-                    nested = _batch._blocks(target, axes, mode, None, is_proven=True)
-                return jax.tree.leaves(nested), []
-
-            found[c.mode] = self._run(plan, run, mode=c.mode)
-        return found
-
-    def diagonal(self) -> Run:
-        """Return the passes of the diagonal, in the mode that is chosen."""
-        target = self.target
-        plan = _plan.build(target, "diagonal")
-
-        def run(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
-            with _instead(_plan, "build", lambda *_, **__: plan), _instead(
-                type(target), "evaluate", lambda _: (None, None, env)
-            ):
-                return _diagonal._diagonals(target), []
-
-        return self._run(plan, run)
+            if c.way is None:
+                runs[c.mode] = c.note
+            elif c.same_as is None:
+                runs[c.mode] = found[id(c.way)] if id(c.way) in found else self._run(plan, made)[1]  # fmt: skip
+        return plan.mode, runs
 
     def is_square(self) -> bool:
         """Whether the function has a diagonal."""
@@ -171,7 +187,7 @@ class Traced:
             return False
         return True
 
-    def _run(self, plan: Any, run: Callable[..., Any], mode: str = "") -> Run:
+    def _run(self, plan: Any, made: Callable[..., Any]) -> tuple[Any, Run]:
         """Trace passes, from the environment to blocks and entries."""
         patterns, n_blocks = [], 0
         zeros = {v: np.zeros(v.aval.shape, v.aval.dtype) for v in self.target.program.tangents}  # fmt: skip
@@ -179,18 +195,23 @@ class Traced:
         def traced(values: list[Any]) -> tuple[list[Any], list[Any]]:
             nonlocal n_blocks
             env = dict(zip(self._env, values, strict=True)) | zeros
-            blocks, sparse = run(plan, env)
+            blocks, sparse = made(plan, env)
             n_blocks = len(blocks)
             patterns.extend((b.pattern.indices, b.pattern.shape) for b in sparse)
             return blocks, [b.values for b in sparse]
 
         jaxpr = jax.make_jaxpr(traced)([v.aval for v in self._env])
-        return Run(plan.target, mode or plan.mode, Interpreter(jaxpr), patterns, n_blocks)
+        run = Run(plan.target, plan.mode, Interpreter(jaxpr), patterns, n_blocks)
+        return jaxpr, run
 
 
-def _chunk(candidate: Any, chunk: int | None) -> int | None:
-    passes = candidate.passes or 0
-    return None if chunk is None or passes < 2 else min(chunk, passes)
+class _Chosen(NamedTuple):
+    """What the library reads of a plan to run it."""
+
+    target: str
+    mode: str
+    way: Any
+    chunk: int | None
 
 
 class _Remembered:
@@ -204,14 +225,6 @@ class _Remembered:
         if self._terms is None:
             self._terms = self._way.terms(problem, env, chunk)
         return self._terms
-
-
-def _remembered(plan: Any) -> Any:
-    candidates = tuple(
-        replace(c, way=_Remembered(c.way)) if c.mode == plan.mode else c
-        for c in plan.candidates
-    )
-    return replace(plan, candidates=candidates)
 
 
 @contextlib.contextmanager
@@ -237,5 +250,3 @@ def recorded_rules(record: Callable[[Any, bool], None]) -> Iterator[None]:
     with _instead(_boxes, "apply_rule", recorded):
         yield
 
-
-del _candidates

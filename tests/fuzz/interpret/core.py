@@ -54,14 +54,44 @@ class Interpreter:
         env = list(self._values)
         for slot, x in zip(self.inputs, args, strict=True):
             env[slot] = x
-        for fun, ins, outs in self.steps:
+        self._run(self.steps, env)
+        return [env[k] for k in self.outputs]
+
+    def prepared(self, args: Sequence[Any], moving: Sequence[int]) -> Function:
+        """Evaluate what does not read some of the inputs; return a function of those."""
+        env, later = list(self._values), []
+        moved = {self.inputs[k] for k in moving}
+        for slot, x in zip(self.inputs, args, strict=True):
+            env[slot] = x
+        for step in self.steps:
+            fun, ins, outs = step
+            places = [outs] if isinstance(outs, int) else outs
+            if not moved.isdisjoint(ins):
+                moved.update(places)
+                later.append(step)
+                continue
+            found = fun(*[env[k] for k in ins])
+            for slot, x in zip(places, [found] if isinstance(outs, int) else found, strict=True):  # fmt: skip
+                env[slot] = x
+
+        def run(*values: Any) -> list[Any]:
+            now = list(env)
+            for k, x in zip(moving, values, strict=True):
+                now[self.inputs[k]] = x
+            self._run(later, now)
+            return [now[k] for k in self.outputs]
+
+        return run
+
+    @staticmethod
+    def _run(steps: Sequence[tuple], env: list[Any]) -> None:
+        for fun, ins, outs in steps:
             found = fun(*[env[k] for k in ins])
             if outs.__class__ is int:
                 env[outs] = found
             else:
-                for slot, x in zip(outs, found, strict=True):  # type: ignore[arg-type]
+                for slot, x in zip(outs, found, strict=True):
                     env[slot] = x
-        return [env[k] for k in self.outputs]
 
     def _new(self, var: Var) -> int:
         self._slots[var] = len(self._values)
