@@ -9,9 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnumerics import derivatives
-from tests.fuzz.program import Program, walk
+from tests.fuzz import public
+from tests.fuzz.compare import (
+    REFUSALS,
+    diagonals,
+    differs,
+    mixes,
+    outside,
+    own_blocks,
+    tolerance_of,
+)
+from tests.fuzz.program import Program
 from tests.fuzz.truth import Blocks, Truth
-from tests.fuzz.ways import REFUSALS, Run, SampleMixingError, Traced
+from tests.fuzz.ways import Run, SampleMixingError, Traced
 
 POINTS = 3
 
@@ -68,7 +78,7 @@ def examine(program: Program, *, second: bool = False, compiled: bool = False) -
         if second and served:
             _second_order(program, fun, points, outcome)
         if compiled and served and not is_stateful(program):
-            _compiled(program, fun, points[0], outcome)
+            _compiled(program, points, outcome)
     return outcome
 
 
@@ -168,7 +178,7 @@ class Checks:
         pairs = [(p, e) for p, e in zip(points, expected, strict=True) if e is not None]
         self._expected = [e for _, e in pairs]
         self._envs = [traced.environment(jax.tree.leaves(p)) for p, _ in pairs]
-        self._tolerance = 2e-3 if _is_single(program) else 1e-7
+        self._tolerance = tolerance_of(program)
         self._both = program.family in ("custom", "solver")
 
     def boxes(self) -> None:
@@ -176,7 +186,7 @@ class Checks:
         for k, leaf, lower, upper, depends in self._traced.boxes():
             for expected in self._expected:
                 for blocks in self._known(expected):
-                    found = _outside(blocks[k][leaf], lower, upper, depends, 1e-3 * self._tolerance)  # fmt: skip
+                    found = outside(blocks[k][leaf], lower, upper, depends, 1e-3 * self._tolerance)  # fmt: skip
                     if found is not None:
                         where = f"output {k}{found[0]} reads input {leaf}{found[1]}"
                         self._wrong("dependence", where)
@@ -209,27 +219,27 @@ class Checks:
                 continue
             for env, expected in zip(self._envs, self._expected, strict=True):
                 found, _ = run(env)
-                self._compare(f"diagonal {mode}", found, expected, _diagonals)
+                self._compare(f"diagonal {mode}", found, expected, diagonals)
 
     def batch(self) -> None:
         """Samples are accepted only where no entry stands between them."""
         if self._program.batch is None or not self._expected:
             return
         axes = self._program.batch
-        mixes = [
-            _mixes(block, axes, len(out), 1e-3 * self._tolerance)
+        mixed = any(
+            mixes(block, axes, rank, 1e-3 * self._tolerance)
             for expected in self._expected
             for blocks in self._known(expected)
-            for row, out in zip(blocks, self._truth.out_shapes, strict=True)
+            for row, rank in zip(blocks, self._truth.out_ranks, strict=True)
             for block in row
-        ]
-        self._outcome.independent = not any(mixes)
+        )
+        self._outcome.independent = not mixed
         try:
             runs = self._traced.batch(*axes)
         except SampleMixingError:
             self._outcome.needless = self._outcome.independent
             return
-        if any(mixes):
+        if mixed:
             self._wrong("batch", f"accepts samples that mix, axes {axes}")
             return
         for run in runs.values():
@@ -238,8 +248,7 @@ class Checks:
 
     def _compare_samples(self, run: Run, axes: tuple[int, int]) -> None:
         def own(blocks: Blocks) -> list[Any]:
-            shapes = zip(blocks, self._truth.out_shapes, strict=True)
-            return [_samples(b, axes, len(out)) for row, out in shapes for b in row]
+            return own_blocks(blocks, axes, self._truth.out_ranks)
 
         for env, expected in zip(self._envs, self._expected, strict=True):
             found, _ = run(env)
@@ -251,7 +260,7 @@ class Checks:
         """Compare with one mode of JAX's, and where that differs with the other."""
         difference = ""
         for blocks in expected.all():
-            difference = _differs(found, of(blocks), self._tolerance)
+            difference = differs(found, of(blocks), self._tolerance)
             if not difference:
                 return
         self._wrong(name, difference)
@@ -263,64 +272,6 @@ class Checks:
 
 def _flat(blocks: Blocks) -> list[Any]:
     return [b for row in blocks for b in row]
-
-
-def _diagonals(blocks: Blocks) -> list[Any]:
-    own = [row[k] for k, row in enumerate(blocks)]
-    shapes = [b.shape[: b.ndim // 2] for b in own]
-    return [
-        np.diagonal(b.reshape([int(np.prod(s, dtype=int))] * 2)).reshape(s)
-        for b, s in zip(own, shapes, strict=True)
-    ]
-
-
-def _differs(found: Sequence[Any], expected: Sequence[Any], tolerance: float) -> str:
-    if len(found) != len(expected):
-        return f"{len(found)} blocks, not {len(expected)}"
-    for k, (x, y) in enumerate(zip(found, expected, strict=True)):
-        if np.shape(x) != np.shape(y):
-            return f"block {k}: shape {np.shape(x)}, not {np.shape(y)}"
-        error = np.abs(np.asarray(x) - y)
-        allowed = tolerance * (1 + np.max(np.abs(y), initial=0))
-        if not (error <= allowed).all():
-            at = np.unravel_index(np.argmax(np.nan_to_num(error, nan=np.inf)), error.shape)
-            at = tuple(map(int, at))
-            return f"block {k} at {at}: {np.asarray(x)[at]:.6g}, not {y[at]:.6g}"
-    return ""
-
-
-def _outside(
-    block: Any, lower: Any, upper: Any, depends: Any, tolerance: float
-) -> tuple[Any, Any] | None:
-    """Return an entry that is not zero and outside of its box."""
-    rank = depends.ndim
-    scale = 1 + np.max(np.abs(block), initial=0)
-    for place in np.argwhere(np.abs(block) > tolerance * scale):
-        out, at = tuple(map(int, place[:rank])), place[rank:]
-        inside = depends[out] and (lower[out] <= at).all() and (at <= upper[out]).all()
-        if not inside:
-            return out, tuple(map(int, at))
-    return None
-
-
-def _mixes(block: Any, axes: tuple[int, int], out_rank: int, tolerance: float) -> bool:
-    moved = np.moveaxis(block, (axes[1], out_rank + axes[0]), (0, 1))
-    n = len(moved)
-    scale = 1 + np.max(np.abs(block), initial=0)
-    return bool((np.abs(moved[~np.eye(n, dtype=bool)]) > tolerance * scale).any())
-
-
-def _samples(block: Any, axes: tuple[int, int], out_rank: int) -> Any:
-    moved = np.moveaxis(block, (axes[1], out_rank + axes[0]), (0, 1))
-    n = np.arange(len(moved))
-    return moved[n, n]
-
-
-def _is_single(program: Program) -> bool:
-    dtypes = [dtype for _, dtype in program.leaves]
-    dtypes += [getattr(s, "dtype", "") for s in walk(program.statements)]
-    text = program.body()
-    return not {"float32", "complex64"}.isdisjoint(dtypes) or "float32" in text
 
 
 def is_stateful(program: Program) -> bool:
@@ -363,10 +314,9 @@ def _second_order(
         first.wrong.clear()
 
 
-def _compiled(
-    program: Program, fun: Callable[..., Any], args: Any, outcome: Outcome
-) -> None:
-    """Check the public functions as they are called, one or two of them."""
-    from tests.fuzz import public
-
-    outcome.wrong += public.check(program, fun, args)
+def _compiled(program: Program, points: list[Any], outcome: Outcome) -> None:
+    """Check some of the public functions as they are called."""
+    for check in public.chosen(program):
+        name, difference = public.compared(program, check, points[0])
+        if difference:
+            outcome.wrong.append(Failure(f"compiled {name}", difference))

@@ -57,9 +57,9 @@ class Truth:
             return None
 
     @property
-    def out_shapes(self) -> list[tuple[int, ...]]:
-        """The shape of each leaf of the result."""
-        return [shape for shape, _ in self._outs]
+    def out_ranks(self) -> list[int]:
+        """The number of axes of each leaf of the result."""
+        return [len(shape) for shape, _ in self._outs]
 
     @property
     def has_forward(self) -> bool:

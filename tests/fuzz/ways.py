@@ -26,11 +26,11 @@ from jnumerics.derivatives import (
 from jnumerics.derivatives._dependence._blocks import Blocks
 from jnumerics.derivatives._rules import _boxes
 from jnumerics.derivatives._samples import SampleMixingError
+from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy
 
-REFUSALS = (TypeError, ValueError, NotImplementedError)
-__all__ = ["REFUSALS", "SampleMixingError", "Traced", "recorded_rules"]
+__all__ = ["Run", "SampleMixingError", "Traced", "recorded_rules"]
 
 
 @dataclass(frozen=True)

@@ -42,3 +42,10 @@ MIXED = [
     *products.OPERATIONS,
     *windows.OPERATIONS,
 ]
+# The order in which families take turns; those with the most rules come more often.
+TURNS = (
+    "movement", "indexing", "control", "reduction", "product", "window", "trees", "calls",
+    "indexing", "custom", "elementwise", "shards", "movement", "random", "control",
+    "product", "indexing", "linalg", "reduction", "solver", "window", "trees", "custom",
+    "calls", "control",
+)  # fmt: skip
