@@ -95,6 +95,10 @@ def _first_order(
     for step in (checks.boxes, checks.jacobians, checks.diagonal, checks.batch):
         try:
             step()
+        except REFUSALS as error:
+            served = jax_serves(fun, points[0])
+            outcome.refused, outcome.both_refuse = _told(error) if served else "", not served
+            return
         except Exception as error:
             outcome.wrong.append(Failure(step.__name__, f"raises {_told(error)}"))
 
@@ -119,6 +123,17 @@ def _trace(
 def _told(error: Exception) -> str:
     first = (str(error) or "?").split("\n", maxsplit=1)[0]
     return f"{type(error).__name__}: {first[:160]}"
+
+
+def jax_serves(fun: Callable[..., Any], args: Any) -> bool:
+    """Whether jax.jacfwd or jax.jacrev is traced."""
+    for by in (jax.jacfwd, jax.jacrev):
+        try:
+            jax.make_jaxpr(by(fun))(*args)
+        except Exception:
+            continue
+        return True
+    return False
 
 
 class Expected(NamedTuple):
@@ -180,6 +195,11 @@ class Checks:
         self._envs = [traced.environment(jax.tree.leaves(p)) for p, _ in pairs]
         self._tolerance = tolerance_of(program)
         self._both = program.family in ("custom", "solver")
+        self._runs: dict[str, Run] = {}
+
+    @property
+    def _served(self) -> bool:
+        return self._truth.has_forward or self._truth.has_reverse
 
     def boxes(self) -> None:
         """Every true nonzero is in its box."""
@@ -201,9 +221,13 @@ class Checks:
         """Every mode, dense and sparse, gives the Jacobian."""
         chunk = 2 if self._program.seed % 4 == 0 else None
         self._outcome.choice, runs = self._traced.jacobians(chunk)
-        for mode, run in runs.items():
-            if isinstance(run, str):
-                continue
+        self._runs = {mode: run for mode, run in runs.items() if isinstance(run, Run)}
+        if not self._served:
+            self._outcome.both_refuse = True  # of JAX: nothing to compare with
+            if is_nonlinear(self._program):
+                self._wrong("served", f"by {[*self._runs]}, and by neither mode of JAX")
+            return
+        for mode, run in self._runs.items():
             for env, expected in zip(self._envs, self._expected, strict=True):
                 dense, sparse = run(env)
                 for name, blocks in (("dense", dense), ("bcoo", sparse)):
@@ -211,7 +235,7 @@ class Checks:
 
     def diagonal(self) -> None:
         """The diagonal is that of the Jacobian."""
-        if not self._traced.is_square():
+        if not self._traced.is_square() or not self._served:
             return
         _, runs = self._traced.diagonal()
         for mode, run in runs.items():
@@ -223,7 +247,7 @@ class Checks:
 
     def batch(self) -> None:
         """Samples are accepted only where no entry stands between them."""
-        if self._program.batch is None or not self._expected:
+        if self._program.batch is None or not self._expected or not self._served:
             return
         axes = self._program.batch
         mixed = any(
@@ -237,7 +261,8 @@ class Checks:
         try:
             runs = self._traced.batch(*axes)
         except SampleMixingError:
-            self._outcome.needless = self._outcome.independent
+            if self._outcome.independent:
+                self._outcome.independent = self._outcome.needless = self._is_apart(axes)
             return
         if mixed:
             self._wrong("batch", f"accepts samples that mix, axes {axes}")
@@ -245,6 +270,20 @@ class Checks:
         for run in runs.values():
             if isinstance(run, Run):
                 self._compare_samples(run, axes)
+
+    def _is_apart(self, axes: tuple[int, int]) -> bool:
+        """Whether samples stay independent at random residuals, not by their values."""
+        run = self._runs.get("forward", next(iter(self._runs.values()), None))
+        if run is None:
+            return False
+        for seed in range(3):
+            blocks, _ = run(self._traced.scrambled(self._envs, seed))
+            width = len(blocks) // len(self._truth.out_ranks)
+            for k, block in enumerate(blocks):
+                rank = self._truth.out_ranks[k // width]
+                if mixes(block, axes, rank, 1e-3 * self._tolerance):
+                    return False
+        return True
 
     def _compare_samples(self, run: Run, axes: tuple[int, int]) -> None:
         def own(blocks: Blocks) -> list[Any]:
@@ -272,6 +311,12 @@ class Checks:
 
 def _flat(blocks: Blocks) -> list[Any]:
     return [b for row in blocks for b in row]
+
+
+def is_nonlinear(program: Program) -> bool:
+    """Whether a rule of its own is surely not linear, in an array that is not empty."""
+    sizes = [int(np.prod(shape, dtype=int)) for shape, _ in program.leaves]
+    return 0 not in sizes and any(name.startswith("nonlinear") for name in program.labels)
 
 
 def is_stateful(program: Program) -> bool:

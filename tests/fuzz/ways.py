@@ -28,7 +28,7 @@ from jnumerics.derivatives._rules import _boxes
 from jnumerics.derivatives._samples import SampleMixingError
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
-from tests.fuzz.interpret.core import as_numpy
+from tests.fuzz.interpret.core import KEY, as_numpy
 
 __all__ = ["Run", "SampleMixingError", "Traced", "recorded_rules"]
 
@@ -96,6 +96,21 @@ class Traced:
         found = self._primal(*given)
         return [*given, *found[len(self.target.program.values) :]]
 
+    def scrambled(self, envs: Sequence[Sequence[Any]], seed: int) -> list[Any]:
+        """Put random numbers where residuals are floats and differ between points.
+
+        What a coincidence of values makes independent does not stay so.
+        """
+        rng, found = np.random.default_rng(seed), []
+        for v, *values in zip(self._env, *envs, strict=True):
+            x = values[0]
+            is_float = np.dtype(v.aval.dtype).kind == "f" if x.dtype != KEY else False
+            moves = any(not np.array_equal(x, y) for y in values[1:])
+            if is_float and moves:
+                x = rng.uniform(0.5, 1.5, np.shape(x)).astype(x.dtype)
+            found.append(x)
+        return found
+
     def boxes(self) -> list[tuple[int, int, Any, Any, Any]]:
         """Return output leaf, input leaf, lower, upper and depends of every block."""
         blocks = Blocks(self.target)
@@ -114,9 +129,11 @@ class Traced:
         """
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
-            dense = [b for row in _jacobian._dense(self.target, plan, env) for b in row]
-            sparse = [b for row in _sparse.blocks(self.target, plan, env) for b in row]
-            return dense, sparse
+            target = self.target
+            dense = target.nest(_jacobian._dense(target, plan, env))
+            sparse = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
+            is_block = lambda b: isinstance(b, _sparse.SparseBlock)  # noqa: E731
+            return jax.tree.leaves(dense), jax.tree.leaves(sparse, is_leaf=is_block)
 
         return self._planned("jacobian", made, chunk=chunk)
 
