@@ -251,11 +251,9 @@ class Checks:
             return
         axes = self._program.batch
         mixed = any(
-            mixes(block, axes, rank, 1e-3 * self._tolerance)
+            self._mixed(blocks, axes)
             for expected in self._expected
             for blocks in self._known(expected)
-            for row, rank in zip(blocks, self._truth.out_ranks, strict=True)
-            for block in row
         )
         self._outcome.independent = not mixed
         try:
@@ -271,18 +269,28 @@ class Checks:
             if isinstance(run, Run):
                 self._compare_samples(run, axes)
 
+    def _mixed(self, blocks: Blocks, axes: tuple[int, int]) -> bool:
+        return any(
+            mixes(block, axes, rank, 1e-3 * self._tolerance)
+            for row, rank in zip(blocks, self._truth.out_ranks, strict=True)
+            for block in row
+        )
+
     def _is_apart(self, axes: tuple[int, int]) -> bool:
-        """Whether samples stay independent at random residuals, not by their values."""
+        """Whether samples stay independent at more points, and at random residuals."""
+        for point in range(POINTS, POINTS + 6):
+            blocks = self._truth.forward(self._program.arguments(point))
+            if blocks is None or self._mixed(blocks, axes):
+                return False
         run = self._runs.get("forward", next(iter(self._runs.values()), None))
         if run is None:
             return False
         for seed in range(3):
-            blocks, _ = run(self._traced.scrambled(self._envs, seed))
-            width = len(blocks) // len(self._truth.out_ranks)
-            for k, block in enumerate(blocks):
-                rank = self._truth.out_ranks[k // width]
-                if mixes(block, axes, rank, 1e-3 * self._tolerance):
-                    return False
+            found, _ = run(self._traced.scrambled(self._envs, seed))
+            width = len(found) // len(self._truth.out_ranks)
+            rows = [found[n : n + width] for n in range(0, len(found), width)]
+            if self._mixed(rows, axes):
+                return False
         return True
 
     def _compare_samples(self, run: Run, axes: tuple[int, int]) -> None:

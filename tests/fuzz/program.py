@@ -29,6 +29,7 @@ def W(*shape, low=0.5):
 def mesh():
     return jax.make_mesh((2, 2), ("a", "b"), axis_types=(AxisType.Auto,) * 2)
 '''
+_RANGES = ((0.6, 1.4), (-1.5, 1.5), (-0.5, 1.0))  # of the points, in turn
 _NAME = re.compile(r"\b[afkvx]\d+\b")
 
 
@@ -121,13 +122,14 @@ class Program:
     def arguments(self, point: int) -> tuple[Any, Any]:
         """Draw the arguments at a point."""
         rng = np.random.default_rng((self.seed, point))
+        low, high = _RANGES[point % len(_RANGES)]
         leaves = []
         for shape, dtype in self.leaves:
-            x = rng.uniform(0.6, 1.4, shape)
+            x = rng.uniform(low, high, shape)
             if np.dtype(dtype).kind == "c":
-                x = x + 1j * rng.uniform(0.6, 1.4, shape)
+                x = x + 1j * rng.uniform(low, high, shape)
             leaves.append(np.asarray(x, dtype))
-        k = rng.integers(-1, 4, 6).astype(np.int32)
+        k = rng.integers(-2, 5, 6).astype(np.int32)
         return (leaves[0] if len(leaves) == 1 else tuple(leaves)), k
 
     def script(self, check: str = "") -> str:

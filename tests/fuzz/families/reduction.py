@@ -93,6 +93,7 @@ def by_order(d: Draft, x: Value) -> str:
 
 
 OPERATIONS = [
-    reduce, reduce, reduce, running, running, running, generic, several, log_sum_exp,
-    normalized, sort, sort_by_integers, top_k, by_order,
+    reduce, reduce, reduce, reduce, reduce, running, running, running, running, running,
+    generic, several, log_sum_exp, log_sum_exp, normalized, normalized, sort, sort,
+    sort_by_integers, sort_by_integers, top_k, top_k, by_order,
 ]  # fmt: skip
