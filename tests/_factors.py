@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from jax import lax
 
 from jnumerics.derivatives._cut import Cut, SampleAxis, batch_capacity, narrowest
-from jnumerics.derivatives._dependence import batch_index, known_values, propagate
+from jnumerics.derivatives._dependence import batch_index, propagate
 from jnumerics.derivatives._directions import forwardable
+from jnumerics.derivatives._joint import trace
+from jnumerics.derivatives._known import known_values
 from jnumerics.derivatives._residual import split_residual
-from jnumerics.derivatives._tangent import part, trace
+from jnumerics.derivatives._tangent import part
 
 # --- functions to differentiate ------------------------------------------------------
 
@@ -125,7 +127,8 @@ def traced(fun, *args):
     def flat(leaves):
         return jax.tree.leaves(fun(*leaves)), []
 
-    return trace(flat, [jnp.asarray(a) for a in args], range(len(args)))
+    leaves = [jnp.asarray(a) for a in args]
+    return trace(flat, leaves, range(len(args))).program
 
 
 def dense(fun, *args, mode=jax.jacfwd):

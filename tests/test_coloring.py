@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from jnumerics.derivatives import _prover, jacobian
 from jnumerics.derivatives._coloring import compress, transposed
-from jnumerics.derivatives._dependence import known_values
 from jnumerics.derivatives._greedy import conflicts, greedy
+from jnumerics.derivatives._joint import trace
+from jnumerics.derivatives._known import known_values
 from jnumerics.derivatives._proposals import color
 from jnumerics.derivatives._prover import Learned, Prover
 from jnumerics.derivatives._rules._boxes import NONE, shape_of
-from jnumerics.derivatives._tangent import part, trace
+from jnumerics.derivatives._tangent import part
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)
 
@@ -27,7 +28,7 @@ def linear_part(fun, *args):
     def flat(leaves):
         return jax.tree.leaves(fun(*leaves)), []
 
-    program = trace(flat, args, range(len(args)))
+    program = trace(flat, args, range(len(args))).program
     outputs = [v for v in program.outputs if v is not None]
     linear = part(program.linear, program.tangents, outputs)
     return program, linear, known_values(program)

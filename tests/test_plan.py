@@ -52,12 +52,11 @@ def by_loop(x):
 
 
 def by_loop_bwd(x, g):
-    # a true loop in the backward rule: it can be run, and not transposed
-    return (
-        lax.while_loop(lambda s: s[0] < 2, lambda s: (s[0] + 1, s[1]), (0, 3 * x**2))[1]
-        * g
-        * lax.while_loop(lambda s: s < jnp.sum(g) * 0, lambda s: s + 1.0, 1.0),
-    )
+    # a true loop in the backward rule: it is linear and can be run, not transposed
+    def step(state):
+        return state[0] + 1, 3 * x**2 * state[1]
+
+    return (lax.while_loop(lambda state: state[0] < 1, step, (0, g))[1],)
 
 
 by_loop.defvjp(lambda x: (x**3, x), by_loop_bwd)
@@ -424,7 +423,7 @@ def test_a_rule_that_jax_cannot_transpose_leaves_forward_mode():
     assert found.mode == "forward"
     assert candidate(found, "reverse").way is None
     assert candidate(found, "reverse").note.startswith("JAX refuses: ")
-    assert found.reason.endswith(candidate(found, "reverse").note)
+    assert found.reason.endswith("is not proven linear")  # no rule for its reducer
 
 
 def counted(*seconds):
@@ -457,7 +456,7 @@ def test_another_mode_is_taken_where_it_is_predicted_well_below(
 def test_the_cheapest_mode_that_keeps_to_the_bound_is_taken(monkeypatch):
     needs = {"cut": 100, "reverse": 50, "forward": 15, "compressed": 10}
     monkeypatch.setattr(_plan, "find_candidates", lambda *_: counted(1, 4, 0.5, 3))
-    monkeypatch.setattr(_plan, "_chunk", lambda _, __, p, ___: (needs[p.mode], None))
+    monkeypatch.setattr(_plan, "_chunk", lambda p, _: (needs[p.mode], None))
     target = make(dense, (jnp.ones(50),))
     taken = [_plan.build(target, max_bytes=n).mode for n in (100, 50, 20, 10)]
     assert taken == ["cut", "reverse", "compressed", "compressed"]

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from jax import lax
 
 from jnumerics.derivatives._cut import Cut, narrowest
-from jnumerics.derivatives._dependence import known_values
+from jnumerics.derivatives._joint import trace
+from jnumerics.derivatives._known import known_values
 from jnumerics.derivatives._residual import split_residual
-from jnumerics.derivatives._tangent import part, trace
+from jnumerics.derivatives._tangent import part
 from tests import scenarios
 from tests._factors import (
     array,
@@ -247,7 +248,7 @@ def scenario_blocks(scenario, key, dtype):
     def fun(leaves):
         return jax.tree.leaves(scenario.fun(*tree.unflatten(leaves))), []
 
-    program = trace(fun, leaves, active)
+    program = trace(fun, leaves, active).program
     jacobian = scenario.jacobian(args)
     outputs = jax.eval_shape(scenario.fun, *args)
     picked = args[numbers] if isinstance(numbers, int) else tuple(args[k] for k in numbers)  # fmt: skip

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _samples, _target
-from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._jacobian import check_bound, wraps
 from jnumerics.derivatives._passes import Layout
+from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._samples import SampleAxes, SampleMixingError
 from jnumerics.derivatives._target import ArgNums, Target
 
@@ -42,8 +42,9 @@ def batch_jacobian(
         out_axis: The axis of samples of every leaf of the result.
         mode: "auto", "forward", "reverse" or "cut"; "compressed" is as the better end.
         check: "proof" proves for all values. "probe" decides at the values of each call
-            (not under `jit`), by random tangents of some samples. None trusts you: if
-            samples do mix, the result is silently wrong.
+            (not under `jit`), by random tangents of some samples. None trusts you, in
+            this and in that rules and solvers are linear, as in `jacobian`: if samples
+            do mix, the result is silently wrong.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
 
     Returns:
@@ -73,20 +74,31 @@ def batch_jacobian(
     out_axis = _samples.check_axis("out_axis", out_axis)
     bound = check_bound(max_bytes)
 
-    def trace(args: tuple, kwargs: dict) -> tuple[Target, SampleAxes]:
-        target = _target.make(fun, args, kwargs, argnums=argnums)
-        return target, _samples.sample_axes(target, in_axis, out_axis)
+    def planned(args: tuple, kwargs: dict) -> tuple[Target, SampleAxes, Plan]:
+        vouched = check is None
+        target = _target.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
+        axes = _samples.sample_axes(target, in_axis, out_axis)
+        return (
+            target,
+            axes,
+            _plan.build(
+                target,
+                "batch",
+                mode=mode,
+                axes=axes,
+                max_bytes=bound,
+                is_proven=check == "proof",
+            ),
+        )
 
     @jax.jit
     def run(args: tuple, kwargs: dict) -> Any:
-        target, axes = trace(args, kwargs)
-        if check == "proof":
-            _samples.require_independent(target, axes)
-        return _blocks(target, axes, mode, bound, is_proven=check == "proof")
+        return _blocks(*planned(args, kwargs))
 
     @jax.jit
     def probe(args: tuple, kwargs: dict) -> Any:
-        return _samples.probe(*trace(args, kwargs))
+        target, axes, plan = planned(args, kwargs)
+        return _samples.probe(target, axes, plan.mode)
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
@@ -98,19 +110,9 @@ def batch_jacobian(
     return derivative
 
 
-def _blocks(
-    target: Target,
-    axes: SampleAxes,
-    mode: str,
-    max_bytes: int | None,
-    *,
-    is_proven: bool,
-) -> Any:
-    plan = _plan.build(
-        target, "batch", mode=mode, axes=axes, max_bytes=max_bytes, is_proven=is_proven
-    )
-    _, _, env = target.evaluate()
-    found = iter(_plan.run(plan, make_problem(target, axes), env))
+def _blocks(target: Target, axes: SampleAxes, plan: Plan) -> Any:
+    _, _, env = target.evaluate(plan.problem.program)
+    found = iter(_plan.run(plan, env))
     ins = [Layout.of(v, a) for v, a in zip(target.program.tangents, axes.inputs, strict=True)]  # fmt: skip
     blocks = []
     for v, aval, axis in zip(target.program.outputs, target.out_avals, axes.outputs, strict=True):  # fmt: skip

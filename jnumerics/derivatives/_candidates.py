@@ -45,6 +45,7 @@ class Candidate:
         cost: Operations, bytes and predicted seconds.
         note: Where it cuts, how many colors it needs, or why it is not served.
         same_as: The mode whose program it comes down to, or None.
+        problem: What it runs on.
     """
 
     mode: str
@@ -52,6 +53,7 @@ class Candidate:
     cost: Cost
     note: str = ""
     same_as: str | None = None
+    problem: Problem | None = None
 
     @property
     def passes(self) -> int | None:
@@ -76,6 +78,7 @@ def make_problem(
     present = [(v, axis) for v, axis in outputs if v is not None]
     starts, ends = [v for v, _ in inputs], [v for v, _ in present]
     return Problem(
+        program=program,
         linear=part(program.linear, starts, ends),
         inputs=[Layout.of(*pair) for pair in inputs],
         outputs=[Layout.of(*pair) for pair in present],
@@ -106,8 +109,8 @@ def find_candidates(
     one = one_way(
         problem.linear.equations, reach(problem.linear.equations, problem.linear.inputs)
     )
-    reverse = _counted(problem, kind, Reverse(m), _obstacle(one.forward))
-    forward = _counted(problem, kind, Forward(n), _obstacle(one.reverse))
+    reverse = counted(problem, kind, Reverse(m), _obstacle(one.forward))
+    forward = counted(problem, kind, Forward(n), _obstacle(one.reverse))
     found = [reverse, forward]
     end = better(reverse, forward)
     if mode in ("auto", "cut"):
@@ -123,7 +126,7 @@ def find_candidates(
     return found
 
 
-def _counted(problem: Problem, kind: str, way: Way, note: str) -> Candidate:
+def counted(problem: Problem, kind: str, way: Way, note: str) -> Candidate:
     """Count the program that a way would run; a note says that it cannot."""
     if note:
         return Candidate(way.mode, None, Cost(), note)
@@ -132,7 +135,7 @@ def _counted(problem: Problem, kind: str, way: Way, note: str) -> Candidate:
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         return Candidate(way.mode, None, Cost(), f"JAX refuses: {reason}")
-    return Candidate(way.mode, way, _cost.count(jaxpr))
+    return Candidate(way.mode, way, _cost.count(jaxpr), problem=problem)
 
 
 def passes_jaxpr(problem: Problem, kind: str, way: Way, chunk: int | None) -> Any:
@@ -164,7 +167,7 @@ def _or_end(
     """Count a way; without one, the mode comes down to the better end."""
     if way is None:
         return replace(end, mode=mode, note=f"{note}: as {end.mode}", same_as=end.mode)
-    return replace(_counted(problem, kind, way, ""), note=note)
+    return replace(counted(problem, kind, way, ""), note=note)
 
 
 def _cut(
@@ -202,7 +205,9 @@ def _cut_of(
         return Through(None, (), split), ""
     capacity, where = None, {}
     if axes is not None:
-        boxes = propagate(equations, batch_seeds(target, axes), target.known)
+        boxes = propagate(
+            equations, batch_seeds(target.program.tangents, axes.inputs), target.known
+        )
         capacity, where = batch_capacity(boxes, axes.samples)
     cut = narrowest(equations, starts, mixed, capacity=capacity)
     if isinstance(cut, str):

@@ -52,7 +52,6 @@ class Task:
         if not self.batch:
             return _plan.build(self.target, max_bytes=bound)
         axes = _samples.sample_axes(self.target, 0, 0)
-        _samples.require_independent(self.target, axes)
         return _plan.build(self.target, "batch", axes=axes, max_bytes=bound)
 
     def candidate(self, mode: str) -> Candidate | None:

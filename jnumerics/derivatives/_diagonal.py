@@ -9,12 +9,13 @@ from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _target
-from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._jacobian import wraps
 from jnumerics.derivatives._target import ArgNums, Target
 
 
-def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
+def jacobian_diagonal(
+    fun: Callable, argnums: ArgNums = 0, *, check: str | None = "proof"
+) -> Callable:
     r"""Return a function that computes $\partial f_i / \partial x_i$.
 
     An elementwise function takes one pass, a stencil as many as it has colors, a function
@@ -24,6 +25,7 @@ def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
     Args:
         fun: A traceable function whose result has its argument's tree and shapes.
         argnums: Which argument (or arguments) to differentiate with respect to.
+        check: "proof", or None to vouch for rules and solvers, as in `jacobian`.
 
     Returns:
         A function of the same arguments, compiled once for each shape, whose result has
@@ -40,10 +42,12 @@ def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
     """
     _check.function("fun", fun)
     _target.check_argnums(argnums)
+    _check.option("check", check, ("proof", None))
 
     @jax.jit
     def run(args: tuple, kwargs: dict) -> Any:
-        target = _target.make(fun, args, kwargs, argnums=argnums)
+        vouched = check is None
+        target = _target.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
         return target.inputs.unflatten(_diagonals(target))
 
     @wraps(fun)
@@ -53,7 +57,9 @@ def jacobian_diagonal(fun: Callable, argnums: ArgNums = 0) -> Callable:
     return derivative
 
 
-def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
+def divergence(
+    fun: Callable, argnums: ArgNums = 0, *, check: str | None = "proof"
+) -> Callable:
     r"""Return a function that computes $\sum_i \partial f_i / \partial x_i$.
 
     The sum of `jacobian_diagonal`, at its cost.
@@ -61,6 +67,7 @@ def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
     Args:
         fun: As in `jacobian_diagonal`.
         argnums: As in `jacobian_diagonal`.
+        check: As in `jacobian_diagonal`.
 
     Returns:
         A function of the same arguments whose result is a scalar.
@@ -74,7 +81,7 @@ def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
         >>> divergence(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array(6., dtype=float32)
     """
-    diagonal = jacobian_diagonal(fun, argnums)
+    diagonal = jacobian_diagonal(fun, argnums, check=check)
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Array:
@@ -87,7 +94,9 @@ def divergence(fun: Callable, argnums: ArgNums = 0) -> Callable:
     return derivative
 
 
-def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
+def laplacian(
+    fun: Callable, argnums: ArgNums = 0, *, check: str | None = "proof"
+) -> Callable:
     r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
 
     The divergence of the gradient: forward passes over one reverse pass, as few as the
@@ -96,6 +105,7 @@ def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
     Args:
         fun: A traceable function with a real scalar as result, twice differentiable.
         argnums: Which arguments to differentiate with respect to.
+        check: As in `jacobian_diagonal`.
 
     Returns:
         A function of the same arguments whose result is a scalar.
@@ -123,15 +133,15 @@ def laplacian(fun: Callable, argnums: ArgNums = 0) -> Callable:
             raise ValueError(msg)
         return value
 
-    return divergence(jax.grad(scalar, argnums), argnums)
+    return divergence(jax.grad(scalar, argnums), argnums, check=check)
 
 
 def _diagonals(target: Target) -> list[Array]:
     """Return the diagonal for each leaf."""
     _target.require_square(target)
     plan = _plan.build(target, "diagonal")
-    _, _, env = target.evaluate()
-    found = iter(_plan.run(plan, make_problem(target, kind="diagonal"), env))
+    _, _, env = target.evaluate(plan.problem.program)
+    found = iter(_plan.run(plan, env))
     return [
         jnp.zeros(i.shape, jnp.promote_types(i.dtype, o.dtype))
         if v is None

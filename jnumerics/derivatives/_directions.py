@@ -67,6 +67,12 @@ def forwardable(equation: Equation) -> bool:
     return not _any(equation.eqn, lambda eqn: eqn.primitive.name == "custom_lin")
 
 
+def holds_custom_vjp(jaxpr: Any) -> bool:
+    """Whether a jaxpr holds a custom_vjp function's linear map, at any depth."""
+    eqns = (Equation(eqn, ()) for eqn in open_jaxpr(jaxpr).eqns)
+    return not all(map(forwardable, eqns))
+
+
 def transposable(equation: Equation, reached: Container[Var] | None = None) -> bool:
     """Whether an equation can be transposed: a true while loop with tangents cannot.
 

@@ -14,6 +14,7 @@ import jaxlib
 from jax.extend.core import JaxprEqn, Literal, Var
 
 Atom = Var | Literal
+UNKNOWN_LINE = "an unknown line"
 
 
 class Equation(NamedTuple):
@@ -36,7 +37,7 @@ class Equation(NamedTuple):
             for frame in stack.frames if stack else ():
                 if is_user_file(frame.file_name):
                     return f"{shown(frame.file_name)}:{frame.line_num}"
-        return "an unknown line"
+        return UNKNOWN_LINE
 
 
 def closed(

@@ -5,7 +5,8 @@ fresh at every inlining; `scan`, `cond` and `while` stay one equation. The linea
 a custom_vjp function only transposes; transposing it twice makes an ordinary program.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -71,7 +72,7 @@ def _inline(
     def rename(atom: Atom) -> Atom:
         return names[atom] if isinstance(atom, Var) else atom
 
-    for eqn in inner.eqns:
+    for eqn in itertools.chain.from_iterable(map(_operandwise, inner.eqns)):
         operands = [rename(v) for v in eqn.invars]
         is_linear = not flat.reached.isdisjoint(filter(is_var, operands))
         body = _body(eqn, is_linear, operands, flat.reached)
@@ -84,6 +85,16 @@ def _inline(
             flat.reached.update(results if is_linear else ())
         names.update(zip(eqn.outvars, results, strict=True))
     return [rename(v) for v in inner.outvars]
+
+
+def _operandwise(eqn: JaxprEqn) -> Iterator[JaxprEqn]:
+    """Part a transfer of several arrays, of which some may be tangents, some not."""
+    if eqn.primitive.name != "device_put" or len(eqn.invars) == 1:
+        yield eqn
+        return
+    for k, (operand, result) in enumerate(zip(eqn.invars, eqn.outvars, strict=True)):
+        own = {name: (values[k],) for name, values in eqn.params.items()}
+        yield eqn.replace(invars=[operand], outvars=[result], params=own)
 
 
 def _body(
@@ -103,26 +114,59 @@ def _transposed_twice(eqn: JaxprEqn, is_tangent: Sequence[bool]) -> Any:
     """Make an ordinary program of a custom_vjp function's linear map, if one exists.
 
     It only transposes; but the transpose is an ordinary program (the user's backward
-    rule), which transposes again unless it holds a true while loop.
+    rule), which transposes again unless it holds a true while loop. It stands for the
+    map if it is linear, which `_linearity` checks.
     """
-    inputs = [Var(v.aval) for v in eqn.invars]
-    renamed = eqn.replace(invars=[*inputs])
-    call = jex.jaxpr_as_fun(closed([renamed], inputs, eqn.outvars))
     results = [v.aval for v in eqn.outvars]
 
     def forward(*operands: Any) -> list[Any]:
-        tangents = [x for x, t in zip(operands, is_tangent, strict=True) if t]
-
-        def linear(*ts: Any) -> list[Any]:
-            moving = iter(ts)
-            pairs = zip(operands, is_tangent, strict=True)
-            return call(*(next(moving) if t else x for x, t in pairs))
-
-        backward = jax.linear_transpose(linear, *tangents)
-        again = jax.linear_transpose(backward, results)
+        residuals, tangents = _parted(operands, is_tangent)
+        backward = _pullback(eqn, is_tangent, residuals)
+        again = jax.linear_transpose(lambda cts: tuple(backward(*cts)), results)
         return again(tuple(tangents))[0]
 
     try:
         return jax.make_jaxpr(forward)(*(v.aval for v in eqn.invars))
     except Exception:
         return None  # whatever the rule's reason: it stays reverse-only
+
+
+def backward_rule(eqn: JaxprEqn, is_tangent: Sequence[bool]) -> Any:
+    """Return the backward rule of a custom_vjp function's linear map.
+
+    Returns:
+        A closed jaxpr from the residuals and the cotangents of the equation's results
+        to the cotangents of its tangents.
+    """
+
+    def backward(residuals: list[Any], cotangents: list[Any]) -> list[Any]:
+        return _pullback(eqn, is_tangent, residuals)(*cotangents)
+
+    residuals, _ = _parted([v.aval for v in eqn.invars], is_tangent)
+    return jax.make_jaxpr(backward)(residuals, [v.aval for v in eqn.outvars])
+
+
+def _pullback(
+    eqn: JaxprEqn, is_tangent: Sequence[bool], residuals: Sequence[Any]
+) -> Callable[..., list[Any]]:
+    """Transpose an equation in its tangents."""
+    inputs = [Var(v.aval) for v in eqn.invars]
+    call = jex.jaxpr_as_fun(
+        closed([eqn.replace(invars=[*inputs])], inputs, eqn.outvars)
+    )
+    _, tangents = _parted([v.aval for v in inputs], is_tangent)
+
+    def linear(*moving: Any) -> list[Any]:
+        still, moved = iter(residuals), iter(moving)
+        return call(*(next(moved) if t else next(still) for t in is_tangent))
+
+    pull = jax.linear_transpose(linear, *tangents)
+    return lambda *cotangents: list(pull(list(cotangents)))
+
+
+def _parted(
+    operands: Sequence[Any], is_tangent: Sequence[bool]
+) -> tuple[list[Any], list[Any]]:
+    """Part what is no tangent from what is one."""
+    pairs = list(zip(operands, is_tangent, strict=True))
+    return [x for x, t in pairs if not t], [x for x, t in pairs if t]

@@ -10,7 +10,6 @@ from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _sparse, _target
-from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._passes import Env
 from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._target import ArgNums, Target
@@ -25,6 +24,7 @@ def jacobian(
     format: str = "dense",
     has_aux: bool = False,
     holomorphic: bool = False,
+    check: str | None = "proof",
 ) -> Callable:
     r"""Return a function that computes $J_{ij} = \partial f_i / \partial x_j$.
 
@@ -49,6 +49,10 @@ def jacobian(
             beyond the shape are padding.
         has_aux: Whether `fun` returns a pair, of which the second is not differentiated.
         holomorphic: Whether `fun` is a holomorphic function of complex numbers.
+        check: "proof" shares and cuts passes only where the derivative is proven linear.
+            None vouches for it: for your `custom_jvp` and `custom_vjp` rules, and for
+            iterative solvers that converge; if they are not linear, the result is
+            silently wrong.
 
     Returns:
         A function of the same arguments, compiled once for each shape, whose result
@@ -78,6 +82,7 @@ def jacobian(
         format=format,
         has_aux=has_aux,
         holomorphic=holomorphic,
+        check=check,
         has_value=False,
     )
 
@@ -98,6 +103,7 @@ def value_and_jacobian(
     format: str = "dense",
     has_aux: bool = False,
     holomorphic: bool = False,
+    check: str | None = "proof",
 ) -> Callable:
     r"""Return a function that computes the value of `fun` and its Jacobian.
 
@@ -111,6 +117,7 @@ def value_and_jacobian(
         format: As in `jacobian`.
         has_aux: As in `jacobian`.
         holomorphic: As in `jacobian`.
+        check: As in `jacobian`.
 
     Returns:
         A function of the same arguments that returns (value, Jacobian); with `has_aux`,
@@ -133,6 +140,7 @@ def value_and_jacobian(
         format=format,
         has_aux=has_aux,
         holomorphic=holomorphic,
+        check=check,
         has_value=True,
     )
 
@@ -148,8 +156,10 @@ def hessian(
     fun: Callable,
     argnums: ArgNums = 0,
     *,
+    mode: str = "auto",
     max_bytes: int | None = None,
     format: str = "dense",
+    check: str | None = "proof",
 ) -> Callable:
     r"""Return a function that computes $H_{ij} = \partial^2 f / \partial x_i \partial x_j$.
 
@@ -159,8 +169,10 @@ def hessian(
     Args:
         fun: A traceable function of real arrays or pytrees; twice differentiable.
         argnums: Which arguments to differentiate with respect to.
+        mode: How the gradient is differentiated, as in `jacobian`.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
         format: "dense" or "bcoo", as in `jacobian`.
+        check: As in `jacobian`.
 
     Returns:
         A function of the same arguments whose result nests as that of `jax.hessian`.
@@ -175,8 +187,10 @@ def hessian(
         Array([[6., 2.],
                [2., 0.]], dtype=float32)
     """
-    gradient = jacobian(fun, argnums)
-    return jacobian(gradient, argnums, max_bytes=max_bytes, format=format)
+    gradient = jacobian(fun, argnums, check=check)
+    return jacobian(
+        gradient, argnums, mode=mode, max_bytes=max_bytes, format=format, check=check
+    )
 
 
 def _compiled(
@@ -188,6 +202,7 @@ def _compiled(
     format: str,
     has_aux: bool,
     holomorphic: bool,
+    check: str | None,
     has_value: bool,
 ) -> Callable[[tuple, dict], tuple[Any, Any, Any]]:
     """Return a function of (args, kwargs) that gives value, aux and Jacobian.
@@ -198,6 +213,7 @@ def _compiled(
     _target.check_argnums(argnums)
     _check.option("mode", mode, ("auto", *_plan.MODES))
     _check.option("format", format, ("dense", "bcoo"))
+    _check.option("check", check, ("proof", None))
     bound = check_bound(max_bytes)
 
     @jax.jit
@@ -209,10 +225,11 @@ def _compiled(
             argnums=argnums,
             has_aux=has_aux,
             holomorphic=holomorphic,
+            vouched=check is None,
         )
         kind = "jacobian" if format == "dense" else "sparse"
         plan = _plan.build(target, kind, mode=mode, max_bytes=bound)
-        value, aux, env = target.evaluate()
+        value, aux, env = target.evaluate(plan.problem.program)
         if format == "dense":
             found = target.nest(_dense(target, plan, env))
         else:
@@ -240,8 +257,7 @@ def wraps(fun: Callable) -> Callable[[Callable], Callable]:
 
 def _dense(target: Target, plan: Plan, env: Env) -> list[list[Array]]:
     """Return a block `(*out, *in)` for each pair of leaves."""
-    problem = make_problem(target)
-    blocks = iter(_plan.run(plan, problem, env))
+    blocks = iter(_plan.run(plan, env))
     return [
         [
             shaped(block, o, i)

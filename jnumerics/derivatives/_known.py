@@ -22,6 +22,7 @@ from jnumerics.derivatives._inline import Flat, flatten
 from jnumerics.derivatives._inner import body_of_call, scan_roles
 from jnumerics.derivatives._rules._boxes import dtype_of, is_index, shape_of
 from jnumerics.derivatives._rules._indexing import columns_of
+from jnumerics.derivatives._tangent import Program
 from jnumerics.derivatives._values import Value, evaluate
 
 MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time
@@ -36,6 +37,7 @@ class KnownValues:
         equations: The primal equations, in order.
         values: Constants and arguments whose values may be known; tracers are not.
         varying: Those among `values` that hold for one pass of a loop's body only.
+        trusts_solvers: Whether linear solves are vouched to be exact.
 
     Attributes:
         cache: What is prepared once for this program.
@@ -47,7 +49,10 @@ class KnownValues:
         equations: Sequence[Equation],
         values: Mapping[Var, Any],
         varying: Collection[Var] = (),
+        *,
+        trusts_solvers: bool = False,
     ) -> None:
+        self.trusts_solvers = trusts_solvers
         self.cache: dict[Any, Any] = {}
         self.has_varied = False
         self._values: dict[Var, Value | None] = {}
@@ -144,6 +149,11 @@ class KnownValues:
             if len(found) == len(operands) and _is_small(equation, found):
                 results = evaluate(equation.eqn, found)
         return [None] * len(equation.eqn.outvars) if results is None else results
+
+
+def known_values(program: Program, *, trusts_solvers: bool = False) -> KnownValues:
+    """Return what is known of a program's primal part at trace time."""
+    return KnownValues(program.primal, program.consts, trusts_solvers=trusts_solvers)
 
 
 def _inside(flat: Flat, operands: Sequence[Value | None]) -> list[Value | None]:

@@ -165,6 +165,37 @@ def rows(
     return by_output
 
 
+def one_by_one(
+    linear: LinearPart,
+    env: Env,
+    starts: Sequence[Layout],
+    ends: Sequence[Layout],
+    axis: int,
+    chunk: int | None = None,
+) -> list[list[Array]]:
+    """Push every direction of every start, all else zero, through what may be nonlinear.
+
+    Returns:
+        For each start the list over ends of results stacked along `axis`.
+    """
+    push, found = linear.forward(env), []
+    for turn, start in enumerate(starts):
+
+        def apply(k: Any, turn: int = turn) -> list[Array]:
+            results = push(*basis_vector(starts, turn, k))
+            return [end.flat(r) for end, r in zip(ends, results, strict=True)]
+
+        found.append(stack(apply, start.count, axis, chunk, 1 + turn * len(ends)))
+    return found
+
+
+def basis_vector(layouts: Sequence[Layout], position: int, k: Any) -> list[Array]:
+    """Make the direction that is one in component `k` of one leaf alone."""
+    direction = [layout.zeros() for layout in layouts]
+    direction[position] = layouts[position].one_hot(k)
+    return direction
+
+
 def stack(
     apply: Callable[[Any], list[Array]],
     count: int,

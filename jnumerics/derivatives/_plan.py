@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jnumerics import _check, _table
-from jnumerics.derivatives import _target, _ways
+from jnumerics.derivatives import _target, _unproven, _ways
 from jnumerics.derivatives._candidates import (
     Candidate,
     better,
@@ -77,6 +77,15 @@ class Plan:
             msg = f"the plan's mode {self.mode!r} is not served"
             raise ValueError(msg)
         return way
+
+    @property
+    def problem(self) -> Problem:
+        """What the choice runs on."""
+        problem = self.choice.problem
+        if problem is None:
+            msg = f"the plan's mode {self.mode!r} is not served"
+            raise ValueError(msg)
+        return problem
 
     @property
     def passes(self) -> int:
@@ -150,7 +159,6 @@ def plan(
     if target != "batch":
         return build(traced, target)
     axes = sample_axes(traced, 0, 0)
-    require_independent(traced, axes)
     return build(traced, target, axes=axes)
 
 
@@ -171,15 +179,22 @@ def build(
         mode: "auto", or the mode to take.
         axes: The axis of samples of each input and output leaf, for "batch".
         max_bytes: Bound of the temporary memory.
-        is_proven: Whether samples are proven not to mix; a cut needs the proof.
+        is_proven: Whether samples are to be proven not to mix; a cut needs the proof.
     """
     problem = make_problem(target, axes, kind)
     if _ways.size(problem) == 0:
-        end = Candidate("reverse", Reverse(0), Cost())
+        end = Candidate("reverse", Reverse(0), Cost(), problem=problem)
         reason = "nothing depends on the inputs"
         return Plan(kind, *_counts(target, axes), (end,), "reverse", reason)
-    candidates = find_candidates(target, problem, kind, mode, axes, is_proven)
-    chosen, reason = _choose(candidates, mode)
+    if target.ends is None:
+        if axes is not None and is_proven:
+            require_independent(target, axes, mode)
+        candidates = find_candidates(target, problem, kind, mode, axes, is_proven)
+        chosen, reason = _choose(candidates, mode)
+    else:
+        candidates, chosen, reason = _unproven.choose(
+            target, kind, mode, axes, is_batch_proven=is_proven
+        )
     found = Plan(
         kind,
         *_counts(target, axes),
@@ -189,8 +204,8 @@ def build(
     )
     if max_bytes is None:
         return found
-    others = _others(found) if mode == "auto" else []
-    return _bounded(target, problem, [found, *others], max_bytes)
+    others = _others(found) if mode == "auto" and target.may_choose else []
+    return _bounded([found, *others], max_bytes)
 
 
 def _others(found: Plan) -> list[Plan]:
@@ -207,13 +222,11 @@ def _others(found: Plan) -> list[Plan]:
     ]
 
 
-def _bounded(
-    target: Target, problem: Problem, plans: Sequence[Plan], max_bytes: int
-) -> Plan:
+def _bounded(plans: Sequence[Plan], max_bytes: int) -> Plan:
     """Return the first plan whose passes keep below the bound, some at a time."""
     least = {}
     for found in plans:
-        least[found.mode], chunk = _chunk(target, problem, found, max_bytes)
+        least[found.mode], chunk = _chunk(found, max_bytes)
         if least[found.mode] <= max_bytes:
             return replace(found, chunk=chunk)
     mode = min(least, key=lambda mode: least[mode])
@@ -240,23 +253,21 @@ def _counts(target: Target, axes: SampleAxes | None) -> tuple[int, int, int]:
     return samples, m, n
 
 
-def run(found: Plan, problem: Problem, env: Env) -> list[Any]:
+def run(found: Plan, env: Env) -> list[Any]:
     """Run the choice of a plan: blocks, or diagonals, for each output that has any."""
-    if _ways.size(problem) == 0:
-        return _ways.zeros(problem, found.target)
-    return finish(found.way, problem, found.target, env, found.chunk)
+    if _ways.size(found.problem) == 0:
+        return _ways.zeros(found.problem, found.target)
+    return finish(found.way, found.problem, found.target, env, found.chunk)
 
 
-def run_scattered(
-    found: Plan, problem: Problem, env: Env
-) -> tuple[np.ndarray, np.ndarray, Array]:
+def run_scattered(found: Plan, env: Env) -> tuple[np.ndarray, np.ndarray, Array]:
     """Run the choice of a plan to rows, columns and values of single entries."""
-    if _ways.size(problem) == 0:
+    if _ways.size(found.problem) == 0:
         none = np.zeros(0, int)
         return none, none, jnp.zeros(0)
-    terms = found.way.terms(problem, env, found.chunk)
-    values = _ways.entries(terms, problem.sizes)
-    return *_ways.indices(terms, problem.sizes), values
+    terms = found.way.terms(found.problem, env, found.chunk)
+    values = _ways.entries(terms, found.problem.sizes)
+    return *_ways.indices(terms, found.problem.sizes), values
 
 
 def _choose(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, str]:
@@ -289,11 +300,10 @@ def _choose(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, str]
     return end, f"{passes}, predicted {ratio:.1f} times faster than {other.mode}"
 
 
-def _chunk(
-    target: Target, problem: Problem, found: Plan, max_bytes: int
-) -> tuple[int, int | None]:
+def _chunk(found: Plan, max_bytes: int) -> tuple[int, int | None]:
     """Return the bytes of one pass, and how many passes at a time keep to the bound."""
-    way, program = found.way, target.program
+    way, problem = found.way, found.problem
+    program = problem.program
     held = sum(
         size_bytes(v.aval)
         for v in problem.linear.residuals

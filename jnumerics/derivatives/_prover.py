@@ -204,4 +204,5 @@ def _known_within(part: LinearPart, known: KnownValues) -> KnownValues:
         v for v in part.residuals if not jnp.issubdtype(dtype_of(v), jnp.inexact)
     ]
     values = {v: known(v) for v in indices}
-    return KnownValues(primal, {v: x for v, x in values.items() if x is not None})
+    given = {v: x for v, x in values.items() if x is not None}
+    return KnownValues(primal, given, trusts_solvers=known.trusts_solvers)

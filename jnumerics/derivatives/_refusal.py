@@ -9,6 +9,7 @@ import jax
 from jax.extend.core import JaxprEqn
 
 from jnumerics.derivatives._equations import (
+    UNKNOWN_LINE,
     Equation,
     inner_jaxprs,
     is_user_file,
@@ -77,4 +78,4 @@ def _line_of_error(error: BaseException) -> str:
         for frame, number in traceback.walk_tb(error.__traceback__)
         if is_user_file(frame.f_code.co_filename)
     ]
-    return frames[-1] if frames else "an unknown line"
+    return frames[-1] if frames else UNKNOWN_LINE

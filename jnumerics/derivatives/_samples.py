@@ -7,6 +7,7 @@ values; a probe decides at the given ones.
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -16,10 +17,11 @@ from jax.extend.core import Var
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives._dependence import batch_index, mixing
+from jnumerics.derivatives._dependence import Mixing, batch_index, mixing
+from jnumerics.derivatives._known import known_values
 from jnumerics.derivatives._passes import Layout
 from jnumerics.derivatives._rules._boxes import Box
-from jnumerics.derivatives._tangent import part
+from jnumerics.derivatives._tangent import Program, part
 from jnumerics.derivatives._target import Target
 
 REMEDY = (
@@ -76,38 +78,73 @@ def _axis(name: str, shape: tuple[int, ...], option: str, axis: int) -> int:
     return axis % len(shape)
 
 
-def batch_seeds(target: Target, axes: SampleAxes) -> dict[Var, Box]:
-    """Return boxes of the inputs' tangents that follow the axis of samples alone."""
+def batch_seeds(tangents: Sequence[Var], axes: Sequence[int]) -> dict[Var, Box]:
+    """Return boxes of tangents that follow the axis of samples alone."""
     return {
         v: batch_index(Layout.of(v).shape, axis)
-        for v, axis in zip(target.program.tangents, axes.inputs, strict=True)
+        for v, axis in zip(tangents, axes, strict=True)
     }
 
 
-def require_independent(target: Target, axes: SampleAxes) -> None:
-    """Prove that samples do not mix.
+class _Running(NamedTuple):
+    """The program that a mode runs, and the axes of samples of its ends."""
+
+    program: Program
+    starts: list[int]
+    ends: list[int]
+    what: tuple[str, str] = ("output", "the input")
+
+    @classmethod
+    def of(cls, target: Target, axes: SampleAxes, mode: str) -> "_Running":
+        if target.ends is None:  # read forward: its transpose keeps the same apart
+            return cls(target.program, axes.inputs, axes.outputs)
+        if mode == "reverse":
+            what = "derivative by input", "the output"
+            program = target.ends.reverse.program or target.program
+            return cls(program, axes.outputs, axes.inputs, what)
+        return cls(target.program, axes.inputs, axes.outputs)
+
+
+def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
+    """Prove that samples do not mix, in the program that runs.
+
+    Of a program that is not proven linear, an output that is not zero where all
+    tangents are is so whatever sample a pass moves.
 
     Raises:
         SampleMixingError: If the proof fails; it names an output, the samples it may
             read, and the user's line where samples first met.
     """
-    seeds = batch_seeds(target, axes)
-    found = mixing(target.program, target.known, seeds, axes.outputs)
-    if found is None:
-        return
+    running = _Running.of(target, axes, mode)
+    known = target.known
+    if target.ends is not None:
+        end = target.ends.reverse if mode == "reverse" else target.ends.forward
+        if not all(end.linearity.is_zero_at_zero) and axes.samples > 1:
+            msg = (
+                f"`fun` must not mix samples, got a {mode} derivative that is not zero "
+                f"where all tangents are ({end.linearity.reason}): {REMEDY}"
+            )
+            raise SampleMixingError(msg)
+        known = known_values(running.program)
+    seeds = batch_seeds(running.program.tangents, running.starts)
+    found = mixing(running.program, known, seeds, running.ends)
+    if found is not None:
+        raise SampleMixingError(_mixing_message(found, running.ends, running.what))
+
+
+def _mixing_message(found: Mixing, axes: Sequence[int], what: tuple[str, str]) -> str:
     low, high = found.inputs
-    own = found.element[axes.outputs[found.leaf]]
-    leaf = f" of leaf {found.leaf}" if target.n_outputs > 1 else ""
+    own = found.element[axes[found.leaf]]
+    leaf = f" of leaf {found.leaf}" if len(axes) > 1 else ""
     read = f"sample {low}" if low == high else f"samples {low} to {high}"
-    msg = (
-        f"`fun` must not mix samples, got output {list(found.element)}{leaf}, of sample "
-        f"{own}, which may depend on {read} of the input ({found.operation} at "
+    return (
+        f"`fun` must not mix samples, got {what[0]} {list(found.element)}{leaf}, of sample "
+        f"{own}, which may depend on {read} of {what[1]} ({found.operation} at "
         f"{found.line}): {REMEDY}"
     )
-    raise SampleMixingError(msg)
 
 
-def probe(target: Target, axes: SampleAxes) -> tuple[Array, Array]:
+def probe(target: Target, axes: SampleAxes, mode: str) -> tuple[Array, Array]:
     """Decide at the given values: push random tangents of some samples.
 
     Every pair of samples is told apart by a subset that holds one of them and not the
@@ -118,9 +155,11 @@ def probe(target: Target, axes: SampleAxes) -> tuple[Array, Array]:
         For each sample, whether tangents of other samples reached it; and whether all
         results were finite.
     """
-    _, _, env = target.evaluate()
-    program = target.program
-    present = [(v, a) for v, a in zip(program.outputs, axes.outputs, strict=True) if v is not None]  # fmt: skip
+    running = _Running.of(target, axes, mode)
+    program = running.program
+    _, _, env = target.evaluate(program)
+    pairs = zip(program.outputs, running.ends, strict=True)
+    present = [(v, axis) for v, axis in pairs if v is not None]
     push = part(program.linear, program.tangents, [v for v, _ in present]).forward(env)
     subsets = jnp.asarray(sperner(axes.samples))
     key = jax.random.key(0)
@@ -129,7 +168,7 @@ def probe(target: Target, axes: SampleAxes) -> tuple[Array, Array]:
         keys = jax.random.split(key, len(program.tangents))
         tangents = [
             _draw(k, v, a, subset)
-            for k, v, a in zip(keys, program.tangents, axes.inputs, strict=True)
+            for k, v, a in zip(keys, program.tangents, running.starts, strict=True)
         ]
         results = [
             Layout.of(v, a).flat(r)

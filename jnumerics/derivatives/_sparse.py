@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array
 
 from jnumerics.derivatives import _plan
-from jnumerics.derivatives._candidates import make_problem
 from jnumerics.derivatives._passes import Env
 from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._target import Target
@@ -60,7 +59,7 @@ class SparseBlock:
 
 def blocks(target: Target, plan: Plan, env: Env) -> list[list[SparseBlock]]:
     """Return the entries of each pair of leaves."""
-    rows, columns, values = _plan.run_scattered(plan, make_problem(target), env)
+    rows, columns, values = _plan.run_scattered(plan, env)
     lefts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
     found, top = [], 0
     for v, o in zip(target.program.outputs, target.out_avals, strict=True):

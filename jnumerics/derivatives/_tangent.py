@@ -1,7 +1,7 @@
 """The tangent program: a function's derivative as a flat list of linear equations.
 
-`trace` linearizes a function at abstract arguments (shapes alone, so that what is
-proven of the program holds at every value) and splits the result:
+`_joint` traces a function's derivative at abstract arguments (shapes alone, so that what
+is proven of the program holds at every value), and `split` parts it:
 
 - the **linear** equations are those that the tangents of the inputs reach; each is
   linear in them;
@@ -11,6 +11,7 @@ proven of the program holds at every value) and splits the result:
 Any part of the list is a function again (`LinearPart`); its transpose is the reverse pass.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +19,15 @@ from typing import Any
 import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
-from jax.extend.core import Var
+from jax.extend.core import Literal, Var
 
-from jnumerics.derivatives import _refusal
 from jnumerics.derivatives._equations import (
     Atom,
     Equation,
     closed,
-    is_var,
     variables,
 )
-from jnumerics.derivatives._inline import Flat, flatten
+from jnumerics.derivatives._inline import Flat
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Program:
     @property
     def residuals(self) -> list[Var]:
         """What the linear equations read of the primal ones."""
-        read = {v for e in self.linear for v in variables(e)}
+        read = {v for e in self.linear for v in variables(e)} | set(self.outputs)
         return [v for e in self.primal for v in e.eqn.outvars if v in read]
 
     def primal_jaxpr(self) -> Any:
@@ -117,7 +116,8 @@ def part(
     """
     needed = needed_for(equations, outputs, inputs)
     made = {v for e in needed for v in e.eqn.outvars} | set(inputs)
-    read = dict.fromkeys(v for e in needed for v in variables(e) if v not in made)
+    reads = itertools.chain(*map(variables, needed), outputs)
+    read = dict.fromkeys(v for v in reads if v not in made)
     return LinearPart(list(inputs), list(outputs), needed, list(read))
 
 
@@ -135,60 +135,47 @@ def needed_for(
     return kept[::-1]
 
 
-def trace(
-    fun: Callable[[list[Any]], tuple[list[Any], list[Any]]],
-    leaves: Sequence[Any],
-    active: Sequence[int],
+def split(
+    flat: Flat, n_leaves: int, n_values: int, *, keeps_all: bool = False
 ) -> Program:
-    """Trace the tangent program of a function of flat leaves.
+    """Part a joint program in primal and linear equations, and drop the unneeded.
 
     Args:
-        fun: From all leaves to (leaves of the result, leaves of aux).
-        leaves: The arguments' leaves; only their shapes and dtypes are read.
-        active: Positions of the leaves to differentiate with respect to.
-
-    Returns:
-        The program, without the equations that nothing needs.
-
-    Raises:
-        TypeError: If `fun` needs concrete values, or has effects.
+        flat: From the leaves of the arguments, then tangents, to the leaves of the
+            values, then tangents.
+        n_leaves: Number of leaves of the arguments.
+        n_values: Number of leaves of the values.
+        keeps_all: Whether outputs that no tangent reaches are kept, as variables.
     """
-    n_results = 0
-
-    def joint(leaves: list[Any], tangents: list[Any]) -> tuple[Any, Any, Any]:
-        def restricted(*xs: Any) -> Any:
-            filled = list(leaves)
-            for position, x in zip(active, xs, strict=True):
-                filled[position] = x
-            return fun(filled)
-
-        nonlocal n_results
-        point = [leaves[k] for k in active]
-        out, pushforward, aux = jax.linearize(restricted, *point, has_aux=True)
-        n_results = len(out)
-        return out, aux, pushforward(*tangents)
-
-    abstract = [jax.typeof(x) for x in leaves]
-    with _refusal.tracing():
-        jaxpr = jax.make_jaxpr(joint)(abstract, [abstract[k] for k in active])
-    _refusal.refuse_effects(jaxpr)
-    flat = flatten(jaxpr, [False] * len(leaves) + [True] * len(active))
-    return _split(flat, len(leaves), len(flat.outputs) - n_results)
-
-
-def _split(flat: Flat, n_leaves: int, n_values: int) -> Program:
-    """Part the joint program in primal and linear equations, and drop the unneeded."""
     values, outputs = flat.outputs[:n_values], flat.outputs[n_values:]
-    tangent = [v if is_var(v) and v in flat.reached else None for v in outputs]
-    needed = needed_for(flat.equations, [*values, *filter(None, tangent)])
+    consts = dict(flat.consts)
+    outputs = [
+        _as_variable(v, consts)
+        if keeps_all
+        else v
+        if isinstance(v, Var) and v in flat.reached
+        else None
+        for v in outputs
+    ]
+    needed = needed_for(flat.equations, [*values, *filter(None, outputs)])
     linear = [e for e in needed if not flat.reached.isdisjoint(variables(e))]
     primal = [e for e in needed if flat.reached.isdisjoint(variables(e))]
     return Program(
         inputs=flat.inputs[:n_leaves],
         tangents=flat.inputs[n_leaves:],
         values=values,
-        outputs=tangent,
+        outputs=outputs,
         primal=primal,
         linear=linear,
-        consts=flat.consts,
+        consts=consts,
     )
+
+
+def _as_variable(atom: Atom, consts: dict[Var, Any]) -> Var:
+    """Make a constant of a literal."""
+    if isinstance(atom, Literal):
+        aval: Any = atom.aval
+        fresh = Var(aval)
+        consts[fresh] = jnp.asarray(atom.val, aval.dtype)
+        return fresh
+    return atom

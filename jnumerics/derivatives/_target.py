@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnumerics import _check
-from jnumerics.derivatives import _tangent
-from jnumerics.derivatives._known import KnownValues
+from jnumerics.derivatives import _joint
+from jnumerics.derivatives._joint import Ends
+from jnumerics.derivatives._known import KnownValues, known_values
 from jnumerics.derivatives._passes import Layout
 from jnumerics.derivatives._tangent import Program
 
@@ -38,6 +39,8 @@ class Target:
         aux: The tree of what `fun` returns beside it.
         is_split: For each leaf of the result, whether it counts as two.
         program: The tangent program.
+        ends: How it runs where it is neither proven linear nor vouched for.
+        vouched: Whether rules and solvers are vouched for.
     """
 
     leaves: list[Any]
@@ -47,11 +50,18 @@ class Target:
     aux: Any
     is_split: list[bool]
     program: Program
+    ends: Ends | None = None
+    vouched: bool = False
 
     @cached_property
     def known(self) -> KnownValues:
         """What is known of the primal program at trace time."""
-        return KnownValues(self.program.primal, self.program.consts)
+        return known_values(self.program, trusts_solvers=self.vouched)
+
+    @property
+    def may_choose(self) -> bool:
+        """Whether both modes give the same derivative, up to what solvers leave."""
+        return self.ends is None or self.ends.forward.linearity.is_for_solvers
 
     @property
     def in_avals(self) -> list[Any]:
@@ -68,13 +78,18 @@ class Target:
         """Number of leaves of the result, complex ones split in two."""
         return len(self.program.outputs)
 
-    def evaluate(self) -> tuple[Any, Any, dict]:
-        """Evaluate the primal program: the result, aux, and what the passes read."""
-        values, env = self.program.evaluate(self.leaves)
+    def evaluate(self, program: Program | None = None) -> tuple[Any, Any, dict]:
+        """Evaluate a primal program: the result, aux, and what the passes read.
+
+        Args:
+            program: That of the passes; the tangent program by default.
+        """
+        program = program or self.program
+        values, env = program.evaluate(self.leaves)
         result = self._whole(values[: self.n_outputs])
         aux = self.aux.unflatten(values[self.n_outputs :])
         # a pass from some of the inputs leaves the others still
-        env.update((v, Layout.of(v).zeros()) for v in self.program.tangents)
+        env.update((v, Layout.of(v).zeros()) for v in program.tangents)
         return self.outputs.unflatten(result), aux, env
 
     def nest(
@@ -109,6 +124,7 @@ def make(
     argnums: ArgNums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    vouched: bool = False,
 ) -> Target:
     """Trace a function's derivative at the shapes of its arguments.
 
@@ -143,12 +159,14 @@ def make(
         ]
         return parts, aux_leaves
 
-    program = _tangent.trace(flat, leaves, active)
+    program, ends = _joint.trace(flat, leaves, active, vouched=vouched)
     return Target(
         leaves=leaves,
         active=active,
         inputs=jax.tree.structure(select(args, argnums)),
         program=program,
+        ends=ends,
+        vouched=vouched,
         **found,
     )
 

@@ -5,7 +5,7 @@ dense blocks, a diagonal, or sparse entries are made (`_terms.py`).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,7 +20,7 @@ from jnumerics.derivatives._coloring import Compression
 from jnumerics.derivatives._cut import Cut
 from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._residual import Split
-from jnumerics.derivatives._tangent import LinearPart, part
+from jnumerics.derivatives._tangent import LinearPart, Program, part
 from jnumerics.derivatives._terms import (
     Blocks,
     Dense,
@@ -41,8 +41,17 @@ MOST_FOLDED = 1 << 17
 
 @dataclass(frozen=True)
 class Problem:
-    """A linear program with the layouts of its ends."""
+    """A tangent program with the layouts of its ends.
 
+    Attributes:
+        program: The program whose values the passes read.
+        linear: The passes: from the inputs' tangents to those of the outputs; where
+            linearity is not proven, for reverse mode from cotangents to cotangents.
+        inputs: How the inputs' elements are counted.
+        outputs: How the outputs' elements are counted.
+    """
+
+    program: Program
     linear: LinearPart
     inputs: list[Layout]
     outputs: list[Layout]
@@ -89,6 +98,20 @@ class Forward:
         ends = problem.inputs, problem.outputs
         return [Dense(_passes.columns(problem.linear, env, *ends, chunk))]
 
+    def own_entries(
+        self, problem: Problem, env: Env, position: int
+    ) -> Callable[[Any], list[Array]]:
+        """Return a function that makes entry k of a leaf's diagonal."""
+        linear, output = problem.linear, problem.outputs[position]
+        only = part(linear.equations, linear.inputs, [linear.outputs[position]])
+        push = only.forward(env)
+
+        def apply(k: Any) -> list[Array]:
+            (result,) = push(*_passes.basis_vector(problem.inputs, position, k))
+            return [output.flat(result)[:, k]]
+
+        return apply
+
 
 @dataclass(frozen=True)
 class Reverse:
@@ -101,6 +124,54 @@ class Reverse:
         """Pull every direction of the outputs back."""
         ends = problem.inputs, problem.outputs
         return [Dense(_passes.rows(problem.linear, env, *ends, chunk))]
+
+    def own_entries(
+        self, problem: Problem, env: Env, position: int
+    ) -> Callable[[Any], list[Array]]:
+        """Return a function that makes entry k of a leaf's diagonal."""
+        linear, start = problem.linear, problem.outputs[position]
+        pull = part(linear.equations, linear.inputs, [linear.outputs[position]])
+        back = pull.reverse(env)
+
+        def apply(k: Any) -> list[Array]:
+            result = back(start.one_hot(k))[position]
+            return [problem.inputs[position].flat(result)[:, k]]
+
+        return apply
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """A pass for each component of one end, and nothing that rests on linearity.
+
+    Every other component is zero, as in `jax.jacfwd` and `jax.jacrev`.
+    """
+
+    mode: str
+    passes: int
+
+    def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
+        """Push every direction of the inputs forward, or pull the outputs' back."""
+        linear, inputs, outputs = problem.linear, problem.inputs, problem.outputs
+        if self.mode == "reverse":
+            return [Dense(_passes.one_by_one(linear, env, outputs, inputs, 1, chunk))]
+        columns = _passes.one_by_one(linear, env, inputs, outputs, 2, chunk)
+        return [Dense([list(row) for row in zip(*columns, strict=True)])]
+
+    def own_entries(
+        self, problem: Problem, env: Env, position: int
+    ) -> Callable[[Any], list[Array]]:
+        """Return a function that makes entry k of a leaf's diagonal."""
+        starts, ends = problem.inputs, problem.outputs
+        if self.mode == "reverse":
+            starts, ends = ends, starts
+        push = problem.linear.forward(env)
+
+        def apply(k: Any) -> list[Array]:
+            results = push(*_passes.basis_vector(starts, position, k))
+            return [ends[position].flat(results[position])[:, k]]
+
+        return apply
 
 
 @dataclass(frozen=True)
@@ -273,7 +344,7 @@ def diagonal(way: Way, problem: Problem, env: Env, chunk: int | None) -> list[Ar
     From one end, each pass gives one entry (of every sample), and no more of a pass'
     result is kept.
     """
-    if isinstance(way, Forward | Reverse):
+    if isinstance(way, Forward | Reverse | OneByOne):
         return _own_entries(way, problem, env, chunk)
     terms = way.terms(problem, env, chunk)
     total = _sum([term.diagonal(problem.sizes) for term in terms])
@@ -295,23 +366,11 @@ def indices(terms: Sequence[Term], sizes: Sizes) -> tuple[np.ndarray, np.ndarray
 
 
 def _own_entries(
-    way: Forward | Reverse, problem: Problem, env: Env, chunk: int | None
+    way: "Forward | Reverse | OneByOne", problem: Problem, env: Env, chunk: int | None
 ) -> list[Array]:
     found = []
-    for position, (start, var) in enumerate(
-        zip(problem.inputs, problem.linear.outputs, strict=True)
-    ):
-        only = part(problem.linear.equations, problem.linear.inputs, [var])
-        run = only.forward(env) if way.mode == "forward" else only.reverse(env)
-
-        def apply(k: Any, run: Any = run, position: int = position) -> list[Array]:
-            if way.mode == "forward":
-                tangents = [i.zeros() for i in problem.inputs]
-                tangents[position] = problem.inputs[position].one_hot(k)
-                return [problem.outputs[position].flat(run(*tangents)[0])[:, k]]
-            results = run(problem.outputs[position].one_hot(k))
-            return [problem.inputs[position].flat(results[position])[:, k]]
-
+    for position, start in enumerate(problem.inputs):
+        apply = way.own_entries(problem, env, position)
         bounded = chunk or max(1, MOST_ENTRIES // max(start.count, 1))
         found += _passes.stack(apply, start.count, 1, bounded)
     return found

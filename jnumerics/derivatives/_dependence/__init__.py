@@ -9,7 +9,6 @@ from jnumerics.derivatives._dependence._blocks import Loss
 from jnumerics.derivatives._dependence._mixing import Mixing, mixing
 from jnumerics.derivatives._dependence._propagate import (
     batch_index,
-    known_values,
     own_index,
     propagate,
 )
@@ -21,7 +20,6 @@ __all__ = [
     "Mixing",
     "batch_index",
     "dependence",
-    "known_values",
     "mixing",
     "own_index",
     "propagate",

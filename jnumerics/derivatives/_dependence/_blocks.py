@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax.extend.core import Var
 
-from jnumerics.derivatives._dependence._mixing import UNKNOWN_LINE, culprit, is_own
+from jnumerics.derivatives._dependence._mixing import culprit, is_own
+from jnumerics.derivatives._dependence._outputs import output_boxes
 from jnumerics.derivatives._dependence._propagate import own_index, propagate
-from jnumerics.derivatives._rules._boxes import NONE, Box, nothing, shape_of
+from jnumerics.derivatives._equations import UNKNOWN_LINE
+from jnumerics.derivatives._rules._boxes import NONE, Box, shape_of
 from jnumerics.derivatives._target import Target
 
 Shape = tuple[int, ...]
@@ -38,12 +40,7 @@ class Blocks:
         self.shapes: list[Shape] = [tuple(aval.shape) for aval in target.in_avals]
         counts = [max(len(s), 1) for s in self.shapes]  # a scalar counts as one axis
         self._starts = np.cumsum([0, *counts])
-        rows = 2 * int(self._starts[-1])
-        found = self._propagated()
-        boxes = [
-            nothing(rows, len(aval.shape)) if v is None else found[v]
-            for v, aval in zip(target.program.outputs, target.out_avals, strict=True)
-        ]
+        boxes = output_boxes(target, self._propagated())
         self.parts = np.cumsum([0, *(1 + split for split in target.is_split)])
         pairs = list(zip(self.parts, self.parts[1:], strict=False))
         self.boxes: list[Box] = [np.minimum(boxes[a], boxes[b - 1]) for a, b in pairs]
@@ -107,7 +104,10 @@ class Blocks:
                 for leaf, s in enumerate(self.shapes)
             )
 
-        program = self.target.program
+        program, ends = self.target.program, self.target.ends
+        if ends is not None:
+            lost = ends.forward.linearity.losses[0]
+            return Loss(lost.operation, lost.line)
         parts = program.outputs[self.parts[k] : self.parts[k + 1]]
         output = next(v for v in parts if v is not None)
         equation = culprit(program.linear, found, self.target.known, output, is_aligned)

@@ -7,12 +7,10 @@ import numpy as np
 from jax.extend.core import Var
 
 from jnumerics.derivatives._dependence._propagate import Pass, passes_inside, propagate
-from jnumerics.derivatives._equations import Equation
+from jnumerics.derivatives._equations import UNKNOWN_LINE, Equation
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._rules._boxes import NONE, Box, shape_of
 from jnumerics.derivatives._tangent import Program
-
-UNKNOWN_LINE = "an unknown line"
 
 
 class Mixing(NamedTuple):
@@ -52,7 +50,7 @@ def mixing(
     found = propagate(program.linear, seeds, known)
     n = max((-int(box[1].min(initial=0)) + 1 for box in seeds.values()), default=0)
     for leaf, (v, axis) in enumerate(zip(program.outputs, axes, strict=True)):
-        if v is None:
+        if v is None or v not in found:
             continue
         shape = shape_of(v)
         strays = np.broadcast_to(~is_own(found[v], axis, shape[axis]), shape)

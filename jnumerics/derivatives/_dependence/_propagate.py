@@ -18,7 +18,6 @@ from jnumerics.derivatives._inline import flatten
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._rules import apply
 from jnumerics.derivatives._rules._boxes import NONE, Box, is_index, shape_of
-from jnumerics.derivatives._tangent import Program
 
 Pass = tuple[Sequence[Equation], Mapping[Var, Box]]
 
@@ -27,6 +26,7 @@ class _Bodies(dict[Any, "_Body"]):
     """Bodies by the identity of their jaxpr; `passes` records, if it is a list."""
 
     passes: list[Pass] | None = None
+    trusts_solvers = False
 
 
 class _Context:
@@ -35,6 +35,7 @@ class _Context:
     def __init__(self, known: KnownValues, bodies: _Bodies) -> None:
         self.known = known
         self.columns = known.columns
+        self.trusts_solvers = bodies.trusts_solvers
         self._bodies = bodies
 
     def body(self, jaxpr: Any, reached: Sequence[bool]) -> "_Body":
@@ -113,6 +114,7 @@ def propagate(
         The boxes of all variables that are reached, the seeds among them.
     """
     bodies = known.cache.setdefault("bodies", _Bodies())
+    bodies.trusts_solvers = known.trusts_solvers
     return _propagate(equations, seeds, _Context(known, bodies))
 
 
@@ -122,6 +124,7 @@ def passes_inside(
     """Pass boxes through one equation again, and return all passes of its bodies."""
     bodies = _Bodies()
     bodies.passes = []
+    bodies.trusts_solvers = known.trusts_solvers
     _propagate([equation], found, _Context(known, bodies))
     return bodies.passes
 
@@ -161,8 +164,3 @@ def batch_index(shape: Sequence[int], axis: int) -> Box:
     index = np.arange(shape[axis], dtype=np.int32)
     index = index.reshape([-1 if k == axis else 1 for k in range(len(shape))])
     return np.stack([index, -index])
-
-
-def known_values(program: Program) -> KnownValues:
-    """Return what is known of a program's primal part."""
-    return KnownValues(program.primal, program.consts)

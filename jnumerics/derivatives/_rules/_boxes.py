@@ -71,7 +71,13 @@ class Body(Protocol):
 
 @runtime_checkable
 class Context(Protocol):
-    """What a rule may ask about the program around its equation."""
+    """What a rule may ask about the program around its equation.
+
+    Attributes:
+        trusts_solvers: Whether linear solves are vouched to be exact.
+    """
+
+    trusts_solvers: bool
 
     def known(self, atom: Atom) -> np.ndarray | None:
         """Return a value that is known at trace time."""

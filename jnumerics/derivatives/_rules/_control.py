@@ -61,37 +61,54 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
         return None
     reached = [box is not None for box in boxes]
     results, _ = context.body(body, reached)(boxes, _known_indices(context, eqn.invars))
-    return [
-        _empty_for(boxes, v) if box is None else box
-        for v, box in zip(eqn.outvars, results, strict=True)
-    ]
+    return _present(boxes, eqn, results)
 
 
 @RULES.rule("while", reads="cond_jaxpr cond_nconsts body_jaxpr body_nconsts")
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    p = eqn.params
-    n_cond, n_consts = p["cond_nconsts"], p["body_nconsts"]
-    consts, carry = boxes[n_cond : n_cond + n_consts], boxes[n_cond + n_consts :]
-    if all(box is None for box in (*consts, *carry)):
-        return None  # only its condition reads a tangent
-    body, carry = _loop_body(context, p["body_jaxpr"], consts, carry, [])
+    n_cond, n_consts = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+    of_cond, consts = boxes[:n_cond], boxes[n_cond : n_cond + n_consts]
+    start = boxes[n_cond + n_consts :]
     known = _known_indices(context, eqn.invars[n_cond : n_cond + n_consts])
-    known += [None] * len(carry)
+    known += [None] * len(start)
 
-    def step(carry: Boxes) -> list[Box | None]:
-        return body([*consts, *carry], known)[0]
+    def passed(carry: Boxes) -> tuple[list[Box | None], Box | None]:
+        """Return the carry at its fixpoint, and what the condition reads there."""
+        body, carry = _loop_body(context, eqn.params["body_jaxpr"], consts, carry, [])
+        reached = [box is not None for box in (*of_cond, *carry)]
+        condition = context.body(eqn.params["cond_jaxpr"], reached)
 
-    carry = fixpoint(step, carry, consts)
-    goes_on = context.body(
-        p["cond_jaxpr"], [box is not None for box in (*boxes[:n_cond], *carry)]
-    )
-    decision, _ = goes_on([*boxes[:n_cond], *carry], [None] * (n_cond + len(carry)))
-    if decision[0] is not None:
+        def goes_on(carry: Boxes) -> Box | None:
+            return condition([*of_cond, *carry], [None] * len(reached))[0][0]
+
+        def step(carry: Boxes) -> list[Box | None]:
+            results, decision = body([*consts, *carry], known)[0], goes_on(carry)
+            if decision is None:
+                return results
+            pairs = zip(results, carry, strict=True)
+            return [
+                _decided(old if new is None else new, decision) for new, old in pairs
+            ]
+
+        carry = fixpoint(step, carry, [*of_cond, *consts])
+        return carry, goes_on(carry)
+
+    carry: Boxes = start
+    if any(box is not None for box in (*consts, *start)):
+        carry, decision = passed(start)
+        if decision is None:
+            return _present(boxes, eqn, carry)
+    # how often it runs decides every part of the carry
+    carry, _ = passed(_present(boxes, eqn, carry))
+    return _present(boxes, eqn, carry)
+
+
+def _decided(box: Box | None, decision: Box) -> Box | None:
+    """Join what a condition reads: of a batched loop, each sample's own condition."""
+    if box is None:
         return None
-    return [
-        _empty_for(boxes, v) if b is None else b
-        for v, b in zip(eqn.outvars, carry, strict=True)
-    ]
+    spread = (1,) * (box.ndim - decision.ndim)
+    return join([box, decision.reshape(*decision.shape, *spread)])
 
 
 @RULES.rule(
@@ -103,17 +120,11 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     scan = _Scan(context, eqn, boxes)
     if scan.length == 0:
         results = [*scan.carry, *[None] * (len(eqn.outvars) - scan.n_carry)]
-        return [
-            _empty_for(boxes, v) if b is None else b
-            for v, b in zip(eqn.outvars, results, strict=True)
-        ]
+        return _present(boxes, eqn, results)
     results = scan.stepwise() if scan.is_short else None
     if results is None:
         results = scan.folded()
-    return [
-        _empty_for(boxes, v) if box is None else box
-        for v, box in zip(eqn.outvars, results, strict=True)
-    ]
+    return _present(boxes, eqn, results)
 
 
 class _Scan:
@@ -227,26 +238,32 @@ class _Scan:
 
 @RULES.rule("custom_linear_solve", reads="const_lengths jaxprs")
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    # The inverse is a polynomial of the matrix, so x reads what powers of it reach.
     lengths, jaxprs = eqn.params["const_lengths"], eqn.params["jaxprs"]
-    n_consts, n_matvec = sum(lengths), lengths.matvec
+    n_consts = sum(lengths)
     if any(box is not None for box in boxes[:n_consts]):
         return None
-    right = boxes[n_consts:]
-    consts: list[Box | None] = [None] * n_matvec
-    body, right = _loop_body(context, jaxprs.matvec, consts, right, [])
-    known = _known_indices(context, eqn.invars[:n_matvec]) + [None] * len(right)
+    if context.trusts_solvers and len(boxes) - n_consts == len(eqn.outvars):
+        solved = _solved_exactly(context, eqn, boxes[n_consts:])
+    else:
+        first = lengths.matvec + lengths.vecmat
+        operands = [*range(first, first + lengths.solve), *range(n_consts, len(boxes))]
+        given = [boxes[k] for k in operands]
+        body = context.body(jaxprs.solve, [box is not None for box in given])
+        values = _known_indices(context, [eqn.invars[k] for k in operands])
+        solved, _ = body(given, values)
+    return _present(boxes, eqn, solved)
 
-    def step(x: Boxes) -> list[Box | None]:
-        return body([*consts, *x], known)[0]
 
-    if len(right) != len(eqn.outvars):
-        return None  # the solver returns more than the solution
-    solved = fixpoint(step, right, [])
-    return [
-        _empty_for(boxes, v) if box is None else box
-        for v, box in zip(eqn.outvars, solved, strict=True)
-    ]
+def _solved_exactly(context: Context, eqn: JaxprEqn, right: Boxes) -> list[Box | None]:
+    """Pass boxes through the inverse of a matrix.
+
+    It is a polynomial of the matrix, so the solution reads what powers of it reach.
+    """
+    matvec = eqn.params["jaxprs"].matvec
+    consts: list[Box | None] = [None] * eqn.params["const_lengths"].matvec
+    body, right = _loop_body(context, matvec, consts, right, [])
+    known = _known_indices(context, eqn.invars[: len(consts)]) + [None] * len(right)
+    return fixpoint(lambda x: body([*consts, *x], known)[0], right, [])
 
 
 def _loop_body(
@@ -305,6 +322,12 @@ def _known_indices(context: Context, atoms: Sequence[Any]) -> list[Any]:
 def _equal(old: Boxes, new: Boxes) -> bool:
     pairs = zip(old, new, strict=True)
     return all(a is None or (b is not None and np.array_equal(a, b)) for a, b in pairs)
+
+
+def _present(boxes: Boxes, eqn: JaxprEqn, found: Boxes) -> list[Box]:
+    """Put the empty box where a result is no tangent."""
+    pairs = zip(eqn.outvars, found, strict=True)
+    return [_empty_for(boxes, v) if box is None else box for v, box in pairs]
 
 
 def _empty_for(boxes: Boxes, v: Any) -> Box:

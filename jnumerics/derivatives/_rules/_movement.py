@@ -188,6 +188,15 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
     return [np.tile(box, (1, *reps))]
 
 
+@RULES.rule("sort", reads="dimension num_keys", ignores="is_stable")
+def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
+    # where an element goes, its keys decide, and those that they are compared with
+    n_keys, axis = eqn.params["num_keys"], eqn.params["dimension"]
+    keys = [box for box in boxes[:n_keys] if box is not None]
+    parts = present(boxes, eqn.invars)
+    return [collapse(join([box, *keys]), [axis]) for box in parts]
+
+
 @RULES.rule("dynamic_slice", reads="slice_sizes")
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     box, shape = boxes[0], shape_of(eqn.invars[0])

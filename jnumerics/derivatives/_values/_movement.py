@@ -25,6 +25,8 @@ MOVES = {
 class _Operands:
     """The context of an equation all of whose operands are known."""
 
+    trusts_solvers = False
+
     def __init__(self, eqn: JaxprEqn, operands: Sequence[Value]) -> None:
         self._values = {id(v): x for v, x in zip(eqn.invars, operands, strict=True)}
 
