@@ -28,9 +28,9 @@ from jnumerics.derivatives._rules import _boxes
 from jnumerics.derivatives._samples import SampleMixingError
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
-from tests.fuzz.interpret.core import KEY, as_numpy
+from tests.fuzz.interpret.core import as_numpy
 
-__all__ = ["Run", "SampleMixingError", "Traced", "recorded_rules"]
+__all__ = ["Run", "SampleMixingError", "Scrambled", "Traced", "recorded_rules"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,14 @@ class Run:
 
     kind: str
     mode: str
+    program: Any
     interpreter: Interpreter
     patterns: list[tuple[np.ndarray, tuple[int, ...]]]
     n_blocks: int
 
-    def __call__(self, env: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def __call__(self, values: "Values") -> tuple[list[Any], list[Any]]:
         """Evaluate blocks, and sparse entries written out."""
-        found = self.interpreter(*env)
+        found = self.interpreter(*values.of(self.program))
         blocks, values = found[: self.n_blocks], found[self.n_blocks :]
         pairs = zip(values, self.patterns, strict=True)
         return blocks, [_written_out(v, *pattern) for v, pattern in pairs]
@@ -84,32 +85,29 @@ class Traced:
         self.fun = fun
         args, _ = _target.as_arrays(args, {})
         self.target = _target.make(fun, args)
-        program = self.target.program
-        self._known = list(program.consts)
-        self._given = [as_numpy(x, v.aval) for v, x in program.consts.items()]
-        self._primal = Interpreter(program.primal_jaxpr())
-        self._env = [*self._known, *program.inputs, *program.residuals]
+        self._primal: dict[int, Interpreter] = {}
 
-    def environment(self, leaves: Sequence[Any]) -> list[Any]:
-        """Evaluate the primal program at a point: all that passes may read."""
-        given = [*self._given, *leaves]
-        found = self._primal(*given)
-        return [*given, *found[len(self.target.program.values) :]]
+    def at(self, leaves: Sequence[Any]) -> "Values":
+        """Return what passes may read at a point."""
+        return Values(self, leaves)
 
-    def scrambled(self, envs: Sequence[Sequence[Any]], seed: int) -> list[Any]:
-        """Put random numbers where residuals are floats and differ between points.
+    @property
+    def is_proven(self) -> bool:
+        """Whether the derivative's program is proven linear."""
+        return self.target.ends is None
 
-        What a coincidence of values makes independent does not stay so.
-        """
-        rng, found = np.random.default_rng(seed), []
-        for v, *values in zip(self._env, *envs, strict=True):
-            x = values[0]
-            is_float = np.dtype(v.aval.dtype).kind == "f" if x.dtype != KEY else False
-            moves = any(not np.array_equal(x, y) for y in values[1:])
-            if is_float and moves:
-                x = rng.uniform(0.5, 1.5, np.shape(x)).astype(x.dtype)
-            found.append(x)
-        return found
+    def variables(self, program: Any) -> list[Any]:
+        """Return what the passes of a program may read."""
+        return [*program.consts, *program.inputs, *program.residuals]
+
+    def evaluated(self, program: Any, leaves: Sequence[Any]) -> list[Any]:
+        """Evaluate a primal program."""
+        if id(program) not in self._primal:
+            self._primal[id(program)] = Interpreter(program.primal_jaxpr())
+        consts = [as_numpy(x, v.aval) for v, x in program.consts.items()]
+        given = [*consts, *leaves]
+        found = self._primal[id(program)](*given)
+        return [*given, *found[len(program.values) :]]
 
     def boxes(self) -> list[tuple[int, int, Any, Any, Any]]:
         """Return output leaf, input leaf, lower, upper and depends of every block."""
@@ -145,14 +143,13 @@ class Traced:
         """
         target = self.target
         axes = _samples.sample_axes(target, in_axis, out_axis)
-        _samples.require_independent(target, axes)
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             with self._evaluated(plan, env):
-                nested = _batch._blocks(target, axes, plan.mode, None, is_proven=True)
-            return jax.tree.leaves(nested), []
+                return jax.tree.leaves(_batch._blocks(target, axes, plan)), []
 
-        return self._planned("batch", made, axes=axes)[1]
+        mode, runs = self._planned("batch", made, axes=axes)
+        return runs if self.is_proven else {mode: runs[mode]}
 
     def diagonal(self) -> tuple[str, dict[str, Run | str]]:
         """Return the choice, and each mode's passes to the diagonal."""
@@ -169,7 +166,7 @@ class Traced:
         evaluated = (None, None, env)
         with (
             _instead(_plan, "build", lambda *_, **__: plan),
-            _instead(type(self.target), "evaluate", lambda _: evaluated),
+            _instead(type(self.target), "evaluate", lambda *_: evaluated),
         ):
             yield
 
@@ -179,10 +176,10 @@ class Traced:
         """Plan, and keep each candidate's whole program where the plan counts its passes."""
         found: dict[int, Run] = {}
 
-        def counted(_: Any, __: str, way: Any, ___: Any) -> Any:
+        def counted(problem: Any, _: str, way: Any, __: Any) -> Any:
             some = None if chunk is None or way.passes < 2 else min(chunk, way.passes)
             memory = way if kind == "diagonal" else _Remembered(way)
-            plan = _Chosen(kind, way.mode, memory, some)
+            plan = _Chosen(kind, way.mode, memory, some, problem)
             jaxpr, found[id(way)] = self._run(plan, made)
             return jaxpr
 
@@ -206,20 +203,55 @@ class Traced:
 
     def _run(self, plan: Any, made: Callable[..., Any]) -> tuple[Any, Run]:
         """Trace passes, from the environment to blocks and entries."""
-        patterns, n_blocks = [], 0
-        zeros = {v: np.zeros(v.aval.shape, v.aval.dtype) for v in self.target.program.tangents}  # fmt: skip
+        patterns, n_blocks, program = [], 0, plan.problem.program
+        variables = self.variables(program)
+        zeros = {v: np.zeros(v.aval.shape, v.aval.dtype) for v in program.tangents}
 
         def traced(values: list[Any]) -> tuple[list[Any], list[Any]]:
             nonlocal n_blocks
-            env = dict(zip(self._env, values, strict=True)) | zeros
+            env = dict(zip(variables, values, strict=True)) | zeros
             blocks, sparse = made(plan, env)
             n_blocks = len(blocks)
             patterns.extend((b.pattern.indices, b.pattern.shape) for b in sparse)
             return blocks, [b.values for b in sparse]
 
-        jaxpr = jax.make_jaxpr(traced)([v.aval for v in self._env])
-        run = Run(plan.target, plan.mode, Interpreter(jaxpr), patterns, n_blocks)
-        return jaxpr, run
+        jaxpr = jax.make_jaxpr(traced)([v.aval for v in variables])
+        passes = Interpreter(jaxpr)
+        return jaxpr, Run(plan.target, plan.mode, program, passes, patterns, n_blocks)
+
+
+class Values:
+    """What passes may read at a point, by the program that they belong to."""
+
+    def __init__(self, traced: Traced, leaves: Sequence[Any]) -> None:
+        self._traced, self._leaves = traced, leaves
+        self._found: dict[int, list[Any]] = {}
+
+    def of(self, program: Any) -> list[Any]:
+        """Evaluate a program's primal part, once."""
+        if id(program) not in self._found:
+            self._found[id(program)] = self._traced.evaluated(program, self._leaves)
+        return self._found[id(program)]
+
+
+class Scrambled(NamedTuple):
+    """Random numbers where residuals are floats and differ between points.
+
+    What a coincidence of values makes independent does not stay so.
+    """
+
+    points: Sequence[Values]
+    seed: int
+
+    def of(self, program: Any) -> list[Any]:
+        """Return the values of the first point, some of them replaced."""
+        rng, found = np.random.default_rng(self.seed), []
+        for first, *others in zip(*(p.of(program) for p in self.points), strict=True):
+            moves = any(not np.array_equal(first, y) for y in others)
+            if moves and first.dtype.kind == "f":
+                first = rng.uniform(0.5, 1.5, np.shape(first)).astype(first.dtype)
+            found.append(first)
+        return found
 
 
 class _Chosen(NamedTuple):
@@ -229,6 +261,7 @@ class _Chosen(NamedTuple):
     mode: str
     way: Any
     chunk: int | None
+    problem: Any
 
 
 class _Remembered:
