@@ -22,6 +22,7 @@ class Job(NamedTuple):
         count: How many.
         shrinks: Whether failures are shrunk.
         compiles: How many programs there are to one that is compiled; 0: none is.
+        stops: Whether the first failure ends it.
     """
 
     family: str
@@ -30,6 +31,7 @@ class Job(NamedTuple):
     count: int
     shrinks: bool = True
     compiles: int = 50
+    stops: bool = False
 
 
 class Found(NamedTuple):
@@ -104,6 +106,8 @@ def run(job: Job) -> Report:
     with jax.enable_x64(True), ways.recorded_rules(record):
         for number in range(job.first, job.first + job.count):
             _one(job, number, report)
+            if job.stops and report.wrong:
+                break
     report.fallbacks = core.fallbacks.copy()
     report.coverage = dict(counts)
     return report
