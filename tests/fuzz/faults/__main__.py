@@ -29,11 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [k for k, f in enumerate(FAULTS) if options.only in f.name]
     started, missed = time.monotonic(), 0
     context = multiprocessing.get_context("spawn")
-    with context.Pool(options.workers, maxtasksperchild=1) as pool:
-        waiting = [pool.apply_async(attempt, (k, options.seed, options.programs)) for k in chosen]
-        for result in waiting:
-            trial, wrong = result.get()
-            is_own = bool(wrong) and pool.apply(is_fault_free, (wrong[0],))
+    work = [(k, options.seed, options.programs) for k in chosen]
+    with (
+        context.Pool(options.workers, maxtasksperchild=1) as faulty,
+        context.Pool(1, maxtasksperchild=20) as sound,
+    ):
+        for trial, wrong in faulty.imap_unordered(attempt, work):
+            is_own = bool(wrong) and sound.apply(is_fault_free, (wrong[0],))
             missed += not is_own
             print(_line(trial, is_own), flush=True)
     minutes = (time.monotonic() - started) / 60

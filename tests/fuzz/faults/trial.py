@@ -16,8 +16,13 @@ class Trial(NamedTuple):
     seconds: float
 
 
-def attempt(index: int, seed: int, most: int) -> tuple[Trial, list[Found]]:
-    """Put a fault in, and draw programs until one fails; a process of its own."""
+def attempt(work: tuple[int, int, int]) -> tuple[Trial, list[Found]]:
+    """Put a fault in, and draw programs until one fails; a process of its own.
+
+    Args:
+        work: The fault's place in the list, the seed, and the most programs to draw.
+    """
+    index, seed, most = work
     started = time.monotonic()
     prepare()
     from tests.fuzz.faults.inject import inject
