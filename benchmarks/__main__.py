@@ -5,16 +5,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import _report, choice, crossover, derivatives, systems, verdicts
+from benchmarks import _record, _report, pages
 from benchmarks._measure import Bench
-
-BENCHMARKS = {
-    **systems.BENCHMARKS,
-    **derivatives.BENCHMARKS,
-    **choice.BENCHMARKS,
-    **verdicts.BENCHMARKS,
-    **crossover.BENCHMARKS,
-}
+from benchmarks.pages import BENCHMARKS
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,7 +16,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds")
     parser.add_argument(
-        "--save", action="store_true", help="store results, rewrite README's tables"
+        "--save",
+        action="store_true",
+        help="add the run to the record, rewrite the pages",
+    )
+    parser.add_argument(
+        "--note", default="", help="what is to be known of a run that is saved"
     )
     arguments = parser.parse_args(argv)
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
@@ -39,10 +37,11 @@ def main(argv: Sequence[str]) -> int:
         done[name] = bench
         whole.lines += bench.lines
         whole.clocks += bench.clocks
+        whole.shown |= {f"{name} {part}": x for part, x in bench.shown.items()}
     print(_report.text(whole))
     if arguments.save:
-        print(f"\nStored in {_report.save(done)}")
-        _report.rewrite_readme(list(BENCHMARKS))
+        print(f"\nStored in {_record.save(done, arguments.note)}")
+        pages.write({k: v for b in done.values() for k, v in b.pictures.items()})
     return 0
 
 

@@ -2,17 +2,17 @@
 
 Contenders run interleaved, each round in a random order, every result waited for. A
 ratio is the median of the ratios within a round, with its quartiles: what slows the
-machine down for a while slows both down. Of many rounds, the least disturbed ones count:
-a program on two cores that is kept from one of them for a moment takes several times as
-long, which says nothing about the program.
+machine down for a while slows both down. Every round counts.
 """
 
 import math
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -20,10 +20,10 @@ import numpy as np
 
 from jnumerics import _table
 from jnumerics.derivatives._timing import Timing
+from jnumerics.workbench import lesson
 
 COMPILING = "/jax/core/compile/backend_compile_duration"
 FEWEST, MOST = 5, 400  # rounds of a race
-QUIET = 0.25  # of the rounds count
 MOST_CALLS = 20  # in a row, of what is short beside the slowest
 
 
@@ -69,10 +69,13 @@ class Target:
         return f"{'≥' if self.is_floor else '≤'} {self.write(self.bound)}"
 
     def write(self, value: float) -> str:
-        """Return a figure as text, with its unit."""
+        """Return a figure as text, with its unit, and on its side of the bound."""
         if self.unit == "s":
             return _table.seconds(value)
-        text = f"{value:,.0f}" if abs(value) >= 1000 else _table.number(value)
+        rounded = float(f"{value:.3g}")
+        digits = 3 if self.is_met(rounded) == self.is_met(value) else 5
+        large = abs(value) >= 1000 and digits == 3
+        text = f"{value:,.0f}" if large else _table.number(value, digits)
         return f"{text} {self.unit}".rstrip()
 
 
@@ -170,11 +173,15 @@ class Bench:
         is_quick: Whether to be done soon rather than accurate.
         lines: The table's lines so far.
         clocks: The contenders' times so far.
+        shown: Texts and figures that pages show, by name.
+        pictures: Files in `docs/`, by name.
     """
 
     is_quick: bool = False
     lines: list[Line] = field(default_factory=list)
     clocks: list[Clock] = field(default_factory=list)
+    shown: dict[str, Any] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
 
     def race(
         self,
@@ -199,11 +206,20 @@ class Bench:
         round_s = sum(warm[name] * calls[name] for name in contenders)
         budget = seconds / 10 if self.is_quick else seconds
         rounds = min(max(math.floor(budget / round_s), FEWEST), MOST)
-        timings = _quiet(_rounds(contenders, calls, rounds))
+        timings = _rounds(contenders, calls, rounds)
         clocks = {name: Clock(name, *firsts[name], t) for name, t in timings.items()}
         if keep:
             self.clocks += clocks.values()
         return Race(clocks, scales or {})
+
+    def draw(self, name: str, write: Callable[[Path], Any]) -> None:
+        """Keep a picture, given what writes it to a file; none without matplotlib."""
+        if not lesson.has_matplotlib():
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, name)
+            write(file)
+            self.pictures[name] = file.read_bytes()
 
     def report(
         self,
@@ -236,15 +252,6 @@ def _rounds(
     return {name: Timing.of(times) for name, times in runs.items()}
 
 
-def _quiet(timings: Mapping[str, Timing]) -> dict[str, Timing]:
-    """Keep the rounds in which no contender was far above its least time."""
-    runs = np.array([t.runs for t in timings.values()])
-    disturbance = np.max(runs / runs.min(axis=1, keepdims=True), axis=0)
-    n_kept = max(round(QUIET * len(disturbance)), min(FEWEST, len(disturbance)))
-    kept = np.sort(np.argsort(disturbance)[:n_kept])
-    return {name: Timing.of([t.runs[k] for k in kept]) for name, t in timings.items()}
-
-
 def first_call(run: Callable[[], Any]) -> tuple[float, float]:
     """Return the seconds of a first call, and those of them spent in the compiler."""
     durations = []
@@ -268,16 +275,6 @@ def _call_s(run: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def quickest(run: Callable[[], Any], repeats: int) -> float:
-    """Return the least time of several calls that work on the host: trace, plan, compile.
-
-    Of each call the smaller one of wall-clock and processor time: the work waits for
-    nothing, so that on an idle machine it lasts no longer than the processor time.
-    """
-    return min(_host_s(run) for _ in range(repeats))
-
-
-def _host_s(run: Callable[[], Any]) -> float:
-    start = time.process_time()
-    seconds = _call_s(run)
-    return min(seconds, time.process_time() - start)
+def usual_s(run: Callable[[], Any], repeats: int) -> float:
+    """Return the median time of several calls that differ in nothing."""
+    return statistics.median(_call_s(run) for _ in range(repeats))

@@ -1,37 +1,28 @@
-"""Tables on the screen, results as JSON, and the tables of `README.md` from those."""
+"""What was measured, on the screen, and the record as Markdown."""
 
-import datetime
-import importlib.metadata
-import json
-import os
-import platform
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import jax
-
+from benchmarks import _record
 from benchmarks._measure import Bench, Clock, Line
+from benchmarks._record import Figure
 from jnumerics import _table
 
-FOLDER = Path(__file__).parent
-RESULTS = FOLDER / "results"
-README = FOLDER / "README.md"
-PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "optax", "asdex", "torch")
+Runs = Sequence[dict[str, Any]]
+Places = Mapping[str, Runs]
+CLOCKS = ("contender", "first call", "of that compiling", "further calls", "quartiles")
 
 
 def text(bench: Bench) -> str:
     """Write what was promised and measured, then the times behind it."""
     promises = [(x.verdict, x.what, _bound(x), x.measured) for x in bench.lines]
-    table = _table.text(("", "what", "target", "measured"), promises)
+    header = ("", "what", "target", "measured")
+    table = _table.text(header, promises) if promises else ""
     notes = [f"{x.what}: {x.note}" for x in bench.lines if x.note and x.value]
     rows = [_clock_row(c) for c in bench.clocks]
     clocks = _table.text(CLOCKS, rows) if rows else ""
-    return "\n\n".join(filter(None, [table, "\n".join(notes), clocks]))
-
-
-CLOCKS = ("contender", "first call", "of that compiling", "further calls", "quartiles")
+    texts = [x for x in bench.shown.values() if isinstance(x, str)]
+    return "\n\n".join(filter(None, [table, "\n".join(notes), clocks, *texts]))
 
 
 def _clock_row(clock: Clock) -> tuple[str, ...]:
@@ -44,168 +35,87 @@ def _clock_row(clock: Clock) -> tuple[str, ...]:
     )
 
 
-def _bound(line: Line) -> str:
+def _bound(line: Line | Figure) -> str:
     return "-" if line.target is None else str(line.target)
 
 
-def machine() -> dict[str, Any]:
-    """Describe where and with what was measured."""
-    return {
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)),
-        "device": jax.devices()[0].device_kind,
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
-    }
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    found = (
-        re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    )
-    return found[1] if found else platform.processor() or platform.machine()
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def save(benches: Mapping[str, Bench]) -> Path:
-    """Put results beside those of benchmarks that did not run now."""
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"jax-{jax.__version__}.json"
-    stored = json.loads(file.read_text()) if file.exists() else {"benchmarks": {}}
-    stored["machine"] = machine()
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    for name, bench in benches.items():
-        stored["benchmarks"][name] = {
-            "date": today,
-            "lines": [_line_data(line) for line in bench.lines],
-            "times": [_clock_data(clock) for clock in bench.clocks],
-        }
-    file.write_text(_table.to_json(stored) + "\n")
-    return file
-
-
-def _line_data(line: Line) -> dict[str, Any]:
-    return {
-        "what": line.what,
-        "target": _bound(line),
-        "measured": line.measured,
-        "value": line.value._asdict() if line.value else None,
-        "met": line.is_met,
-        "note": line.note,
-    }
-
-
-def _clock_data(clock: Clock) -> dict[str, Any]:
-    q = clock.steady
-    return {
-        "contender": clock.name,
-        "first_s": clock.first,
-        "compiling_s": clock.compiling,
-        "median_s": q.median,
-        "q1_s": q.q1,
-        "q3_s": q.q3,
-        "runs": len(q.runs),
-    }
-
-
-def rewrite_readme(order: Sequence[str]) -> None:
-    """Write the tables between README's marks from all stored results."""
-    results = [json.loads(file.read_text()) for file in RESULTS.glob("jax-*.json")]
-    results.sort(key=lambda r: _sortable(r["machine"]["versions"]["jax"]), reverse=True)
-    page = README.read_text(encoding="utf-8")
-    for mark, table in {
-        "measured": _promises(results, order),
-        "times": "\n\n".join(_times(r, order) for r in results),
-        "machines": "\n".join(f"- {_describe(r)}" for r in results),
-        "missed": _missed(results, order),
-    }.items():
-        begin, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
-        before, _, rest = page.partition(begin)
-        _, _, after = rest.partition(end)
-        page = f"{before}{begin}\n{table}\n{end}{after}"
-    README.write_text(page, encoding="utf-8")
-
-
-def _sortable(version: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", version)]
-
-
-def _lines(result: dict, order: Sequence[str]) -> Iterable[dict]:
-    known = result["benchmarks"]
-    for name in order:
-        yield from known.get(name, {"lines": []})["lines"]
-
-
-def _promises(results: Sequence[dict], order: Sequence[str]) -> str:
-    rows: dict[str, dict] = {}
-    for k, result in enumerate(results):
-        for line in _lines(result, order):
-            rows.setdefault(line["what"], {"target": line["target"]})[k] = line
-    header = ["what", "target", *(_name(r) for r in results)]
+def promises(places: Places, benchmarks: Sequence[str]) -> str:
+    """Write what was promised, beside the median of the last runs at each place."""
+    rows: dict[str, dict[str, Figure]] = {}
+    for where, runs in places.items():
+        for figure in _figures(runs, benchmarks):
+            rows.setdefault(figure.what, {})[where] = figure
     body = [
-        [what, row["target"], *(_cell(row.get(k)) for k in range(len(results)))]
-        for what, row in rows.items()
+        [what, _bound(next(iter(at.values()))), *(_cell(at.get(p)) for p in places)]
+        for what, at in rows.items()
     ]
-    return _markdown(header, body)
+    return markdown(["what", "target", *places], body)
 
 
-def _name(result: dict) -> str:
-    return f"JAX {result['machine']['versions']['jax']}"
+def _figures(runs: Runs, benchmarks: Sequence[str]) -> Iterable[Figure]:
+    for name in benchmarks:
+        yield from _record.figures(runs, name)
 
 
-def _cell(line: dict | None) -> str:
-    if line is None:
+def _cell(figure: Figure | None) -> str:
+    if figure is None:
         return "-"
-    return (
-        f"{line['measured']}, **missed**" if line["met"] is False else line["measured"]
-    )
+    return f"{figure}, **missed**" if figure.is_met is False else str(figure)
 
 
-def _missed(results: Sequence[dict], order: Sequence[str]) -> str:
+def missed(places: Places, benchmarks: Sequence[str]) -> str:
+    """List the targets that the median of the last runs misses."""
     found = [
-        f"- {_name(r)}: {line['what']}: {line['measured']}, target {line['target']}"
-        for r in results
-        for line in _lines(r, order)
-        if line["met"] is False
+        f"- {where}: {figure.what}: {figure}, the newest "
+        f"{figure.target.write(figure.values[-1])}, target {figure.target}"
+        + (f" ({figure.note})" if figure.note else "")
+        for where, runs in places.items()
+        for figure in _figures(runs, benchmarks)
+        if figure.target is not None and figure.is_met is False
     ]
     return "\n".join(found) or "Every target is met."
 
 
-def _times(result: dict, order: Sequence[str]) -> str:
-    header = [_name(result), *CLOCKS[1:]]
-    known = result["benchmarks"]
+def times(places: Places, benchmarks: Sequence[str]) -> str:
+    """Write a table of times for each place."""
+    return "\n\n".join(_times(*place, benchmarks) for place in places.items())
+
+
+def _times(where: str, runs: Runs, benchmarks: Sequence[str]) -> str:
+    header = [where, "first call", "of that compiling", "further calls (range)"]
     rows = [
         [
-            t["contender"],
-            _table.seconds(t["first_s"]),
-            _table.seconds(t["compiling_s"]) if t["compiling_s"] else "-",
-            _table.seconds(t["median_s"]),
-            _table.seconds_range(t["q1_s"], t["q3_s"]),
+            t.name,
+            _median_s(t.first),
+            _median_s(t.compiling) if any(t.compiling) else "-",
+            _record.over_runs(t.steady, _table.seconds),
         ]
-        for name in order
-        for t in known.get(name, {"times": []})["times"]
+        for name in benchmarks
+        for t in _record.times(runs, name)
     ]
-    return _markdown(header, rows)
+    return markdown(header, rows)
 
 
-def _describe(result: dict) -> str:
-    m = result["machine"]
-    dates = sorted({b["date"] for b in result["benchmarks"].values()})
+def _median_s(values: Sequence[float]) -> str:
+    return _table.seconds(_record.statistics.median(values))
+
+
+def machines(places: Places) -> str:
+    """List the runs of each place: when, with what, and what is to be known of them."""
+    return "\n".join(f"- {where}: {_described(runs)}" for where, runs in places.items())
+
+
+def _described(runs: Runs) -> str:
+    m = runs[-1]["machine"]
+    dates = [run["time"][:10] for run in runs]
+    on = ", ".join(f"{dates.count(d)} on {d}" for d in dict.fromkeys(dates))
     versions = ", ".join(f"{n} {v}" for n, v in m["versions"].items() if v)
-    return (
-        f"{' to '.join(dict.fromkeys([dates[0], dates[-1]]))}: {m['cores']} cores of "
-        f"{m['cpu']}, {m['system']}, Python {m['python']}, {versions}"
-    )
+    notes = dict.fromkeys(run["note"] for run in runs if run.get("note"))
+    parts = [f"runs: {on}", f"{m['system']}, Python {m['python']}, {versions}", *notes]
+    return "; ".join(parts)
 
 
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -3,9 +3,11 @@
 The map of `jnumerics crossover`, over numbers of inputs and outputs up to 1024.
 """
 
+import json
 from collections.abc import Callable, Mapping
 
 from benchmarks._measure import Bench, at_least, at_most
+from jnumerics.workbench import plots
 from jnumerics.workbench.crossover import measure
 
 NUMBERS = (1, 4, 16, 64, 256, 1024)
@@ -16,6 +18,9 @@ def crossover(bench: Bench) -> None:
     """The cells that are predicted right, and what the worst prediction costs."""
     numbers = QUICK if bench.is_quick else NUMBERS
     found = measure(numbers, numbers, repeats=5 if bench.is_quick else 20)
+    bench.shown["text"] = str(found)
+    bench.shown["result"] = json.loads(found.to_json())
+    bench.draw("modes_crossover.png", lambda file: plots.crossover(found, file))
     decided, right, worst = found.decided, found.right, found.worst
     wrong = [
         f"{c.inputs} to {c.outputs} ({c.margin})" for c in decided if c not in right

@@ -10,18 +10,15 @@
 | train one layer of sigmoids                  | `jnumerics.perceptron`        |
 | fit a line by descent or by least squares    | `jnumerics.linear_regression` |
 | take Jacobians at the lowest cost, proven    | `jnumerics.derivatives`       |
+
+A subject is imported when it is first used: `import jnumerics` alone costs nothing.
 """
 
-from jnumerics import (
-    conv,
-    derivatives,
-    descent,
-    linear_regression,
-    mlp,
-    perceptron,
-    polynomial,
-    softmax,
-)
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
 
 __all__ = [
     "conv",
@@ -33,3 +30,28 @@ __all__ = [
     "polynomial",
     "softmax",
 ]
+
+if TYPE_CHECKING:  # editors and type checkers see each name, and refuse others
+    from jnumerics import (
+        conv,
+        derivatives,
+        descent,
+        linear_regression,
+        mlp,
+        perceptron,
+        polynomial,
+        softmax,
+    )
+else:
+
+    def __getattr__(name: str) -> ModuleType:
+        """Import a subject at its first use."""
+        if name in __all__:
+            return importlib.import_module(f"{__name__}.{name}")
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    """List the subjects, imported or not."""
+    return sorted({*globals(), *__all__})

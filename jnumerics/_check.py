@@ -3,13 +3,13 @@
 Every message says which argument, what it must be and what came:
 "`x` must have rank 1, got shape (2, 3)". Public functions check before they call
 compiled code: from types, shapes and dtypes, so that the check also works while
-JAX traces and costs a few microseconds otherwise.
+JAX traces and costs little otherwise.
 """
 
 import contextlib
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.core
@@ -52,12 +52,17 @@ def real(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
 
 
 def array(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
-    """Return `x` as a JAX array of its own dtype."""
+    """Return `x` as a JAX array of its own dtype.
+
+    64-bit integers beyond the 32 bits that JAX has without x64 are refused: it would
+    wrap them.
+    """
     if isinstance(x, np.ma.MaskedArray):
         msg = f"`{name}` must be an array without a mask, got MaskedArray"
         raise TypeError(msg)
     if not isinstance(x, ArrayLike):
-        msg = f"`{name}` must be an array, got {type(x).__name__}: use jnp.asarray"
+        way = ": use jnp.asarray" if _can_be_array(x) else ""
+        msg = f"`{name}` must be an array, got {type(x).__name__}{way}"
         raise TypeError(msg)
     if isinstance(x, np.ndarray | np.generic) and not _in_jax(x.dtype):
         msg = f"`{name}` must hold numbers that JAX has, got dtype {x.dtype}"
@@ -67,11 +72,39 @@ def array(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
         raise ValueError(msg)
     if isinstance(x, np.ndarray | np.generic):
         x = x.astype(x.dtype.newbyteorder("="), copy=False)  # JAX has no other order
+        _not_wrapped(name, x)
     try:
         return x if isinstance(x, jax.Array) else jnp.asarray(x)
     except OverflowError:
-        msg = f"`{name}` must be in the range of JAX's integers, got {_written(x)}"
-        raise ValueError(msg) from None
+        raise _out_of_range(name, x, np.dtype(int)) from None
+
+
+def _can_be_array(x: Any) -> bool:
+    """Whether `jnp.asarray` is of use: nested numbers, or another library's array."""
+    if not (is_sequence(x) or hasattr(x, "__array__") or hasattr(x, "__jax_array__")):
+        return False
+    with contextlib.suppress(Exception):  # whatever another library raises
+        jnp.asarray(x)
+        return True
+    return False
+
+
+def _not_wrapped(name: str, x: np.ndarray | np.generic) -> None:
+    if x.dtype.kind not in "iu" or x.dtype.itemsize < 8:
+        return
+    limits = np.iinfo(jax.dtypes.canonicalize_dtype(x.dtype))
+    if limits.bits < 64 and np.size(x):
+        numbers: Any = np.asarray(x)
+        for extreme in (numbers.min(), numbers.max()):
+            if not limits.min <= int(extreme) <= limits.max:
+                raise _out_of_range(name, extreme, x.dtype)
+
+
+def _out_of_range(name: str, x: Any, dtype: np.dtype) -> ValueError:
+    has = jax.dtypes.canonicalize_dtype(dtype)
+    without = "" if has == dtype else " without x64"
+    what = f"in the range of JAX's integers, {has}{without}"
+    return ValueError(f"`{name}` must be {what}, got {_written(x)}")
 
 
 def as_float(name: str, x: int) -> float:
@@ -143,16 +176,25 @@ def _is_key_data(x: Array) -> bool:
 
 
 def float_dtype(name: str, value: Any, *, allow_complex: bool = False) -> jnp.dtype:
-    """Return the floating-point type `value` as JAX has it; None is the default."""
+    """Return the floating-point type `value`; None, float or complex is JAX's default.
+
+    A double one is refused without x64: JAX would narrow it.
+    """
     kind, words = (
         (jnp.inexact, "real or complex") if allow_complex else (jnp.floating, "real")
     )
+    value = float if value is None else value
+    dtype = None
     with contextlib.suppress(TypeError, ValueError):  # none at all, or an extended one
-        dtype = jax.dtypes.canonicalize_dtype(float if value is None else value)
-        if jnp.issubdtype(dtype, kind) and _in_jax(dtype):
-            return dtype
-    msg = f"`{name}` must be a {words} floating-point type, got {value!r}"
-    raise TypeError(msg)
+        dtype = jax.dtypes.canonicalize_dtype(value)
+    if dtype is None or not (jnp.issubdtype(dtype, kind) and _in_jax(dtype)):
+        msg = f"`{name}` must be a {words} floating-point type, got {value!r}"
+        raise TypeError(msg)
+    is_default = value is float or value is complex  # np.float64 equals float
+    if not is_default and dtype != jnp.dtype(value):
+        msg = f"`{name}` must be a type that JAX has without x64, got {value!r}"
+        raise ValueError(msg)
+    return dtype
 
 
 def promote(*arrays: Array) -> tuple[Array, ...]:
@@ -166,7 +208,12 @@ def promote(*arrays: Array) -> tuple[Array, ...]:
 
 def at_least_float32(x: Array) -> Array:
     """Return half-precision numbers as float32, others unchanged, for sums of them."""
-    return x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
+    return x.astype(wide(x.dtype))
+
+
+def wide(dtype: jnp.dtype) -> jnp.dtype:
+    """Return float32 for half precision, other types unchanged."""
+    return jnp.dtype(jnp.float32) if jnp.finfo(dtype).bits < 32 else dtype
 
 
 def option(name: str, value: Any, options: Sequence[Any]) -> None:
@@ -191,7 +238,8 @@ def integer(
     except TypeError:
         number = None
     if number is None or isinstance(value, bool):
-        msg = f"`{name}` must be an integer, got {type(value).__name__}"
+        kind = type(value).__name__ if is_concrete(value) else "a traced value"
+        msg = f"`{name}` must be an integer, got {kind}"
         raise TypeError(msg)
     if number < least:
         msg = f"`{name}` must be at least {least}, got {_written(number)}"
@@ -200,6 +248,13 @@ def integer(
         msg = f"`{name}` must be at most {most}, got {_written(number)}"
         raise ValueError(msg)
     return number
+
+
+def is_sequence(value: object) -> TypeGuard[Sequence]:
+    """Whether `value` is a list, a tuple or the like, or an array with an axis."""
+    if isinstance(value, np.ndarray | jax.Array):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def function(name: str, value: Callable) -> None:
@@ -212,3 +267,10 @@ def function(name: str, value: Callable) -> None:
 def is_concrete(*values: Any) -> bool:
     """Whether all values can be looked at: none is being traced."""
     return not any(isinstance(x, jax.core.Tracer) for x in values)
+
+
+def boolean(name: str, value: Any) -> None:
+    """Require `value` to be True or False: a truthy string says something else."""
+    if not isinstance(value, bool | np.bool_):
+        msg = f"`{name}` must be True or False, got {type(value).__name__}"
+        raise TypeError(msg)

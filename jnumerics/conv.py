@@ -26,7 +26,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
-from typing import NamedTuple, SupportsIndex, TypeGuard
+from typing import NamedTuple, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -37,9 +37,12 @@ from jaxtyping import Array, Inexact
 from jnumerics import _check
 from jnumerics._check import ArrayLike
 
+__all__ = ["conv2d"]
+
 _Two = tuple[int, int]
-Pair = SupportsIndex | Sequence[SupportsIndex]
-Padding = str | SupportsIndex | Sequence[Sequence[SupportsIndex]]
+_Array = np.ndarray | jax.Array
+Pair = SupportsIndex | Sequence[SupportsIndex] | _Array
+Padding = str | SupportsIndex | Sequence[Sequence[SupportsIndex] | _Array] | _Array
 
 
 class _Axes(NamedTuple):
@@ -166,21 +169,15 @@ def _check_channels(x: Array, kernel: Array, groups: int, axes: _Axes) -> None:
         raise ValueError(msg)
 
 
-def _is_sequence(value: object) -> TypeGuard[Sequence]:
-    if isinstance(value, np.ndarray):
-        return value.ndim > 0
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
 def _pair(name: str, value: Pair) -> _Two:
-    if _is_sequence(value):
+    if _check.is_sequence(value):
         return _two(name, value, 1)
     k = _check.integer(name, value, least=1)
     return k, k
 
 
 def _two(name: str, value: object, least: int) -> _Two:
-    if not (_is_sequence(value) and len(value) == 2):
+    if not (_check.is_sequence(value) and len(value) == 2):
         msg = f"`{name}` must be a pair of integers, got {value!r}"
         raise ValueError(msg)
     first, second = (
@@ -201,7 +198,7 @@ def _padding(
             _same(*sizes, is_lower) for sizes in zip(size, extent, stride, strict=True)
         )
         return rows, columns
-    if not _is_sequence(padding):
+    if not _check.is_sequence(padding):
         k = _check.integer("padding", padding, least=0)
         return (k, k), (k, k)
     if len(padding) != 2:
@@ -370,7 +367,7 @@ def _pixel_product(x: Array, kernel: Array, options: _Options) -> Array:
     axes = _AXES[options.layout]
     x = jnp.moveaxis(x, axes.channel, -1)
     weight = jnp.transpose(kernel, axes.kernel).reshape(x.shape[-1], -1)
-    # Pixels as one axis: the kernel's derivative is several times faster so.
+    # Pixels as one axis: the kernel's derivative is faster so.
     pixels = x.reshape(-1, x.shape[-1])
     y = jnp.matmul(pixels, weight, precision=options.precision)
     return jnp.moveaxis(y.reshape(*x.shape[:-1], -1), -1, axes.channel)

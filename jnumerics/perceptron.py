@@ -22,6 +22,8 @@ from jaxtyping import Array, Float
 from jnumerics import _check, descent
 from jnumerics._check import ArrayLike
 
+__all__ = ["apply", "fit", "init", "loss"]
+
 
 def init(
     key: ArrayLike, n_in: SupportsIndex, *, dtype: DTypeLike | None = None
@@ -40,7 +42,8 @@ def init(
     Raises:
         TypeError: If `key` is not a random key, `n_in` not an integer, or `dtype` not a
             real floating-point type.
-        ValueError: If `key` is not one key or `n_in` is out of its range.
+        ValueError: If `key` is not one key, `n_in` is out of its range, or `dtype` is
+            double without x64.
 
     Example:
         >>> import jax
@@ -55,7 +58,8 @@ def init(
 def apply(weights: ArrayLike, X: ArrayLike) -> Float[Array, "*batch"]:
     r"""Evaluate $o = \sigma(X w)$.
 
-    One product and one sigmoid for each input.
+    One product and one sigmoid for each input. bfloat16 and float16 are computed in
+    float32 and rounded once.
 
     Args:
         weights: Shape `(n,)`.
@@ -82,7 +86,7 @@ def apply(weights: ArrayLike, X: ArrayLike) -> Float[Array, "*batch"]:
 def loss(weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> Float[Array, ""]:
     r"""Compute half the sum of squared errors, $\tfrac12 \sum_i (o_i - y_i)^2$.
 
-    Of no inputs it is 0.
+    Of no inputs it is 0. bfloat16 and float16 are computed in float32 and rounded once.
 
     Args:
         weights: Shape `(n,)`.
@@ -118,7 +122,8 @@ def fit(
     Every update sees all inputs: two products with `X` each, in one compiled loop.
     Compiled once for each number of steps and each shape, whatever the rate. With a
     small rate the loss falls at each update; rates may be traced, and the result is
-    differentiable in all arguments in both modes.
+    differentiable in all arguments in both modes. bfloat16 and float16 are computed in
+    float32 and rounded once, after the last update.
 
     Args:
         weights: Where to start, shape `(n,)`, for instance from `init`.
@@ -149,7 +154,7 @@ def fit(
     weights, X, y = _examples(weights, X, y)
     steps = _check.integer("steps", steps, least=0)
     rate = _check.real("learning_rate", learning_rate, rank=0)
-    return _fit(weights, X, y, rate.astype(weights.dtype), steps)
+    return _fit(weights, X, y, rate.astype(_check.wide(weights.dtype)), steps)
 
 
 def _examples(
@@ -169,19 +174,32 @@ def _init(key: Array, n_in: int, dtype: jnp.dtype) -> Array:
 
 @jax.jit
 def _apply(weights: Array, X: Array) -> Array:
-    return jax.nn.sigmoid(jnp.matmul(X, weights, precision="highest"))
+    o = _outputs(*map(_check.at_least_float32, (weights, X)))
+    return o.astype(weights.dtype)
 
 
 @jax.jit
 def _loss(weights: Array, X: Array, y: Array) -> Array:
-    error = _apply(weights, X) - y
-    return jnp.sum(error**2) / 2
+    wide = map(_check.at_least_float32, (weights, X, y))
+    return _half_square(*wide).astype(weights.dtype)
 
 
 @partial(jax.jit, static_argnames="steps")
 def _fit(
     weights: Array, X: Array, y: Array, rate: Array, steps: int
 ) -> descent.Descent:
-    return descent.minimize(
-        partial(_loss, X=X, y=y), weights, optimizer=optax.sgd(rate), steps=steps
+    dtype = weights.dtype
+    weights, X, y = map(_check.at_least_float32, (weights, X, y))
+    loss = partial(_half_square, X=X, y=y)
+    fitted = descent.minimize(loss, weights, optimizer=optax.sgd(rate), steps=steps)
+    return fitted._replace(
+        params=fitted.params.astype(dtype), losses=fitted.losses.astype(dtype)
     )
+
+
+def _outputs(weights: Array, X: Array) -> Array:
+    return jax.nn.sigmoid(jnp.matmul(X, weights, precision="highest"))
+
+
+def _half_square(weights: Array, X: Array, y: Array) -> Array:
+    return jnp.sum((_outputs(weights, X) - y) ** 2) / 2

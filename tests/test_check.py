@@ -3,6 +3,8 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
+import scipy.sparse
+from jax.experimental import sparse
 
 from jnumerics import _check
 
@@ -26,6 +28,60 @@ def test_integers_of_64_bits_are_not_wrapped_into_32(dtype):
     x = np.array([2**40, 2**32 + 1], dtype)
     np.testing.assert_array_equal(_check.inexact("x", x), x.astype(np.float32))
     np.testing.assert_array_equal(_check.inexact("x", x[0]), np.float32(2**40))
+
+
+LEAST, MOST = -(2**31), 2**31 - 1
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("dtype", "inside", "outside"),
+    [
+        ("int64", [LEAST, 0, MOST], [LEAST - 1, MOST + 1, 1_700_000_000_000]),
+        (">i8", [LEAST, 0, MOST], [LEAST - 1, MOST + 1]),
+        ("uint64", [0, 2**32 - 1], [2**32, 2**64 - 1]),
+    ],
+)
+def test_integers_that_jax_would_wrap_are_refused(dtype, inside, outside):
+    x = np.array(inside, dtype)
+    np.testing.assert_array_equal(_check.array("x", x), x)
+    for number in outside:
+        has = "uint32" if dtype == "uint64" else "int32"
+        message = f"`x` must be in the range of JAX's integers, {has} .*, got {number}$"
+        for wrong in (np.array([[0, number]], dtype), np.array(number, dtype)[()]):
+            with pytest.raises(ValueError, match=message):
+                _check.array("x", wrong)
+    assert _check.array("x", np.zeros(0, dtype)).shape == (0,)
+
+
+def test_integers_of_64_bits_are_themselves_where_jax_has_them(x64):
+    for x in (np.array([LEAST - 1, 2**62]), np.array([2**64 - 1], np.uint64)):
+        np.testing.assert_array_equal(_check.array("x", x), x)
+
+
+WIDE = ["float64", "f8", np.float64, np.dtype(float), jnp.float64, "complex128"]
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("dtype", WIDE)
+def test_a_dtype_that_jax_would_narrow_is_refused(dtype):
+    message = "`dtype` must be a type that JAX has without x64, got"
+    with pytest.raises(ValueError, match=message):
+        _check.float_dtype("dtype", dtype, allow_complex=True)
+
+
+@pytest.mark.parametrize("dtype", WIDE)
+def test_a_double_dtype_is_itself_where_jax_has_it(dtype, x64):
+    expected = jnp.dtype(dtype)
+    assert _check.float_dtype("dtype", dtype, allow_complex=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [(None, "float32"), (float, "float32"), (complex, "complex64")],
+)
+def test_types_of_python_are_the_default(dtype, expected):
+    assert _check.float_dtype("dtype", dtype, allow_complex=True) == expected
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">i4", ">c8"])
@@ -94,10 +150,17 @@ def test_tracers_are_not_concrete():
     assert _check.is_concrete(jnp.ones(1), jnp.ones(2))
 
 
+class Frame:
+    """An array of another library, as pandas and PyTorch have them."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ones(2, dtype)
+
+
 REJECTED = {
     "list": (_check.array, [1.0], TypeError, "must be an array, got list: use jnp.as"),
-    "none": (_check.real, None, TypeError, "must be an array, got NoneType"),
-    "string": (_check.inexact, "1", TypeError, "must be an array, got str"),
+    "none": (_check.real, None, TypeError, "must be an array, got NoneType$"),
+    "string": (_check.inexact, "1", TypeError, "must be an array, got str$"),
     "mask": (_check.array, np.ma.ones(2), TypeError, "must be an array without a mask"),
     "object": (_check.array, np.array([{}]), TypeError, "JAX has, got dtype object"),
     "text": (_check.array, np.array(["a"]), TypeError, "JAX has, got dtype <U1"),
@@ -107,7 +170,15 @@ REJECTED = {
     "key": (_check.inexact, jax.random.key(0), TypeError, "must hold numbers, got dtype"),
     "complex": (_check.real, 1j, TypeError, "must be real, got dtype complex64"),
     "huge": (_check.inexact, 10**400, ValueError, "must be in the range of a float, got an integer of 1329 bits"),
-    "wide": (_check.array, 2**40, ValueError, "must be in the range of JAX's integers, got 1099511627776"),
+    "wide": (_check.array, 2**40, ValueError, "must be in the range of JAX's integers, int32 without x64, got 1099511627776"),
+    "tuple": (_check.array, ((1, 2), (3, 4.0)), TypeError, "must be an array, got tuple: use jnp.asarray$"),
+    "frame": (_check.array, Frame(), TypeError, "must be an array, got Frame: use jnp.asarray$"),
+    "ragged": (_check.array, [[1], [1, 2]], TypeError, "must be an array, got list$"),
+    "words": (_check.array, ["a", "b"], TypeError, "must be an array, got list$"),
+    "nones": (_check.array, [None], TypeError, "must be an array, got list$"),
+    "dict": (_check.array, {"x": 1.0}, TypeError, "must be an array, got dict$"),
+    "sparse": (_check.array, scipy.sparse.eye_array(2), TypeError, "must be an array, got dia_array$"),
+    "bcoo": (_check.array, sparse.BCOO.fromdense(jnp.eye(2)), TypeError, "must be an array, got BCOO$"),
     "row": (lambda n, y: _check.targets(n, y, 3), np.ones((1, 3)), ValueError, r"must have shape \(3,\) or \(3, 1\), got \(1, 3\)"),
     "keys": (_check.key, np.zeros((2, 2), np.uint32), ValueError, r"must be one random key, got shape \(2, 2\)"),
     "key data": (_check.key, np.zeros(3, np.uint32), ValueError, r"must be one random key, got shape \(3,\)"),
@@ -144,3 +215,16 @@ def test_options_that_are_there_pass():
 def test_eight_bit_floats_are_numbers():
     x = np.ones(2, ml_dtypes.float8_e4m3fn)
     assert _check.inexact("x", x).dtype == x.dtype
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_])
+def test_true_and_false_are_taken(value):
+    _check.boolean("flag", value)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("value", ["yes", "", 1, 0, None, [], np.array(True)])
+def test_what_is_only_true_or_false_to_python_is_refused(value):
+    kind = type(value).__name__
+    with pytest.raises(TypeError, match=f"`flag` must be True or False, got {kind}"):
+        _check.boolean("flag", value)

@@ -1,17 +1,21 @@
 """The command line, in this process and, where that matters, in one of its own."""
 
+import errno
+import os
 import re
 import runpy
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from jnumerics import __main__
-from jnumerics.workbench import cli, demo, lesson
+import jnumerics
+from jnumerics import __main__, workbench
+from jnumerics.workbench import _terminal, cli, demo, lesson
 from jnumerics.workbench.lesson import Lesson, Performance, ask
 
 KNOWN = (  # of the perceptron, the linear regression, the product with softmax
@@ -43,6 +47,31 @@ def run_process(*argv, **options):
         check=False,
         **options,
     )
+
+
+def with_environment(**variables):
+    return {**os.environ, **variables}
+
+
+@pytest.fixture
+def one_line(capsys, monkeypatch):
+    """Let a command raise; return its status and its line."""
+
+    def run(error):
+        def fails(_):
+            raise error
+
+        monkeypatch.setattr(cli, "_facts", fails)
+        status = cli.main(["info"])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def interrupted(performances):
+    """Give performances, then Ctrl-C."""
+    yield from performances
+    raise KeyboardInterrupt
 
 
 def test_info_names_versions_platform_devices_and_precision(run):
@@ -107,6 +136,7 @@ def test_figures_without_matplotlib_are_one_line(run, monkeypatch, tmp_path):
         (["info", "--platform", "abacus"], "platform 'abacus' is not here, expected"),
         (["demo", "--platform", "abacus"], "platform 'abacus' is not here, expected"),
         (["demo", "--out", __file__], f"--out {__file__}: must be a folder that can"),
+        (["demo", "--out", ""], "--out must be a folder, got ''"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_status_2(run, argv, line):
@@ -152,6 +182,144 @@ def test_wrong_arguments_are_one_line_and_status_2(argv, capsys):
         cli.main(argv)
     assert caught.value.code == 2
     assert re.fullmatch("jnumerics.*: error: .*\n", capsys.readouterr().err)
+
+
+def test_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr() == (f"jnumerics {jnumerics.__version__}\n", "")
+
+
+# what ends a command early
+
+
+def test_ctrl_c_is_one_line_and_status_130(one_line):
+    assert one_line(KeyboardInterrupt()) == (130, "", "jnumerics: interrupted\n")
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_ctrl_c_in_the_demo_keeps_the_systems_that_are_done(
+    run, monkeypatch, tmp_path, count
+):
+    done = [perform(name) for name in demo.SYSTEMS[:count]]
+    monkeypatch.setattr(demo, "performances", lambda: interrupted(done))
+    status, out, err = run("demo", "--out", str(tmp_path))
+    assert status == 130
+    assert [line.split()[0] for line in out.splitlines()[2 : 2 + count]] == [
+        *demo.SYSTEMS[:count]
+    ]
+    assert err.splitlines()[-1] == f"jnumerics: interrupted after {count} of 6 systems"
+    page = (tmp_path / "report.html").read_text()
+    assert [n for n in demo.SYSTEMS if f'<section id="{n}">' in page] == [
+        *demo.SYSTEMS[:count]
+    ]
+
+
+def test_ctrl_c_in_a_chapter_keeps_the_systems(run, monkeypatch, tmp_path):
+    done = [perform(name) for name in demo.SYSTEMS]
+    monkeypatch.setattr(demo, "performances", lambda: done)
+    monkeypatch.setattr(demo, "chapters", lambda: interrupted([]))
+    status, _, err = run("demo", "--out", str(tmp_path))
+    assert status == 130
+    assert err.splitlines()[-1] == "jnumerics: interrupted after 6 of 6 systems"
+    assert "softmax" in (tmp_path / "report.html").read_text()
+
+
+def test_ctrl_c_before_anything_is_done_writes_nothing(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "performances", lambda: interrupted([]))
+    status, out, err = run("demo", "--out", str(tmp_path))
+    assert (status, out, err) == (130, "", "jnumerics: interrupted\n")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_one_line(monkeypatch, capsys):
+    def find_spec(name, *_):
+        if name == "jnumerics.workbench.cli":
+            raise KeyboardInterrupt
+
+    finder = type("Finder", (), {"find_spec": staticmethod(find_spec)})
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "jnumerics.workbench.cli")
+    monkeypatch.delattr(workbench, "cli")
+    assert __main__.main() == 130
+    assert capsys.readouterr() == ("", "jnumerics: interrupted\n")
+
+
+def test_full_disk_is_one_line_and_status_2(one_line):
+    status, out, err = one_line(OSError(errno.ENOSPC, "No space left on device"))
+    assert (status, out) == (2, "")
+    assert err == (
+        "jnumerics: error: the output cannot be written: No space left on device\n"
+    )
+
+
+def test_other_errors_of_the_system_keep_their_traceback(one_line):
+    with pytest.raises(PermissionError):
+        one_line(PermissionError(errno.EACCES, "Permission denied"))
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("word", "buffered"), [("info", ""), ("info", "1"), ("-h", "")]
+)
+def test_reader_that_is_gone_leaves_no_traceback(word, buffered):
+    end, writing = os.pipe()
+    os.close(end)  # as `head` does, here before anything is written
+    done = subprocess.run(
+        [sys.executable, "-m", "jnumerics", word],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        env=with_environment(PYTHONUNBUFFERED=buffered),
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+def test_output_that_cannot_be_written_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jnumerics", "info"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert re.fullmatch("jnumerics: error: the output cannot be .*\n", done.stderr)
+
+
+# what the terminal can show
+
+
+@pytest.mark.process
+def test_table_in_ascii_has_plain_lines():
+    done = run_process("info", env=with_environment(PYTHONIOENCODING="ascii"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch("-+  -+", done.stdout.splitlines()[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"), [("─ 1.5 µs … é", b"- 1.5 us ... e"), ("\udcff 漢", b"? ?")]
+)
+def test_characters_that_the_encoding_lacks_are_written_in_ascii(
+    monkeypatch, tmp_path, text, plain
+):
+    with (tmp_path / "out").open("w", encoding="ascii") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with _terminal.plain_where_needed():
+            sys.stdout.write(text)
+        assert stream.errors == "strict"
+    assert (tmp_path / "out").read_bytes() == plain
+
+
+def test_way_of_writing_that_was_asked_for_is_kept(monkeypatch, tmp_path):
+    file = tmp_path / "out"
+    with file.open("w", encoding="ascii", errors="xmlcharrefreplace") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with _terminal.plain_where_needed():
+            sys.stdout.write("µ")
+    assert file.read_bytes() == b"&#181;"
 
 
 def test_module_passes_the_process_arguments_on(monkeypatch, capsys):

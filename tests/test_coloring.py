@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jnumerics.derivatives import _prover, jacobian
+from jnumerics.derivatives import _prover, jacobian, jacobian_diagonal, plan
 from jnumerics.derivatives._coloring import compress, transposed
 from jnumerics.derivatives._greedy import conflicts, greedy
 from jnumerics.derivatives._joint import trace
@@ -496,3 +496,36 @@ def test_a_full_result_is_taken_as_it_stands():
     found = jacobian(star, mode="compressed", format="bcoo")(array(40, 50))
     inside = (np.asarray(found.indices) < found.shape).all(axis=1)
     assert inside.sum() < len(inside) == 5 * 2000
+
+
+NOTHING_READ = {
+    "selected": lambda x: jnp.where(jnp.arange(5) < 0, x, 0.0),
+    "dropped": lambda x: jnp.zeros(5).at[jnp.arange(5) + 9].add(x, mode="drop"),
+    "multiplied": lambda x: jnp.concatenate([jnp.zeros((3, 5)) @ (x * x), 0 * x[2:2]]),
+    "two leaves": lambda x: (jnp.where(False, x, 1.0), jnp.where(False, x[:2], 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_READ)
+@pytest.mark.parametrize("mode", ["compressed", "auto"])
+@pytest.mark.parametrize("format", ["dense", "bcoo"])
+def test_a_jacobian_of_zeros_is_compressed_to_no_pass(name, mode, format):
+    fun, x = NOTHING_READ[name], jnp.ones(5)
+    found = jacobian(fun, mode=mode, format=format)(x)
+    for block, expected in zip(
+        jax.tree.leaves(found, is_leaf=lambda b: hasattr(b, "todense")),
+        jax.tree.leaves(jax.jacfwd(fun)(x)),
+        strict=True,
+    ):
+        dense = block.todense() if format == "bcoo" else block
+        np.testing.assert_array_equal(dense, expected)
+        assert dense.dtype == expected.dtype
+
+
+def test_a_diagonal_of_zeros_is_found():
+    found = jacobian_diagonal(NOTHING_READ["selected"])(jnp.ones(5))
+    np.testing.assert_array_equal(found, np.zeros(5))
+
+
+def test_a_plan_of_a_jacobian_of_zeros_names_no_colors():
+    assert "0 colors of inputs" in str(plan(NOTHING_READ["selected"], jnp.ones(5)))

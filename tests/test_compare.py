@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import io
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -21,10 +23,11 @@ from jnumerics.derivatives import (
     _compare,
     _contenders,
     _reference,
+    _timing,
     compare_modes,
 )
 from jnumerics.derivatives._compare import Task
-from jnumerics.derivatives._timing import Timing
+from jnumerics.derivatives._timing import Interrupted, Timing
 from jnumerics.workbench import cli, compare, lesson, plots
 from jnumerics.workbench.config import UsageError
 from tests._schema import COMPARE, faults
@@ -352,6 +355,14 @@ def test_table_keeps_to_100_columns(found, of_batch):
         assert max(map(len, str(comparison).splitlines())) <= 100
 
 
+def test_comparison_is_pickled_and_shown_in_one_line(found):
+    assert pickle.loads(pickle.dumps(found)) == found
+    verdict = "fastest abacus, as nothing else ran; predicted cut"
+    alone = [m._replace(mode="abacus") for m in found.modes[:1]]
+    shown = dataclasses.replace(found, modes=(*alone,), fastest="abacus", tie=False)
+    assert repr(shown) == f"<ModeComparison of bottleneck: {verdict}>"
+
+
 def test_html_holds_the_table_and_escapes():
     measured = compared(lambda x: x.sum(), jnp.ones(3))
     page = measured._repr_html_()  # pyright: ignore[reportPrivateUsage]
@@ -479,6 +490,14 @@ def mixing(x):
             "`reference` must be one of 'float64', N",
         ),
         (ValueError, {"argnums": 3}, "argnums"),
+        (TypeError, {"modes": 3}, "`modes` must be a sequence of modes, got int"),
+        (
+            TypeError,
+            {"modes": iter(["cut"])},
+            "`modes` must be a sequence of modes, go",
+        ),
+        (TypeError, {"modes": {"cut"}}, "`modes` must be a sequence of modes, got set"),
+        (TypeError, {"batch": "no"}, "`batch` must be True or False, got str"),
     ],
 )
 def test_compare_modes_refuses_wrong_options(error, options, message):
@@ -498,7 +517,9 @@ def test_compare_modes_refuses_integers():
 
 
 def test_compare_modes_refuses_traced_arguments():
-    with pytest.raises(TypeError, match="`args` must have values: compare modes outsi"):
+    with pytest.raises(
+        TypeError, match="`args` must have values, got a tracer: compare"
+    ):
         jax.jit(lambda x: compare_modes(bottleneck, x).evaluation.median)(AT)
 
 
@@ -536,6 +557,13 @@ def breaks(x):
 
 def refuses(x):
     raise ValueError("this shape has no name")
+
+def leaves(x):
+    raise SystemExit(3)
+
+def speaks(x):
+    print("a word")
+    return jnp.sin(x)
 """
 
 
@@ -692,6 +720,109 @@ def test_shapes_are_read_as_people_write_them(text, expected):
 def test_other_shapes_are_refused(text):
     with pytest.raises(UsageError, match="--shape must be such as 784 or 32,784 or"):
         compare.shape(text)
+
+
+def test_exit_inside_the_function_is_shown_as_an_exception(run):
+    status, out, err = run("own_functions:leaves", "--shape", "3")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == "SystemExit: 3"
+    assert err.count("File ") == err.count("own_functions.py") == 1
+
+
+def test_exit_of_a_module_on_import_is_shown_as_an_exception(run, tmp_path):
+    (tmp_path / "script.py").write_text("import sys\nsys.exit()\n")
+    status, _, err = run(f"{tmp_path / 'script.py'}:f", "--shape", "3")
+    assert status == 1
+    assert re.search(r'script\.py", line 2', err)
+
+
+def test_json_to_the_standard_output_stands_there_alone(run):
+    argv = ["own_functions:speaks", "--shape", "3", "--repeats", "2", "--json", "-"]
+    status, out, err = run(*argv)
+    assert status == 0
+    assert faults(json.loads(out), COMPARE) == []
+    assert "a word" in err
+    assert "Fastest: " in err
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Interrupt the measurement at its so-and-so-manieth run of a program."""
+
+    def at(run):
+        runs = iter(range(1, run))
+        shortest = _timing.shortest
+
+        def measured(program, calls):
+            if next(runs, None) is None:
+                raise KeyboardInterrupt
+            return shortest(program, calls)
+
+        monkeypatch.setattr(_timing, "shortest", measured)
+
+    return at
+
+
+def test_ctrl_c_keeps_the_runs_until_then(ctrl_c):
+    ctrl_c(3 + 2 * 3 + 2)  # one of each to warm up, two rounds, and one more run
+    with pytest.raises(Interrupted) as caught:
+        compare_modes(bottleneck, AT, modes=("forward", "reverse"), repeats=9)
+    found = caught.value.found
+    assert [len(m.run_s.runs) for m in found.modes] == [2, 2]
+    assert [m.max_relative_difference for m in found.modes] == [None, None]
+    assert found.reference == "nothing"
+
+
+def test_ctrl_c_before_every_mode_has_run_keeps_nothing(ctrl_c):
+    ctrl_c(2)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        compare_modes(bottleneck, AT, repeats=9)
+    assert not hasattr(caught.value, "found")
+
+
+def test_ctrl_c_while_results_are_compared_keeps_all_runs(monkeypatch):
+    def find(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_reference, "find", find)
+    with pytest.raises(Interrupted) as caught:
+        compare_modes(bottleneck, AT, modes=("cut",), repeats=2)
+    assert [len(m.run_s.runs) for m in caught.value.found.modes] == [2]
+    assert caught.value.found.reference == "nothing"
+
+
+def test_command_after_ctrl_c_prints_and_writes_what_was_measured(
+    run, ctrl_c, tmp_path
+):
+    ctrl_c(3 + 2 * 3 + 1)
+    files = ["--json", str(tmp_path / "a.json"), "--plot", str(tmp_path / "a.svg")]
+    argv = ["own_functions:tall", "--shape", "9", "--modes", "forward,reverse"]
+    status, out, err = run(*argv, *files)
+    assert status == 130
+    assert out.startswith("tall(float32[9]) on ")
+    assert err == "jnumerics: interrupted after 2 of 20 runs\n"
+    value = json.loads((tmp_path / "a.json").read_text())
+    assert faults(value, COMPARE) == []
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+
+
+def test_command_after_ctrl_c_before_any_run_is_one_line(run, ctrl_c):
+    ctrl_c(1)
+    found = run("own_functions:tall", "--shape", "9")
+    assert found == (130, "", "jnumerics: interrupted\n")
+
+
+def test_files_are_written_although_nobody_reads_the_table(monkeypatch, file, tmp_path):
+    class Closed(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setattr(sys, "stdout", Closed())
+    argv = ["own_functions.py:tall", "--shape", "9", "--repeats", "1"]
+    status = cli.main(["compare", *argv, "--json", str(tmp_path / "a.json")])
+    assert status == 141
+    assert faults(json.loads((tmp_path / "a.json").read_text()), COMPARE) == []
 
 
 COMMANDS = {

@@ -61,6 +61,55 @@ def test_flags_win_over_the_file(load):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (".5", 0.5),
+        ("-.5", -0.5),
+        ("+.5e1", 5.0),
+        ("5.", 5.0),
+        ("2.e-1", 0.2),
+        ("1", 1.0),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(load, text, value):
+    settings = load("steps = 3\nlearning_rate = 0.1", learning_rate=text)
+    assert settings.learning_rate == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1,8,3", (1, 8, 3)),
+        ("1, 8, 3,", (1, 8, 3)),
+        ("[1,8,3]", (1, 8, 3)),
+        ("8", (8,)),
+    ],
+)
+def test_lists_are_read_as_people_write_them(load, text, value):
+    assert load("steps = 3\nlearning_rate = 0.1", sizes=text).sizes == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ",", "1,,8", "1;8", "1,a", "1,.5", "(1,8)", "1\nx=2", "1]", "[[1],[2,3]]"],
+)
+def test_other_lists_are_refused(load, text):
+    with pytest.raises(
+        UsageError, match="--sizes must be a list, each an integer from"
+    ):
+        load("steps = 3\nlearning_rate = 0.1", sizes=text)
+
+
+def test_text_stays_a_text_although_it_looks_like_a_number(load):
+    assert load("steps = 3\nlearning_rate = 0.1", name=".5").name == ".5"
+
+
+def test_flag_nested_deeply_is_refused(load):
+    with pytest.raises(UsageError, match="--sizes must be a list"):
+        load("steps = 3\nlearning_rate = 0.1", sizes="[" * 9999 + "]" * 9999)
+
+
 def test_integer_serves_as_a_float(load):
     rate = load("steps = 3\nlearning_rate = 1").learning_rate
     assert (rate, type(rate)) == (1.0, float)
@@ -100,6 +149,13 @@ def test_integer_serves_as_a_float(load):
         ("shuffle = 1", "`shuffle` must be true or false, got 1"),
         ("name = 1", "`name` must be a string, got 1"),
         ("out = 1", "`out` must be a path, got 1"),
+        ("out = ''", "`out` must be a path, got ''"),
+        ("sizes = [[1, 2], [3]]", "`sizes` must be a list, each an integer from 1 to"),
+        ("[sizes]\na.b.c = 1", "`sizes` must be a list, each an integer from 1 to "),
+        ("sizes = " + "[" * 9999 + "]" * 9999, "lists or tables are nested too deeply"),
+        ("sizes" + ".a" * 9999 + " = 1", "`sizes` must be a list, each an integer "),
+        ("sizes = " + "[" * 99 + "]" * 99, "got [[[[[...]]]]]"),
+        ('"two\\nlines" = 1', r"unknown key 'two\nlines', expected one of steps, "),
         ("momentum = -1", "`momentum` must be a finite number of at least 0, got -1"),
         ("solver = 'lu'", "`solver` must be one of 'qr', 'svd', got 'lu'"),
         ("precision = 64", "`precision` must be one of 'float32', 'float64', got 64"),
@@ -117,7 +173,21 @@ def test_wrong_file_is_one_line_with_file_key_and_expectation(load, text, messag
     assert "\n" not in line
 
 
-@pytest.mark.parametrize("text", ["fast", "nan", "-inf", "1e400", f"1{'0' * 5000}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fast",
+        "nan",
+        "-inf",
+        "1e400",
+        ".5e400",
+        f"1{'0' * 5000}",
+        ".",
+        "1.2.3",
+        "a.5",
+        "",
+    ],
+)
 def test_wrong_flag_is_one_line_with_flag_and_expectation(load, text):
     with pytest.raises(UsageError) as caught:
         load("steps = 3\nlearning_rate = 0.5", learning_rate=text)
@@ -157,6 +227,11 @@ def test_every_field_has_a_flag():
 
 def test_output_folder_is_made_with_its_parents(tmp_path):
     assert config.output_folder(tmp_path / "a" / "b").is_dir()
+
+
+def test_output_folder_without_a_name_is_refused():
+    with pytest.raises(UsageError, match="--out must be a folder, got ''"):
+        config.output_folder("")
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "null\0character"])

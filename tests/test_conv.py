@@ -145,7 +145,7 @@ class TestValues:
                 conv.conv2d(image[None], kernel)[0], expected, rtol=1e-12, atol=1e-14
             )
 
-    def test_pairs_may_be_integers_lists_and_numpy_integers(self):
+    def test_pairs_may_be_integers_lists_and_arrays(self):
         x, kernel = draw(0, 1, 7, 8, 1), draw(1, 2, 2, 1, 1)
         expected = conv.conv2d(
             x, kernel, stride=(2, 2), dilation=(2, 2), padding=((1, 1), (1, 1))
@@ -156,6 +156,8 @@ class TestValues:
             ([2, 2], [[1, 1], [1, 1]]),
             (np.array([2, 2]), np.ones((2, 2), int)),
             (np.array(2), np.array(1)),
+            (jnp.array([2, 2]), jnp.ones((2, 2), int)),
+            (jnp.array(2), [jnp.array([1, 1]), (jnp.array(1), np.array(1))]),
         ):
             y = conv.conv2d(x, kernel, stride=two, dilation=two, padding=pads)
             np.testing.assert_array_equal(y, expected)

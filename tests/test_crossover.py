@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jnumerics.derivatives._timing import Interrupted
 from jnumerics.workbench import cli, crossover, plots
 from jnumerics.workbench.config import UsageError
 from jnumerics.workbench.crossover import Cell, Crossover
@@ -169,6 +171,87 @@ def test_command_prints_the_map_and_progress_and_writes_files(tmp_path, capsys):
     assert [line.partition(":")[0] for line in err.splitlines()] == ["1 of 2", "2 of 2"]
     assert faults(json.loads((tmp_path / "a.json").read_text()), CROSSOVER) == []
     assert "<svg" in (tmp_path / "a.svg").read_text()
+
+
+def test_map_of_which_cells_are_missing_says_so():
+    part = dataclasses.replace(MADE_UP, cells=MADE_UP.cells[:3])
+    assert str(part).splitlines()[2:4] == [
+        "               2  F 130  -",
+        "               1  =      R 3.3",
+    ]
+    assert "1 of 2 cells" not in str(part)
+    assert "2 of 2 cells whose margin exceeds the spread (100 %)" in str(part)
+    figure = plots.crossover(part)
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.texts] == ["tie", "3.3", "130"]
+    assert np.ma.getmaskarray(axes.images[0].get_array())[1, 1]
+    edges = np.asarray(axes.lines[0].get_xydata()).reshape(-1, 3, 2)[:, :2]
+    assert edges.tolist() == [[[-0.5, 0.5], [0.5, 0.5]]]
+
+
+def interrupt(cells):
+    """Ctrl-C once so many cells are measured."""
+    left = iter(range(cells - 1))
+
+    def progress(_):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_ctrl_c_keeps_the_cells_until_then():
+    with pytest.raises(Interrupted) as caught:
+        crossover.measure([1, 2], [1, 3], repeats=1, progress=interrupt(2))
+    assert [(c.inputs, c.outputs) for c in caught.value.found.cells] == [(1, 1), (1, 3)]
+
+
+def test_ctrl_c_within_the_first_cell_keeps_nothing(monkeypatch):
+    def compare_modes(*_, **__):
+        raise Interrupted(None)  # with some runs of that cell
+
+    monkeypatch.setattr(crossover, "compare_modes", compare_modes)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        crossover.measure([1, 2], [1, 3], repeats=1)
+    assert not isinstance(caught.value, Interrupted)
+
+
+@pytest.mark.process
+def test_ctrl_c_prints_and_writes_the_cells_until_then(tmp_path):
+    # a process that a shell starts in the background ignores Ctrl-C: not this one
+    code = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from jnumerics.__main__ import main
+sys.exit(main())
+"""
+    argv = ["crossover", "--factor", "2", "--repeats", "1", "--json", "a.json"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline() for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == 130
+    cells = len(lines) + err.count("\n") - 1
+    assert err.splitlines()[-1] == f"jnumerics: interrupted after {cells} of 121 cells"
+    assert out.startswith("outputs \\ inputs  1 ")
+    value = json.loads((tmp_path / "a.json").read_text())
+    assert faults(value, CROSSOVER) == []
+    assert len(value["cells"]) == cells
+
+
+def test_json_to_the_standard_output_stands_there_alone(capsys):
+    argv = ["--inputs", "1", "--outputs", "2", "--repeats", "1", "--json", "-"]
+    assert cli.main(["crossover", *argv]) == 0
+    out, err = capsys.readouterr()
+    assert faults(json.loads(out), CROSSOVER) == []
+    assert "outputs \\ inputs" in err
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,14 @@ def test_platform_that_is_not_there_lists_those_that_are(same_platforms):
     assert devices.select() == devices.names()[0]
 
 
+@pytest.mark.parametrize("before", ["cpu", None])
+def test_platform_that_is_not_there_leaves_the_choice_as_it_was(before, same_platforms):
+    jax.config.update("jax_platforms", before)
+    with pytest.raises(UsageError):
+        devices.select("abacus")
+    assert jax.config.jax_platforms == before
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("flag", "variable", "line"),

@@ -118,6 +118,29 @@ def test_another_shape_of_the_result_is_refused(tool):
         tool(lambda x: x[:2])(jnp.ones(3))
 
 
+def per_sample(X):
+    return jnp.sum(X**2, axis=-1)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("tool", [jacobian_diagonal, divergence, laplacian])
+def test_one_number_a_sample_is_refused_and_the_way_named(tool):
+    X = jnp.arange(6.0).reshape(3, 2)
+    with pytest.raises(
+        ValueError, match=r"for each sample of a batch, apply jax\.vmap"
+    ):
+        tool(per_sample)(X)
+    if tool is laplacian:
+        np.testing.assert_allclose(jax.vmap(tool(per_sample))(X), 4.0)
+
+
+@pytest.mark.boundary
+def test_a_vector_of_another_length_is_no_batch():
+    with pytest.raises(ValueError, match="must return its argument's tree") as caught:
+        divergence(lambda x: x[:2])(jnp.ones(3))
+    assert "vmap" not in str(caught.value)
+
+
 @pytest.mark.boundary
 def test_laplacian_needs_a_scalar():
     with pytest.raises(

@@ -1,6 +1,7 @@
 """Flags that commands share."""
 
 import argparse
+import sys
 
 import pytest
 
@@ -34,6 +35,9 @@ def test_nothing_is_required_of_files_that_are_not_asked_for():
         (["--json", "."], "--json .: must be a file that can be written: Is a directory"),
         (["--plot", "a.jpg"], "--plot a.jpg: must end in one of .png, .svg, .pdf"),
         (["--plot", "png"], "--plot png: must end in one of .png, .svg, .pdf"),
+        (["--plot", "-"], "--plot -: must end in one of .png, .svg, .pdf"),
+        (["--plot", ""], "--plot '': must end in one of .png, .svg, .pdf"),
+        (["--json", ""], "--json '': must be a file that can be written: it has no name"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_written_are_refused(argv, message):
@@ -55,6 +59,24 @@ def test_only_files_that_are_asked_for_are_written(tmp_path):
     assert (file.read_text(), drawn) == ("{}\n", [])
     flags.write(parsed("--plot", "b.png"), lambda: "", drawn.append)
     assert [path.name for path in drawn] == ["b.png"]
+
+
+def test_json_to_the_standard_output_stands_there_alone(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = parsed("--json", "-")
+    flags.require_writable(arguments)
+    with flags.json_alone(arguments):
+        sys.stdout.write("a table\n")
+        flags.write(arguments, lambda: "{}", lambda _: None)
+    sys.stdout.write("after\n")
+    assert capsys.readouterr() == ("{}\nafter\n", "a table\n")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_other_output_stays_where_json_goes_to_a_file(capsys, tmp_path):
+    with flags.json_alone(parsed("--json", str(tmp_path / "a.json"))):
+        sys.stdout.write("a table\n")
+    assert capsys.readouterr() == ("a table\n", "")
 
 
 @pytest.mark.parametrize("flag", ["json", "plot"])

@@ -307,10 +307,108 @@ def test_derivative_with_respect_to_the_rate_is_that_of_a_difference_quotient(x6
         np.testing.assert_allclose(derivative(last_cost)(0.1), quotient, rtol=1e-7)
 
 
+def table(kind, m, seed):
+    """Data as people have them, in float32, and a rate at which descent converges."""
+    rng = np.random.default_rng(seed)
+    normal = rng.normal(size=(m, 4))
+    if kind == "years":
+        X = np.column_stack([np.ones(m), rng.uniform(1960, 2020, m)])
+        y = 14 + 0.02 * (X[:, 1] - 1990) + 0.2 * normal[:, 0]
+    elif kind == "units":
+        columns = [np.ones(m), 101325 + 10 * normal[:, 0], 293 + 5 * normal[:, 1]]
+        X = np.column_stack(columns)
+        y = X @ np.array([0.0, 1e-3, 0.1]) + normal[:, 2]
+    elif kind == "powers":
+        X = np.vander(np.linspace(0, 1, m), 5)
+        y = np.sin(5 * X[:, -2])
+    else:
+        X = normal
+        y = X @ np.arange(1, 5) + {"standardized": 1, "nearly exact": 1e-3}[kind]
+    rate = 1.5 * m / np.linalg.norm(X, 2) ** 2
+    return [np.asarray(a, np.float32) for a in (X, y, np.zeros(X.shape[1]), rate)]
+
+
+def weighted_iterates(X, y, theta, rate, *, descend):
+    """A few numbers made of the last parameters and of all costs."""
+    theta, costs = descend(X, y, theta, rate)
+    weights = jnp.cos(jnp.arange(0.3, theta.size + costs.size)).astype(theta.dtype)
+    of_theta, of_costs = jnp.split(weights, [theta.size])
+    return jnp.stack([theta @ of_theta, costs @ of_costs, costs[-1]])
+
+
+def plain_descent(X, y, theta, rate, steps=300):
+    m = len(y)
+    product = partial(jnp.matmul, precision="highest")
+
+    def update(theta, _):
+        theta = theta - rate / m * product(X.T, product(X, theta) - y)
+        residual = product(X, theta) - y
+        return theta, product(residual, residual) / (2 * m)
+
+    return jax.lax.scan(update, theta, length=steps)
+
+
+def our_descent(X, y, theta, rate):
+    return gradient_descent(X, y, theta, learning_rate=rate, steps=300)
+
+
+@pytest.mark.parametrize("m", [40, 150, 4000])
+@pytest.mark.parametrize(
+    "kind", ["years", "units", "powers", "standardized", "nearly exact"]
+)
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.slow
+def test_derivatives_in_single_precision_are_those_of_the_plain_recurrence(
+    kind, m, mode
+):
+    of_ours, of_plain = np.zeros((2, 3, 3))  # three arguments, three results
+    ours, plain = (all_derivatives(f, mode) for f in (our_descent, plain_descent))
+    for seed in range(4):
+        data = table(kind, m, seed)
+        with jax.enable_x64(True):
+            truth = jax.tree.map(np.asarray, plain(*(a.astype(float) for a in data)))
+        for worst, obtained in ((of_ours, ours(*data)), (of_plain, plain(*data))):
+            np.maximum(worst, largest_errors(obtained, truth), out=worst)
+    assert np.all(of_ours <= 4 * of_plain + 2e-6), (of_ours, of_plain)
+
+
+def all_derivatives(descend, mode):
+    """For each of X, y and theta its Jacobian, or that times a few directions."""
+    f = partial(weighted_iterates, descend=descend)
+    if mode == "reverse":
+        return jax.jit(jax.jacrev(f, (0, 1, 2)))
+
+    def along(k, *args):
+        def of_one(a):
+            return f(*args[:k], a, *args[k + 1 :])
+
+        shape = (8, *args[k].shape)
+        directions = np.random.default_rng(1).choice([-1.0, 1.0], shape)
+
+        def push(direction):
+            return jax.jvp(of_one, (args[k],), (direction,))[1]
+
+        return jax.vmap(push, out_axes=1)(directions.astype(args[k].dtype))
+
+    return jax.jit(lambda *args: tuple(along(k, *args) for k in range(3)))
+
+
+def largest_errors(obtained, truth):
+    """The error of each result, relative to its largest entry that is no rounding."""
+    rows = []
+    for a, b in zip(obtained, truth, strict=True):
+        size = np.abs(b).reshape(3, -1).max(1)
+        size = np.maximum(size, 1e-7 * size.max())
+        rows.append(np.abs(np.asarray(a, float) - b).reshape(3, -1).max(1) / size)
+    return np.array(rows)
+
+
 # solve
 
 
-@pytest.mark.parametrize(("m", "n"), [(1, 1), (4, 2), (6, 6), (900, 7), (3, 0)])
+@pytest.mark.parametrize(
+    ("m", "n"), [(1, 1), (4, 2), (6, 6), (900, 7), (3000, 3), (3, 0), (600, 0)]
+)
 @pytest.mark.parametrize("columns", [(), (1,), (3,), (0,)])
 def test_solve_agrees_with_numpy(m, n, columns, x64):
     X, _, _ = draw(m, n)
@@ -360,6 +458,56 @@ def test_solve_is_not_shy_of_a_large_condition_number(x64):
     X = np.vander(np.linspace(0, 1, 30), 12)
     assert np.linalg.cond(X) > 1e8
     assert np.isfinite(linear_regression.solve(X, np.ones(30))).all()
+
+
+@pytest.mark.parametrize("m", [1000, 1_000_000])
+def test_solve_does_not_refuse_a_large_offset_for_its_many_rows(m):
+    rng = np.random.default_rng(0)
+    pressure = (101325 + 10 * rng.normal(size=m)).astype(np.float32)
+    X = np.column_stack([np.ones(m, np.float32), pressure])
+    y = (3 + 0.5 * (pressure - 101325.0) + rng.normal(size=m)).astype(np.float32)
+    expected = np.linalg.lstsq(X.astype(float), y.astype(float))[0]
+    obtained = linear_regression.solve(X, y)
+    # a condition number of 10^4 leaves three digits
+    np.testing.assert_allclose(obtained, expected, rtol=2e-3)
+
+
+def nearly_dependent(m, n, distance, dtype):
+    """The last column lies in the span of the others but for a part of its length."""
+    X, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(m, n)))
+    X[:, -1] = X[:, 0] * np.sqrt(1 - distance**2) + distance * X[:, -1]
+    return X.astype(dtype)
+
+
+@pytest.mark.parametrize(("m", "n"), [(9, 2), (800, 2), (9000, 5), (1_000_000, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rank_is_lost_at_the_documented_distance(m, n, dtype, x64):
+    bound = 16 * n * np.finfo(dtype).eps
+    for factor, is_refused in ((0.7, True), (1.4, False)):
+        X = nearly_dependent(m, n, factor * bound, dtype)
+        theta = linear_regression.solve(X, np.ones(m, dtype))
+        assert np.isnan(theta).all() if is_refused else np.isfinite(theta).all()
+
+
+DEPENDENT = {
+    "constants": lambda one, t, z: [one, 101325 * one],
+    "a third": lambda one, t, z: [one, one / 3],
+    "a copy": lambda one, t, z: [one, t, t],
+    "a line": lambda one, t, z: [one, t, 3 * t - 7],
+    "a ramp": lambda one, t, z: [one, t / 60, 1 - t / 60],
+    "classes": lambda one, t, z: [one, *((t % 3 == k) * one for k in range(3))],
+    "normal": lambda one, t, z: [z, t, z - t],
+}
+
+
+@pytest.mark.parametrize("m", [20, 500, 1000, 30_000, 300_000])
+@pytest.mark.parametrize("kind", DEPENDENT)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dependent_columns_are_seen_however_many_rows_there_are(kind, m, dtype, x64):
+    rng = np.random.default_rng(0)
+    columns = DEPENDENT[kind](np.ones(m), rng.integers(0, 60, m), rng.normal(size=m))
+    X = np.column_stack(columns).astype(dtype)
+    assert np.isnan(linear_regression.solve(X, np.ones(m, dtype))).all()
 
 
 def normal_equations(X, y):

@@ -117,6 +117,17 @@ UNPROVEN = {
     "forward carries one": forward(
         lambda x, t: lax.scan(lambda c, v: (c + v, c), jnp.ones(()), t)[1] * x
     ),
+    "forward adds beside a scan": lambda x: (
+        lax.scan(
+            lambda c, v: (c * v + jnp.sin(c), c), x[0], UNPROVEN["forward adds"](x)
+        )
+    )[1],
+    "forward squares beside a branch": lambda x: lax.cond(
+        x[0] > 0, jnp.sin, jnp.cos, UNPROVEN["forward squares"](x)
+    ),
+    "a window of products": lambda x: lax.reduce_window(
+        jnp.asarray(x), 1.0, lax.mul, (2,), (1,), "SAME"
+    ),
     "cg": cg(maxiter=2),
     "cg from a guess": cg(x0=np.ones(3), maxiter=2),
     "bicgstab": lambda b: sparse_linalg.bicgstab(lambda v: MATRIX @ v, b, maxiter=1)[0],

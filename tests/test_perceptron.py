@@ -1,3 +1,5 @@
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -173,6 +175,21 @@ def test_bfloat16_trains():
     np.testing.assert_array_equal(perceptron.apply(result.params, X) > 0.5, Y)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_half_precision_is_rounded_once(dtype):
+    rng = np.random.default_rng(0)
+    shapes = {"weights": (40,), "X": (300, 40), "y": (300,)}
+    half = {k: jnp.asarray(rng.uniform(size=s), dtype) for k, s in shapes.items()}
+    single = {k: x.astype(jnp.float32) for k, x in half.items()}
+    options = {"steps": 30, "learning_rate": 0.003}  # a step is less than a rounding
+    for f in (perceptron.loss, partial(perceptron.fit, **options)):
+        rounded = jax.tree.map(lambda x: x.astype(dtype), f(**single))
+        chex.assert_trees_all_equal(f(**half), rounded)
+    obtained = perceptron.apply(half["weights"], half["X"])
+    expected = perceptron.apply(single["weights"], single["X"]).astype(dtype)
+    np.testing.assert_array_equal(obtained, expected)
+
+
 def test_no_inputs_leave_the_weights_alone():
     result = perceptron.fit(START, np.zeros((0, 3)), np.zeros(0), steps=2)
     np.testing.assert_array_equal(result.params, START.astype(np.float32))
@@ -223,18 +240,21 @@ def test_fit_under_jit_is_fit(x64):
 
 
 def test_another_rate_does_not_compile_again(monkeypatch):
-    loss = perceptron._loss  # pyright: ignore[reportPrivateUsage]
+    loss = perceptron._half_square  # pyright: ignore[reportPrivateUsage]
     traces = []
 
     def counted(weights, X, y):
         traces.append(1)
         return loss(weights, X, y)
 
-    monkeypatch.setattr(perceptron, "_loss", counted)
+    monkeypatch.setattr(perceptron, "_half_square", counted)
     w = np.ones(5)  # a shape of its own, so that nothing is compiled yet
-    for rate in (1.0, 0.5, 2, np.float32(0.1), jnp.asarray(0.3)):
-        perceptron.fit(w, np.ones((6, 5)), np.ones(6), steps=2, learning_rate=rate)
-    assert len(traces) == 1
+    fit = partial(perceptron.fit, w, np.ones((6, 5)), np.ones(6), steps=2)
+    fit(learning_rate=1.0)
+    first = len(traces)
+    for rate in (0.5, 2, np.float32(0.1), jnp.asarray(0.3)):
+        fit(learning_rate=rate)
+    assert len(traces) == first > 0
 
 
 # bad input

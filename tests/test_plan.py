@@ -1,5 +1,6 @@
 """The plan: what is counted, what is chosen and why, and what is refused."""
 
+import pickle
 import re
 from dataclasses import replace
 
@@ -12,8 +13,9 @@ from jax import lax
 
 from jnumerics import _table
 from jnumerics.derivatives import SampleMixingError, _plan, jacobian, plan
-from jnumerics.derivatives._candidates import Candidate
+from jnumerics.derivatives._candidates import Candidate, make_problem
 from jnumerics.derivatives._cost import Cost
+from jnumerics.derivatives._rules import RULES
 from jnumerics.derivatives._target import make
 from jnumerics.derivatives._ways import Reverse
 
@@ -343,7 +345,7 @@ def test_plan_refuses_samples_that_mix():
     [
         (np.arange(3), r"`args\[0\]` must be real to be differentiated.*int"),
         (1j, "set holomorphic=True"),
-        ([1.0, "a"], r"`args\[0\]\[1\]` must be an array, got str"),
+        ([1.0, b"a"], r"`args\[0\]\[1\]` must be an array, got bytes"),
     ],
 )
 def test_plan_refuses_types_without_a_derivative(x, match):
@@ -453,6 +455,23 @@ def test_another_mode_is_taken_where_it_is_predicted_well_below(
     assert plan(dense, jnp.ones(50)).mode == mode
 
 
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        (1.0, "2 passes, predicted as fast as forward"),
+        (1.049, "2 passes, predicted as fast as forward"),
+        (1.06, "2 passes, predicted 1.1 times faster than forward"),
+        (2.0, "2 passes, predicted 2.0 times faster than forward"),
+    ],
+)
+def test_ends_a_twentieth_apart_are_not_as_fast_as_each_other(
+    forward, reason, monkeypatch
+):
+    found = counted(1.0, forward, 3.0, 3.0)
+    monkeypatch.setattr(_plan, "find_candidates", lambda *_: found)
+    assert plan(dense, jnp.ones(50)).reason == reason
+
+
 def test_the_cheapest_mode_that_keeps_to_the_bound_is_taken(monkeypatch):
     needs = {"cut": 100, "reverse": 50, "forward": 15, "compressed": 10}
     monkeypatch.setattr(_plan, "find_candidates", lambda *_: counted(1, 4, 0.5, 3))
@@ -496,3 +515,48 @@ def test_outputs_share_passes_where_inputs_share_few():
 def test_a_connection_around_a_part_is_split_off_where_that_is_narrower():
     found = plan(lambda x: narrow(x).at[:5].add(x[:5]), jnp.ones(200))
     assert candidate(found, "cut").passes == 2 * 4 + 1
+
+
+# what is kept of a plan
+
+
+@pytest.mark.parametrize(
+    ("fun", "target"),
+    [
+        (narrow, "jacobian"),
+        (second_difference, "jacobian"),
+        (halved, "jacobian"),
+        (jnp.sin, "diagonal"),
+        (jnp.sin, "batch"),
+    ],
+)
+def test_pickled_plan_reads_the_same_and_holds_no_program(fun, target):
+    n = {halved: 50, narrow: 200}.get(fun, 9)
+    found = plan(fun, jnp.ones(n), target=target)
+    text = pickle.dumps(found)
+    assert b"jax" not in text
+    kept = pickle.loads(text)
+    assert (str(kept), repr(kept)) == (str(found), repr(found))
+    assert passes(kept) == passes(found)
+
+
+def test_pickled_plan_is_not_run():
+    kept = pickle.loads(pickle.dumps(plan(dense, jnp.ones(50))))
+    problem = make_problem(make(dense, [jnp.ones(50)]))
+    with pytest.raises(ValueError, match="made where it is run, got one that was pick"):
+        kept.way.terms(problem, {}, None)
+
+
+def test_plan_is_shown_in_one_line():
+    found = plan(second_difference, jnp.ones(9))
+    title = "jacobian: 7 outputs by 9 inputs"
+    assert repr(found) == f"<Plan for {title}; {found.mode}, {found.passes} passes>"
+    assert max(len(repr(c)) for c in found.candidates) < 300
+
+
+def test_plan_names_what_was_joined_for_want_of_a_rule(monkeypatch):
+    rule, parameters = RULES["transpose"]
+    assert "joined" not in str(plan(lambda x: x.T * 2, jnp.ones((3, 4))))
+    monkeypatch.setitem(RULES, "transpose", (rule, parameters - {"permutation"}))
+    shown = str(plan(lambda x: x.T * 2, jnp.ones((3, 4))))
+    assert "joined for want of a rule: transpose at tests/test_plan.py:" in shown

@@ -131,10 +131,41 @@ def test_first_call_of_a_program_compiled_before_claims_no_compilation():
         assert "compilation included" not in text
 
 
-@pytest.mark.parametrize("ours", [0.97, 1.0, 1.03])
+@pytest.mark.parametrize("ours", [1 / 1.049, 0.97, 1.0, 1.03, 1.049])
 def test_text_of_ways_of_one_speed_names_no_winner(ours):
     text = report.text(performance(answer([1.0, 2.0], ours=ours)), "cpu")
     assert ", as fast as NumPy (1.00 s);" in text
+
+
+@pytest.mark.parametrize(
+    ("ours", "claim"),
+    [
+        (1 / 1.06, "1.1 times faster than NumPy (1.00 s)"),
+        (1.06, "1.1 times slower than NumPy (1.00 s)"),
+    ],
+)
+def test_ways_a_twentieth_apart_are_not_of_one_speed(ours, claim):
+    text = report.text(performance(answer([1.0, 2.0], ours=ours)), "cpu")
+    assert f", {claim};" in text
+    assert "as fast as" not in text
+
+
+@pytest.mark.parametrize(
+    ("ours", "original", "widths"),
+    [
+        (0.5, 2.0, ["25.00", "100.00"]),
+        (2.0, 0.5, ["100.00", "25.00"]),
+        (1.0, 1.0, ["100.00", "100.00"]),
+    ],
+)
+def test_bars_are_as_long_as_the_times_the_longest_filling_the_width(
+    ours, original, widths
+):
+    told = performance(answer([1.0, 2.0], ours=ours, original=original))
+    page = report.page([told], [])
+    assert re.findall(r'<i style="width:([\d.]+)%">', page) == widths
+    named = re.findall(r'<span>([^<]+)</span><span class="bar (\w*)">', page)
+    assert named == [("jnumerics", "ours"), ("NumPy", "")]
 
 
 def test_page_is_complete_in_itself_and_escaped():
@@ -210,13 +241,42 @@ def test_source_shows_what_is_returned():
     assert lesson.source(eval("lambda: 1")) == ""
 
 
-def test_measure_takes_the_median_in_turn():
+def test_measure_takes_turns():
     calls = []
     race = lesson.measure(
         lambda: calls.append("ours"), lambda: calls.append("theirs"), seconds=1e-9
     )
     assert calls == ["ours", "theirs"] * 2
     assert min(race.first_s, race.run_s, race.original_s) > 0
+
+
+class Durations:
+    """A clock for calls that take known times, one after another."""
+
+    def __init__(self, *seconds):
+        self.left, self.now, self.is_running = list(seconds), 0.0, False
+
+    def perf_counter(self):
+        if self.is_running:
+            self.now += self.left.pop(0)
+        self.is_running = not self.is_running
+        return self.now
+
+
+def test_measure_tells_the_first_call_and_the_medians_of_the_others(monkeypatch):
+    ours, theirs = (100.0, 1.0, 2.0, 9.0), (200.0, 30.0, 40.0, 90.0)
+    clock = Durations(*(t for pair in zip(ours, theirs, strict=True) for t in pair))
+    monkeypatch.setattr(lesson, "time", clock)
+    race = lesson.measure(lambda: "ours", lambda: "theirs", seconds=74.0)
+    assert race == ("ours", "theirs", 100.0, 2.0, 40.0)
+    assert clock.left == []
+
+
+def test_median_is_of_the_calls_after_the_one_that_compiles(monkeypatch):
+    clock = Durations(100.0, 1.0, 2.0, 9.0)
+    monkeypatch.setattr(lesson, "time", clock)
+    assert lesson.median_s(lambda: None, seconds=4.0) == 2.0
+    assert clock.left == []
 
 
 def test_a_note_of_several_lines_keeps_them_on_the_page():

@@ -403,6 +403,15 @@ def spd(n):
     return jnp.asarray(a @ a.T + n * np.eye(n))
 
 
+def inverse_of_ring():
+    """The inverse of 4 v plus its neighbor on a ring of four; the fifth stands alone."""
+    ring = 4 * np.eye(5)
+    ring[np.arange(4), (np.arange(4) + 1) % 4] += 1
+    inverse = np.linalg.inv(ring)
+    inverse[4, :4] = inverse[:4, 4] = 0
+    return jnp.asarray(inverse)
+
+
 def tridiagonal(x):
     diagonal = jnp.asarray(weights(4))
     return lax.linalg.tridiagonal_solve(diagonal, 4 + diagonal, diagonal, x)
@@ -463,9 +472,7 @@ LINALG = {
         lambda x: lax.custom_linear_solve(
             lambda v: 4 * v + jnp.concatenate([v[1:4], v[:1], jnp.zeros_like(v[4:])]),
             x,
-            lambda mv, b: jnp.linalg.solve(
-                jax.jacfwd(mv)(jnp.zeros((5, 2)))[:, 0, :, 0], b
-            ),
+            lambda _, b: inverse_of_ring() @ b,
         ),
     ),
     "determinants": ((2, 3, 3), lambda x: jnp.linalg.det(x + spd(3)[None])),
@@ -599,6 +606,19 @@ SPARSE = {
             jnp.ones((2, 4)),
             dimension_numbers=(((1,), (1,)), ((0,), (0,))),
         ),
+    ),
+    "data of samples, places shared": (
+        (2, 3),
+        jax.vmap(
+            lambda v: (
+                jsparse.BCOO((v, jnp.array([(0, 1), (2, 0), (2, 1)])), shape=(3, 2))
+                @ jnp.ones((2, 1))
+            ).sum()
+        ),
+    ),
+    "places counted from the end": (
+        (4,),
+        lambda x: (sparse((0, -1), (-2, 0), (1, 3), (1, -4), shape=(2, 4)) @ x)[1:],
     ),
     "data at unknown places": (
         (3,),
@@ -737,11 +757,11 @@ def test_a_tangent_in_a_place_that_is_not_linear_is_never_overlooked(fun, x64):
     assert (found.upper == 2).all()
 
 
-def test_what_a_linear_solver_returns_beside_the_solution_joins_all(x64):
+def test_what_a_linear_solver_returns_beside_the_solution_is_read_off_its_body(x64):
     def fun(x):
         return lax.custom_linear_solve(
             lambda v: 2 * v, x, lambda _, b: (b / 2, b.sum()), has_aux=True
         )[0]
 
     found = dependence(fun, np.ones(3))
-    assert (found.widths == 3).all()
+    assert found.is_elementwise

@@ -1,3 +1,5 @@
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -551,7 +553,9 @@ def test_what_is_no_function_is_refused():
 
 
 @pytest.mark.boundary
-@pytest.mark.parametrize("argnums", ["0", 0.0, True, (), None])
+@pytest.mark.parametrize(
+    "argnums", ["0", 0.0, True, (), None, [0, 1], np.array([0, 1]), np.array([0])]
+)
 def test_argnums_that_are_no_integers_are_refused(argnums):
     with pytest.raises(TypeError, match="`argnums` must be an int or a tuple"):
         check_derivatives(jnp.sin, X, argnums=argnums)
@@ -562,6 +566,42 @@ def test_argnums_that_are_no_integers_are_refused(argnums):
 def test_argnums_that_name_no_argument_or_one_twice_are_refused(argnums):
     with pytest.raises(ValueError, match="`argnums` must be"):
         check_derivatives(jnp.sin, X, argnums=argnums)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("error", "wrong"),
+    [
+        (TypeError, 3),
+        (TypeError, 0.5),
+        (TypeError, "key"),
+        (TypeError, jnp.ones(2)),
+        (ValueError, np.zeros(3, np.uint32)),
+        (ValueError, jax.random.split(jax.random.key(0))),
+    ],
+)
+def test_what_is_no_random_key_is_refused(error, wrong):
+    with pytest.raises(error, match="`key` must be"):
+        check_derivatives(jnp.sin, X, key=wrong)
+
+
+@pytest.mark.parametrize("old", [np.zeros(2, np.uint32), jax.random.PRNGKey(0)])
+def test_keys_of_two_numbers_are_keys(old):
+    assert check_derivatives(jnp.sin, X, key=old).passed
+
+
+def test_check_is_pickled_and_shown_in_one_line():
+    check = check_derivatives(jnp.sin, X)
+    assert repr(check) == "<DerivativeCheck: passed>"
+    assert pickle.loads(pickle.dumps(check)) == check
+
+
+def test_check_that_is_not_passed_says_by_what_in_one_line():
+    wrong = jax.custom_jvp(jnp.sin)
+    wrong.defjvps(lambda t, _ans, _x: 1.1 * t)
+    assert repr(check_derivatives(wrong, X)).startswith(
+        "<DerivativeCheck: NOT PASSED, Taylor remainder"
+    )
 
 
 @pytest.mark.boundary
@@ -625,9 +665,9 @@ def test_precision_counts_where_the_input_passes_alone():
 
 
 def test_a_point_beside_is_one_where_the_function_is_finite():
-    flat = make(lambda x: jnp.sqrt(x - 0.95), (jnp.ones(4),), [0])
+    flat = make(lambda x: jnp.sqrt(x - 0.95), (jnp.ones(4),), {}, [0])
     found = _evidence.beside(flat, np.random.default_rng(0))
     assert np.isfinite(flat.value(found)).all()
     assert (found != 1).all()
-    nowhere = make(lambda x: jnp.where(x == 1, x, jnp.nan), (jnp.ones(4),), [0])
+    nowhere = make(lambda x: jnp.where(x == 1, x, jnp.nan), (jnp.ones(4),), {}, [0])
     assert (_evidence.beside(nowhere, np.random.default_rng(0)) != 1).all()

@@ -5,11 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _samples, _target
+from jnumerics.derivatives._entry import Entry
 from jnumerics.derivatives._jacobian import check_bound, wraps
-from jnumerics.derivatives._passes import Layout
+from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._samples import SampleAxes, SampleMixingError
 from jnumerics.derivatives._target import ArgNums, Target
@@ -36,7 +38,8 @@ def batch_jacobian(
     (statistics under `stop_gradient`), the blocks are those of the true Jacobian.
 
     Args:
-        fun: A function of a batch, traceable; arrays or pytrees of arrays.
+        fun: A function of a batch, traceable; arrays or pytrees of arrays. What it holds
+            besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments hold the samples to differentiate with respect to.
         in_axis: The axis of samples of every leaf of those arguments.
         out_axis: The axis of samples of every leaf of the result.
@@ -91,27 +94,28 @@ def batch_jacobian(
             ),
         )
 
-    @jax.jit
-    def run(args: tuple, kwargs: dict) -> Any:
-        return _blocks(*planned(args, kwargs))
-
-    @jax.jit
-    def probe(args: tuple, kwargs: dict) -> Any:
+    def program(args: tuple, kwargs: dict) -> Any:
         target, axes, plan = planned(args, kwargs)
-        return _samples.probe(target, axes, plan.mode)
+        _, _, env = target.evaluate(plan.problem.program)
+        is_probed = check == "probe"
+        leaks = _samples.probe(target, axes, plan.mode, env) if is_probed else None
+        return _blocks(target, axes, plan, env), leaks
+
+    run = Entry(fun, program)
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        arguments = _target.as_arrays(args, kwargs)
         if check == "probe":
-            _require_no_leak(arguments, probe)
-        return run(*arguments)
+            _require_values((args, kwargs))
+        blocks, leaks = run(args, kwargs)
+        if check == "probe":
+            _require_no_leak(*leaks)
+        return blocks
 
     return derivative
 
 
-def _blocks(target: Target, axes: SampleAxes, plan: Plan) -> Any:
-    _, _, env = target.evaluate(plan.problem.program)
+def _blocks(target: Target, axes: SampleAxes, plan: Plan, env: Env) -> Any:
     found = iter(_plan.run(plan, env))
     ins = [Layout.of(v, a) for v, a in zip(target.program.tangents, axes.inputs, strict=True)]  # fmt: skip
     blocks = []
@@ -134,14 +138,16 @@ def _shaped(block: Any, samples: int, rest: tuple, dtype: Any, i: Layout) -> Any
     )
 
 
-def _require_no_leak(arguments: tuple, probe: Callable) -> None:
+def _require_values(arguments: tuple) -> None:
     if not _check.is_concrete(*jax.tree.leaves(arguments)):
         msg = (
             "`check` must be 'proof' or None under jit, vmap or grad, got 'probe', "
             "which decides by values"
         )
         raise ValueError(msg)
-    leaks, finite = probe(*arguments)
+
+
+def _require_no_leak(leaks: Array, finite: Array) -> None:
     if not finite:
         msg = "`check` must be 'proof' or None here, got 'probe', which cannot decide: derivatives are not finite"  # fmt: skip
         raise ValueError(msg)

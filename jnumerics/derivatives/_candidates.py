@@ -1,8 +1,8 @@
 """The candidates for a derivative: each mode's way, counted on the program it would run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Never
 
 import jax
 
@@ -36,8 +36,21 @@ NEARLY_EQUAL = 0.9  # forward must be below this share of reverse to be preferre
 
 
 @dataclass(frozen=True)
+class Pickled:
+    """What is left of a way that was pickled: its figures; it cannot be run."""
+
+    passes: int
+    mode: str
+
+    def terms(self, problem: Problem, env: Env, chunk: int | None) -> Never:  # noqa: ARG002
+        """Refuse."""
+        msg = "a plan must be made where it is run, got one that was pickled"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """One mode, counted.
+    """One mode, counted. Pickled, it can be read and not run: programs stay behind.
 
     Attributes:
         mode: Its name.
@@ -49,11 +62,17 @@ class Candidate:
     """
 
     mode: str
-    way: Way | None
+    way: Way | None = field(repr=False)
     cost: Cost
     note: str = ""
     same_as: str | None = None
-    problem: Problem | None = None
+    problem: Problem | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: figures and words; of the way, its passes."""
+        words = ("mode", "cost", "note", "same_as")
+        way = self.way and Pickled(self.way.passes, self.way.mode)
+        return {**{name: getattr(self, name) for name in words}, "way": way}
 
     @property
     def passes(self) -> int | None:

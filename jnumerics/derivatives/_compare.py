@@ -9,7 +9,7 @@ import jaxlib
 import numpy as np
 
 from jnumerics import _check
-from jnumerics.derivatives import _plan, _reference, _target
+from jnumerics.derivatives import _entry, _plan, _reference
 from jnumerics.derivatives._batch import batch_jacobian
 from jnumerics.derivatives._comparison import ModeComparison, ModeResult
 from jnumerics.derivatives._contenders import (
@@ -22,7 +22,7 @@ from jnumerics.derivatives._contenders import (
 )
 from jnumerics.derivatives._jacobian import check_bound, jacobian
 from jnumerics.derivatives._target import ArgNums
-from jnumerics.derivatives._timing import Timing, interleave, verdict
+from jnumerics.derivatives._timing import Interrupted, Timing, interleave, verdict
 
 __all__ = ["ModeComparison", "ModeResult", "compare_modes"]
 
@@ -34,11 +34,13 @@ def compare_modes(
     fun: Callable,
     *args: Any,
     argnums: ArgNums = 0,
+    target: str = "jacobian",
     modes: Sequence[str] | None = None,
     batch: bool = False,
     repeats: int = 20,
     max_bytes: int | None = None,
     reference: str | None = "float64",
+    **kwargs: Any,
 ) -> ModeComparison:
     r"""Measure the derivative modes of a function side by side.
 
@@ -53,23 +55,28 @@ def compare_modes(
         fun: A traceable function of arrays or pytrees.
         *args: Its arguments.
         argnums: Which of them to differentiate with respect to.
-        modes: Which modes; by default "forward", "reverse", "cut" and "compressed", with
-            `batch` "forward", "reverse", "cut" and "full": the full Jacobian and its
+        target: "jacobian", or "batch": blocks for each sample along axis 0.
+        modes: Which modes; by default "forward", "reverse", "cut" and "compressed", for
+            "batch" "forward", "reverse", "cut" and "full": the full Jacobian and its
             diagonal blocks.
-        batch: Whether to compare ways to per-sample blocks along axis 0.
+        batch: True means `target` "batch".
         repeats: Runs of each mode, at least 1; a single run names no winner.
         max_bytes: Bound of each mode's temporary memory, as in `jacobian`. A full
             Jacobian larger than that (or than 1 GiB) is not tried.
         reference: "float64" compares with the derivative in float64; where `fun` itself
             keeps float32, forward mode in the given dtype serves. None compares nothing.
+        **kwargs: Its named arguments; the names above are ours.
 
     Returns:
         The comparison, with figures for each mode; a mode that fails or is not served
         is a row that says why.
 
     Raises:
-        SampleMixingError: With `batch`, a ValueError, if samples may mix.
-        TypeError: As `jacobian`, and if an argument has no values, as under `jit`.
+        KeyboardInterrupt: By Ctrl-C; once every mode has run, its attribute `found` is
+            the comparison of the runs until then, with nothing to compare results with.
+        SampleMixingError: For "batch", a ValueError, if samples may mix.
+        TypeError: As `jacobian`, if an option has another type, and if an argument has
+            no values, as under `jit`.
         ValueError: If an option is unknown, or the shapes do not fit.
 
     Example:
@@ -79,22 +86,28 @@ def compare_modes(
         [('forward', 9), ('reverse', 1)]
     """
     _check.function("fun", fun)
+    _check.boolean("batch", batch)
     bound = check_bound(max_bytes)
     repeats = _check.integer("repeats", repeats, least=1)
     _check.option("reference", reference, ("float64", None))
+    _check.option("target", target, ("jacobian", "batch"))
+    batch = batch or target == "batch"
     chosen = _chosen(modes, batch)
-    args = _with_values(_target.as_arrays(args, {})[0])
-    task = Task(fun, args, argnums, batch, bound)
+    args, kwargs = _with_values(*_entry.closed(args, kwargs))
+    task = Task(fun, args, kwargs, argnums, batch, bound)
     named = task.names(chosen)
     measured = dict.fromkeys(named.values())
     entries = {mode: compile_mode(task, mode) for mode in measured}
-    evaluation = jax.jit(fun).lower(*args).compile()
+    evaluation = jax.jit(_entry.opening(fun)).lower(*args, **kwargs).compile()
     ran = {mode: e for mode, e in entries.items() if isinstance(e, Entry)}
-    calls = {mode: functools.partial(e.program, *args) for mode, e in ran.items()}
-    evaluate = functools.partial(evaluation, *args)
-    timings = interleave({**calls, "": evaluate}, repeats, calls=CALLS)
+    calls = {m: functools.partial(e.program, *args, **kwargs) for m, e in ran.items()}
+    evaluate = functools.partial(evaluation, *args, **kwargs)
+    timings, interrupt = _timed({**calls, "": evaluate}, repeats)
     counted_by = counter([e.program for e in ran.values()])
-    truth, kind = _truth(task, reference)
+    try:
+        truth, kind = _truth(task, None if interrupt else reference)
+    except KeyboardInterrupt as late:
+        truth, kind, interrupt = None, "nothing", late
     rows = {
         mode: _figures(
             mode, entry, timings, counted_by, _difference(task, entry, truth)
@@ -104,8 +117,8 @@ def compare_modes(
         for mode, entry in entries.items()
     }
     judged = verdict({mode: timings[mode] for mode in ran})
-    return ModeComparison(
-        **_circumstances(fun, args),
+    comparison = ModeComparison(
+        **_circumstances(fun, args, kwargs),
         modes=tuple(_named(rows[named[mode]], mode) for mode in chosen),
         evaluation=timings[""],
         predicted=task.predicted(named),
@@ -114,11 +127,27 @@ def compare_modes(
         counted_by=counted_by,
         reference=kind,
     )
+    if interrupt:
+        raise Interrupted(comparison) from None
+    return comparison
+
+
+def _timed(
+    calls: Mapping[str, Callable], repeats: int
+) -> tuple[dict[str, Timing], KeyboardInterrupt | None]:
+    """Time programs; by Ctrl-C, keep the rounds that are done."""
+    try:
+        return interleave(calls, repeats, calls=CALLS), None
+    except Interrupted as interrupt:
+        return interrupt.found, interrupt
 
 
 def _chosen(modes: Sequence[str] | None, batch: bool) -> list[str]:
     if modes is None:
         return list(BATCH_MODES if batch else _plan.MODES)
+    if not isinstance(modes, Sequence):  # a generator would be used up, a set shuffled
+        msg = f"`modes` must be a sequence of modes, got {type(modes).__name__}"
+        raise TypeError(msg)
     if isinstance(modes, str) or not modes:
         msg = f"`modes` must be a sequence of at least one mode, got {modes!r}"
         raise ValueError(msg)
@@ -127,11 +156,14 @@ def _chosen(modes: Sequence[str] | None, batch: bool) -> list[str]:
     return list(dict.fromkeys(modes))
 
 
-def _with_values(args: tuple) -> tuple:
-    if not _check.is_concrete(*jax.tree.leaves(args)):
-        msg = "`args` must have values: compare modes outside jit, vmap and grad"
+def _with_values(args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    if not _check.is_concrete(*jax.tree.leaves((args, kwargs))):
+        msg = (
+            "`args` must have values, got a tracer: compare modes outside jit, vmap "
+            "and grad"
+        )
         raise TypeError(msg)
-    return args
+    return args, kwargs
 
 
 def _figures(
@@ -170,19 +202,19 @@ def _truth(task: Task, reference: str | None) -> tuple[Any, str]:
         return None, "nothing"
     best = (batch_jacobian if task.batch else jacobian)(task.fun, task.argnums)
     ends = {mode: task.derivative(mode) for mode in ("forward", "reverse")}
-    return _reference.find(best, ends, task.args)
+    return _reference.find(best, ends, task.args, **task.kwargs)
 
 
 def _difference(task: Task, entry: Entry, truth: Any) -> float | None:
     if truth is None:
         return None
-    found = entry.program(*task.args)
+    found = entry.program(*task.args, **task.kwargs)
     rows = (task.target.outputs.flatten_up_to(tree) for tree in (found, truth))
     return _reference.difference(*rows)
 
 
-def _circumstances(fun: Callable, args: tuple) -> dict[str, Any]:
-    leaves = jax.tree.leaves(args)
+def _circumstances(fun: Callable, args: tuple, kwargs: dict) -> dict[str, Any]:
+    leaves = jax.tree.leaves((args, kwargs))
     inner = fun.func if isinstance(fun, functools.partial) else fun
     versions = {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
     return {

@@ -79,6 +79,11 @@ class ModeComparison:
     counted_by: str
     reference: str
 
+    def __repr__(self) -> str:
+        """Return the verdict in one line."""
+        verdict = f"fastest {self._measured()}; predicted {self.predicted}"
+        return f"<ModeComparison of {self.function}: {verdict}>"
+
     def __str__(self) -> str:
         """Return a table in 100 columns, and the verdict."""
         rows = [_row(m) for m in self.modes]

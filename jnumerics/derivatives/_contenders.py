@@ -14,6 +14,7 @@ from jnumerics import _table
 from jnumerics.derivatives import _plan, _samples, _target
 from jnumerics.derivatives._batch import batch_jacobian
 from jnumerics.derivatives._candidates import Candidate
+from jnumerics.derivatives._entry import opening
 from jnumerics.derivatives._jacobian import jacobian
 from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._target import ArgNums, Target
@@ -32,17 +33,18 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """What is compared."""
+    """What is compared: a function at closed arguments (see `_entry`)."""
 
     fun: Callable
     args: tuple
+    kwargs: dict
     argnums: ArgNums
     batch: bool
     bound: int | None
 
     @functools.cached_property
     def target(self) -> Target:
-        return _target.make(self.fun, self.args, argnums=self.argnums)
+        return _target.make(self.fun, self.args, self.kwargs, argnums=self.argnums)
 
     @functools.cached_property
     def plan(self) -> Plan:
@@ -99,10 +101,11 @@ class Task:
         _require_below(self.bound or FULL_BYTES, needed, "the full Jacobian")
         choice = _plan.build(self.target).choice
         full = jacobian(self.fun, self.argnums, mode=choice.mode)
-        outputs, tree = jax.tree.flatten(jax.eval_shape(self.fun, *self.args))
+        shapes = jax.eval_shape(opening(self.fun), *self.args, **self.kwargs)
+        outputs, tree = jax.tree.flatten(shapes)
 
-        def blocks(*args: Any) -> Any:
-            rows = tree.flatten_up_to(full(*args))
+        def blocks(*args: Any, **kwargs: Any) -> Any:
+            rows = tree.flatten_up_to(full(*args, **kwargs))
             pairs = zip(rows, outputs, strict=True)
             return tree.unflatten([_diagonal_blocks(r, o.ndim) for r, o in pairs])
 
@@ -133,12 +136,12 @@ def compile_mode(task: Task, mode: str) -> Entry | str:
         run, candidate = (
             task.full() if mode == FULL else (task.derivative(mode), candidate)
         )
-        program = jax.jit(run).lower(*task.args).compile()
+        program = jax.jit(run).lower(*task.args, **task.kwargs).compile()
         seconds = time.perf_counter() - start
         if mode == FULL and task.bound is not None:
             used = getattr(program.memory_analysis(), "temp_size_in_bytes", 0)
             _require_below(task.bound, used, "the temporary memory")
-        jax.block_until_ready(program(*task.args))
+        jax.block_until_ready(program(*task.args, **task.kwargs))
     except Exception as error:  # whatever it is, it is this mode's row
         text = str(error) or type(error).__name__
         return text.split("\n", maxsplit=1)[0]

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _target
-from jnumerics.derivatives._jacobian import wraps
-from jnumerics.derivatives._target import ArgNums, Target
+from jnumerics.derivatives._entry import Entry
+from jnumerics.derivatives._jacobian import jacobian, wraps
+from jnumerics.derivatives._target import EACH_SAMPLE, ArgNums, Target
 
 
 def jacobian_diagonal(
@@ -23,7 +23,8 @@ def jacobian_diagonal(
     A function without such structure costs as much as its Jacobian: n passes.
 
     Args:
-        fun: A traceable function whose result has its argument's tree and shapes.
+        fun: A traceable function whose result has its argument's tree and shapes. What it
+            holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which argument (or arguments) to differentiate with respect to.
         check: "proof", or None to vouch for rules and solvers, as in `jacobian`.
 
@@ -40,21 +41,11 @@ def jacobian_diagonal(
         >>> jacobian_diagonal(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array([2., 4.], dtype=float32)
     """
-    _check.function("fun", fun)
-    _target.check_argnums(argnums)
-    _check.option("check", check, ("proof", None))
 
-    @jax.jit
-    def run(args: tuple, kwargs: dict) -> Any:
-        vouched = check is None
-        target = _target.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
-        return target.inputs.unflatten(_diagonals(target))
+    def finish(target: Target, found: list[Array]) -> Any:
+        return target.inputs.unflatten(found)
 
-    @wraps(fun)
-    def derivative(*args: Any, **kwargs: Any) -> Any:
-        return run(*_target.as_arrays(args, kwargs))
-
-    return derivative
+    return _compiled(fun, argnums, check, finish)
 
 
 def divergence(
@@ -62,7 +53,8 @@ def divergence(
 ) -> Callable:
     r"""Return a function that computes $\sum_i \partial f_i / \partial x_i$.
 
-    The sum of `jacobian_diagonal`, at its cost.
+    The sum of `jacobian_diagonal`, at its cost: one number for the whole argument. For
+    one a sample, take `jax.vmap` of it, for a function of one sample.
 
     Args:
         fun: As in `jacobian_diagonal`.
@@ -80,18 +72,10 @@ def divergence(
         >>> import jax.numpy as jnp
         >>> divergence(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array(6., dtype=float32)
+        >>> jax.vmap(divergence(lambda x: x**2))(jnp.array([[1.0, 2.0], [3.0, 4.0]]))
+        Array([ 6., 14.], dtype=float32)
     """
-    diagonal = jacobian_diagonal(fun, argnums, check=check)
-
-    @wraps(fun)
-    def derivative(*args: Any, **kwargs: Any) -> Array:
-        leaves = jax.tree.leaves(diagonal(*args, **kwargs))
-        dtype = jnp.result_type(*(leaf.dtype for leaf in leaves)) if leaves else float
-        return sum(
-            (jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype)
-        )
-
-    return derivative
+    return _compiled(fun, argnums, check, lambda _, found: _sum(found))
 
 
 def laplacian(
@@ -100,10 +84,12 @@ def laplacian(
     r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
 
     The divergence of the gradient: forward passes over one reverse pass, as few as the
-    structure of the Hessian allows.
+    structure of the Hessian allows. One number for the whole argument: for one a sample,
+    take `jax.vmap` of it, for a function of one sample.
 
     Args:
-        fun: A traceable function with a real scalar as result, twice differentiable.
+        fun: A traceable function with a real scalar as result, twice differentiable. What
+            it holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments to differentiate with respect to.
         check: As in `jacobian_diagonal`.
 
@@ -129,11 +115,42 @@ def laplacian(
             msg = f"`fun` must return a real number, got dtype {value.dtype}"
             raise TypeError(msg)
         if value.shape:
-            msg = f"`fun` must return a scalar, got shape {value.shape}"
+            msg = f"`fun` must return a scalar, got shape {value.shape}: {EACH_SAMPLE}"
             raise ValueError(msg)
         return value
 
-    return divergence(jax.grad(scalar, argnums), argnums, check=check)
+    gradient = jacobian(scalar, argnums, check=check)
+    return divergence(gradient, argnums, check=check)
+
+
+def _compiled(
+    fun: Callable,
+    argnums: ArgNums,
+    check: str | None,
+    finish: Callable[[Target, list[Array]], Any],
+) -> Callable:
+    """Return a function that takes the diagonal of each leaf, and finishes."""
+    _check.function("fun", fun)
+    _target.check_argnums(argnums)
+    _check.option("check", check, ("proof", None))
+
+    def program(args: tuple, kwargs: dict) -> Any:
+        vouched = check is None
+        target = _target.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
+        return finish(target, _diagonals(target))
+
+    run = Entry(fun, program)
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        return run(args, kwargs)
+
+    return derivative
+
+
+def _sum(leaves: list[Array]) -> Array:
+    dtype = jnp.result_type(*(leaf.dtype for leaf in leaves))
+    return sum((jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype))
 
 
 def _diagonals(target: Target) -> list[Array]:

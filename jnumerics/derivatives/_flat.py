@@ -17,6 +17,7 @@ import numpy as np
 from jax.extend.core import Jaxpr, Literal
 
 from jnumerics import _check
+from jnumerics.derivatives import _entry
 
 WIDE = {"float64", "complex128"}
 
@@ -210,28 +211,34 @@ class FlatFunction:
         return jax.jit(reverse)
 
 
-def make(fun: Callable, args: Sequence[Any], positions: Sequence[int]) -> FlatFunction:
-    """Flatten a function; what is no array among its other arguments stays fixed."""
+def make(
+    fun: Callable,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    positions: Sequence[int],
+) -> FlatFunction:
+    """Flatten a function; static arguments stay."""
+    args, kwargs = _entry.closed(args, kwargs)
+    _entry.require_arrays(args, positions)
     chosen = [
         jax.tree_util.tree_map_with_path(_differentiable(k), args[k]) for k in positions
     ]
     inputs, tree = jax.tree.flatten(chosen)
     remaining = [a for k, a in enumerate(args) if k not in positions]
-    fixed, others_tree = jax.tree.flatten(remaining)
-    places = [i for i, a in enumerate(fixed) if isinstance(a, jax.Array | np.ndarray)]
-    others = [_check.array("args", fixed[i]) for i in places]
+    others, others_tree = jax.tree.flatten((remaining, kwargs))
     if not _check.is_concrete(*inputs, *others):
-        msg = "`args` must have values: check derivatives outside jit, vmap and grad"
+        msg = (
+            "`args` must have values, got a tracer: check derivatives outside jit, "
+            "vmap and grad"
+        )
         raise TypeError(msg)
 
     def flat(inputs: list[Any], others: list[Any]) -> list[Any]:
-        leaves = list(fixed)
-        for i, other in zip(places, others, strict=True):
-            leaves[i] = other
-        rest = iter(others_tree.unflatten(leaves))
+        remaining, kwargs = others_tree.unflatten(others)
+        rest = iter(remaining)
         moved = dict(zip(positions, tree.unflatten(inputs), strict=True))
         full = [moved[k] if k in moved else next(rest) for k in range(len(args))]
-        return _results(fun(*full))
+        return _results(_entry.opening(fun)(*full, **kwargs))
 
     return FlatFunction(flat, inputs, others)
 

@@ -13,6 +13,7 @@ import jax
 import jax.extend.core as jex
 from jax.extend.core import JaxprEqn, Var
 
+from jnumerics.derivatives._effects import REMATS
 from jnumerics.derivatives._equations import (
     Atom,
     Equation,
@@ -23,7 +24,7 @@ from jnumerics.derivatives._equations import (
 )
 
 CALLS = {"jit", "pjit", "closed_call", "core_call"}
-LINEAR_CALLS = CALLS | {"remat", "remat2", "checkpoint", "custom_jvp_call"}
+LINEAR_CALLS = CALLS | REMATS | {"custom_jvp_call"}
 _INNER = ("jaxpr", "call_jaxpr")
 
 

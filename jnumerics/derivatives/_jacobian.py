@@ -4,12 +4,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives import _plan, _sparse, _target
+from jnumerics.derivatives._entry import Entry
 from jnumerics.derivatives._passes import Env
 from jnumerics.derivatives._plan import Plan
 from jnumerics.derivatives._target import ArgNums, Target
@@ -36,17 +36,29 @@ def jacobian(
     derivative inside `fun` is infinite, as for `where(x > 0, sqrt(x), 0)` at 0: forward
     mode is finite there and reverse mode NaN; naming the mode is the way out. Sharded
     arguments work as everywhere in JAX; on a mesh with explicit axes, wrap the result
-    in `jax.sharding.auto_axes`, which asks how the answer is to be sharded.
+    in `jax.sharding.auto_axes`, which asks how the answer is to be sharded. Effects of
+    `fun` (`jax.debug.print`, callbacks) come in order, once a call; where derivatives
+    pass (the body of a `while` loop, a rule for tangents) they are refused.
+
+    What is compiled in: booleans, strings and callables among the arguments' leaves, which
+    are static (another one compiles again; Python numbers do not), and what `fun` reads
+    besides its arguments. Where an array that it holds (a variable of its closure, an
+    attribute of its object or module, a global) is replaced by another, the next call
+    compiles again. Other changes go unseen: of numbers, of an array of NumPy in place, of
+    what a function compiled by `jax.jit` holds. What changes often is best an argument:
+    a module itself, or its state by `flax.nnx.split`.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
         argnums: Which arguments to differentiate with respect to: an int or a tuple.
+            Static leaves among these have None in the result.
         mode: "auto", "forward", "reverse", "cut" or "compressed".
         max_bytes: Bound of the temporary memory, in bytes: not of the answer, nor of
             what `fun` closes over. Passes then run in chunks, and "auto" takes another
             mode where its choice needs more.
-        format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which indices
-            beyond the shape are padding.
+        format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which entries
+            of one place add, and indices beyond the shape are padding. SciPy takes it
+            after `sum_duplicates()`, which leaves neither (see the example).
         has_aux: Whether `fun` returns a pair, of which the second is not differentiated.
         holomorphic: Whether `fun` is a holomorphic function of complex numbers.
         check: "proof" shares and cuts passes only where the derivative is proven linear.
@@ -55,13 +67,14 @@ def jacobian(
             silently wrong.
 
     Returns:
-        A function of the same arguments, compiled once for each shape, whose result
-        nests as that of `jax.jacobian`: the result's tree of the arguments' trees, with
+        A function of the same arguments, named ones included, compiled once for each
+        shape, whose result nests as that of `jax.jacobian`: the result's tree of the arguments' trees, with
         arrays of shape `(*out, *in)`; with `has_aux`, a pair of that and aux.
 
     Raises:
-        TypeError: At the call, if an argument or result has a dtype without derivative,
-            `fun` needs concrete values, or it has effects.
+        TypeError: If an option has another type; at the call, if an argument or result
+            has a dtype without derivative, `fun` needs concrete values, or it has
+            effects where derivatives pass.
         ValueError: If an option is unknown; at the call, if the mode does not serve
             `fun`, or `max_bytes` is too small for one pass.
 
@@ -70,6 +83,14 @@ def jacobian(
         >>> jacobian(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array([[2., 0.],
                [0., 4.]], dtype=float32)
+
+        For SciPy (1.15 where a block's rank exceeds 2; `.reshape(m, n)` is its matrix):
+
+        >>> import scipy.sparse
+        >>> J = jacobian(jnp.diff, format="bcoo")(jnp.arange(3.0)).sum_duplicates()
+        >>> scipy.sparse.coo_array((J.data, tuple(J.indices.T)), J.shape).toarray()
+        array([[-1.,  1.,  0.],
+               [ 0., -1.,  1.]], dtype=float32)
 
     Reference:
         Griewank & Walther (2008), "Evaluating Derivatives", chapters 3, 8 and 10.
@@ -167,7 +188,8 @@ def hessian(
     pass. Sparse Hessians are found and compressed as sparse Jacobians are.
 
     Args:
-        fun: A traceable function of real arrays or pytrees; twice differentiable.
+        fun: A traceable function of real arrays or pytrees; twice differentiable. What it
+            holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments to differentiate with respect to.
         mode: How the gradient is differentiated, as in `jacobian`.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
@@ -214,9 +236,10 @@ def _compiled(
     _check.option("mode", mode, ("auto", *_plan.MODES))
     _check.option("format", format, ("dense", "bcoo"))
     _check.option("check", check, ("proof", None))
+    _check.boolean("has_aux", has_aux)
+    _check.boolean("holomorphic", holomorphic)
     bound = check_bound(max_bytes)
 
-    @jax.jit
     def program(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
         target = _target.make(
             fun,
@@ -236,8 +259,10 @@ def _compiled(
             found = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
         return value if has_value else None, aux if has_aux else None, found
 
+    entry = Entry(fun, program)
+
     def run(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
-        value, aux, found = program(*_target.as_arrays(args, kwargs))
+        value, aux, found = entry(args, kwargs)
         return value, aux, found if format == "dense" else _sparse.as_bcoo(found)
 
     return run

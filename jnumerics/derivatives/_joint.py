@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jnumerics.derivatives import _refusal
+from jnumerics.derivatives import _effects, _refusal
 from jnumerics.derivatives._directions import holds_custom_vjp
 from jnumerics.derivatives._equations import Equation, inner_jaxprs, variables
 from jnumerics.derivatives._inline import flatten
-from jnumerics.derivatives._linearity import Linearity, judge
+from jnumerics.derivatives._linearity import Linearity, Loss, judge
 from jnumerics.derivatives._tangent import Program, split
 
 Fun = Callable[[list[Any]], tuple[list[Any], list[Any]]]
@@ -55,6 +55,11 @@ class Ends(NamedTuple):
         """Where linearity was lost."""
         return self.forward.linearity.reason
 
+    @property
+    def keep_zero(self) -> bool:
+        """Whether all derivatives are zero where all tangents, or cotangents, are."""
+        return all(all(end.linearity.is_zero_at_zero) for end in self)
+
 
 class Traced(NamedTuple):
     """The derivative of a function.
@@ -90,19 +95,31 @@ def trace(
     pushed = _Joint(fun, avals, active, _by_jvp, tangents)
     linearity = pushed.linearity()
     if linearity.is_proven or vouched:
-        flat = pushed.flat
-        moving = (
-            e for e in flat.equations if not flat.reached.isdisjoint(variables(e))
+        parted = _parted(
+            pushed, lambda: _Joint(fun, avals, active, _by_linearize, tangents)
         )
-        if any(map(_mixes, moving)):
-            pushed = _Joint(fun, avals, active, _by_linearize, tangents)
-        return Traced(pushed.program(), None)
+        if not isinstance(parted, Loss):
+            return Traced(parted.program(), None)
+        linearity = Linearity((parted,), linearity.is_zero_at_zero)
     program = pushed.program(keeps_all=True)
     forward = End(program, linearity)
     if holds_custom_vjp(pushed.jaxpr):
         forward = End(None, linearity, "JAX has no forward mode of a custom_vjp")
     results = pushed.jaxpr.out_avals[pushed.n_values :]
     return Traced(program, Ends(forward, _reverse(fun, avals, active, results)))
+
+
+def _parted(pushed: "_Joint", linearized: Callable[[], "_Joint"]) -> "_Joint | Loss":
+    """Return a joint program in which no equation makes values beside tangents."""
+    flat = pushed.flat
+    moving = [e for e in flat.equations if not flat.reached.isdisjoint(variables(e))]
+    mixed = next(filter(_mixes, moving), None)
+    if mixed is None:
+        return pushed
+    try:
+        return linearized()
+    except Exception:  # whatever JAX's reason
+        return Loss(mixed.name, mixed.line)
 
 
 def _reverse(
@@ -146,7 +163,7 @@ class _Joint:
 
         with _refusal.tracing():
             self.jaxpr = jax.make_jaxpr(joint)(list(avals), list(moving))
-        _refusal.refuse_effects(self.jaxpr)
+        self.jaxpr = _effects.without_repeats(self.jaxpr)
         self.n_leaves = len(avals)
         self.n_values = len(self.jaxpr.out_avals) - n_moved
         self.is_moving = [False] * len(avals) + [True] * len(moving)
@@ -157,6 +174,7 @@ class _Joint:
         return judge(self.jaxpr, self.is_moving, [k >= self.n_values for k in range(n)])
 
     def program(self, *, keeps_all: bool = False) -> Program:
+        _effects.refuse_in_passes(self.flat.equations, self.flat.reached)
         return split(self.flat, self.n_leaves, self.n_values, keeps_all=keeps_all)
 
 
@@ -178,4 +196,5 @@ def _by_vjp(fun: Callable, point: Sequence[Any], cotangents: Sequence[Any]) -> A
 def _mixes(equation: Equation) -> bool:
     """Whether values and tangents pass through the same body."""
     has_body = next(inner_jaxprs(equation.eqn), None) is not None
-    return has_body and not equation.name.startswith(_APART)
+    is_apart = equation.name.startswith(_APART) and len(equation.eqn.outvars) == 1
+    return has_body and not is_apart

@@ -23,10 +23,13 @@ from jnumerics.derivatives._inner import body_of_call, scan_roles
 from jnumerics.derivatives._rules._boxes import dtype_of, is_index, shape_of
 from jnumerics.derivatives._rules._indexing import columns_of
 from jnumerics.derivatives._tangent import Program
-from jnumerics.derivatives._values import Value, evaluate
+from jnumerics.derivatives._values import Value, evaluate, given
 
 MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time
-_NEVER_KNOWN = {"while", "random_wrap", "random_seed"}  # long loops, and what is drawn
+_NEVER_KNOWN = {
+    "while", "random_wrap", "random_seed",  # long loops, and what is drawn
+    "pure_callback", "ffi_call",  # the user's own code runs when it is called
+}  # fmt: skip
 MAX_STEPS = 4000  # equations evaluated while following a scan's indices
 
 
@@ -38,6 +41,7 @@ class KnownValues:
         values: Constants and arguments whose values may be known; tracers are not.
         varying: Those among `values` that hold for one pass of a loop's body only.
         trusts_solvers: Whether linear solves are vouched to be exact.
+        around: What is known of the program around, whose variables these read.
 
     Attributes:
         cache: What is prepared once for this program.
@@ -49,15 +53,21 @@ class KnownValues:
         equations: Sequence[Equation],
         values: Mapping[Var, Any],
         varying: Collection[Var] = (),
+        around: "KnownValues | None" = None,
         *,
         trusts_solvers: bool = False,
     ) -> None:
-        self.trusts_solvers = trusts_solvers
+        self.trusts_solvers = around.trusts_solvers if around else trusts_solvers
         self.cache: dict[Any, Any] = {}
         self.has_varied = False
         self._values: dict[Var, Value | None] = {}
-        self._given = {v: x for v, x in values.items() if _check.is_concrete(x)}
+        self._given = {
+            v: x
+            for v, x in values.items()
+            if isinstance(x, Value) or _check.is_concrete(x)
+        }
         self._varying = set(varying)
+        self._around = around
         self._equations = {v: e for e in equations for v in e.eqn.outvars}
         self._makers: dict[Var, Equation] = {}  # of what may turn out to be known
         for equation in equations:
@@ -67,11 +77,22 @@ class KnownValues:
                 self._varying.update(outvars)
 
     def __call__(self, atom: Atom) -> np.ndarray | None:
-        """Return the value of an atom, or None where it is unknown."""
-        value = self._value(atom)
+        """Return the value of an atom, or None where it is unknown or rounded."""
+        value = self._asked_for(atom)
+        return None if value is None or value.error else value.full
+
+    def nonzero(self, atom: Atom) -> np.ndarray | None:
+        """Return which elements may differ from 0, or None where that is unknown."""
+        value = self._asked_for(atom)
+        if value is None or (value.error and not value.history.zeros):
+            return None
+        return value.full != 0
+
+    def _asked_for(self, atom: Atom) -> Value | None:
+        value = self.value(atom)
         if value is not None and isinstance(atom, Var) and atom in self._varying:
             self.has_varied = True
-        return None if value is None else value.full
+        return value
 
     def columns(self, atom: Atom) -> list[np.ndarray | None]:
         """Return what is known of an array of indices, column by column.
@@ -88,7 +109,7 @@ class KnownValues:
             eqn = equation.eqn
             if equation.name == "concatenate" and eqn.params["dimension"] == last:
                 return [column for v in eqn.invars for column in self.columns(v)]
-            if equation.name == "convert_element_type":
+            if equation.name == "convert_element_type" and is_index(eqn.invars[0]):
                 dtype = dtype_of(atom)
                 found = self.columns(eqn.invars[0])
                 return [None if c is None else c.astype(dtype) for c in found]
@@ -101,14 +122,18 @@ class KnownValues:
             return []
         if equation.name in _PARTLY_KNOWN:
             return [v for v in eqn.outvars if is_index(v)]
-        is_known = all(
-            v in self._given or v in self._makers for v in variables(equation)
-        )
+        is_known = all(self._may_know(v) for v in variables(equation))
         return list(eqn.outvars) if is_known else []
 
-    def _value(self, atom: Atom) -> Value | None:
+    def _may_know(self, v: Var) -> bool:
+        if v in self._given or v in self._makers:
+            return True
+        return self._around is not None and self._around._may_know(v)
+
+    def value(self, atom: Atom) -> Value | None:
+        """Return the value of an atom, rounded or not, or None where it is unknown."""
         if isinstance(atom, Literal):
-            return Value(np.asarray(atom.val, dtype_of(atom)), shape_of(atom))
+            return given(np.asarray(atom.val, dtype_of(atom)))
         waiting = [atom]
         while waiting:
             v = waiting[-1]
@@ -132,11 +157,11 @@ class KnownValues:
             self._values[v] = _as_value(self._given[v])
         elif v in self._makers:
             equation = self._makers[v]
-            operands = [self._value(u) for u in equation.eqn.invars]
+            operands = [self.value(u) for u in equation.eqn.invars]
             results = self._results(equation, operands)
             self._values.update(zip(equation.eqn.outvars, results, strict=True))
         else:
-            self._values[v] = None
+            self._values[v] = None if self._around is None else self._around.value(v)
 
     def _results(
         self, equation: Equation, operands: Sequence[Value | None]
@@ -158,21 +183,21 @@ def known_values(program: Program, *, trusts_solvers: bool = False) -> KnownValu
 
 def _inside(flat: Flat, operands: Sequence[Value | None]) -> list[Value | None]:
     """Return the indices among a body's outputs, from what is known of its inputs."""
-    given = dict(flat.consts)
+    values = dict(flat.consts)
     pairs = zip(flat.inputs, operands, strict=True)
-    given.update((v, x.full) for v, x in pairs if x is not None)
-    known = KnownValues(flat.equations, given)
-    values = [known(v) if is_index(v) else None for v in flat.outputs]
-    return [None if x is None else _as_value(x) for x in values]
+    values.update((v, x) for v, x in pairs if x is not None)
+    known = KnownValues(flat.equations, values)
+    found = [known(v) if is_index(v) else None for v in flat.outputs]
+    return [None if x is None else Value(x, x.shape) for x in found]
 
 
 def _chosen_branch(
     eqn: JaxprEqn, operands: Sequence[Value | None]
 ) -> Sequence[Value | None] | None:
     index, branches = operands[0], eqn.params["branches"]
-    if index is None:
+    if index is None or not 0 <= int(index.array.item()) < len(branches):
         return None
-    branch = branches[min(max(int(index.array.item()), 0), len(branches) - 1)]
+    branch = branches[int(index.array.item())]
     flat = flatten(branch, [False] * (len(operands) - 1))
     return _inside(flat, operands[1:])
 
@@ -191,7 +216,9 @@ def _all_steps(
     stacked = []
     for step in reversed(steps) if eqn.params["reverse"] else steps:
         xs = [
-            None if x is None else Value(np.asarray(x.full[step]), x.shape[1:], x.error)
+            None
+            if x is None
+            else Value(np.asarray(x.full[step]), x.shape[1:], x.bounds)
             for x in operands[roles.n_whole :]
         ]
         results = _inside(flat, [*consts, *carry, *xs])
@@ -223,6 +250,8 @@ def _called(
 _PARTLY_KNOWN = {
     "call_hi_primitive": _called,
     "cond": _chosen_branch,
+    "custom_jvp_call": _called,
+    "custom_vjp_call": _called,
     "eval_jaxpr": _called,
     "scan": _all_steps,
 }
@@ -249,7 +278,8 @@ _COMPACT = {
 
 
 def _as_value(x: Any) -> Value | None:
+    if isinstance(x, Value):
+        return x
     if jnp.issubdtype(jnp.result_type(x), jax.dtypes.extended):
         return None
-    array = np.asarray(x)
-    return Value(array, array.shape)
+    return given(np.asarray(x))

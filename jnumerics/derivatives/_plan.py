@@ -25,6 +25,7 @@ from jnumerics.derivatives._candidates import (
     passes_jaxpr,
 )
 from jnumerics.derivatives._cost import Cost, size_bytes
+from jnumerics.derivatives._dependence import joined
 from jnumerics.derivatives._memory import temporary_bytes
 from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._samples import SampleAxes, require_independent, sample_axes
@@ -44,6 +45,8 @@ WORTH_IT = 0.9  # of the better end: the most a cut or a compression may cost
 class Plan:
     """The candidates for a derivative, and the choice among them.
 
+    `print` it. Pickled, it can be read and no longer run.
+
     Attributes:
         target: "jacobian", "batch" or "diagonal".
         samples: Number of samples; 1 unless `target` is "batch".
@@ -53,6 +56,8 @@ class Plan:
         mode: The chosen one.
         reason: Why.
         chunk: Passes at a time, where memory is bounded; else None.
+        joined: Operations that no rule of dependence serves, with the user's lines: their
+            results were taken to depend on all that enters them.
     """
 
     target: str
@@ -63,6 +68,7 @@ class Plan:
     mode: str
     reason: str
     chunk: int | None = None
+    joined: tuple[tuple[str, str], ...] = ()
 
     @property
     def choice(self) -> Candidate:
@@ -92,16 +98,29 @@ class Plan:
         """Passes of the choice."""
         return self.choice.passes or 0
 
-    def __str__(self) -> str:
-        """Return the candidates as a table, and the reason for the choice."""
+    def __repr__(self) -> str:
+        """Return the choice in one line."""
+        passes = _table.plural(self.passes, "pass", "passes")
+        return f"<Plan for {self._title()}; {self.mode}, {passes}>"
+
+    def _title(self) -> str:
         samples = _table.plural(self.samples, "sample", "samples")
         each = f" for each of {samples}" if self.target == "batch" else ""
         outputs = _table.plural(self.n_outputs, "output", "outputs")
         inputs = _table.plural(self.n_inputs, "input", "inputs")
-        title = f"{self.target}: {outputs} by {inputs}{each}"
+        return f"{self.target}: {outputs} by {inputs}{each}"
+
+    def __str__(self) -> str:
+        """Return the candidates as a table, and the reason for the choice."""
         table = _table.text(*self._table())
-        reason = textwrap.fill(f"{self.mode}: {self.reason}", 100)
-        return f"{title}\n\n{table}\n\n{reason}"
+        lines = [f"{self.mode}: {self.reason}", *self._limits()]
+        wrapped = (textwrap.fill(line, 100) for line in lines)
+        return "\n\n".join([self._title(), table, *wrapped])
+
+    def _limits(self) -> list[str]:
+        """Say which operations were joined for want of a rule."""
+        places = ", ".join(f"{name} at {line}" for name, line in self.joined)
+        return [f"joined for want of a rule: {places}"] if places else []
 
     def _repr_html_(self) -> str:
         return _table.html(*self._table()) + f"<p>{self.mode}: {self.reason}</p>"
@@ -124,19 +143,24 @@ class Plan:
 
 
 def plan(
-    fun: Callable, *args: Any, argnums: ArgNums = 0, target: str = "jacobian"
+    fun: Callable,
+    *args: Any,
+    argnums: ArgNums = 0,
+    target: str = "jacobian",
+    **kwargs: Any,
 ) -> Plan:
     """Plan the cheapest way to a derivative, without evaluating it.
 
     The tangent program of `fun` is traced from the arguments' shapes; each mode is
-    counted on the program that would run. Cost: tracing, and analysis of some
-    milliseconds for each equation family.
+    counted on the program that would run. Cost: tracing, and an analysis of each equation.
 
     Args:
         fun: A traceable function of arrays or pytrees.
-        *args: Its arguments; only shapes and dtypes are read.
+        *args: Its arguments; only shapes and dtypes are read, so that each leaf may be a
+            `jax.ShapeDtypeStruct`.
         argnums: Which of them to differentiate with respect to.
         target: "jacobian", "batch" (blocks for each sample along axis 0) or "diagonal".
+        **kwargs: Its named arguments; names of ours, `argnums` and `target`, are ours.
 
     Returns:
         The plan; `print` it.
@@ -153,7 +177,7 @@ def plan(
     """
     _check.function("fun", fun)
     _check.option("target", target, ("jacobian", "batch", "diagonal"))
-    traced = _target.make(fun, args, argnums=argnums)
+    traced = _target.make(fun, args, kwargs, argnums=argnums)
     if target == "diagonal":
         require_square(traced)
     if target != "batch":
@@ -201,6 +225,7 @@ def build(
         candidates=tuple(candidates),
         mode=chosen.mode,
         reason=reason,
+        joined=tuple(joined(target.known)),
     )
     if max_bytes is None:
         return found

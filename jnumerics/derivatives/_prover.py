@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn, Var
 
@@ -19,7 +18,7 @@ from jnumerics.derivatives._equations import inner_jaxprs, open_jaxpr, variables
 from jnumerics.derivatives._greedy import trimmed
 from jnumerics.derivatives._known import KnownValues
 from jnumerics.derivatives._proposals import residues
-from jnumerics.derivatives._rules._boxes import NONE, Box, dtype_of, nothing, shape_of
+from jnumerics.derivatives._rules._boxes import NONE, Box, nothing, shape_of
 from jnumerics.derivatives._tangent import LinearPart
 
 BUDGET = 1 << 29  # box entries that one search may fill: about a second
@@ -198,11 +197,4 @@ def _known_within(part: LinearPart, known: KnownValues) -> KnownValues:
             primal.append(equation)
         else:
             reached.update(equation.eqn.outvars)
-    if not primal:
-        return known
-    indices = [
-        v for v in part.residuals if not jnp.issubdtype(dtype_of(v), jnp.inexact)
-    ]
-    values = {v: known(v) for v in indices}
-    given = {v: x for v, x in values.items() if x is not None}
-    return KnownValues(primal, given, trusts_solvers=known.trusts_solvers)
+    return KnownValues(primal, {}, around=known) if primal else known

@@ -13,7 +13,11 @@ DOUBLE = "the derivative in float64"
 
 
 def find(
-    derivative: Callable, ends: dict[str, Callable], args: Sequence[Any]
+    derivative: Callable,
+    ends: dict[str, Callable],
+    args: Sequence[Any],
+    /,
+    **kwargs: Any,
 ) -> tuple[Any, str]:
     """Evaluate a derivative in float64, or by an end in the dtype that `fun` keeps.
 
@@ -22,44 +26,48 @@ def find(
         ends: Named derivatives, of which the first that runs serves where the function
             does not compute in float64.
         args: The arguments.
+        **kwargs: The named ones.
 
     Returns:
         The derivative, and in words what it is.
     """
-    found, obstacle = _in_double(derivative, args)
+    found, obstacle = _in_double(derivative, args, kwargs)
     if found is not None:
         return found, DOUBLE
     for name, run in ends.items():
-        found = _attempt(run, args)
+        found = _attempt(run, args, kwargs)
         if found is not None:
             return found, f"{name} mode in the given dtype (the function {obstacle})"
     return None, f"nothing (the function {obstacle})"
 
 
-def _in_double(derivative: Callable, args: Sequence[Any]) -> tuple[Any, str]:
+def _in_double(
+    derivative: Callable, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[Any, str]:
     """Return the derivative in float64; None, and why, where there is none."""
     # constants in single precision that `fun` closes over are promoted, as they are by
     # JAX's own default
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        wide = jax.tree.map(_widened, tuple(args))
+        wide, named = jax.tree.map(_widened, (tuple(args), kwargs))
         try:
-            program = jax.make_jaxpr(derivative)(*wide).jaxpr
+            program = jax.make_jaxpr(derivative)(*wide, **named).jaxpr
             narrow = narrow_dtypes(program, program.invars)
             dtypes = {
-                v.dtype for v in jax.tree.leaves(jax.eval_shape(derivative, *wide))
+                v.dtype
+                for v in jax.tree.leaves(jax.eval_shape(derivative, *wide, **named))
             }
             narrow |= {str(d) for d in dtypes if jnp.finfo(d).bits < 64}
             if narrow:
                 return None, f"keeps {', '.join(sorted(narrow))}"
-            return _values(derivative(*wide)), ""
+            return _values(derivative(*wide, **named)), ""
         except Exception as error:  # whatever a function does in float64
             reason = str(error).strip().split("\n", maxsplit=1)[0][:100]
             return None, f"does not run in float64: {reason}"
 
 
-def _attempt(run: Callable, args: Sequence[Any]) -> Any:
+def _attempt(run: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     try:
-        return _values(run(*args))
+        return _values(run(*args, **kwargs))
     except Exception:  # a mode that does not serve the function; its row says why
         return None
 

@@ -3,17 +3,12 @@
 import contextlib
 import traceback
 from collections.abc import Iterator
-from typing import Any
 
 import jax
-from jax.extend.core import JaxprEqn
 
 from jnumerics.derivatives._equations import (
     UNKNOWN_LINE,
-    Equation,
-    inner_jaxprs,
     is_user_file,
-    open_jaxpr,
     shown,
 )
 
@@ -49,26 +44,6 @@ def tracing() -> Iterator[None]:
             f"at {_line_of_error(error)}, which JAX does not differentiate"
         )
         raise TypeError(msg) from error
-
-
-def refuse_effects(jaxpr: Any, callers: tuple[JaxprEqn, ...] = ()) -> None:
-    for eqn in open_jaxpr(jaxpr).eqns:
-        inner = list(inner_jaxprs(eqn))
-        for body in inner:
-            refuse_effects(body, (*callers, eqn))
-        has_effect = eqn.effects and not inner and not _is_discharged(callers)
-        if has_effect or "callback" in eqn.primitive.name:
-            line = Equation(eqn, callers).line
-            msg = (
-                f"`fun` must be free of effects and callbacks, got {eqn.primitive.name}"
-                f" at {line}: the derivative's program is taken apart, which drops them"
-            )
-            raise TypeError(msg)
-
-
-def _is_discharged(callers: tuple[JaxprEqn, ...]) -> bool:
-    """Whether an effect ends in a `shard_map`, as those of collectives do."""
-    return any(c.primitive.name == "shard_map" and not c.effects for c in callers)
 
 
 def _line_of_error(error: BaseException) -> str:

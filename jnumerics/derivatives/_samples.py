@@ -19,7 +19,7 @@ from jaxtyping import Array
 from jnumerics import _check
 from jnumerics.derivatives._dependence import Mixing, batch_index, mixing
 from jnumerics.derivatives._known import known_values
-from jnumerics.derivatives._passes import Layout
+from jnumerics.derivatives._passes import Env, Layout
 from jnumerics.derivatives._rules._boxes import Box
 from jnumerics.derivatives._tangent import Program, part
 from jnumerics.derivatives._target import Target
@@ -125,7 +125,8 @@ def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
                 f"where all tangents are ({end.linearity.reason}): {REMEDY}"
             )
             raise SampleMixingError(msg)
-        known = known_values(running.program)
+        if mode == "reverse":
+            known = known_values(running.program)
     seeds = batch_seeds(running.program.tangents, running.starts)
     found = mixing(running.program, known, seeds, running.ends)
     if found is not None:
@@ -144,8 +145,8 @@ def _mixing_message(found: Mixing, axes: Sequence[int], what: tuple[str, str]) -
     )
 
 
-def probe(target: Target, axes: SampleAxes, mode: str) -> tuple[Array, Array]:
-    """Decide at the given values: push random tangents of some samples.
+def probe(target: Target, axes: SampleAxes, mode: str, env: Env) -> tuple[Array, Array]:
+    """Decide at the values in `env`: push random tangents of some samples.
 
     Every pair of samples is told apart by a subset that holds one of them and not the
     other (a Sperner family: few subsets of equal size). Tangents are drawn at random,
@@ -157,7 +158,6 @@ def probe(target: Target, axes: SampleAxes, mode: str) -> tuple[Array, Array]:
     """
     running = _Running.of(target, axes, mode)
     program = running.program
-    _, _, env = target.evaluate(program)
     pairs = zip(program.outputs, running.ends, strict=True)
     present = [(v, axis) for v, axis in pairs if v is not None]
     push = part(program.linear, program.tangents, [v for v, _ in present]).forward(env)

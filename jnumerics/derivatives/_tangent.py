@@ -19,12 +19,14 @@ from typing import Any
 import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import Literal, Var
 
 from jnumerics.derivatives._equations import (
     Atom,
     Equation,
     closed,
+    is_var,
     variables,
 )
 from jnumerics.derivatives._inline import Flat
@@ -67,7 +69,10 @@ class Program:
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
         """Evaluate the primal program: the values, and all that the linear one reads."""
         # constants of NumPy would not be indexed by tracers in a custom rule
-        env = {v: jnp.asarray(x) for v, x in self.consts.items()}
+        env = {
+            v: x if isinstance(x, jax.Ref) else jnp.asarray(x)
+            for v, x in self.consts.items()
+        }
         env.update(zip(self.inputs, leaves, strict=True))
         results = jex.jaxpr_as_fun(self.primal_jaxpr())(*env.values())
         n = len(self.values)
@@ -122,14 +127,22 @@ def part(
 
 
 def needed_for(
-    equations: Sequence[Equation], outputs: Iterable[Atom], stop: Iterable[Var] = ()
+    equations: Sequence[Equation],
+    outputs: Iterable[Atom],
+    stop: Iterable[Var] = (),
+    *,
+    effects: bool = False,
 ) -> list[Equation]:
-    """Keep the equations that `outputs` need, not going back beyond `stop`."""
+    """Keep the equations that `outputs` need, not going back beyond `stop`.
+
+    With `effects`, those that have an effect are needed too.
+    """
     stop = set(stop)
     wanted = {v for v in outputs if isinstance(v, Var)} - stop
     kept = []
     for equation in reversed(equations):
-        if not wanted.isdisjoint(equation.eqn.outvars):
+        is_wanted = not wanted.isdisjoint(equation.eqn.outvars)
+        if is_wanted or (effects and equation.eqn.effects):
             kept.append(equation)
             wanted.update(v for v in variables(equation) if v not in stop)
     return kept[::-1]
@@ -153,22 +166,53 @@ def split(
         _as_variable(v, consts)
         if keeps_all
         else v
-        if isinstance(v, Var) and v in flat.reached
+        if is_var(v) and v in flat.reached
         else None
         for v in outputs
     ]
-    needed = needed_for(flat.equations, [*values, *filter(None, outputs)])
+    needed = needed_for(flat.equations, [*values, *filter(None, outputs)], effects=True)
     linear = [e for e in needed if not flat.reached.isdisjoint(variables(e))]
     primal = [e for e in needed if flat.reached.isdisjoint(variables(e))]
+    tangents = flat.inputs[n_leaves:]
+    if keeps_all:
+        still, values = _at_zero(linear, tangents, values, consts)
+        primal = [*primal, *still]
     return Program(
         inputs=flat.inputs[:n_leaves],
-        tangents=flat.inputs[n_leaves:],
+        tangents=tangents,
         values=values,
         outputs=outputs,
         primal=primal,
         linear=linear,
         consts=consts,
     )
+
+
+def _at_zero(
+    linear: Sequence[Equation],
+    tangents: Sequence[Var],
+    values: Sequence[Atom],
+    consts: dict[Var, Any],
+) -> tuple[list[Equation], list[Atom]]:
+    """Copy the equations that make values beside tangents, for tangents that are zero.
+
+    A loop may carry both; its values are the same whatever the tangents are.
+    """
+    made = {v for e in linear for v in e.eqn.outvars}
+    needed = needed_for(linear, [v for v in values if v in made])
+    names: dict[Any, Atom] = {}
+    for v in tangents if needed else ():
+        aval: Any = v.aval
+        names[v] = fresh = Var(aval)
+        consts[fresh] = np.zeros(aval.shape, aval.dtype)
+    still = []
+    for equation in needed:
+        outvars = [Var(v.aval) for v in equation.eqn.outvars]
+        invars = [names.get(v, v) if is_var(v) else v for v in equation.eqn.invars]
+        copied = equation.eqn.replace(invars=invars, outvars=outvars)
+        still.append(equation._replace(eqn=copied))
+        names.update(zip(equation.eqn.outvars, outvars, strict=True))
+    return still, [names.get(v, v) if is_var(v) else v for v in values]
 
 
 def _as_variable(atom: Atom, consts: dict[Var, Any]) -> Var:

@@ -15,13 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnumerics import _check
-from jnumerics.derivatives import _joint
+from jnumerics.derivatives import _entry, _joint
 from jnumerics.derivatives._joint import Ends
 from jnumerics.derivatives._known import KnownValues, known_values
 from jnumerics.derivatives._passes import Layout
 from jnumerics.derivatives._tangent import Program
 
 ArgNums = int | tuple[int, ...]
+
+EACH_SAMPLE = "for each sample of a batch, apply jax.vmap to what takes one sample"
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,14 @@ def make(
 ) -> Target:
     """Trace a function's derivative at the shapes of its arguments.
 
+    Arguments may be closed already (see `_entry`), or shapes.
+
     Raises:
         TypeError: If an argument or a result has a type or dtype that has no
             derivative, if `fun` needs concrete values, or has effects.
         ValueError: If `argnums` does not fit the arguments, or selects no array.
     """
-    args, kwargs = as_arrays(args, kwargs or {})
+    args, kwargs = _entry.closed(args, kwargs or {}, shapes=True)
     active = _positions(args, argnums)
     if not active:
         msg = "`argnums` must select at least one array, got none"
@@ -143,7 +147,7 @@ def make(
     found: dict[str, Any] = {}
 
     def flat(leaves: list[Any]) -> tuple[list[Any], list[Any]]:
-        args, kwargs = tree.unflatten(leaves)
+        args, kwargs = _entry.opened(tree.unflatten(leaves))
         result = fun(*args, **kwargs)
         result, aux = _part_aux(result) if has_aux else (result, ())
         results, found["outputs"] = jax.tree.flatten(result)
@@ -163,7 +167,7 @@ def make(
     return Target(
         leaves=leaves,
         active=active,
-        inputs=jax.tree.structure(select(args, argnums)),
+        inputs=jax.tree.structure(_entry.without_static(select(args, argnums))),
         program=program,
         ends=ends,
         vouched=vouched,
@@ -193,23 +197,6 @@ def check_argnums(argnums: ArgNums) -> ArgNums:
     return tuple(numbers) if isinstance(argnums, tuple) else numbers[0]
 
 
-def as_arrays(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
-    """Make all leaves of the arguments JAX arrays."""
-    if all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves((args, kwargs))):
-        return tuple(args), kwargs
-    return (
-        tuple(_tree_as_arrays(f"args[{k}]", arg) for k, arg in enumerate(args)),
-        {key: _tree_as_arrays(key, arg) for key, arg in kwargs.items()},
-    )
-
-
-def _tree_as_arrays(name: str, tree: Any) -> Any:
-    def convert(path: Any, leaf: Any) -> Any:
-        return _check.array(f"{name}{jax.tree_util.keystr(path)}", leaf)
-
-    return jax.tree_util.tree_map_with_path(convert, tree)
-
-
 def _as_tuple(argnums: Any) -> tuple:
     return argnums if isinstance(argnums, tuple) else (argnums,)
 
@@ -225,6 +212,7 @@ def _positions(args: Sequence[Any], argnums: ArgNums) -> list[int]:
     counts = [len(jax.tree.leaves(arg)) for arg in args]
     starts = np.cumsum([0, *counts])
     chosen = [k % n for k in _as_tuple(argnums)]
+    _entry.require_arrays(args, chosen)
     if len(set(chosen)) < len(chosen):
         msg = f"`argnums` must be different from each other, got {argnums!r}"
         raise ValueError(msg)
@@ -292,5 +280,6 @@ def require_square(target: Target) -> None:
     shapes = [aval.shape for aval in target.in_avals]
     found = [aval.shape for aval in target.out_avals]
     if found != shapes or target.inputs != target.outputs:
+        hint = f": {EACH_SAMPLE}" if any(len(s) > 1 for s in shapes) else ""
         msg = f"`fun` must return its argument's tree and shapes {shapes}, got {found}"
-        raise ValueError(msg)
+        raise ValueError(msg + hint)

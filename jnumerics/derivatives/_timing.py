@@ -29,6 +29,14 @@ class Timing(NamedTuple):
         return cls(median, q1, q3, tuple(runs))
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, which leaves what was measured until then in `found`."""
+
+    def __init__(self, found: Any) -> None:
+        super().__init__()
+        self.found = found
+
+
 class Verdict(NamedTuple):
     """Who is the fastest.
 
@@ -59,16 +67,26 @@ def interleave(
         seed: Of the order.
         calls: The most calls in a run, which takes as long as the shortest of them:
             other work on the machine only ever adds. Long programs get fewer.
+
+    Raises:
+        Interrupted: By Ctrl-C, with the timings of the rounds that were completed.
     """
     order = random.Random(seed)
-    first = {name: _shortest(program, 1) for name, program in programs.items()}
+    first = {name: shortest(program, 1) for name, program in programs.items()}
     names = list(programs)
     runs: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(repeats):
-        order.shuffle(names)
-        for name in names:
-            count = min(calls, _calls_worth_making(first[name]))
-            runs[name].append(_shortest(programs[name], count))
+    try:
+        for _ in range(repeats):
+            order.shuffle(names)
+            for name in names:
+                count = min(calls, _calls_worth_making(first[name]))
+                runs[name].append(shortest(programs[name], count))
+    except KeyboardInterrupt:
+        rounds = min(map(len, runs.values()))
+        if not rounds:
+            raise
+        whole = {name: Timing.of(found[:rounds]) for name, found in runs.items()}
+        raise Interrupted(whole) from None
     return {name: Timing.of(found) for name, found in runs.items()}
 
 
@@ -78,7 +96,7 @@ def _calls_worth_making(seconds: float) -> int:
     return max(2, math.ceil(LONG_ENOUGH / max(seconds, 1e-9)))
 
 
-def _shortest(program: Callable[[], Any], calls: int) -> float:
+def shortest(program: Callable[[], Any], calls: int) -> float:
     found = []
     for _ in range(calls):
         start = time.perf_counter()

@@ -70,6 +70,12 @@ class DerivativeCheck:
         failed = [f"{f.name}: {f.meaning}" for f in self.findings if f.is_failed]
         return "; ".join(failed)
 
+    def __repr__(self) -> str:
+        """Return in one line whether it passed, and else which checks did not."""
+        failed = ", ".join(f.name for f in self.findings if f.is_failed)
+        verdict = "passed" if self.passed else f"NOT PASSED, {failed}"
+        return f"<DerivativeCheck: {verdict}>"
+
     def __str__(self) -> str:
         """Lay the check out as a table in 100 columns."""
         table = _table.text(HEADER, [f.row for f in self.findings])

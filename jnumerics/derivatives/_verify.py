@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from jnumerics import _check
-from jnumerics.derivatives import _evidence, _flat, _refusal
+from jnumerics.derivatives import _evidence, _flat, _refusal, _target
 from jnumerics.derivatives._evidence import Taylor, Working
 from jnumerics.derivatives._flat import FlatFunction
 from jnumerics.derivatives._verdict import DerivativeCheck, Finding
@@ -36,6 +36,7 @@ def check_derivatives(
     *args: Any,
     argnums: int | tuple[int, ...] = 0,
     key: jax.Array | None = None,
+    **kwargs: Any,
 ) -> DerivativeCheck:
     r"""Check that $f(x + h u) - f(x) - h J u = O(h^2)$, and J against itself.
 
@@ -51,16 +52,17 @@ def check_derivatives(
     differ. The figure `kink` says by how much, and the rule is checked at a point
     beside. `stop_gradient` hides a part of the change on purpose: such a function fails.
 
-    It costs about 200 evaluations and products with J, and runs eagerly only, not under
+    It costs many evaluations and products with J, and runs eagerly only, not under
     `jit`, `vmap` or `grad`. The same key gives the same answer.
 
     Args:
         fun: A function of `args` that JAX can trace, returning arrays of real or
             complex numbers. What is served by one mode only is checked in that mode.
-        args: Its arguments: arrays or pytrees of arrays where they are differentiated,
-            real or complex; anything elsewhere.
+        *args: Its arguments, as in `jacobian`; where they are differentiated, real or
+            complex.
         argnums: Which of them to differentiate by.
         key: A JAX random key for the directions.
+        **kwargs: Its named arguments; names of ours, `argnums` and `key`, are ours.
 
     Returns:
         The figures, and `passed`. Values or derivatives that are not finite, and jumps,
@@ -69,8 +71,9 @@ def check_derivatives(
     Raises:
         TypeError: If `fun` is not a function, returns no array or integers, an argument
             to differentiate is not an array of floating-point numbers, or values
-            are hidden by an outer transformation; `argnums` is not an int or a tuple.
-        ValueError: If `argnums` names no argument, or one twice.
+            are hidden by an outer transformation; `argnums` is not an int or a tuple,
+            `key` no random key.
+        ValueError: If `argnums` names no argument, or one twice; if `key` holds several.
 
     Example:
         >>> import jax.numpy as jnp
@@ -86,7 +89,7 @@ def check_derivatives(
         adjoints).
     """
     _check.function("fun", fun)
-    flat = _flat.make(fun, args, _positions(argnums, len(args)))
+    flat = _flat.make(fun, args, kwargs, _positions(argnums, len(args)))
     with np.errstate(all="ignore"):
         return _check_at(flat, np.random.default_rng(_seed(key)))
 
@@ -94,21 +97,17 @@ def check_derivatives(
 def _seed(key: jax.Array | None) -> list[int]:
     if key is None:
         return [0]
-    return np.asarray(jax.random.bits(key, (4,), "uint32")).tolist()
+    return np.asarray(jax.random.bits(_check.key("key", key), (4,), "uint32")).tolist()
 
 
 def _positions(argnums: int | tuple[int, ...], n: int) -> list[int]:
+    argnums = _target.check_argnums(argnums)
     numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-    if not numbers or any(
-        type(k) is bool or not hasattr(k, "__index__") for k in numbers
-    ):
-        msg = f"`argnums` must be an int or a tuple of ints, got {argnums!r}"
-        raise TypeError(msg)
     for k in numbers:
         if not -n <= k < n:
             msg = f"`argnums` must be below the number of arguments, {n}, got {k}"
             raise ValueError(msg)
-    chosen = [int(k) % n for k in numbers]
+    chosen = [k % n for k in numbers]
     if len(set(chosen)) < len(chosen):
         msg = f"`argnums` must be different from each other, got {argnums!r}"
         raise ValueError(msg)

@@ -277,7 +277,7 @@ class Compressed:
         rows, columns = (
             (c.columns, c.rows) if self.is_transposed else (c.rows, c.columns)
         )
-        if c.n_colors:
+        if c.n_colors or not len(c.unproven):
             results = self._results(problem, env, chunk)
             found.append(Entries(results, c.passes, c.rows, rows, columns))
         if len(c.unproven):
@@ -287,6 +287,10 @@ class Compressed:
     def _results(self, problem: Problem, env: Env, chunk: int | None) -> Array:
         starts = problem.outputs if self.is_transposed else problem.inputs
         push, n = self.linear.forward(env), self.compression.n_colors
+        if not n:  # a Jacobian of zeros
+            ends = problem.inputs if self.is_transposed else problem.outputs
+            dtype = jnp.result_type(*(e.dtype for e in ends))
+            return jnp.zeros((1, sum(e.count for e in ends)), dtype)
         pairs = [*zip(self.compression.colors, starts, strict=True)]
 
         def directions(k: Any) -> list[Array]:
@@ -314,11 +318,11 @@ class Compressed:
         back = self.linear.reverse(env)
         ends = problem.inputs if self.is_transposed else problem.outputs
         where = jnp.asarray(self.compression.unproven)
-        starts = np.cumsum([0, *(e.count for e in ends)])
+        starts = np.cumsum([0, *(e.count for e in ends)], dtype=where.dtype)
 
         def apply(k: Any) -> list[Array]:
             cotangents = [
-                (jnp.arange(e.count) == where[k] - start)
+                (jnp.arange(e.count, dtype=where.dtype) == where[k] - start)
                 .astype(e.dtype)
                 .reshape(e.shape)
                 for e, start in zip(ends, starts, strict=False)
@@ -371,8 +375,11 @@ def _own_entries(
     found = []
     for position, start in enumerate(problem.inputs):
         apply = way.own_entries(problem, env, position)
-        bounded = chunk or max(1, MOST_ENTRIES // max(start.count, 1))
-        found += _passes.stack(apply, start.count, 1, bounded)
+        if start.count:
+            bounded = chunk or max(1, MOST_ENTRIES // start.count)
+            found += _passes.stack(apply, start.count, 1, bounded)
+        else:
+            found.append(start.flat(start.zeros()))
     return found
 
 

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 
 from jnumerics import _check, descent
 from jnumerics._check import ArrayLike
+from jnumerics.linear_regression import _tall
 
-_BLOCK = 256  # rows of a block in the tall QR: few enough to stay in a core's cache
 _FEW_ROWS = 100  # a step on them costs no more than the loop around it
 
 
@@ -166,7 +166,7 @@ def _on_triangle(
     X: Array, y: Array, theta: Array, rate: Array, steps: int
 ) -> GradientDescent:
     m, n = X.shape
-    triangle = _triangle(jnp.concatenate([X, y[:, None]], 1))
+    triangle = _tall.triangle(jnp.concatenate([X, y[:, None]], 1))
     R, z, rho = triangle[:n, :n], triangle[:n, n], triangle[n, n]
     in_range = partial(_half_mean_square, X=R, y=z, m=m)
     theta, costs = _minimize(in_range, theta, rate, steps)
@@ -178,27 +178,59 @@ def _on_triangle(
 def _(
     steps: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]
 ) -> tuple[GradientDescent, GradientDescent]:
-    _, tangent = jax.jvp(partial(_on_products, steps=steps), primals, tangents)
-    return _on_triangle(*primals, steps), tangent
+    theta, costs = _on_triangle(*primals, steps)
+    reached = jnp.where(costs[-1] <= costs[0], theta, primals[2])  # not if it diverges
+    polynomial = partial(_on_basis, near=lax.stop_gradient(reached), steps=steps)
+    _, tangent = jax.jvp(polynomial, primals, tangents)
+    return GradientDescent(theta, costs), tangent
 
 
-def _on_products(
-    X: Array, y: Array, theta: Array, rate: Array, steps: int
+def _on_basis(
+    X: Array, y: Array, theta: Array, rate: Array, near: Array, steps: int
 ) -> GradientDescent:
-    """Descend on X'X and X'y, in which every iterate is a polynomial.
+    """Descend on the coordinates of [X y] in a constant basis of its columns.
 
-    For derivatives only: the costs' values would cancel.
+    For derivatives: every iterate is a polynomial in X and y, whatever the basis.
+    Parameters are taken from the constant `near`, one of the iterates, so that
+    residuals do not cancel. With v = (theta - near, -1) and P = [X, y - X near],
+    the residual is P v and the step along X'P v.
     """
     product = partial(jnp.matmul, precision="highest")
-    A, b, c = product(X.T, X), product(X.T, y), product(y, y)
-    m = len(y)
+    m, n = X.shape
+    residual = y - product(X, near)
+    T, U, D = _coordinates(jnp.concatenate([X, residual[:, None]], 1))
 
-    def update(theta: Array, _: None) -> tuple[Array, Array]:
-        theta -= rate / m * (product(A, theta) - b)
-        total = product(theta, product(A, theta) - 2 * b) + c
-        return theta, total / (2 * m)
+    def at(theta: Array) -> tuple[Array, Array]:
+        """Return the gradient and the cost, both times m."""
+        v = jnp.append(theta, -1)
+        t, u, d = jnp.split(product(jnp.concatenate([T, U, D]), v), 3)
+        return product(T[:, :n].T, u) + d[:n], (product(t, u) + product(v, d)) / 2
 
-    return GradientDescent(*lax.scan(update, theta, length=steps))
+    def update(carry: tuple[Array, Array], _: None) -> tuple[tuple, Array]:
+        theta, gradient = carry
+        theta -= rate / m * gradient
+        gradient, total = at(theta)
+        return (theta, gradient), total / m
+
+    theta -= near
+    (theta, _), costs = lax.scan(update, (theta, at(theta)[0]), length=steps)
+    return GradientDescent(theta + near, costs)
+
+
+def _coordinates(P: Array) -> tuple[Array, Array, Array]:
+    """Return T, U and D with P'P = T'U + D, of which U is nearly T and D nearly 0.
+
+    With a constant Q of orthonormal columns, T = Q'P and the rest N = P - Q T, P'P is
+    T'(T + Q'N) + (N'Q T + N'N). As Q spans P, N is a rounding, and so are the products
+    of its tangents with it; second derivatives see those with one another. P'P itself
+    would lose the digits of nearly dependent columns.
+    """
+    product = partial(jnp.matmul, precision="highest")
+    Q = lax.stop_gradient(_tall.qr(P)[0])
+    T = product(Q.T, P)
+    N = P - product(Q, T)
+    C = product(Q.T, N)
+    return T, T + C, product(C.T, T) + product(N.T, N)
 
 
 def _minimize(
@@ -207,19 +239,3 @@ def _minimize(
     optimizer = optax.sgd(rate)
     theta, _, before = descent.minimize(loss, theta, optimizer=optimizer, steps=steps)
     return GradientDescent(theta, jnp.append(before, loss(theta))[1:])
-
-
-def _triangle(A: Array) -> Array:
-    """Return R of a QR factorization, blocks of rows first.
-
-    A block stays in cache while it is factorized, and blocks are independent
-    (Demmel, Grigori, Hoemmen & Langou 2012, "Communication-optimal QR").
-    """
-    columns = A.shape[1]
-    block = max(_BLOCK, 4 * columns)
-    while (rows := len(A)) >= 2 * block:
-        whole = rows // block * block
-        blocks = A[:whole].reshape(-1, block, columns)
-        tops = jnp.linalg.qr(blocks, mode="r").reshape(-1, columns)
-        A = jnp.concatenate([tops, A[whole:]])
-    return jnp.linalg.qr(A, mode="r")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-    from jnumerics.workbench.crossover import Crossover
+    from jnumerics.workbench.crossover import Cell, Crossover
 
 ROW = 0.42  # inches of height for each mode
 LEAST_SPAN = 8.0  # of an axis of times: its end over its start
@@ -226,8 +226,8 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
     inputs, outputs = found.inputs, found.outputs
     size = (2.6 + 0.62 * len(inputs), 1.5 + 0.52 * len(outputs))
     figure, (axes,) = canvas(1, (max(size[0], 4.6), max(size[1], 3.2)))
-    cells = [[found.cell(n, m) for n in inputs] for m in outputs]
-    grid = np.array([[1.0 if c.tie else c.ratio for c in row] for row in cells])
+    cells = [[found.measured.get((n, m)) for n in inputs] for m in outputs]
+    grid = np.array([[_ratio(cell) for cell in row] for row in cells])
     most = np.log2(MOST_SHOWN)
     colors = _colors_between("forward", "reverse")
     with styled():
@@ -237,6 +237,8 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
         )  # fmt: skip
         for (row, column), ratio in np.ndenumerate(grid):
             cell = cells[row][column]
+            if cell is None:
+                continue
             text = "tie" if cell.tie else cell.margin
             color = "white" if np.log2(ratio) < -0.6 * most else INK  # on blue
             axes.text(
@@ -260,6 +262,12 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
     return figure
 
 
+def _ratio(cell: "Cell | None") -> float:
+    if cell is None:
+        return np.nan  # has no color
+    return 1.0 if cell.tie else cell.ratio
+
+
 def _colors_between(low: str, high: str) -> "Colormap":
     """Return the colors from one mode's, over white, to another's."""
     from matplotlib.colors import LinearSegmentedColormap
@@ -270,22 +278,25 @@ def _colors_between(low: str, high: str) -> "Colormap":
 
 def _draw_border(axes: "Axes", found: "Crossover") -> None:
     """Draw the edges between cells for which different modes are predicted."""
-    mode = np.array(
-        [[found.cell(n, m).predicted for n in found.inputs] for m in found.outputs]
-    )
+    rows, columns = len(found.outputs), len(found.inputs)
+    mode = np.full((rows + 1, columns + 1), "", object)  # nothing beyond, or unmeasured
+    for cell in found.cells:
+        at = found.outputs.index(cell.outputs), found.inputs.index(cell.inputs)
+        mode[at] = cell.predicted
     xs: list[float] = []
     ys: list[float] = []
-    for row, column in np.ndindex(mode.shape):
-        if column + 1 < mode.shape[1] and mode[row, column] != mode[row, column + 1]:
+    for row, column in np.ndindex(rows, columns):
+        here, right, above = mode[row : row + 2, column : column + 2].flat[:3]
+        if here and right and here != right:
             xs += [column + 0.5, column + 0.5, np.nan]
             ys += [row - 0.5, row + 0.5, np.nan]
-        if row + 1 < mode.shape[0] and mode[row, column] != mode[row + 1, column]:
+        if here and above and here != above:
             xs += [column - 0.5, column + 0.5, np.nan]
             ys += [row + 0.5, row + 0.5, np.nan]
     label = "predicted: forward above, reverse below"
     axes.plot(
         xs, ys, color=BORDER, linewidth=2.4, solid_capstyle="round",
-        label=label if xs else f"predicted: {mode[0, 0]} everywhere",
+        label=label if xs else f"predicted: {found.cells[0].predicted} everywhere",
     )  # fmt: skip
 
 

@@ -1,27 +1,33 @@
 """The command line: `jnumerics demo | compare | crossover | info`; the examples' flags.
 
 A command is an entry of `COMMANDS`. What the person who typed can mend is one line on
-the standard error stream and exit status 2; a wrong answer is exit status 1.
+the standard error stream and exit status 2; a wrong answer is exit status 1. Ctrl-C keeps
+what was done until then: it is printed and written, then follow one line and status 130.
+A reader that goes, as `head` does, is status 141, and no line.
 """
 
 import argparse
+import errno
 import importlib.metadata
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Never
 
 import jax
 
+import jnumerics
 from jnumerics import _table
 from jnumerics.workbench import (
+    _terminal,
     compare,
     config,
     crossover,
     demo,
     devices,
+    flags,
     lesson,
     plots,
     report,
@@ -29,9 +35,13 @@ from jnumerics.workbench import (
 from jnumerics.workbench.config import Settings, UsageError
 from jnumerics.workbench.lesson import Lesson, Performance
 
+__all__ = ["COMMANDS", "Parser", "main", "run_example"]
+
 OUT_OF_MEMORY = re.compile("out of memory|RESOURCE_EXHAUSTED", re.IGNORECASE)
 PACKAGES = ("jnumerics", "jax", "jaxlib", "optax", "numpy", "scipy", "jaxtyping")
 OPTIONAL = ("matplotlib", "scikit-learn")
+INTERRUPTED, NO_READER = 128 + 2, 128 + 13  # as shells tell of SIGINT and SIGPIPE
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of what the output is written to
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,7 +69,14 @@ def main(argv: Sequence[str]) -> int:
         >>> main(["demo", "--platform", "abacus"])
         2
     """
+    return _guarded("jnumerics", lambda: _run(argv))
+
+
+def _run(argv: Sequence[str]) -> int:
     parser = Parser("jnumerics", description="Numerical functions in JAX.")
+    parser.add_argument(
+        "--version", action="version", version=f"jnumerics {jnumerics.__version__}"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (configure, run) in COMMANDS.items():
         summary = (run.__doc__ or "").splitlines()[0]
@@ -70,7 +87,8 @@ def main(argv: Sequence[str]) -> int:
         configure(command)
         command.set_defaults(run=run)
     arguments = parser.parse_args(argv)
-    return _guarded(parser.prog, lambda: arguments.run(arguments))
+    with flags.json_alone(arguments):
+        return arguments.run(arguments)
 
 
 def run_example(
@@ -88,23 +106,26 @@ def run_example(
         argv: What follows the script's name; None takes it from this process.
 
     Raises:
-        SystemExit: With status 2 for a wrong setting, 1 for a wrong answer.
+        SystemExit: With status 2 for a wrong setting, 1 for a wrong answer, 130 after
+            Ctrl-C.
     """
     about = (main.__globals__["__doc__"] or "").strip()
     parser = Parser(Path(script).name, description=about.partition("\n")[0])
     config.add_flags(parser, settings)
-    arguments = parser.parse_args(argv)
 
     def run() -> int:
+        arguments = parser.parse_args(argv)
         given = arguments.config
         file = demo.settings_file(script) if given is None else Path(given)
         values = config.load(settings, file, config.given_flags(settings, arguments))
         device = devices.select(values.platform)
-        named = "--out" if arguments.out else f"{file}: `out`"
+        named = "--out" if arguments.out is not None else f"{file}: `out`"
         folder = config.output_folder(values.out, named)
         performance = lesson.perform(Path(script).stem, about, main, values)
-        print(report.text(performance, f"{device}, {values.precision}"))
-        _save_figures(folder, [performance])
+        try:
+            print(report.text(performance, f"{device}, {values.precision}"))
+        finally:  # though nobody may read it
+            _save_figures(folder, [performance])
         return 0 if performance.is_right else 1
 
     if status := _guarded(parser.prog, run):
@@ -120,20 +141,38 @@ def _configure_demo(parser: argparse.ArgumentParser) -> None:
 def _demo(arguments: argparse.Namespace) -> int:
     """Run all six systems, and write figures and a report to out/."""
     device = devices.select(arguments.platform)
-    folder = config.output_folder(Path(arguments.out))
-    performances = []
-    for performance in demo.performances():
-        performances.append(performance)
-        done = f"{len(performances)} of {len(demo.SYSTEMS)}"
-        print(f"{done}: {performance.system}", file=sys.stderr)
-    print(report.table(performances))
-    print(f"\nTimes are medians, in turn with the original's, on {device}.")
-    performances += demo.chapters()
-    _save_figures(folder, performances)
-    page = folder / "report.html"
-    page.write_text(report.page(performances, _facts(device)), encoding="utf-8")
+    folder = config.output_folder(arguments.out)
+    performances: list[Performance] = []
+    is_whole = _collect(performances, demo.performances())
+    if not performances:
+        raise KeyboardInterrupt
+    done = len(performances)
+    try:
+        print(report.table(performances))
+        print(f"\nTimes are medians, in turn with the original's, on {device}.")
+        is_whole = is_whole and _collect(performances, demo.chapters())
+    finally:  # though nobody may read the table
+        page = folder / "report.html"
+        page.write_text(report.page(performances, _facts(device)), encoding="utf-8")
+        _save_figures(folder, performances)
     print(f"Report: {page}")
+    if not is_whole:
+        msg = f"after {done} of {len(demo.SYSTEMS)} systems"
+        raise KeyboardInterrupt(msg)
     return 0 if all(p.is_right for p in performances) else 1
+
+
+def _collect(performances: list[Performance], more: Iterable[Performance]) -> bool:
+    """Append performances as they are given; return whether no Ctrl-C ended it."""
+    try:
+        for performance in more:
+            performances.append(performance)
+            if performance.system in demo.SYSTEMS:
+                done = f"{len(performances)} of {len(demo.SYSTEMS)}"
+                print(f"{done}: {performance.system}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -166,24 +205,47 @@ def _version(name: str) -> str:
 def _save_figures(folder: Path, performances: Sequence[Performance]) -> None:
     if not lesson.has_matplotlib():
         print("No figures without matplotlib: pip install 'jnumerics[workbench]'")
+    files = []
     for performance in performances:
         for picture, figure in performance.figures:
-            file = folder / f"{performance.system}_{picture.name}.png"
-            plots.save(figure, file)
-            print(f"Figure: {file}")
+            files.append(folder / f"{performance.system}_{picture.name}.png")
+            plots.save(figure, files[-1])
+    for file in files:
+        print(f"Figure: {file}")
 
 
 def _guarded(program: str, run: Callable[[], int]) -> int:
-    try:
-        return run()
-    except UsageError as e:
-        print(f"{program}: error: {e}", file=sys.stderr)
-    except (MemoryError, jax.errors.JaxRuntimeError) as e:
-        text = str(e).partition("\n")[0]
-        if not (isinstance(e, MemoryError) or OUT_OF_MEMORY.search(text)):
-            raise
-        print(f"{program}: error: too little memory: {text}", file=sys.stderr)
-    return 2
+    """Run a program; what ends it without being its fault is a line and a status."""
+    with _terminal.plain_where_needed():
+        try:
+            try:
+                return run()
+            finally:
+                _terminal.flush()
+        except UsageError as e:
+            line, status = f"error: {e}", 2
+        except KeyboardInterrupt as e:
+            line, status = f"interrupted {e}".rstrip(), INTERRUPTED
+        except BrokenPipeError:
+            _terminal.drop()
+            return NO_READER
+        except (MemoryError, OSError, jax.errors.JaxRuntimeError) as e:
+            line, status = f"error: {_shortage(e)}", 2
+            _terminal.drop()
+        print(f"{program}: {' '.join(line.splitlines())}", file=sys.stderr)
+        return status
+
+
+def _shortage(error: Exception) -> str:
+    """Say what there was too little of; raise again what is another error."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"the output cannot be written: {error.strerror}"
+    if isinstance(error, MemoryError) or (
+        isinstance(error, jax.errors.JaxRuntimeError) and OUT_OF_MEMORY.search(text)
+    ):
+        return f"too little memory: {text}"
+    raise error
 
 
 def _nothing_more(_: argparse.ArgumentParser) -> None:

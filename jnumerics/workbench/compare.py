@@ -22,8 +22,11 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics.derivatives import ModeComparison, compare_modes
+from jnumerics.derivatives._timing import Interrupted
 from jnumerics.workbench import devices, flags, plots
 from jnumerics.workbench.config import UsageError
+
+__all__ = ["configure", "load", "own_frames", "run", "shape"]
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 MODES = ("forward", "reverse", "cut", "compressed")
@@ -71,21 +74,28 @@ def run(arguments: argparse.Namespace) -> int:
     shapes = [shape(text) for text in arguments.shape]
     flags.require_writable(arguments)
     devices.select(arguments.platform)
-    is_double = arguments.dtype == "float64"
+    is_double, is_whole = arguments.dtype == "float64", True
     with jax.enable_x64(True) if is_double else contextlib.nullcontext():
         try:
             fun = load(arguments.function)
             found = _compare(fun, shapes, arguments, options)
-        except UsageError:
+        except (UsageError, BrokenPipeError):
             raise
-        except Exception as error:
+        except Interrupted as interrupt:
+            found, is_whole = interrupt.found, False
+        except (Exception, SystemExit) as error:
             frames = own_frames(error)
             if not frames or _is_misfit(error, frames[-1]):
                 raise UsageError(_one_line(error, frames, arguments)) from None
             print(_told(error, frames), file=sys.stderr)
             return 1
-    print(found)
-    flags.write(arguments, found.to_json, lambda f: plots.mode_comparison(found, f))
+    try:
+        print(found)
+    finally:  # though nobody may read the table
+        flags.write(arguments, found.to_json, lambda f: plots.mode_comparison(found, f))
+    if not is_whole:
+        msg = f"after {len(found.evaluation.runs)} of {options['repeats']} runs"
+        raise KeyboardInterrupt(msg)
     return 0
 
 
@@ -207,7 +217,7 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
     return [f for f in frames if not f.filename.startswith(others)]
 
 
-def _is_misfit(error: Exception, frame: traceback.FrameSummary) -> bool:
+def _is_misfit(error: BaseException, frame: traceback.FrameSummary) -> bool:
     """Whether shapes do not fit, by the words of a library: not of the person's own."""
     is_own = RAISES.search(frame.line or "") is not None
     kinds = (TypeError, ValueError, IndexError)
@@ -216,7 +226,7 @@ def _is_misfit(error: Exception, frame: traceback.FrameSummary) -> bool:
 
 
 def _one_line(
-    error: Exception, frames: Sequence[Any], arguments: argparse.Namespace
+    error: BaseException, frames: Sequence[Any], arguments: argparse.Namespace
 ) -> str:
     text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
     if isinstance(error, SyntaxError):  # says where; the shapes were not yet looked at
@@ -226,7 +236,7 @@ def _one_line(
     return f"{arguments.function} with {given}: {text}{where}"
 
 
-def _told(error: Exception, frames: Sequence[Any]) -> str:
+def _told(error: BaseException, frames: Sequence[Any]) -> str:
     """Write an exception with frames of the person's own code only."""
     lines = traceback.format_list(list(frames))
     last = traceback.TracebackException.from_exception(error)

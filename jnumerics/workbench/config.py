@@ -13,15 +13,29 @@ import argparse
 import contextlib
 import dataclasses
 import math
+import re
+import reprlib
 import tempfile
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from jnumerics._check import MOST_COUNTED
+
+__all__ = [
+    "Condition",
+    "Count",
+    "Settings",
+    "UsageError",
+    "add_flags",
+    "between",
+    "given_flags",
+    "load",
+    "output_folder",
+]
 
 
 class UsageError(Exception):
@@ -91,13 +105,13 @@ def load(cls: type[C], file: Path, flags: Mapping[str, str] | None = None) -> C:
     values = {}
     for key, value in _read(file).items():
         if key not in kinds:
-            msg = f"{file}: unknown key `{key}`, expected one of {', '.join(kinds)}"
+            msg = f"{file}: unknown key {_key(key)}, expected one of {', '.join(kinds)}"
             raise UsageError(msg)
         try:
             values[key] = _convert(kinds[key], value)
         except _MismatchError:
             expected = _describe(kinds[key])
-            msg = f"{file}: `{key}` must be {expected}, got {value!r}"
+            msg = f"{file}: `{key}` must be {expected}, got {_shown(value)}"
             raise UsageError(msg) from None
     for key, text in (flags or {}).items():
         try:
@@ -126,11 +140,11 @@ def given_flags(cls: type[Settings], arguments: argparse.Namespace) -> dict[str,
     return {key: text for key, text in texts.items() if text is not None}
 
 
-def output_folder(path: Path, name: str = "--out") -> Path:
+def output_folder(path: Path | str, name: str = "--out") -> Path:
     """Make a folder for results, and make sure that files can be written there.
 
     Args:
-        path: The folder.
+        path: The folder; a text that is empty is none.
         name: What gave it: a flag, or a file and its key.
 
     Returns:
@@ -139,10 +153,14 @@ def output_folder(path: Path, name: str = "--out") -> Path:
     Raises:
         UsageError: If it cannot be made or written to.
     """
+    if not path:
+        msg = f"{name} must be a folder, got ''"
+        raise UsageError(msg)
+    folder = Path(path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            return path
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
     except (OSError, ValueError) as e:  # of values, a path with a null character
         reason = e.strerror if isinstance(e, OSError) else e
         msg = f"{name} {path}: must be a folder that can be written to: {reason}"
@@ -153,10 +171,25 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as e:
-        msg = f"{file}: must be a TOML file with the settings: {e.strerror}"
+        reason = e.strerror
     except ValueError as e:  # of TOML or of UTF-8
-        msg = f"{file}: must be a TOML file with the settings: {e}"
+        reason = e
+    except RecursionError:
+        reason = "its lists or tables are nested too deeply"
+    msg = f"{file}: must be a TOML file with the settings: {reason}"
     raise UsageError(msg)
+
+
+def _key(key: str) -> str:
+    return f"`{key}`" if key.isprintable() else repr(key)
+
+
+def _shown(value: Any) -> str:
+    """Write a value, shortened where it is long or deep."""
+    short = reprlib.Repr()
+    short.maxlevel = 4
+    short.maxstring = short.maxother = 60
+    return short.repr(value)
 
 
 def _kinds(cls: type) -> dict[str, Any]:
@@ -173,13 +206,24 @@ def _metavar(key: str) -> str:
 
 
 def _from_text(kind: Any, text: str) -> Any:
-    with contextlib.suppress(_MismatchError):
-        return _convert(kind, text)
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except ValueError:  # no TOML, or thousands of digits, which Python refuses to read
-        value = text
-    return _convert(kind, value)
+    """Return a flag's text as one of `kind`: a string, TOML, or near to TOML."""
+    for value in (text, *_readings(text)):
+        with contextlib.suppress(_MismatchError):
+            return _convert(kind, value)
+    raise _MismatchError
+
+
+def _readings(text: str) -> Iterator[Any]:
+    """Read a text as TOML; `.5` and `5.` are numbers too, and `1,8,3` is a list."""
+    if "\n" in text:  # TOML would go on with the next setting
+        return
+    written_out = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
+    written_out = re.sub(r"(?<=\d)\.(?!\d)", ".0", written_out)
+    lists = (f"[{t}]" for t in (text, written_out) if text.strip())
+    for line in dict.fromkeys((text, written_out, *lists)):
+        # no TOML, nested deeply, or thousands of digits, which Python refuses to read
+        with contextlib.suppress(ValueError, RecursionError):
+            yield tomllib.loads(f"value = {line}")["value"]
 
 
 def _convert(kind: Any, value: Any) -> Any:
@@ -205,7 +249,7 @@ def _convert(kind: Any, value: Any) -> Any:
         with contextlib.suppress(OverflowError):  # of an integer
             if math.isfinite(value):
                 return float(value)
-    elif kind is Path and isinstance(value, str):
+    elif kind is Path and isinstance(value, str) and value:
         return Path(value)
     elif type(value) is kind:
         return value

@@ -8,21 +8,31 @@ import argparse
 import itertools
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jnumerics import _table
-from jnumerics.derivatives import ModeComparison, compare_modes
+from jnumerics.derivatives import compare_modes
+from jnumerics.derivatives._timing import Interrupted
 from jnumerics.workbench import devices, flags, plots
 from jnumerics.workbench.config import UsageError
 
+__all__ = [
+    "Cell",
+    "Crossover",
+    "configure",
+    "measure",
+    "numbers",
+    "run",
+    "unstructured",
+]
+
 MODES = ("forward", "reverse")
-MOST_ENDS = (
-    1_000_000  # inputs or outputs: matrices of so many rows and columns fit nowhere
-)
+MOST_ENDS = 1_000_000  # matrices of so many rows and columns fit nowhere
 
 
 class Cell(NamedTuple):
@@ -73,7 +83,7 @@ class Crossover:
         versions: Of jax, jaxlib and numpy.
         inputs: Numbers of inputs.
         outputs: Numbers of outputs.
-        cells: One for each pair of them.
+        cells: One for each pair of them, in this order: fewer where Ctrl-C ended it.
     """
 
     device: str
@@ -82,9 +92,14 @@ class Crossover:
     outputs: tuple[int, ...]
     cells: tuple[Cell, ...]
 
+    @cached_property
+    def measured(self) -> dict[tuple[int, int], Cell]:
+        """The cells by their inputs and outputs."""
+        return {(c.inputs, c.outputs): c for c in self.cells}
+
     def cell(self, inputs: int, outputs: int) -> Cell:
         """Return the cell of a pair."""
-        return next(c for c in self.cells if (c.inputs, c.outputs) == (inputs, outputs))
+        return self.measured[inputs, outputs]
 
     @property
     def decided(self) -> list[Cell]:
@@ -105,7 +120,7 @@ class Crossover:
         """Return a table, a row for each number of outputs, and what it shows."""
         header = ["outputs \\ inputs", *map(str, self.inputs)]
         rows = [
-            [str(m), *(_cell_text(self.cell(n, m)) for n in self.inputs)]
+            [str(m), *(_cell_text(self.measured.get((n, m))) for n in self.inputs)]
             for m in reversed(self.outputs)
         ]
         decided, right, worst = len(self.decided), len(self.right), self.worst
@@ -135,7 +150,9 @@ class Crossover:
         )
 
 
-def _cell_text(cell: Cell) -> str:
+def _cell_text(cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
     if cell.tie:
         return "="
     wrong = "" if cell.fastest == cell.predicted else "*"
@@ -160,35 +177,39 @@ def measure(
     Returns:
         The map.
 
+    Raises:
+        KeyboardInterrupt: By Ctrl-C; once a cell is measured, its attribute `found` is
+            the map of those that are.
+
     Example:
         >>> found = measure([1], [4], repeats=2)
         >>> [(c.inputs, c.outputs, c.predicted) for c in found.cells]
         [(1, 4, 'forward')]
     """
-    cells = []
-    for n, m in itertools.product(inputs, outputs):
-        cell, found = _cell(n, m, repeats)
-        cells.append((cell, found))
-        if progress is not None:
-            progress(cell)
-    found = cells[0][1]
-    return Crossover(
-        found.device,
-        found.versions,
-        tuple(inputs),
-        tuple(outputs),
-        tuple(cell for cell, _ in cells),
-    )
+    found = Crossover("", {}, tuple(inputs), tuple(outputs), ())
+    try:
+        for n, m in itertools.product(inputs, outputs):
+            cell, where = _cell(n, m, repeats)
+            found = replace(found, **where, cells=(*found.cells, cell))
+            if progress is not None:
+                progress(cell)
+    except KeyboardInterrupt:
+        if not found.cells:
+            raise KeyboardInterrupt from None
+        raise Interrupted(found) from None
+    return found
 
 
-def _cell(n: int, m: int, repeats: int) -> tuple[Cell, ModeComparison]:
+def _cell(n: int, m: int, repeats: int) -> tuple[Cell, dict[str, Any]]:
+    """Measure a cell; beside it, say on what device and by what versions."""
     fun, x = unstructured(n, m), jax.random.normal(jax.random.key(0), (n,))
     found = compare_modes(fun, x, modes=MODES, repeats=repeats, reference=None)
     forward, reverse = (row.run_s for row in found.modes)
     assert forward is not None
     assert reverse is not None
     times = forward.median, reverse.median
-    return Cell(n, m, *times, found.predicted, found.fastest, found.tie), found
+    where = {"device": found.device, "versions": found.versions}
+    return Cell(n, m, *times, found.predicted, found.fastest, found.tie), where
 
 
 def unstructured(n: int, m: int) -> Callable[[jax.Array], jax.Array]:
@@ -230,20 +251,28 @@ def run(arguments: argparse.Namespace) -> int:
     repeats = flags.integer("--repeats", arguments.repeats, least=1)
     flags.require_writable(arguments)
     devices.select(arguments.platform)
-    done = 0
+    done, total = 0, len(inputs) * len(outputs)
 
     def progress(cell: Cell) -> None:
         nonlocal done
         done += 1
         print(
-            f"{done} of {len(inputs) * len(outputs)}: {cell.inputs} inputs, "
+            f"{done} of {total}: {cell.inputs} inputs, "
             f"{cell.outputs} outputs: {cell.fastest or 'a tie'}",
             file=sys.stderr,
         )
 
-    found = measure(inputs, outputs, repeats=repeats, progress=progress)
-    print(found)
-    flags.write(arguments, found.to_json, lambda file: plots.crossover(found, file))
+    try:
+        found = measure(inputs, outputs, repeats=repeats, progress=progress)
+    except Interrupted as interrupt:
+        found = interrupt.found
+    try:
+        print(found)
+    finally:  # though nobody may read the table
+        flags.write(arguments, found.to_json, lambda file: plots.crossover(found, file))
+    if len(found.cells) < total:
+        msg = f"after {len(found.cells)} of {total} cells"
+        raise KeyboardInterrupt(msg)
     return 0
 
 

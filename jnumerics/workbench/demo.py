@@ -14,6 +14,8 @@ from types import ModuleType
 from jnumerics.workbench import config, lesson
 from jnumerics.workbench.lesson import Lesson, Performance
 
+__all__ = ["CHAPTERS", "SYSTEMS", "chapters", "performances", "settings_file"]
+
 SYSTEMS = (
     "perceptron",
     "mlp_derivative",

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 
 from jnumerics.workbench.config import UsageError
 
+__all__ = ["PLATFORMS", "available", "names", "precision", "select"]
+
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 

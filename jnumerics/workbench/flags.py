@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,19 @@ from jnumerics._check import MOST_COUNTED
 from jnumerics.workbench import lesson
 from jnumerics.workbench.config import UsageError
 
+__all__ = ["add_flags", "integer", "json_alone", "require_writable", "write"]
+
 FIGURES = (".png", ".svg", ".pdf")
+STDOUT = "-"  # as the file of `--json`
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add `--json` and `--plot`."""
-    parser.add_argument("--json", metavar="FILE", help="write all figures to a file")
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        help="write all figures to a file; - writes them alone",
+    )
     parser.add_argument(
         "--plot", metavar="FILE", help="draw them: a .png, .svg or .pdf file"
     )
@@ -30,19 +38,19 @@ def require_writable(arguments: argparse.Namespace) -> None:
     if arguments.plot is not None:
         if Path(arguments.plot).suffix.lower() not in FIGURES:
             expected = ", ".join(FIGURES)
-            msg = f"--plot {arguments.plot}: must end in one of {expected}"
+            msg = f"--plot {_shown(arguments.plot)}: must end in one of {expected}"
             raise UsageError(msg)
         if not lesson.has_matplotlib():
             msg = "--plot needs matplotlib: pip install 'jnumerics[workbench]'"
             raise UsageError(msg)
     for flag in ("json", "plot"):
-        file = getattr(arguments, flag)
-        if file is not None:
-            _require_writable(flag, Path(file))
+        name = getattr(arguments, flag)
+        if name is not None and (flag, name) != ("json", STDOUT):
+            _require_writable(flag, name)
 
 
-def _require_writable(flag: str, file: Path) -> None:
-    with _written(flag, file):
+def _require_writable(flag: str, name: str) -> None:
+    with _written(flag, name) as file:
         is_new = not file.exists()
         with file.open("ab"):
             pass
@@ -51,12 +59,35 @@ def _require_writable(flag: str, file: Path) -> None:
 
 
 @contextlib.contextmanager
-def _written(flag: str, file: Path) -> Iterator[None]:
+def _written(flag: str, name: str) -> Iterator[Path]:
+    reason = "it has no name"
     try:
-        yield
+        if name:
+            yield Path(name)
+            return
     except OSError as e:
-        msg = f"--{flag} {file}: must be a file that can be written: {e.strerror}"
-        raise UsageError(msg) from None
+        reason = e.strerror
+    msg = f"--{flag} {_shown(name)}: must be a file that can be written: {reason}"
+    raise UsageError(msg)
+
+
+def _shown(name: str) -> str:
+    return name or "''"
+
+
+@contextlib.contextmanager
+def json_alone(arguments: argparse.Namespace) -> Iterator[None]:
+    """With `--json -`, leave the standard output to the JSON.
+
+    Everything else goes to the standard error stream: the table, and what the user's
+    function prints.
+    """
+    arguments.stdout = sys.stdout
+    if getattr(arguments, "json", None) != STDOUT:
+        yield
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def write(
@@ -69,13 +100,14 @@ def write(
     Raises:
         UsageError: If one cannot be written, because the disk is full for instance.
     """
-    if arguments.json is not None:
-        file, text = Path(arguments.json), to_json() + "\n"
-        with _written("json", file):
+    text = "" if arguments.json is None else to_json() + "\n"
+    if arguments.json == STDOUT:
+        arguments.stdout.write(text)
+    elif arguments.json is not None:
+        with _written("json", arguments.json) as file:
             file.write_text(text, encoding="utf-8")
     if arguments.plot is not None:
-        file = Path(arguments.plot)
-        with _written("plot", file):
+        with _written("plot", arguments.plot) as file:
             draw(file)
 
 

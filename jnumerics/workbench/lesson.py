@@ -25,6 +25,21 @@ from jnumerics.workbench.config import Settings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = [
+    "Answer",
+    "Lesson",
+    "Performance",
+    "Picture",
+    "Race",
+    "ask",
+    "has_matplotlib",
+    "measure",
+    "median_s",
+    "numbers",
+    "perform",
+    "source",
+]
+
 
 class Race(NamedTuple):
     """Two ways to one answer, timed in turn."""

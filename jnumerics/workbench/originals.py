@@ -8,6 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+__all__ = [
+    "Layers",
+    "conv2d",
+    "gradient_descent",
+    "mlp_derivative",
+    "perceptron",
+    "polynomial_fit",
+    "softmax",
+    "softmax_jacobian",
+    "softmax_vjp",
+]
+
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]
 
 

@@ -15,6 +15,8 @@ from jnumerics import _table
 from jnumerics.workbench import lesson, plots
 from jnumerics.workbench.lesson import Answer, Performance
 
+__all__ = ["page", "row", "table", "text"]
+
 HEADER = ("system", "asked", "expected", "obtained", "error", "time", "times faster")
 
 

@@ -9,6 +9,7 @@ from jnumerics.derivatives._dependence._blocks import Loss
 from jnumerics.derivatives._dependence._mixing import Mixing, mixing
 from jnumerics.derivatives._dependence._propagate import (
     batch_index,
+    joined,
     own_index,
     propagate,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "Mixing",
     "batch_index",
     "dependence",
+    "joined",
     "mixing",
     "own_index",
     "propagate",

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jax.extend.core import Var
 
+from jnumerics import _check
 from jnumerics.derivatives._dependence._mixing import culprit, is_own
 from jnumerics.derivatives._dependence._outputs import output_boxes
 from jnumerics.derivatives._dependence._propagate import own_index, propagate
@@ -33,10 +35,14 @@ class Blocks:
     """The boxes of every leaf of the result, in every leaf of the inputs.
 
     Real and imaginary parts of the result, which count as two leaves, are joined.
+    Pickled, it holds no program: where properties were lost is found before.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.out_names = _names(target.outputs, "output")
+        self.in_names = _names(target.inputs, "input")
+        self._losses: dict[int | None, Loss | None] = {}
         self.shapes: list[Shape] = [tuple(aval.shape) for aval in target.in_avals]
         counts = [max(len(s), 1) for s in self.shapes]  # a scalar counts as one axis
         self._starts = np.cumsum([0, *counts])
@@ -62,6 +68,28 @@ class Blocks:
         there = depends[..., None]
         return np.where(there, lower, 0), np.where(there, upper, -1), depends
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: arrays and strings, no program."""
+        rank = min(map(len, self.shapes))
+        for axis in (None, *range(-rank, rank)):
+            self.loss(axis)
+        program = ("target", "_seeds")
+        return {name: x for name, x in vars(self).items() if name not in program}
+
+    def loss(self, axis: int | None) -> Loss | None:
+        """Return where independence along an axis, or elementwise, was lost."""
+        if axis is not None:
+            for shape in self.shapes:
+                _axis(axis, shape)
+        if axis not in self._losses:
+            k = self._stray(axis)
+            self._losses[axis] = None if k is None else self._where_lost(k, axis)
+        return self._losses[axis]
+
+    def _stray(self, axis: int | None) -> int | None:
+        elementwise = axis is None
+        return self.stray_from_elementwise() if elementwise else self.stray_along(axis)
+
     def stray_from_elementwise(self) -> int | None:
         """Return an output leaf that is not elementwise, if there is one."""
         for k, leaf, box in self:
@@ -84,7 +112,7 @@ class Blocks:
                 return k
         return None
 
-    def where_lost(self, k: int, axis: int | None) -> Loss:
+    def _where_lost(self, k: int, axis: int | None) -> Loss:
         """Find the equation where output leaf k lost it, by passing the boxes again."""
         found = self._propagated()
         if axis is not None:  # that axis alone, all leaves together
@@ -105,11 +133,11 @@ class Blocks:
             )
 
         program, ends = self.target.program, self.target.ends
-        if ends is not None:
-            lost = ends.forward.linearity.losses[0]
-            return Loss(lost.operation, lost.line)
         parts = program.outputs[self.parts[k] : self.parts[k + 1]]
-        output = next(v for v in parts if v is not None)
+        output = next((v for v in parts if v is not None and v in found), None)
+        if output is None or (ends and not ends.keep_zero):
+            lost = ends.forward.linearity.losses[0] if ends else Loss("", UNKNOWN_LINE)
+            return Loss(lost.operation, lost.line)
         equation = culprit(program.linear, found, self.target.known, output, is_aligned)
         if equation is None:
             return Loss("the result's structure", UNKNOWN_LINE)
@@ -140,7 +168,15 @@ def _is_elementwise(box: Box, out: Shape, shape: Shape) -> bool:
     return all(is_own(box[[d, n + d]], d, size).all() for d, size in enumerate(shape))
 
 
+def _names(tree: Any, name: str) -> list[str]:
+    paths = jax.tree_util.tree_leaves_with_path(
+        tree.unflatten(np.arange(tree.num_leaves))
+    )
+    return [name + jax.tree_util.keystr(path) for path, _ in paths]
+
+
 def _axis(axis: Any, shape: Shape) -> int:
+    axis = _check.integer("axis", axis, least=-64)
     if not -len(shape) <= axis < len(shape):
         msg = f"`axis` must be an axis of every input, got {axis} for shape {shape}"
         raise ValueError(msg)

@@ -8,6 +8,7 @@ import numpy as np
 from jax.extend.core import Var
 
 from jnumerics.derivatives._equations import (
+    UNKNOWN_LINE,
     Equation,
     inner_jaxprs,
     is_var,
@@ -23,10 +24,27 @@ Pass = tuple[Sequence[Equation], Mapping[Var, Box]]
 
 
 class _Bodies(dict[Any, "_Body"]):
-    """Bodies by the identity of their jaxpr; `passes` records, if it is a list."""
+    """Bodies by the identity of their jaxpr; what happens inside is recorded.
+
+    Attributes:
+        passes: All passes of bodies, if it is a list.
+        stack: The equations around the one that is being passed, outermost first.
+        joined: Operations that no rule served, with the user's line.
+    """
 
     passes: list[Pass] | None = None
     trusts_solvers = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack: list[Equation] = []
+        self.joined: dict[tuple[str, str], None] = {}
+
+    def note(self) -> None:
+        """Record the equation that is being passed as one that no rule serves."""
+        lines = [equation.line for equation in reversed(self.stack)]
+        line = next((line for line in lines if line != UNKNOWN_LINE), UNKNOWN_LINE)
+        self.joined[self.stack[-1].name, line] = None
 
 
 class _Context:
@@ -34,15 +52,16 @@ class _Context:
 
     def __init__(self, known: KnownValues, bodies: _Bodies) -> None:
         self.known = known
+        self.nonzero = known.nonzero
         self.columns = known.columns
         self.trusts_solvers = bodies.trusts_solvers
-        self._bodies = bodies
+        self.bodies = bodies
 
     def body(self, jaxpr: Any, reached: Sequence[bool]) -> "_Body":
         key = (id(jaxpr), tuple(reached))
-        if key not in self._bodies:
-            self._bodies[key] = _Body(jaxpr, reached, self._bodies)
-        return self._bodies[key]
+        if key not in self.bodies:
+            self.bodies[key] = _Body(jaxpr, reached, self.bodies)
+        return self.bodies[key]
 
 
 class _Body:
@@ -113,9 +132,24 @@ def propagate(
     Returns:
         The boxes of all variables that are reached, the seeds among them.
     """
+    return _propagate(equations, seeds, _Context(known, _bodies_of(known)))
+
+
+def joined(known: KnownValues) -> list[tuple[str, str]]:
+    """Return operations that no rule served, and the user's lines, of all passes so far.
+
+    Their outputs were taken to depend on all that entered, along every axis: a primitive
+    without a rule, a parameter that its rule does not know, or an operand that is no
+    tangent by right, such as the matrix of a solve. Those inside loops and branches
+    are among them.
+    """
+    return list(_bodies_of(known).joined)
+
+
+def _bodies_of(known: KnownValues) -> _Bodies:
     bodies = known.cache.setdefault("bodies", _Bodies())
     bodies.trusts_solvers = known.trusts_solvers
-    return _propagate(equations, seeds, _Context(known, bodies))
+    return bodies
 
 
 def passes_inside(
@@ -137,7 +171,12 @@ def _propagate(
         eqn = equation.eqn
         boxes = [found.get(v) if isinstance(v, Var) else None for v in eqn.invars]
         if any(box is not None for box in boxes):
-            found.update(zip(eqn.outvars, apply(context, eqn, boxes), strict=True))
+            context.bodies.stack.append(equation)
+            results, is_served = apply(context, eqn, boxes)
+            if not is_served:
+                context.bodies.note()
+            context.bodies.stack.pop()
+            found.update(zip(eqn.outvars, results, strict=True))
     return found
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jnumerics import _check, _table
-from jnumerics.derivatives import _target
+from jnumerics.derivatives import _entry, _target
 from jnumerics.derivatives._dependence._blocks import Blocks, Loss
 from jnumerics.derivatives._target import Target
 
@@ -19,7 +18,7 @@ class Dependence:
     """For every element of the result, the inputs its derivative may depend on.
 
     With one array in and one out, trees are arrays; otherwise they are the output's
-    tree of the input's trees, as `jax.jacobian` nests.
+    tree of the input's trees, as `jax.jacobian` nests. It can be pickled.
 
     Attributes:
         lower: Lowest index along each axis of the input, shape (*out, k) for an input
@@ -70,30 +69,31 @@ class Dependence:
         Raises:
             ValueError: If an input has no such axis.
         """
-        blocks = self._blocks
-        leaf = (
-            blocks.stray_from_elementwise()
-            if axis is None
-            else blocks.stray_along(axis)
-        )
-        return None if leaf is None else blocks.where_lost(leaf, axis)
+        return self._blocks.loss(axis)
 
     def __str__(self) -> str:
         """Show shapes, widest boxes and what is proven."""
         blocks, rows = self._blocks, []
-        out_names = _names(blocks.target.outputs, "output")
-        in_names = _names(blocks.target.inputs, "input")
         for k, leaf, _ in blocks:
             low, high, depends = blocks.bounds(k, leaf)
             out, shape = blocks.outs[k], blocks.shapes[leaf]
             widest = (high - low + 1).max(axis=tuple(range(len(out))), initial=0)
             reads = " x ".join(map(str, widest)) or "1"
             reads = reads if depends.any() else "nothing"
-            rows.append([out_names[k], str(out), in_names[leaf], str(shape), reads])
+            names = blocks.out_names[k], blocks.in_names[leaf]
+            rows.append([names[0], str(out), names[1], str(shape), reads])
         header = ["output", "shape", "input", "shape", "widest box"]
         return "\n".join([_table.text(header, rows), "", *self._proven()])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """Say in one line what depends on what."""
+        ends = (self._blocks.outs, "outputs"), (self._blocks.shapes, "inputs")
+        out, given = (
+            str(shapes[0]) if len(shapes) == 1 else f"{len(shapes)} {name}"
+            for shapes, name in ends
+        )
+        proven = "diagonal" if self.is_elementwise else "not diagonal"
+        return f"<Dependence of {out} on {given}: {proven}>"
 
     def _proven(self) -> list[str]:
         lost = self.loss()
@@ -111,29 +111,35 @@ class Dependence:
 
 
 def dependence(
-    fun: Callable, *args: Any, argnums: int | tuple[int, ...] = 0
+    fun: Callable, *args: Any, argnums: int | tuple[int, ...] = 0, **kwargs: Any
 ) -> Dependence:
     """Prove which inputs each output's derivative may depend on: df_i/dx_j = 0 outside.
 
     Reads the derivative's own program, without a number computed: from shapes alone, so
     it holds for every x of that shape, and is the same under `jit`. A box may be too
-    large (what values alone decide, such as a mask that is multiplied in, is not seen),
-    never too small. Cost: a trace, and a pass over arrays of integers.
+    large, never too small: what values alone decide, such as a mask that is multiplied
+    in, is not seen; an operation without a rule, such as the `linear_solve` of lineax,
+    depends on all that enters it. Zeros of a matrix known while tracing count as zero,
+    as a selected case does not count: JAX's passes give NaN there where a tangent is
+    not finite. Cost: a trace, and a pass over arrays of integers.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
-        *args: Its arguments; only their shapes and dtypes are read.
+        *args: Its arguments; only their shapes and dtypes are read, so that each leaf may
+            be a `jax.ShapeDtypeStruct`.
         argnums: Which of them to differentiate with respect to.
+        **kwargs: Its named arguments; a name of ours, `argnums`, is ours.
 
     Returns:
         The boxes, `lower` and `upper` of shape (*out, k) for an input with k axes.
 
     Raises:
         TypeError: If an argument or a result has a type or dtype without a derivative,
-            if `fun` needs concrete values, or has effects.
+            if `fun` needs concrete values, or has effects where derivatives pass.
         ValueError: If `argnums` does not fit the arguments.
 
     Example:
+        >>> import numpy as np
         >>> found = dependence(jnp.diff, jnp.arange(4.0))
         >>> np.hstack([found.lower, found.upper]).tolist()
         [[0, 1], [1, 2], [2, 3]]
@@ -144,7 +150,7 @@ def dependence(
         Griewank & Walther (2008), Evaluating Derivatives, chapter 7 (index domains).
     """
     _check.function("fun", fun)
-    blocks = Blocks(_make_target(fun, args, argnums))
+    blocks = Blocks(_make_target(fun, args, kwargs, argnums))
     outputs, inputs = blocks.target.outputs, blocks.target.inputs
 
     def nest(which: int) -> Any:
@@ -158,31 +164,29 @@ def dependence(
 
 
 def _make_target(
-    fun: Callable, args: tuple[Any, ...], argnums: int | tuple[int, ...]
+    fun: Callable, args: tuple, kwargs: dict, argnums: int | tuple[int, ...]
 ) -> Target:
     """Trace; a complex input is one input, whatever `fun` makes of it."""
 
-    def in_complex_numbers(*args: Any) -> Any:
-        return jax.tree.map(_as_complex, fun(*args))
+    def in_complex_numbers(*args: Any, **kwargs: Any) -> Any:
+        return jax.tree.map(_as_complex, fun(*args, **kwargs))
 
-    arrays, _ = _target.as_arrays(args, {})
+    args, kwargs = _entry.closed(args, kwargs, shapes=True)
     try:
-        chosen = jax.tree.leaves(_target.select(arrays, argnums))
+        chosen = jax.tree.leaves(_target.select(args, argnums))
     except (IndexError, TypeError):
         chosen = []  # the check of `argnums` says what is wrong
-    if any(map(jnp.iscomplexobj, chosen)):
-        return _target.make(in_complex_numbers, args, argnums=argnums, holomorphic=True)
-    return _target.make(fun, args, argnums=argnums)
+    is_complex = any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in chosen)
+    return _target.make(
+        in_complex_numbers if is_complex else fun,
+        args,
+        kwargs,
+        argnums=argnums,
+        holomorphic=is_complex,
+    )
 
 
 def _as_complex(y: Any) -> Any:
     if not jnp.issubdtype(jnp.result_type(y), jnp.floating):
         return y
     return jax.lax.complex(y, jnp.zeros_like(y))
-
-
-def _names(tree: Any, name: str) -> list[str]:
-    paths = jax.tree_util.tree_leaves_with_path(
-        tree.unflatten(np.arange(tree.num_leaves))
-    )
-    return [name + jax.tree_util.keystr(path) for path, _ in paths]

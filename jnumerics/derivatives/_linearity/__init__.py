@@ -16,7 +16,7 @@ What this rests on: that the operations listed in `_rules` are linear as said th
 test of each of them compares f(a s + b t) with a f(s) + b f(t).
 """
 
-from jnumerics.derivatives._linearity._judge import Linearity, judge
+from jnumerics.derivatives._linearity._judge import Linearity, Loss, judge
 from jnumerics.derivatives._linearity._rules import RULES
 
-__all__ = ["RULES", "Linearity", "judge"]
+__all__ = ["RULES", "Linearity", "Loss", "judge"]

@@ -203,6 +203,20 @@ class _Judge:
             return found
         return [v._replace(degree=Degree.UNPROVEN) for v in found]
 
+    def judge_reduce(
+        self, eqn: JaxprEqn, operands: Values, callers: Callers
+    ) -> list[Value]:
+        """Judge a reduction by its reducer, linear in what it combines or not."""
+        half = len(operands) // 2  # operands, then their initial values
+        start = [
+            join(pair) for pair in zip(operands[:half], operands[half:], strict=True)
+        ]
+
+        def step(parts: Values) -> list[Value]:
+            return self.results(eqn.params["jaxpr"], [*parts, *parts], (*callers, eqn))
+
+        return _fixpoint(step, start)
+
     def judge_solve(
         self, eqn: JaxprEqn, operands: Values, callers: Callers
     ) -> list[Value]:
@@ -275,6 +289,8 @@ _CONTROL = {
     "scan": _Judge.judge_scan,
     "while": _Judge.judge_while,
     "cond": _Judge.judge_cond,
+    "reduce": _Judge.judge_reduce,
+    "reduce_window": _Judge.judge_reduce,
     "custom_linear_solve": _Judge.judge_solve,
     "custom_lin": _Judge.judge_custom_vjp,
 }

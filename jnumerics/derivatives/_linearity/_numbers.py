@@ -181,11 +181,16 @@ def convert(x: Number | None, source: Any, dtype: Any) -> Number | None:
         return None
     if dtype == np.bool_:
         return x != 0
-    if (
-        jnp.issubdtype(source, jnp.inexact)
-        and jnp.promote_types(source, dtype) == dtype
-    ):
+    if _holds(dtype, source):
         return x
     if not _is_small_integer(x) or not 0 <= x < 128:  # what every integer type holds
         return None
     return int(x) if jnp.issubdtype(dtype, jnp.integer) else x
+
+
+def _holds(dtype: Any, source: Any) -> bool:
+    """Whether a floating-point type has all numbers of another."""
+    if not all(jnp.issubdtype(d, jnp.inexact) for d in (dtype, source)):
+        return False
+    wide, narrow = jnp.finfo(dtype), jnp.finfo(source)
+    return wide.nmant >= narrow.nmant and wide.maxexp >= narrow.maxexp

@@ -38,6 +38,18 @@ def is_index(v: Any) -> bool:
     )
 
 
+def is_read_alike(index: np.ndarray, dim: int) -> bool:
+    """Whether every platform reads known indices along an axis alike.
+
+    JAX converts some to int32 before it compares them with the bounds; XLA compares
+    others in their own type, which may not hold the bounds, and reads it as signed.
+    """
+    if index.dtype.kind not in "iu":
+        return False
+    limit = 1 << (min(np.iinfo(index.dtype).bits, 32) - 1)
+    return dim < limit and bool(((index >= -limit) & (index < limit)).all())
+
+
 @runtime_checkable
 class Body(Protocol):
     """A jaxpr among an equation's parameters, ready to be passed through."""
@@ -83,6 +95,10 @@ class Context(Protocol):
         """Return a value that is known at trace time."""
         ...
 
+    def nonzero(self, atom: Atom) -> np.ndarray | None:
+        """Return where a value that is known at trace time may differ from 0."""
+        ...
+
     def columns(self, atom: Atom) -> list[np.ndarray | None]:
         """Return what is known of an array of indices, by its last axis."""
         ...
@@ -119,15 +135,17 @@ class Registry(dict[str, tuple[Rule, frozenset[str]]]):
 RULES = Registry()
 
 
-def apply(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    """Pass boxes through an equation, by its rule or by the general join."""
-    results = apply_rule(context, eqn, boxes)
-    if results is None:
-        results = join_all(eqn, boxes)
-    return [
+def apply(
+    context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]
+) -> tuple[list[Box], bool]:
+    """Pass boxes through an equation; and say whether a rule served, or all was joined."""
+    served = apply_rule(context, eqn, boxes)
+    results = join_all(eqn, boxes) if served is None else served
+    cleared = [
         nothing(len(box), box.ndim - 1) if 0 in shape_of(v) else box
         for box, v in zip(results, eqn.outvars, strict=True)
     ]
+    return cleared, served is not None
 
 
 def apply_rule(

@@ -28,7 +28,7 @@ from jnumerics.derivatives._rules._boxes import (
 )
 
 ROUNDS = 20  # of a fixpoint, after which what still grows is joined
-MAX_EQUATIONS = 4000  # passed while following a scan step by step: 0.1 s
+MAX_EQUATIONS = 4000  # passed while following a scan step by step
 MAX_ENTRIES = 100_000_000  # of their boxes
 
 
@@ -37,8 +37,8 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     if boxes[0] is not None:
         return None
     branches, chosen = eqn.params["branches"], context.known(eqn.invars[0])
-    if chosen is not None:
-        branches = [branches[min(max(int(chosen), 0), len(branches) - 1)]]
+    if chosen is not None and 0 <= int(chosen) < len(branches):
+        branches = [branches[int(chosen)]]
     values = _known_indices(context, eqn.invars[1:])
     reached = [box is not None for box in boxes[1:]]
     results = [context.body(b, reached)(boxes[1:], values)[0] for b in branches]

@@ -22,13 +22,14 @@ from jnumerics.derivatives._rules._boxes import (
     collapse,
     compact,
     expand,
+    is_read_alike,
     join,
     minimum_at,
     present,
     shape_of,
 )
 
-_MODES = (
+MODES = (
     GatherScatterMode.CLIP,
     GatherScatterMode.FILL_OR_DROP,
     GatherScatterMode.PROMISE_IN_BOUNDS,
@@ -42,11 +43,13 @@ class Places:
     Attributes:
         index: For each axis of the operand, its index as an array that broadcasts
             over the slices' axes; None where it is not known.
-        outside: Which slices are out of bounds; broadcasts likewise.
+        outside: Which slices are known to be out of bounds; broadcasts likewise.
+        is_certain: Whether all others are known to be within them.
     """
 
     index: list[np.ndarray | None]
     outside: np.ndarray
+    is_certain: bool
 
 
 def columns_of(indices: np.ndarray) -> list[np.ndarray]:
@@ -119,7 +122,7 @@ def _places(
     """
     rank = len(result)
     over = [d for d in range(rank) if d not in window_dims.values()]
-    outside, index = np.zeros((1,) * rank, bool), []
+    outside, index, is_certain = np.zeros((1,) * rank, bool), [], True
 
     def ramp(d: int) -> np.ndarray:
         return np.arange(result[d]).reshape(-1, *(1,) * (rank - d - 1))
@@ -130,9 +133,10 @@ def _places(
             index.append(_full_rank(ramp(over[batching[axis]]), rank))
             continue
         start = columns.get(axis, np.zeros((1,) * len(over), int))
-        if start is None:
-            known = offset if size == dim else None
-            index.append(None if known is None else _full_rank(known, rank))
+        if start is None or not is_read_alike(start, dim):
+            # A window that fills the axis starts at 0, or is out of bounds.
+            index.append(_full_rank(offset, rank) if size == dim else None)
+            is_certain = is_certain and is_clipped
             continue
         start = start.astype(np.int64)
         start = compact(start, range(start.ndim), offset=0)
@@ -144,7 +148,7 @@ def _places(
             outside = outside | (start < 0) | (start > dim - size)
         start = np.clip(start, 0, max(dim - size, 0))
         index.append(_full_rank(np.asarray(start + offset), rank))
-    return Places(index, np.asarray(outside))
+    return Places(index, np.asarray(outside), is_certain)
 
 
 def _full_rank(index: np.ndarray, rank: int) -> np.ndarray:
@@ -158,7 +162,7 @@ def _full_rank(index: np.ndarray, rank: int) -> np.ndarray:
 )
 def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box] | None:
     box = boxes[0]
-    if box is None or boxes[1] is not None or eqn.params["mode"] not in _MODES:
+    if box is None or boxes[1] is not None or eqn.params["mode"] not in MODES:
         return None
     shape, rank = shape_of(eqn.invars[0]), len(shape_of(eqn.outvars[0]))
     places = gather_places(eqn, context.columns(eqn.invars[1]), shape)
@@ -181,7 +185,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
     ignores="unique_indices indices_are_sorted update_consts",
 )  # fmt: skip
 def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box] | None:
-    if len(boxes) != 3 or boxes[1] is not None or eqn.params["mode"] not in _MODES:
+    if len(boxes) != 3 or boxes[1] is not None or eqn.params["mode"] not in MODES:
         return None
     operand, _, updates = present(boxes, eqn.invars)
     shape = shape_of(eqn.invars[0])
@@ -199,6 +203,8 @@ def _scattered(
     box: Box, places: Places, shape: Sequence[int], updates: Sequence[int]
 ) -> tuple[Box, np.ndarray | None]:
     """Put the updates' boxes where they go, and say which elements are surely hit.
+
+    None is surely hit where a slice may be out of bounds: it is dropped whole.
 
     The updates' axes fall in three kinds: those that run along one axis of the
     operand (plain), those that index columns or the bounds need, and the rest, which
@@ -228,7 +234,7 @@ def _scattered(
     back = np.argsort([*plain, *indexed, *unknown]).astype(int)
     result = flat.reshape(*kept, *sizes, *(1,) * len(unknown))
     result = result.transpose(0, *(back + 1))
-    if unknown:
+    if unknown or not places.is_certain:
         return result, None
     return result, hit.reshape(*(1,) * len(plain), *sizes).transpose(back)
 

@@ -17,6 +17,7 @@ from jnumerics.derivatives._rules._boxes import (
     collapse,
     compact,
     expand,
+    is_read_alike,
     join,
     nothing,
     pad_axis,
@@ -244,6 +245,9 @@ def _starts(
     """Return where a slice starts along each axis, clamped to fit; None: unknown."""
     starts = []
     for atom, dim, size in zip(atoms, shape, sizes, strict=True):
-        value = 0 if dim == size else context.known(atom)
-        starts.append(None if value is None else min(max(int(value), 0), dim - size))
+        value = np.zeros((), int) if dim == size else context.known(atom)
+        if value is None or not is_read_alike(value, dim):
+            starts.append(None)
+        else:
+            starts.append(min(max(int(value), 0), dim - size))
     return starts

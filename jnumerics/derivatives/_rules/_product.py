@@ -1,5 +1,10 @@
-"""Products: dot_general, and convolutions with the tangent on either side."""
+"""Products: dot_general, and convolutions with the tangent on either side.
 
+Where a matrix is known, its zeros tell that nothing is read: zero times a tangent
+is zero. That holds for finite tangents; JAX's own passes give NaN for others.
+"""
+
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +18,16 @@ from jnumerics.derivatives._rules._boxes import (
     Context,
     along,
     collapse,
+    compact,
+    expand,
     join,
+    minimum_at,
     shape_of,
 )
 from jnumerics.derivatives._rules._window import windowed
+
+MOST_READS = 1 << 25  # box entries that are picked one by one
+MOST_KNOWN = 1 << 22  # entries of a matrix that is looked at
 
 
 @RULES.rule(
@@ -24,11 +35,69 @@ from jnumerics.derivatives._rules._window import windowed
     reads="dimension_numbers",
     ignores="precision preferred_element_type out_sharding",
 )
-def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
+def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     ranks = [len(shape_of(v)) for v in eqn.invars]
     dims = eqn.params["dimension_numbers"]
     sides = [(k, box) for k, box in enumerate(boxes) if box is not None]
+    if len(sides) == 1:
+        found = _by_entries(context, eqn, *sides[0])
+        if found is not None:
+            return [found]
     return [join(one_side(box, k, dims, ranks) for k, box in sides)]
+
+
+def _by_entries(context: Context, eqn: JaxprEqn, side: int, box: Box) -> Box | None:
+    """Join only what the known entries of the other side meet, those that are not 0.
+
+    None where that tells nothing, or takes too long.
+    """
+    contracted, batch = eqn.params["dimension_numbers"]
+    other = eqn.invars[1 - side]
+    if all(box.shape[axis + 1] == 1 for axis in contracted[side]):
+        return None
+    if math.prod(shape_of(other)) > MOST_KNOWN:
+        return None
+    reads = context.nonzero(other)
+    if reads is None or reads.all():
+        return None
+    free = _free_axes(eqn)
+    reads = reads.transpose(*batch[1 - side], *free[1 - side], *contracted[1 - side])
+    shape = shape_of(eqn.invars[side])
+    box = expand(box, [*batch[side], *contracted[side]], shape)
+    order = [*free[side], *batch[side], *contracted[side]]
+    box = box.transpose(0, *(axis + 1 for axis in order))
+    kept = box.shape[: 1 + len(free[side])]
+    if max(math.prod(kept) * int(reads.sum()), box.size) > MOST_READS:
+        return None
+    n_batch, n_free = len(batch[0]), len(free[1 - side])
+    made = _picked(box.reshape(*kept, -1), reads, n_batch, n_free)
+    made = made.reshape(*kept, *reads.shape[: n_batch + n_free])
+    own = list(range(len(free[side])))
+    shared = [len(own) + k for k in range(n_batch)]
+    others = [len(own) + n_batch + k for k in range(n_free)]
+    made = compact(made, (*shared, *others))
+    axes = (*shared, *own, *others) if side == 0 else (*shared, *others, *own)
+    return made.transpose(0, *(axis + 1 for axis in axes))
+
+
+def _picked(box: Box, reads: np.ndarray, n_batch: int, n_free: int) -> Box:
+    """Join along the last axis (batch, contracted) to (batch, free) of the matrix."""
+    groups = math.prod(reads.shape[:n_batch])
+    rows = math.prod(reads.shape[n_batch : n_batch + n_free])
+    cells = reads.reshape(groups, rows, -1)
+    group, row, column = cells.nonzero()
+    picked = box[..., group * cells.shape[2] + column]
+    return minimum_at(picked, group * rows + row, groups * rows)[0]
+
+
+def _free_axes(eqn: JaxprEqn) -> list[list[int]]:
+    """Return the axes of each side that are neither contracted nor of the batch."""
+    contracted, batch = eqn.params["dimension_numbers"]
+    ranks = [len(shape_of(v)) for v in eqn.invars]
+    return [
+        [k for k in range(rank) if k not in contracted[n] and k not in batch[n]]
+        for n, rank in enumerate(ranks)
+    ]
 
 
 def one_side(box: Box, side: int, dims: Any, ranks: Sequence[int]) -> Box:

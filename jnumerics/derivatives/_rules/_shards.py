@@ -19,6 +19,7 @@ from jnumerics.derivatives._rules._boxes import (
     Box,
     Boxes,
     Context,
+    collapse,
     nothing,
     present,
     shape_of,
@@ -73,6 +74,29 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     if not all(isinstance(axis, str) for axis in axes):
         return None
     return present(boxes, eqn.invars)
+
+
+@RULES.rule(
+    "all_gather", "all_gather_invariant", "all_to_all", "reduce_scatter",
+    reads="axis_name all_gather_dimension scatter_dimension split_axis concat_axis tiled",
+    ignores="axis_index_groups axis_size",
+)  # fmt: skip
+def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
+    # The devices' boxes are the same: what is left is to join along the axes they share.
+    p, (box,) = eqn.params, boxes
+    names = ("all_gather_dimension", "scatter_dimension", "split_axis", "concat_axis")
+    axes = [p[name] for name in names if name in p]
+    if box is None or not all(isinstance(k, str) for k in _as_tuple(p["axis_name"])):
+        return None
+    shape = shape_of(eqn.outvars[0])
+    if len(shape) > len(shape_of(eqn.invars[0])):  # a new axis, of the devices
+        return [np.expand_dims(box, axes[0] + 1)]
+    box = collapse(box, axes)
+    return [box if len(shape) == box.ndim - 1 else box.squeeze(axes[0] + 1)]
+
+
+def _as_tuple(names: Any) -> tuple[Any, ...]:
+    return tuple(names) if isinstance(names, tuple | list) else (names,)
 
 
 class _Mesh:

@@ -12,6 +12,7 @@ from jnumerics.derivatives._rules._boxes import (
     Context,
     collapse,
     expand,
+    is_read_alike,
     join,
     minimum_at,
     shape_of,
@@ -33,6 +34,8 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
     has_batch = any(dims[1]) or len(shape_of(eqn.invars[1])) > 2
     if known is None or has_batch or known.shape[1] != len(shape):
         return [_as_dense(eqn, data, dense)]
+    if (known < 0).any() or not all(is_read_alike(known, dim) for dim in shape):
+        return [_as_dense(eqn, data, dense)]
     return [_entrywise(eqn, data, dense, known)]
 
 
@@ -43,10 +46,8 @@ def _as_dense(eqn: JaxprEqn, data: Box | None, dense: Box | None) -> Box:
     parts = [] if dense is None else [one_side(dense, 1, dims, ranks)]
     if data is not None:  # its first axes are batch axes of the matrix
         n_batch = len(shape_of(eqn.invars[1])) - 2
-        kept = [axis for axis in dims[1][0] if axis < n_batch]
-        rest = [axis for axis in range(data.ndim - 1) if axis not in kept]
-        data = collapse(data, rest)
-        sizes = [data.shape[k + 1] if k in kept else 1 for k in range(len(shape))]
+        data = collapse(data, range(n_batch, data.ndim - 1))
+        sizes = [data.shape[k + 1] if k < n_batch else 1 for k in range(len(shape))]
         parts.append(one_side(data.reshape(len(data), *sizes), 0, dims, ranks))
     return join(parts)
 

@@ -7,17 +7,23 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jnumerics.derivatives._rules import apply_rule
-from jnumerics.derivatives._rules._boxes import shape_of
+from jnumerics.derivatives._rules._boxes import is_read_alike, shape_of
 from jnumerics.derivatives._rules._indexing import (
+    MODES,
     columns_of,
     gather_places,
     scatter_places,
 )
-from jnumerics.derivatives._values._value import Value, evaluator, is_float, one
+from jnumerics.derivatives._values._value import (
+    Value,
+    evaluator,
+    is_float,
+    joined,
+    one,
+)
 
 MOVES = {
-    "broadcast_in_dim", "concatenate", "copy", "dynamic_slice",
-    "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
+    "broadcast_in_dim", "concatenate", "copy", "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
     "stop_gradient", "tile", "transpose", "unstack",
 }  # fmt: skip
 
@@ -33,6 +39,9 @@ class _Operands:
     def known(self, atom: Any) -> np.ndarray:
         return self._values[id(atom)].full
 
+    def nonzero(self, atom: Any) -> Any:
+        raise NotImplementedError  # moves multiply nothing
+
     def columns(self, atom: Any) -> Any:
         raise NotImplementedError  # moves have no index but their own
 
@@ -42,14 +51,12 @@ class _Operands:
 
 def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
     data: list[np.ndarray | None] = [x.array[None] for x in operands]
-    if eqn.primitive.name == "dynamic_slice":
-        data[1:] = [None] * (len(data) - 1)
     results = apply_rule(_Operands(eqn, operands), eqn, data)
     if results is None:
         return None
-    error = max(x.error for x in operands)
+    bounds = joined(operands)
     return [
-        Value(np.asarray(y[0]), shape_of(v), error)
+        Value(np.asarray(y[0]), shape_of(v), bounds)
         for y, v in zip(results, eqn.outvars, strict=True)
     ]
 
@@ -68,52 +75,97 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
     keep = [(p >= 0) & (p < n) for p, n in zip(places, aval.shape, strict=True)]
     kept = [p[k] for p, k in zip(places, keep, strict=True)]
     spread[np.ix_(*kept)] = x.full[np.ix_(*keep)]
-    return one(eqn, spread, max(x.error, value.error))
+    return one(eqn, spread, joined([x, value]))
+
+
+@evaluator("dynamic_slice")
+def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
+    x, *starts = operands
+    region = _region(starts, x.shape, eqn.params["slice_sizes"])
+    return None if region is None else one(eqn, x.full[region], x.bounds)
 
 
 @evaluator("dynamic_update_slice")
-def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
+def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, update, *starts = operands
+    region = _region(starts, x.shape, update.shape)
+    if region is None:
+        return None
     result = x.full.copy()
+    result[region] = update.full
+    return one(eqn, result, joined([x, update]))
+
+
+def _region(
+    starts: Sequence[Value], shape: Sequence[int], sizes: Sequence[int]
+) -> tuple[slice, ...] | None:
+    """Return where a slice lies, clamped to fit; None where platforms may differ."""
     region = []
-    for start, dim, size in zip(starts, x.shape, update.shape, strict=False):
+    for start, dim, size in zip(starts[: len(shape)], shape, sizes, strict=True):
+        if not is_read_alike(start.array, dim):
+            return None
         first = min(max(int(start.array.item()), 0), dim - size)
         region.append(slice(first, first + size))
-    result[tuple(region)] = update.full
-    return one(eqn, result, max(x.error, update.error))
+    return tuple(region)
 
 
 @evaluator("gather")
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     x, indices = operands
-    columns = columns_of(indices.full)
-    places = gather_places(eqn, columns, x.shape)
-    if places.outside.any():
+    if eqn.params["mode"] not in MODES:
         return None
-    index = [np.zeros((), int) if i is None else i for i in places.index]
-    return one(eqn, x.full[tuple(index)], x.error)
+    places = gather_places(eqn, columns_of(indices.full), x.shape)
+    index = [i for i in places.index if i is not None]
+    if len(index) < len(places.index) or places.outside.any():
+        return None
+    if not places.is_certain:
+        return None
+    return one(eqn, x.full[tuple(index)], x.bounds)
 
 
-@evaluator("scatter", "scatter-add")
+_COMBINED: dict[str, Any] = {
+    "scatter-add": np.add,
+    "scatter-sub": np.subtract,
+    "scatter-mul": np.multiply,
+    "scatter-min": np.minimum,
+    "scatter-max": np.maximum,
+}
+
+
+@evaluator("scatter", *_COMBINED)
 def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
-    x, indices, updates = operands
-    columns = columns_of(indices.full)
-    places = scatter_places(eqn, columns, x.shape)
-    index = [np.zeros((), int) if i is None else i for i in places.index]
-    adds = eqn.primitive.name == "scatter-add"
-    if 0 in updates.shape or not index or (adds and is_float(x.array.dtype)):
+    x, _, updates = operands
+    combine = _COMBINED.get(eqn.primitive.name)
+    if combine is not None and is_float(x.array.dtype):
         return None
-    if not adds and eqn.params["update_jaxpr"] is not None:
+    if combine is None and eqn.params["update_jaxpr"] is not None:
         return None  # a function is applied in place; its updates are no values
-    inside = ~np.broadcast_to(places.outside, updates.shape)
-    place = np.broadcast_arrays(*index, np.empty(updates.shape))[:-1]
-    target = tuple(k[inside] for k in place)
-    number = np.ravel_multi_index(target, x.shape)
-    if not adds and len(np.unique(number)) < number.size:
-        return None  # which update wins is the platform's affair
+    target = _targets(eqn, operands)
+    if target is None:
+        return None
+    place, inside = target
     result = x.full.copy()
-    if adds:
-        np.add.at(result, target, updates.full[inside])
-    else:
-        result[target] = updates.full[inside]
-    return one(eqn, result, max(x.error, updates.error))
+    if combine is not None:
+        combine.at(result, place, updates.full[inside])
+        return one(eqn, result)
+    number = np.ravel_multi_index(place, x.shape)
+    if len(np.unique(number)) < number.size:
+        return None  # which update wins is the platform's affair
+    result[place] = updates.full[inside]
+    return one(eqn, result, joined([x, updates]))
+
+
+def _targets(
+    eqn: JaxprEqn, operands: Sequence[Value]
+) -> tuple[tuple[np.ndarray, ...], np.ndarray] | None:
+    """Return where the updates go, and which of them go anywhere."""
+    x, indices, updates = operands
+    if 0 in updates.shape or not x.shape or eqn.params["mode"] not in MODES:
+        return None
+    places = scatter_places(eqn, columns_of(indices.full), x.shape)
+    index = [i for i in places.index if i is not None]
+    if len(index) < len(places.index) or not places.is_certain:
+        return None
+    inside = ~np.broadcast_to(places.outside, updates.shape)
+    spread = [np.broadcast_to(i, updates.shape) for i in index]
+    return tuple(i[inside] for i in spread), inside

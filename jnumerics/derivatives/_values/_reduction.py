@@ -6,16 +6,24 @@ from typing import Any
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from jnumerics.derivatives._values._value import Value, evaluator, is_float, one
+from jnumerics.derivatives._values._value import (
+    Value,
+    evaluator,
+    is_float,
+    joined,
+    one,
+)
 
 
 @evaluator("select_n")
-def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
+def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     which, *cases = operands
     chosen, result = which.array, cases[0].array
+    if ((chosen < 0) | (chosen >= len(cases))).any():
+        return None  # which case it is, is the platform's affair
     for k, case in enumerate(cases[1:], 1):
         result = np.where(chosen == k, case.array, result)
-    return one(eqn, result, max(x.error for x in cases))
+    return one(eqn, result, joined(cases))
 
 
 _REDUCTIONS: dict[str, Callable[..., Any]] = {
@@ -37,7 +45,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         return None
     axes = tuple(eqn.params["axes"])
     kwargs = {"dtype": x.array.dtype} if name in ("reduce_sum", "reduce_prod") else {}
-    return one(eqn, _REDUCTIONS[name](x.full, axis=axes, **kwargs), x.error)
+    return one(eqn, _REDUCTIONS[name](x.full, axis=axes, **kwargs), x.bounds)
 
 
 _RUNNING: dict[str, Any] = {

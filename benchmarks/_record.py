@@ -1,0 +1,255 @@
+"""The record of measurements: `results/` keeps every saved run, one file each.
+
+A run is never replaced: of each benchmark, the last `LAST` runs at one place (a JAX
+version on a device) make its figures, by their median, so that measuring again until a
+target is met does not help.
+"""
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from benchmarks._measure import Bench, Clock, Line, Target
+from jnumerics import _table
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "optax", "asdex", "torch")
+LAST = 5  # runs of a benchmark make its figures
+
+
+class Figure(NamedTuple):
+    """One line of the table, over the last runs that could measure it.
+
+    Attributes:
+        what: What is measured.
+        target: Its bound, as of the newest run; None where none was promised.
+        values: The runs' figures, oldest first.
+        note: What the newest run has to add.
+    """
+
+    what: str
+    target: Target | None
+    values: tuple[float, ...]
+    note: str
+
+    @property
+    def median(self) -> float:
+        """The middle one of the runs."""
+        return statistics.median(self.values)
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the runs' median meets the target; None where there is none."""
+        if not self.values or self.target is None:
+            return None
+        return self.target.is_met(self.median)
+
+    def __str__(self) -> str:
+        """Return the median and the runs' range, or why there is none."""
+        if not self.values:
+            return self.note or "not measured"
+        write = self.target.write if self.target else _table.number
+        return over_runs(self.values, write)
+
+
+def over_runs(values: Sequence[float], write: Any) -> str:
+    """Write the median of some runs, their least and most, and how many they are."""
+    runs = _table.plural(len(values), "run", "runs")
+    low, high = write(min(values)), write(max(values))
+    between = runs if low == high else f"{low} - {high}, {runs}"
+    return f"{write(statistics.median(values))} ({between})"
+
+
+def machine() -> dict[str, Any]:
+    """Describe where and with what is measured."""
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "platform": jax.default_backend(),
+        "device": jax.devices()[0].device_kind,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    found = (
+        re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
+    )
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Name the program that is measured, as git does, where there is git."""
+    git = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            git, cwd=RESULTS.parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def save(benches: Mapping[str, Bench], note: str = "") -> Path:
+    """Write a run to a file of its own, with what is to be known of it."""
+    now = _now()
+    run = {
+        "time": now.isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "note": note,
+        "machine": machine(),
+        "benchmarks": {name: _data(bench) for name, bench in benches.items()},
+    }
+    folder = RESULTS / f"jax-{jax.__version__}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{now:%Y-%m-%dT%H%M%S}.json"
+    with path.open("x", encoding="utf-8") as file:  # never another run's
+        file.write(_table.to_json(run) + "\n")
+    return path
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _data(bench: Bench) -> dict[str, Any]:
+    return {
+        "lines": [_line_data(line) for line in bench.lines],
+        "times": [_clock_data(clock) for clock in bench.clocks],
+        "shown": bench.shown,
+        "pictures": {name: digest(drawn) for name, drawn in bench.pictures.items()},
+    }
+
+
+def _line_data(line: Line) -> dict[str, Any]:
+    return {
+        "what": line.what,
+        "target": dataclasses.asdict(line.target) if line.target else None,
+        "value": line.value._asdict() if line.value else None,
+        "note": line.note,
+    }
+
+
+def _clock_data(clock: Clock) -> dict[str, Any]:
+    q = clock.steady
+    return {
+        "contender": clock.name,
+        "first_s": clock.first,
+        "compiling_s": clock.compiling,
+        "median_s": q.median,
+        "q1_s": q.q1,
+        "q3_s": q.q3,
+        "runs": len(q.runs),
+    }
+
+
+def digest(drawn: bytes) -> str:
+    """Return what a picture is known by."""
+    return hashlib.sha256(drawn).hexdigest()
+
+
+def load() -> list[dict[str, Any]]:
+    """Return every run in the record, oldest first."""
+    files = RESULTS.glob("jax-*/*.json")
+    runs = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return sorted(runs, key=lambda run: run["time"])
+
+
+def device(run: Mapping[str, Any]) -> str:
+    """Name the device of a run: the card, or the processor with its cores."""
+    m = run["machine"]
+    return (
+        m["device"] if m["platform"] != "cpu" else f"{m['cores']} cores of {m['cpu']}"
+    )
+
+
+def place(run: Mapping[str, Any]) -> str:
+    """Name what runs are comparable on: a JAX version and a device."""
+    return f"JAX {run['machine']['versions']['jax']}, {device(run)}"
+
+
+def by_place(runs: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Sort runs by their places: the processor before cards, the newest JAX first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        found.setdefault(place(run), []).append(run)
+
+    def rank(name: str) -> tuple[bool, list[int]]:
+        m = found[name][-1]["machine"]
+        version = [-int(part) for part in re.findall(r"\d+", m["versions"]["jax"])]
+        return m["platform"] != "cpu", version
+
+    return {name: found[name] for name in sorted(found, key=rank)}
+
+
+def figures(runs: Sequence[dict[str, Any]], benchmark: str) -> list[Figure]:
+    """Return a benchmark's lines, each over the last runs of one place."""
+    having = _having(runs, benchmark)
+    newest = having[-1]["lines"] if having else []
+    return [
+        Figure(
+            line["what"],
+            Target(**line["target"]) if line["target"] else None,
+            tuple(_last(having, "lines", "what", line["what"], "value", "median")),
+            line["note"],
+        )
+        for line in newest
+    ]
+
+
+class Times(NamedTuple):
+    """One contender's times over the last runs, in seconds, oldest first."""
+
+    name: str
+    first: tuple[float, ...]
+    compiling: tuple[float, ...]
+    steady: tuple[float, ...]
+
+
+def times(runs: Sequence[dict[str, Any]], benchmark: str) -> list[Times]:
+    """Return the times of a benchmark's contenders, each over the last runs."""
+    having = _having(runs, benchmark)
+    names = [t["contender"] for t in having[-1]["times"]] if having else []
+    keys = ("first_s", "compiling_s", "median_s")
+    return [
+        Times(
+            name, *(tuple(_last(having, "times", "contender", name, k)) for k in keys)
+        )
+        for name in names
+    ]
+
+
+def _having(runs: Sequence[dict[str, Any]], benchmark: str) -> list[dict[str, Any]]:
+    return [r["benchmarks"][benchmark] for r in runs if benchmark in r["benchmarks"]]
+
+
+def _last(
+    having: Sequence[dict[str, Any]], rows: str, key: str, name: str, *path: str
+) -> list[float]:
+    """Return a row's numbers in the last runs that could measure it."""
+    found = [row for run in having for row in run.get(rows, ()) if row[key] == name]
+    for part in path:
+        found = [row[part] for row in found if row[part] is not None]
+    return found[-LAST:]

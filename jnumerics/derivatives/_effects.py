@@ -1,0 +1,132 @@
+"""Effects: prints, callbacks and writes to references, once a call and in order.
+
+They belong to the primal program, which is evaluated once. An effect in an equation that
+tangents pass would happen in every pass, so it is refused. What `jax.checkpoint`
+computes again for the passes prints nothing a second time.
+"""
+
+import functools
+from collections.abc import Iterable, Sequence, Set
+from typing import Any
+
+import jax
+import jax.extend.core as jex
+from jax.extend.core import JaxprEqn, Var
+
+from jnumerics.derivatives._equations import (
+    Equation,
+    closed,
+    inner_jaxprs,
+    open_jaxpr,
+    variables,
+)
+
+REMATS = {"remat", "remat2", "checkpoint"}
+
+
+def refuse_in_passes(equations: Iterable[Equation], reached: Set[Var]) -> None:
+    """Refuse effects and callbacks in equations that the tangents reach.
+
+    Raises:
+        TypeError: It names the operation and the user's line.
+    """
+    passed = [e for e in equations if not reached.isdisjoint(variables(e))]
+    rules = {id(c): Equation(c, ()) for e in passed for c in e.callers if _is_rule(c)}
+    for eqn, callers in (*passed, *rules.values()):
+        found = _first(eqn, callers)
+        if found is not None:
+            msg = (
+                "`fun` must be free of effects and callbacks where derivatives pass, "
+                f"got {found.name} at {found.line}, which would run again in every pass"
+            )
+            raise TypeError(msg)
+
+
+def _first(eqn: JaxprEqn, callers: tuple[JaxprEqn, ...]) -> Equation | None:
+    """Return the innermost equation with an effect, or a callback, if there is one."""
+    inside = (e for body in _bodies(eqn) for e in open_jaxpr(body).eqns)
+    found = (_first(e, (*callers, eqn)) for e in inside)
+    first = next(filter(None, found), None)
+    if first is None and (eqn.effects or "callback" in eqn.primitive.name):
+        return Equation(eqn, callers)
+    return None if _discharges(eqn) and not eqn.effects else first
+
+
+def _discharges(eqn: JaxprEqn) -> bool:
+    """Whether effects inside end there: of collectives, and of a kernel's references."""
+    return eqn.primitive.name in {"shard_map", "pallas_call"}
+
+
+def _is_rule(eqn: JaxprEqn) -> bool:
+    return eqn.primitive.name == "custom_lin"
+
+
+def _bodies(eqn: JaxprEqn) -> list[Any]:
+    """Return the jaxprs in an equation; of a custom_vjp function's map, its rule."""
+    if not _is_rule(eqn):
+        return list(inner_jaxprs(eqn))
+    inputs = [Var(v.aval) for v in eqn.invars]
+    n = eqn.params["num_res"]
+    call = jex.jaxpr_as_fun(
+        closed([eqn.replace(invars=[*inputs])], inputs, eqn.outvars)
+    )
+    tangents = [v.aval for v in inputs[n:]]
+
+    def backward(residuals: list[Any], cotangents: list[Any]) -> Any:
+        linear = functools.partial(call, *residuals)
+        return jax.linear_transpose(linear, *tangents)(cotangents)
+
+    residuals = [v.aval for v in inputs[:n]]
+    try:
+        return [jax.make_jaxpr(backward)(residuals, [v.aval for v in eqn.outvars])]
+    except Exception:
+        return []  # whatever the rule's reason: a reverse pass will give it
+
+
+def without_repeats(jaxpr: Any, is_repeat: bool = False) -> Any:
+    """Drop effects without a result from what remat computes a second time.
+
+    Args:
+        jaxpr: A jaxpr of values and tangents; returned as it is if it has no effects.
+        is_repeat: Whether all of it is computed a second time.
+    """
+    inner = open_jaxpr(jaxpr)
+    if not inner.effects:
+        return jaxpr
+    kept = [
+        _without_repeats(eqn, is_repeat)
+        for eqn in inner.eqns
+        if not (is_repeat and eqn.effects and not eqn.outvars)
+    ]
+    changed = {"eqns": kept, "effects": inner.effects & _effects(kept)}
+    if isinstance(jaxpr, jex.Jaxpr):
+        return jaxpr.replace(**changed)
+    return jaxpr.replace(jaxpr=inner.replace(**changed))
+
+
+def _without_repeats(eqn: JaxprEqn, is_repeat: bool) -> JaxprEqn:
+    if not eqn.effects:
+        return eqn
+    is_again = eqn.primitive.name in REMATS and eqn.params.get("differentiated")
+    is_repeat = is_repeat or bool(is_again)
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, jex.Jaxpr | jex.ClosedJaxpr):
+            return without_repeats(value, is_repeat)
+        if isinstance(value, tuple | list):
+            return type(value)(map(changed, value)) if _holds_jaxprs(value) else value
+        return value
+
+    params = {name: changed(value) for name, value in eqn.params.items()}
+    new = eqn.replace(params=params)
+    gone = _effects(inner_jaxprs(eqn)) - _effects(inner_jaxprs(new))
+    return new.replace(effects=eqn.effects - gone)
+
+
+def _holds_jaxprs(values: Sequence[Any]) -> bool:
+    return any(isinstance(v, jex.Jaxpr | jex.ClosedJaxpr) for v in values)
+
+
+def _effects(several: Iterable[Any]) -> set[Any]:
+    """Join the effects of jaxprs or equations."""
+    return {effect for one in several for effect in open_jaxpr(one).effects}

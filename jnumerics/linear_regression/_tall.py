@@ -1,0 +1,42 @@
+"""Factors of matrices with many more rows than columns, blocks of rows first.
+
+A block stays in cache while it is factorized, and blocks are independent (Demmel,
+Grigori, Hoemmen & Langou 2012, "Communication-optimal QR").
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+_BLOCK = 256  # rows of a block: few enough to stay in a core's cache
+
+
+def triangle(A: Array) -> Array:
+    """Return R of a QR factorization."""
+    while (rows := len(A)) >= 2 * (block := _block(A)):
+        whole = rows // block * block
+        tops = jnp.linalg.qr(_in_blocks(A[:whole], block), mode="r")
+        A = jnp.concatenate([tops.reshape(-1, A.shape[1]), A[whole:]])
+    return jnp.linalg.qr(A, mode="r")
+
+
+def qr(A: Array) -> tuple[Array, Array]:
+    """Return Q and R of a QR factorization, of rounding that few rows would have."""
+    rows, columns = A.shape
+    block = _block(A)
+    if rows < 2 * block:
+        return jnp.linalg.qr(A)
+    whole = rows // block * block
+    bases, tops = jnp.linalg.qr(_in_blocks(A[:whole], block))
+    n_tops = whole // block * columns
+    inner, R = qr(jnp.concatenate([tops.reshape(n_tops, columns), A[whole:]]))
+    turns = inner[:n_tops].reshape(-1, columns, columns)
+    turned = jnp.matmul(bases, turns, precision="highest")
+    return jnp.concatenate([turned.reshape(whole, columns), inner[n_tops:]]), R
+
+
+def _block(A: Array) -> int:
+    return max(_BLOCK, 4 * A.shape[1])
+
+
+def _in_blocks(A: Array, block: int) -> Array:
+    return A.reshape(-1, block, A.shape[1])

@@ -1,0 +1,140 @@
+"""Leaves of size 0, alone and beside others: every derivative, every mode."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jnumerics.derivatives import (
+    batch_jacobian,
+    check_derivatives,
+    compare_modes,
+    dependence,
+    divergence,
+    hessian,
+    jacobian,
+    jacobian_diagonal,
+    laplacian,
+    plan,
+)
+
+NONE, NO_ROWS = jnp.zeros(0), jnp.zeros((2, 0))
+POINT = {"a": jnp.arange(1.0, 4.0), "none": NONE, "no rows": NO_ROWS}
+BATCH = {"a": jnp.ones((4, 2)), "none": jnp.zeros((4, 0))}
+NO_SAMPLES = {"a": jnp.ones((0, 2)), "none": jnp.zeros((0, 3))}
+
+
+def elementwise(p):
+    return {"a": p["a"] ** 2, "none": 3 * p["none"], "no rows": jnp.sin(p["no rows"])}
+
+
+def mixing(p):
+    return elementwise(p) | {"a": jnp.cumsum(p["a"]) * p["a"][::-1]}
+
+
+def scalar(p):
+    return sum(jnp.sum(x**3) for x in p.values())
+
+
+def squares(p):
+    return jax.tree.map(jnp.square, p)
+
+
+FUNCTIONS = {"elementwise": elementwise, "mixing": mixing, "scalar": scalar}
+each_mode = pytest.mark.parametrize(
+    "mode", ["auto", "forward", "reverse", "cut", "compressed"]
+)
+
+
+def assert_same(found, truth):
+    assert jax.tree.structure(found) == jax.tree.structure(truth)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-6, strict=True)
+    jax.tree.map(close, found, truth)
+
+
+@each_mode
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_jacobian_has_empty_blocks(name, mode):
+    truth = jax.jacfwd(FUNCTIONS[name])(POINT)
+    assert_same(jacobian(FUNCTIONS[name], mode=mode)(POINT), truth)
+    bounded = jacobian(FUNCTIONS[name], mode=mode, max_bytes=20_000)
+    assert_same(bounded(POINT), truth)
+
+
+@each_mode
+def test_a_sparse_jacobian_has_empty_blocks(mode):
+    found = jacobian(mixing, mode=mode, format="bcoo")(POINT)
+    is_block = lambda b: hasattr(b, "todense")  # noqa: E731
+    dense = jax.tree.map(lambda b: b.todense(), found, is_leaf=is_block)
+    assert_same(dense, jax.jacfwd(mixing)(POINT))
+
+
+@each_mode
+@pytest.mark.parametrize(
+    ("fun", "x", "shape"),
+    [
+        (jnp.sin, NONE, (0, 0)),
+        (lambda x: x[:0], jnp.ones(3), (0, 3)),
+        (lambda x: jnp.ones(3) * x.sum(), NONE, (3, 0)),
+    ],
+)
+def test_empty_ends_have_an_empty_jacobian(fun, x, shape, mode):
+    assert jacobian(fun, mode=mode)(x).shape == shape
+    assert jacobian(fun, mode=mode, format="bcoo")(x).todense().shape == shape
+
+
+@pytest.mark.parametrize("format", ["dense", "bcoo"])
+def test_a_hessian_has_empty_blocks(format):
+    found = hessian(scalar, format=format)(POINT)
+    if format == "bcoo":
+        is_block = lambda b: hasattr(b, "todense")  # noqa: E731
+        found = jax.tree.map(lambda b: b.todense(), found, is_leaf=is_block)
+    assert_same(found, jax.hessian(scalar)(POINT))
+
+
+@pytest.mark.parametrize("name", ["elementwise", "mixing"])
+def test_a_diagonal_has_empty_leaves(name):
+    full = jax.jacfwd(FUNCTIONS[name])(POINT)
+    truth = {"a": jnp.diagonal(full["a"]["a"]), "none": NONE, "no rows": NO_ROWS}
+    assert_same(jacobian_diagonal(FUNCTIONS[name])(POINT), truth)
+    assert_same(divergence(FUNCTIONS[name])(POINT), truth["a"].sum())
+    stacked = jax.tree.map(lambda x: jnp.stack([x, x]), (POINT, truth))
+    assert_same(jax.vmap(jacobian_diagonal(FUNCTIONS[name]))(stacked[0]), stacked[1])
+
+
+def test_a_laplacian_takes_empty_leaves():
+    np.testing.assert_allclose(laplacian(scalar)(POINT), 36)
+    assert laplacian(jnp.sum)(NONE) == 0
+    assert divergence(jnp.sin)(NO_ROWS) == 0
+
+
+@pytest.mark.parametrize("check", ["proof", "probe", None])
+@pytest.mark.parametrize("mode", ["auto", "forward", "reverse", "cut", "compressed"])
+@pytest.mark.parametrize("batch", [BATCH, NO_SAMPLES], ids=["none", "no samples"])
+def test_a_batch_has_empty_blocks(batch, mode, check):
+    found = batch_jacobian(squares, mode=mode, check=check)(batch)
+    assert_same(found, jax.vmap(jax.jacfwd(squares))(batch))
+
+
+@pytest.mark.parametrize("target", ["jacobian", "diagonal"])
+def test_a_plan_counts_no_empty_leaf(target):
+    found = plan(mixing, POINT, target=target)
+    assert (found.n_outputs, found.n_inputs) == (3, 3)
+
+
+def test_dependence_of_empty_leaves_is_elementwise():
+    assert dependence(elementwise, POINT).is_elementwise
+    assert dependence(squares, NO_SAMPLES).is_elementwise
+
+
+def test_modes_of_empty_leaves_are_compared():
+    for fun, x, batch in [(mixing, POINT, False), (squares, BATCH, True), (squares, NO_SAMPLES, True), (jnp.sin, NONE, False)]:  # fmt: skip
+        found = compare_modes(fun, x, batch=batch, repeats=1)
+        assert [m.error for m in found.modes] == [None] * 4
+
+
+@pytest.mark.parametrize("x", [POINT, {"none": NONE}], ids=["beside", "alone"])
+def test_derivatives_by_empty_leaves_are_checked(x):
+    assert check_derivatives(squares, x).passed
