@@ -1,4 +1,4 @@
-# make demo | test | check | test-all | bench | dist, each on a fresh clone.
+# make demo | test | check | test-all | fuzz | bench | dist, each on a fresh clone.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder.
 VENV ?= .venv
 PYTHON ?=
@@ -14,7 +14,7 @@ test test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compi
 test test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: demo test test-all check format bench dist clean
+.PHONY: demo test test-all check format fuzz bench dist clean
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:
 
@@ -36,6 +36,9 @@ check: $(call has,test check)
 format: $(call has,check)
 	$(bin)/ruff format .
 	$(bin)/ruff check --fix .
+
+fuzz: $(call has,test)
+	$(bin)/python -m tests.fuzz --minutes 10
 
 bench: $(call has,bench)
 	$(bin)/python -m benchmarks

@@ -10,8 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from jax import lax
 from jax.extend.core import Primitive, Var
 
@@ -31,7 +29,6 @@ from jnumerics.derivatives._values._arithmetic import propagated
 from jnumerics.derivatives._values._value import Bounds
 from tests import hulls, scenarios
 from tests._collection import COLLECTION, samples
-from tests._programs import program
 
 # Boxes larger than the pattern's hull: zeros of a triangular factor are values.
 COARSE = {"cholesky_of_samples"}
@@ -148,23 +145,6 @@ def test_primitives_that_fall_to_the_general_join(monkeypatch, standard_promotio
     for scenario in scenarios.SCENARIOS:
         dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
     assert joined == {"custom_lin"}  # transposes only: a while loop is in its rule
-
-
-@pytest.mark.slow
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(data=st.data(), n_operations=st.integers(1, 4))
-def test_boxes_hold_the_jacobian_of_random_programs(data, n_operations):
-    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
-        shape, fun, names = program(data, n_operations)
-        x = np.random.default_rng(0).uniform(0.6, 1.4, shape)
-        found = dependence(fun, x)
-        pattern = hulls.pattern(fun, x, points=2)
-    assert hulls.holds(found.lower, found.upper, pattern), names
 
 
 # --- the answer ----------------------------------------------------------------------

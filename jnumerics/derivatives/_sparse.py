@@ -79,13 +79,13 @@ def _block(
 ) -> SparseBlock:
     """Keep one pair of leaves' entries; where it is the only pair, padding too."""
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < i.size)
+    shape = (*o.shape, *i.shape)
     is_only = np.all(inside | ((rows == height) & (columns == i.size)))
-    if not is_only:
+    if not is_only or not shape:  # between scalars, padding has no index to stand at
         kept = np.flatnonzero(inside)
         rows, columns = rows[kept], columns[kept]
         values = values.reshape(-1)[kept]
         inside = inside[kept]
-    shape = (*o.shape, *i.shape)
     indices = np.empty((len(rows), len(shape)), np.int32)
     indices[:] = shape  # beyond the shape: padding
     where = np.flatnonzero(inside)

@@ -1,0 +1,87 @@
+"""`python -m tests.fuzz --programs N --seed S [--family NAME] [--minutes M]`."""
+
+import argparse
+import itertools
+import multiprocessing
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+from tests.fuzz.work import Job, Report, prepare, run
+
+BATCH = 50  # programs of one job
+RESTART = 6  # jobs after which a worker is restarted: caches stay bounded
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print what was found, return 1 if anything is wrong."""
+    prepare()
+    options = _options(arguments)
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    started, report = time.monotonic(), Report()
+    end = started + 60 * options.minutes if options.minutes else None
+    jobs = _jobs(options, seed, end)
+    context = multiprocessing.get_context("spawn")
+    shown = 0
+    with context.Pool(options.workers, maxtasksperchild=RESTART) as pool:
+        for found in pool.imap_unordered(run, jobs):
+            report.add(found)
+            for failure in report.wrong[shown:]:
+                print(f"wrong: {failure.family} {failure.seed}: {failure.check}: {failure.detail}")
+                print(failure.script, flush=True)
+            shown = len(report.wrong)
+    _print(report, seed, time.monotonic() - started)
+    return 1 if report.wrong else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    from tests.fuzz.families import FAMILIES
+
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--programs", type=int, help="how many; without: until --minutes")
+    parser.add_argument("--seed", type=int, help="of the run; without: a fresh one")
+    parser.add_argument("--family", default="", choices=["", *FAMILIES])
+    parser.add_argument("--minutes", type=float, help="the longest that it may take")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    options = parser.parse_args(arguments)
+    if options.programs is None and options.minutes is None:
+        options.programs = 1000
+    return options
+
+
+def _jobs(options: argparse.Namespace, seed: int, end: float | None) -> Iterator[Job]:
+    """Yield jobs until all programs are given out, or time is over."""
+    for first in itertools.count(0, BATCH):
+        left = BATCH if options.programs is None else min(BATCH, options.programs - first)
+        if left <= 0:
+            return
+        yield Job(options.family, seed, first, left)
+        if end is not None and time.monotonic() > end:
+            return
+
+
+def _print(report: Report, seed: int, seconds: float) -> None:
+    from tests.fuzz import coverage
+
+    print("\n".join(coverage.lines(report.coverage)))
+    for reason, count in report.refused.most_common():
+        print(f"refused {count}: {reason}")
+    for family, number in report.needless:
+        print(f"needlessly refused: {family} {number}")
+    print(f"chosen: {dict(report.choices.most_common())}")
+    print(f"evaluated by JAX: {dict(report.fallbacks.most_common())}")
+    share = len(report.needless) / max(report.independent, 1)
+    print(
+        f"seed {seed}: {report.programs} programs in {seconds:.0f} s "
+        f"({report.programs / max(seconds, 1e-9):.1f}/s), {len(report.wrong)} wrong, "
+        f"{report.refused.total()} refused ({report.unserved} more by JAX too), "
+        f"{len(report.needless)} of {report.independent} independent ones needlessly "
+        f"refused ({100 * share:.1f} %), {report.undefined} not finite",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Functions on the shards of a mesh of four devices, and what they send each other."""
+
+from tests.fuzz.draft import Draft, Skip, Value, fitted
+from tests.fuzz.families import bodies
+
+_SHAPES = [(4,), (4, 2), (4, 4), (2, 4), (8, 3), (4, 1, 2)]
+
+
+def _spec(d: Draft, shape: tuple[int, ...]) -> tuple[str, list[tuple[str, ...]]]:
+    """Draw which mesh axes split which axes of an array."""
+    free, entries = ["a", "b"], []
+    d.rng.shuffle(free)
+    for n in shape:
+        here: tuple[str, ...] = ()
+        while free and d.flip(0.6) and n % (2 ** (len(here) + 1)) == 0:
+            here = (*here, free.pop())
+        entries.append(here)
+    return _printed(entries), entries
+
+
+def _printed(entries: list[tuple[str, ...]]) -> str:
+    text = [repr(e) if len(e) > 1 else repr(e[0]) if e else "None" for e in entries]
+    return f"P({', '.join(text)})"
+
+
+def _local(shape: tuple[int, ...], entries: list[tuple[str, ...]]) -> tuple[int, ...]:
+    return tuple(n // 2 ** len(e) for n, e in zip(shape, entries, strict=True))
+
+
+def _sharded(d: Draft, x: Value) -> tuple[Value, str, list[tuple[str, ...]]]:
+    if not x.size or x.dtype.kind == "c":
+        raise Skip
+    shape = d.choice(_SHAPES)
+    whole = d.let(fitted(d, x, shape)) if x.shape != shape else x
+    spec, entries = _spec(d, shape)
+    return whole, spec, entries
+
+
+def local(d: Draft, x: Value) -> str:
+    """Each device works for itself."""
+    whole, spec, entries = _sharded(d, x)
+    piece = bodies.Like(_local(whole.shape, entries), whole.dtype).value()
+    name = bodies.endo(d, [piece], closes=False)
+    return _mapped(name, spec, spec, whole)
+
+
+def _mapped(name: str, given: str, made: str, whole: Value, check: str = "True") -> str:
+    return (
+        f"jax.shard_map({name}, mesh=mesh(), in_specs={given}, out_specs={made}, "
+        f"check_vma={check})({whole})"
+    )
+
+
+def crossed(d: Draft, x: Value) -> str:
+    """The result is put together in another order than the argument was cut."""
+    whole, spec, entries = _sharded(d, x)
+    other = [e[::-1] for e in entries]
+    d.rng.shuffle(other)
+    if _local(whole.shape, other) != _local(whole.shape, entries):
+        other = [e[::-1] for e in entries]
+    return _mapped("jnp.sin", spec, _printed(other), whole)
+
+
+def summed(d: Draft, x: Value) -> str:
+    whole, spec, entries = _sharded(d, x)
+    used = [name for e in entries for name in e]
+    over = tuple(d.rng.sample(used, d.integer(1, len(used)))) if used else d.choice([])
+    kind = d.choice(["psum", "pmean"])
+    made = [tuple(n for n in e if n not in over) for e in entries]
+    body = f"lambda v: lax.{kind}({d.choice(['v * v', 'jnp.sin(v)', 'v'])}, {over!r})"
+    if d.flip(0.3):
+        body = f"lambda v: jnp.cos(v) * lax.{kind}(v, {over!r})"
+        made = entries
+    return _mapped(body, spec, _printed(made), whole)
+
+
+def sent(d: Draft, x: Value) -> str:
+    whole, spec, entries = _sharded(d, x)
+    used = [name for e in entries for name in e]
+    over = d.choice(used)
+    pairs = d.choice(["[(0, 1)]", "[(0, 1), (1, 0)]", "[(1, 0)]", "[(1, 1)]"])
+    body = f"lambda v: {d.choice(['', '2 * v + ', 'v * '])}lax.ppermute(v, {over!r}, {pairs})"
+    return _mapped(body, spec, spec, whole)
+
+
+def by_number(d: Draft, x: Value) -> str:
+    whole, spec, entries = _sharded(d, x)
+    used = [name for e in entries for name in e]
+    over = d.choice(used)
+    axis = d.axis(whole)
+    number = f"lax.axis_index({over!r})"
+    body = d.choice([f"v * (1 + {number})", f"jnp.roll(v, {number}, {axis})", f"jnp.where({number} == 0, v, lax.rev(v, ({axis},)))"])  # fmt: skip
+    return _mapped(f"lambda v: {body}", spec, spec, whole)
+
+
+def gathered(d: Draft, x: Value) -> str:
+    whole, spec, entries = _sharded(d, x)
+    used = [name for e in entries for name in e]
+    over, axis = d.choice(used), d.axis(whole)
+    kind = d.integer(0, 2)
+    own = f"lax.axis_index({over!r}) * {_local(whole.shape, entries)[axis]}"
+    piece = _local(whole.shape, entries)[axis]
+    every = f"lax.all_gather(v, {over!r}, axis={axis}, tiled=True)"
+    if kind == 0:
+        body = f"lax.dynamic_slice_in_dim(jnp.sin({every}), {own}, {piece}, {axis})"
+    elif kind == 1:
+        body = f"lax.psum_scatter({every}, {over!r}, scatter_dimension={axis}, tiled=True)"
+    else:
+        body = f"v * {every}.sum()"
+    return _mapped(f"lambda v: {body}", spec, spec, whole)
+
+
+def exchanged(d: Draft, x: Value) -> str:
+    whole, spec, entries = _sharded(d, x)
+    used = [name for e in entries for name in e]
+    over, piece = d.choice(used), _local(whole.shape, entries)
+    even = [k for k, n in enumerate(piece) if n % 2 == 0]
+    axis = d.choice(even)
+    body = f"lambda v: lax.all_to_all(v, {over!r}, {axis}, {axis}, tiled=True)"
+    return _mapped(body, spec, spec, whole)
+
+
+def looped(d: Draft, x: Value) -> str:
+    whole, spec, entries = _sharded(d, x)
+    used = [name for e in entries for name in e]
+    over = d.choice(used)
+    inner = d.choice([f"0.5 * c + lax.ppermute(c, {over!r}, [(0, 1), (1, 0)])", "0.5 * c + jnp.sin(c)"])  # fmt: skip
+    body = f"lambda v: lax.scan(lambda c, _: ({inner}, None), v, length={d.integer(1, 3)})[0]"  # fmt: skip
+    return _mapped(body, spec, spec, whole)
+
+
+OPERATIONS = [
+    local, local, crossed, summed, summed, sent, by_number, gathered, exchanged, looped
+]  # fmt: skip

@@ -1,0 +1,302 @@
+"""What the library would run, without compiling it: the only module that knows it inside.
+
+`_target.make` traces, `_plan.build` counts every candidate on the program that it would
+run. That program is kept here, as traced, for the interpreter: dense and sparse from the
+same passes.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jnumerics.derivatives import (
+    _batch,
+    _candidates,
+    _diagonal,
+    _jacobian,
+    _plan,
+    _samples,
+    _sparse,
+    _target,
+)
+from jnumerics.derivatives._dependence._blocks import Blocks
+from jnumerics.derivatives._rules import _boxes
+from jnumerics.derivatives._samples import SampleMixingError
+from tests.fuzz.compare import REFUSALS
+from tests.fuzz.interpret import Interpreter
+from tests.fuzz.interpret.core import as_numpy
+
+__all__ = ["Run", "SampleMixingError", "Scrambled", "Traced", "recorded_rules"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A derivative's passes.
+
+    Attributes:
+        kind: "jacobian", "batch" or "diagonal".
+        mode: The candidate's mode.
+        interpreter: From the residuals to `blocks`, then to `values` of entries.
+        patterns: Rows and columns of the entries, for each pair of leaves, or None.
+        shapes: The shape of each block.
+    """
+
+    kind: str
+    mode: str
+    program: Any
+    interpreter: Interpreter
+    patterns: list[tuple[np.ndarray, tuple[int, ...]]]
+    n_blocks: int
+
+    def __call__(self, values: "Values") -> tuple[list[Any], list[Any]]:
+        """Evaluate blocks, and sparse entries written out."""
+        found = self.interpreter(*values.of(self.program))
+        blocks, values = found[: self.n_blocks], found[self.n_blocks :]
+        pairs = zip(values, self.patterns, strict=True)
+        return blocks, [_written_out(v, *pattern) for v, pattern in pairs]
+
+
+def _written_out(values: Any, indices: np.ndarray, shape: tuple[int, ...]) -> Any:
+    """Add entries up in a dense array; what is beyond the shape is padding."""
+    found = np.zeros(shape, values.dtype)
+    if not shape:
+        return found + values.sum()
+    inside = (indices < shape).all(1)
+    np.add.at(found, tuple(indices[inside].T), values.reshape(-1)[inside])
+    return found
+
+
+class Traced:
+    """A function's derivative, traced once.
+
+    Args:
+        fun: The function.
+        args: Its arguments; the first is differentiated.
+
+    Raises:
+        TypeError: As the library's functions, as ValueError.
+    """
+
+    def __init__(self, fun: Callable[..., Any], args: Sequence[Any]) -> None:
+        self.fun = fun
+        args, _ = _target.as_arrays(args, {})
+        self.target = _target.make(fun, args)
+        self._primal: dict[int, Interpreter] = {}
+
+    def at(self, leaves: Sequence[Any]) -> "Values":
+        """Return what passes may read at a point."""
+        return Values(self, leaves)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the derivative's program is proven linear."""
+        return self.target.ends is None
+
+    def variables(self, program: Any) -> list[Any]:
+        """Return what the passes of a program may read."""
+        return [*program.consts, *program.inputs, *program.residuals]
+
+    def evaluated(self, program: Any, leaves: Sequence[Any]) -> list[Any]:
+        """Evaluate a primal program."""
+        if id(program) not in self._primal:
+            self._primal[id(program)] = Interpreter(program.primal_jaxpr())
+        consts = [as_numpy(x, v.aval) for v, x in program.consts.items()]
+        given = [*consts, *leaves]
+        found = self._primal[id(program)](*given)
+        return [*given, *found[len(program.values) :]]
+
+    def boxes(self) -> list[tuple[int, int, Any, Any, Any]]:
+        """Return output leaf, input leaf, lower, upper and depends of every block."""
+        blocks = Blocks(self.target)
+        pairs = [(k, leaf) for k, leaf, _ in blocks]
+        return [(k, leaf, *blocks.bounds(k, leaf)) for k, leaf in pairs]
+
+    def independent_along(self, axis: int) -> bool:
+        """Return what `Dependence.independent_along` says."""
+        return Blocks(self.target).stray_along(axis) is None
+
+    def jacobians(self, chunk: int | None = None) -> tuple[str, dict[str, Run | str]]:
+        """Return the choice, and each mode's passes, or why it is not served.
+
+        Args:
+            chunk: How many passes run at a time.
+        """
+
+        def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
+            target = self.target
+            dense = target.nest(_jacobian._dense(target, plan, env))
+            sparse = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
+            is_block = lambda b: isinstance(b, _sparse.SparseBlock)  # noqa: E731
+            return jax.tree.leaves(dense), jax.tree.leaves(sparse, is_leaf=is_block)
+
+        return self._planned("jacobian", made, chunk=chunk)
+
+    def batch(self, in_axis: int, out_axis: int) -> dict[str, Run | str]:
+        """Return the passes of per-sample blocks, once samples are proven independent.
+
+        Raises:
+            SampleMixingError: If they are not.
+        """
+        target = self.target
+        axes = _samples.sample_axes(target, in_axis, out_axis)
+
+        def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
+            with self._evaluated(plan, env):
+                return jax.tree.leaves(_batch._blocks(target, axes, plan)), []
+
+        mode, runs = self._planned("batch", made, axes=axes)
+        return runs if self.is_proven else {mode: runs[mode]}
+
+    def diagonal(self) -> tuple[str, dict[str, Run | str]]:
+        """Return the choice, and each mode's passes to the diagonal."""
+
+        def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
+            with self._evaluated(plan, env):
+                return _diagonal._diagonals(self.target), []
+
+        return self._planned("diagonal", made)
+
+    @contextlib.contextmanager
+    def _evaluated(self, plan: Any, env: dict) -> Iterator[None]:
+        """Let a function that plans and evaluates by itself take what is given."""
+        evaluated = (None, None, env)
+        with (
+            _instead(_plan, "build", lambda *_, **__: plan),
+            _instead(type(self.target), "evaluate", lambda *_: evaluated),
+        ):
+            yield
+
+    def _planned(
+        self, kind: str, made: Callable[..., Any], *, chunk: int | None = None, axes: Any = None
+    ) -> tuple[str, dict[str, Run | str]]:
+        """Plan, and keep each candidate's whole program where the plan counts its passes."""
+        found: dict[int, Run] = {}
+
+        def counted(problem: Any, _: str, way: Any, __: Any) -> Any:
+            some = None if chunk is None or way.passes < 2 else min(chunk, way.passes)
+            memory = way if kind == "diagonal" else _Remembered(way)
+            plan = _Chosen(kind, way.mode, memory, some, problem)
+            jaxpr, found[id(way)] = self._run(plan, made)
+            return jaxpr
+
+        with _instead(_candidates, "passes_jaxpr", counted):
+            plan = _plan.build(self.target, kind, axes=axes)
+        runs: dict[str, Run | str] = {}
+        for c in plan.candidates:
+            if c.way is None:
+                runs[c.mode] = c.note
+            elif c.same_as is None:
+                runs[c.mode] = found[id(c.way)] if id(c.way) in found else self._run(plan, made)[1]  # fmt: skip
+        return plan.mode, runs
+
+    def is_square(self) -> bool:
+        """Whether the function has a diagonal."""
+        try:
+            _target.require_square(self.target)
+        except REFUSALS:
+            return False
+        return True
+
+    def _run(self, plan: Any, made: Callable[..., Any]) -> tuple[Any, Run]:
+        """Trace passes, from the environment to blocks and entries."""
+        patterns, n_blocks, program = [], 0, plan.problem.program
+        variables = self.variables(program)
+        zeros = {v: np.zeros(v.aval.shape, v.aval.dtype) for v in program.tangents}
+
+        def traced(values: list[Any]) -> tuple[list[Any], list[Any]]:
+            nonlocal n_blocks
+            env = dict(zip(variables, values, strict=True)) | zeros
+            blocks, sparse = made(plan, env)
+            n_blocks = len(blocks)
+            patterns.extend((b.pattern.indices, b.pattern.shape) for b in sparse)
+            return blocks, [b.values for b in sparse]
+
+        jaxpr = jax.make_jaxpr(traced)([v.aval for v in variables])
+        passes = Interpreter(jaxpr)
+        return jaxpr, Run(plan.target, plan.mode, program, passes, patterns, n_blocks)
+
+
+class Values:
+    """What passes may read at a point, by the program that they belong to."""
+
+    def __init__(self, traced: Traced, leaves: Sequence[Any]) -> None:
+        self._traced, self._leaves = traced, leaves
+        self._found: dict[int, list[Any]] = {}
+
+    def of(self, program: Any) -> list[Any]:
+        """Evaluate a program's primal part, once."""
+        if id(program) not in self._found:
+            self._found[id(program)] = self._traced.evaluated(program, self._leaves)
+        return self._found[id(program)]
+
+
+class Scrambled(NamedTuple):
+    """Random numbers where residuals are floats and differ between points.
+
+    What a coincidence of values makes independent does not stay so.
+    """
+
+    points: Sequence[Values]
+    seed: int
+
+    def of(self, program: Any) -> list[Any]:
+        """Return the values of the first point, some of them replaced."""
+        rng, found = np.random.default_rng(self.seed), []
+        for first, *others in zip(*(p.of(program) for p in self.points), strict=True):
+            moves = any(not np.array_equal(first, y) for y in others)
+            if moves and first.dtype.kind == "f":
+                first = rng.uniform(0.5, 1.5, np.shape(first)).astype(first.dtype)
+            found.append(first)
+        return found
+
+
+class _Chosen(NamedTuple):
+    """What the library reads of a plan to run it."""
+
+    target: str
+    mode: str
+    way: Any
+    chunk: int | None
+    problem: Any
+
+
+class _Remembered:
+    """A way whose terms are evaluated once, for dense and sparse alike."""
+
+    def __init__(self, way: Any) -> None:
+        self._way, self._terms = way, None
+        self.mode, self.passes = way.mode, way.passes
+
+    def terms(self, problem: Any, env: Any, chunk: int | None) -> Any:
+        if self._terms is None:
+            self._terms = self._way.terms(problem, env, chunk)
+        return self._terms
+
+
+@contextlib.contextmanager
+def _instead(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextlib.contextmanager
+def recorded_rules(record: Callable[[Any, bool], None]) -> Iterator[None]:
+    """Tell of every equation that boxes pass, and whether a rule served it."""
+    apply_rule = _boxes.apply_rule
+
+    def recorded(context: Any, eqn: Any, boxes: Any) -> Any:
+        found = apply_rule(context, eqn, boxes)
+        record(eqn, found is not None)
+        return found
+
+    with _instead(_boxes, "apply_rule", recorded):
+        yield
+
