@@ -61,7 +61,9 @@ class Outcome:
     choice: str = ""
 
 
-def examine(program: Program, *, second: bool = False, compiled: bool = False) -> Outcome:
+def examine(
+    program: Program, *, second: bool = False, compiled: bool = False
+) -> Outcome:
     """Check a program.
 
     Args:
@@ -89,7 +91,9 @@ def _first_order(
     traced = _trace(fun, points[0], truth, outcome)
     if traced is None:
         return
-    expected = list(_expected(truth, points, both=program.family in ("custom", "solver")))
+    expected = list(
+        _expected(truth, points, both=program.family in ("custom", "solver"))
+    )
     outcome.is_undefined = not any(e is not None for e in expected)
     checks = Checks(program, traced, points, expected, truth, outcome)
     for step in (checks.boxes, checks.jacobians, checks.diagonal, checks.batch):
@@ -97,7 +101,10 @@ def _first_order(
             step()
         except REFUSALS as error:
             served = jax_serves(fun, points[0])
-            outcome.refused, outcome.both_refuse = _told(error) if served else "", not served
+            outcome.refused, outcome.both_refuse = (
+                _told(error) if served else "",
+                not served,
+            )
             return
         except Exception as error:
             outcome.wrong.append(Failure(step.__name__, f"raises {_told(error)}"))
@@ -111,7 +118,10 @@ def _trace(
         return Traced(fun, args)
     except REFUSALS as error:
         served = truth.has_forward or truth.has_reverse
-        outcome.refused, outcome.both_refuse = _told(error) if served else "", not served
+        outcome.refused, outcome.both_refuse = (
+            _told(error) if served else "",
+            not served,
+        )
     except Exception as error:
         served = truth.has_forward or truth.has_reverse
         if served:
@@ -151,7 +161,9 @@ class Expected(NamedTuple):
             yield found
 
 
-def _expected(truth: Truth, points: list[Any], *, both: bool) -> Iterator[Expected | None]:
+def _expected(
+    truth: Truth, points: list[Any], *, both: bool
+) -> Iterator[Expected | None]:
     for args in points:
         forward = truth.forward(args)
         memory: list[Any] = []
@@ -163,7 +175,9 @@ def _expected(truth: Truth, points: list[Any], *, both: bool) -> Iterator[Expect
 
         found = Expected(forward, reverse)
         known = found.all() if both or forward is None else iter([forward])
-        finite = all(np.isfinite(b).all() for blocks in known for row in blocks for b in row)
+        finite = all(
+            np.isfinite(b).all() for blocks in known for row in blocks for b in row
+        )
         yield found if finite else None
 
 
@@ -260,7 +274,9 @@ class Checks:
             runs = self._traced.batch(*axes)
         except SampleMixingError:
             if self._outcome.independent:
-                self._outcome.independent = self._outcome.needless = self._is_apart(axes)
+                self._outcome.independent = self._outcome.needless = self._is_apart(
+                    axes
+                )
             return
         for run in runs.values():
             if isinstance(run, Run):
@@ -331,7 +347,9 @@ def _flat(blocks: Blocks) -> list[Any]:
 def is_nonlinear(program: Program) -> bool:
     """Whether a rule of its own is surely not linear, in an array that is not empty."""
     sizes = [int(np.prod(shape, dtype=int)) for shape, _ in program.leaves]
-    return 0 not in sizes and any(name.startswith("nonlinear") for name in program.labels)
+    return 0 not in sizes and any(
+        name.startswith("nonlinear") for name in program.labels
+    )
 
 
 def is_stateful(program: Program) -> bool:

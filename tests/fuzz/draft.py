@@ -102,7 +102,9 @@ class Draft:
         """Draw an order."""
         return tuple(self.rng.sample(range(n), n))
 
-    def weights(self, shape: Sequence[int], dtype: Any = "float64", low: float = 0.5) -> str:
+    def weights(
+        self, shape: Sequence[int], dtype: Any = "float64", low: float = 0.5
+    ) -> str:
         """Write fixed numbers: known at trace time."""
         cast = "" if str(dtype) == "float64" else f".astype(np.{dtype})"
         return f"W({', '.join(map(str, shape))}{', ' if shape else ''}low={low}){cast}"
@@ -132,7 +134,9 @@ class Draft:
     def like(self, x: Value) -> str:
         """Write another operand of the same shape and dtype."""
         others = [
-            v for v in self.values + self.outer if v.shape == x.shape and v.dtype == x.dtype
+            v
+            for v in self.values + self.outer
+            if v.shape == x.shape and v.dtype == x.dtype
         ]
         kind = self.integer(0, 3)
         if kind <= 1 and others:

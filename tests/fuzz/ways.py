@@ -17,6 +17,7 @@ from jnumerics.derivatives import (
     _batch,
     _candidates,
     _diagonal,
+    _entry,
     _jacobian,
     _plan,
     _samples,
@@ -83,7 +84,7 @@ class Traced:
 
     def __init__(self, fun: Callable[..., Any], args: Sequence[Any]) -> None:
         self.fun = fun
-        args, _ = _target.as_arrays(args, {})
+        args, _ = _entry.closed(args, {})
         self.target = _target.make(fun, args)
         self._primal: dict[int, Interpreter] = {}
 
@@ -171,7 +172,12 @@ class Traced:
             yield
 
     def _planned(
-        self, kind: str, made: Callable[..., Any], *, chunk: int | None = None, axes: Any = None
+        self,
+        kind: str,
+        made: Callable[..., Any],
+        *,
+        chunk: int | None = None,
+        axes: Any = None,
     ) -> tuple[str, dict[str, Run | str]]:
         """Plan, and keep each candidate's whole program where the plan counts its passes."""
         found: dict[int, Run] = {}
@@ -299,4 +305,3 @@ def recorded_rules(record: Callable[[Any, bool], None]) -> Iterator[None]:
 
     with _instead(_boxes, "apply_rule", recorded):
         yield
-

@@ -166,6 +166,12 @@ def _shown(program: Any, check: str) -> str:
     started = time.monotonic()
     small = shrunk(program, fails, SHRINK_SECONDS)
     del started
-    _, difference = public.compared(small, check.removeprefix("compiled "), small.arguments(0))
-    confirmed = f"compiled: {difference}" if difference else "compiled functions: not seen at this point"
+    _, difference = public.compared(
+        small, check.removeprefix("compiled "), small.arguments(0)
+    )
+    confirmed = (
+        f"compiled: {difference}"
+        if difference
+        else "compiled functions: not seen at this point"
+    )
     return f"# {check}; {confirmed}\n{script(small, check)}"

@@ -35,7 +35,7 @@ def vmap_of_control(d: Draft, x: Value) -> str:
             f"lambda v: lax.while_loop(lambda c: (c[0] < 2) & (c[1].sum() < 5), lambda c: (c[0] + 1, {name}(c[1])), (0, v))[1]",
             f"lambda v: lax.while_loop(lambda c: c[0] < k[0], lambda c: (c[0] + 1, {name}(c[1])), (0, v))[1]",
             f"lambda v: lax.scan(lambda c, _: ({name}(c), c), v, length=2)[1]",
-            f"lambda v: lax.dynamic_slice(v.ravel(), (jnp.argmax(v),), (1,))",
+            "lambda v: lax.dynamic_slice(v.ravel(), (jnp.argmax(v),), (1,))",
         ]
     )  # fmt: skip
     return f"jax.vmap({inner}, in_axes={axis})({x})"
@@ -49,7 +49,9 @@ def vmap_of_two(d: Draft, x: Value) -> str:
     shared = d.flip(0.3) and x.shape[axis] > 0
     if shared:
         other = f"jnp.take(jnp.asarray({other}), 0, {axis})"
-    return f"jax.vmap({name}, in_axes=({axis}, {None if shared else axis}))({x}, {other})"
+    return (
+        f"jax.vmap({name}, in_axes=({axis}, {None if shared else axis}))({x}, {other})"
+    )
 
 
 def grad(d: Draft, x: Value) -> str:

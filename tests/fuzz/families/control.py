@@ -51,7 +51,9 @@ def scan(d: Draft, x: Value) -> str:
     row = bodies.Like(x.shape[1:], x.dtype).value()
 
     def build(b: Draft, c: Value, v: Value) -> str:
-        b.let(d.choice([f"0.5 * {c} + {v}", f"{c} * {v}", f"jnp.sin({v}) - {c}", f"{v}"]))
+        b.let(
+            d.choice([f"0.5 * {c} + {v}", f"{c} * {v}", f"jnp.sin({v}) - {c}", f"{v}"])
+        )
         b.grow(bodies.COMMON, b.integer(0, 2))
         carry = b.latest(c.shape, c.dtype)
         return f"({carry}, {b.choice([b.values[-1], c, v, carry])})"
@@ -68,7 +70,9 @@ def scan_with_counter(d: Draft, x: Value) -> str:
         raise Skip
     n = x.shape[0]
     step = d.choice(["i + 1", f"(i + 1) % {n}", f"{n - 1} - i", "i + k[0]"])
-    body = f"lambda i, v: ({step}, {d.choice(['v * ', 'v + ', '0 * v + '])}{x}[i % {n}])"
+    body = (
+        f"lambda i, v: ({step}, {d.choice(['v * ', 'v + ', '0 * v + '])}{x}[i % {n}])"
+    )
     return f"lax.scan({body}, {d.integer(0, n)}, {x}, reverse={d.flip()})[1]"
 
 

@@ -91,7 +91,9 @@ def select_several(d: Draft, x: Value) -> str:
 def clamped(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
         raise Skip
-    return f"lax.clamp(np.asarray(-0.3, np.{x.dtype}), {x}, np.asarray(0.9, np.{x.dtype}))"
+    return (
+        f"lax.clamp(np.asarray(-0.3, np.{x.dtype}), {x}, np.asarray(0.9, np.{x.dtype}))"
+    )
 
 
 def cast(d: Draft, x: Value) -> str:

@@ -60,7 +60,9 @@ def concatenate(d: Draft, x: Value) -> str:
     parts = [str(x)] + [d.like(x) for _ in range(d.integer(0, 2))]
     if d.flip(0.3):
         axis = d.axis(x)
-        shape = tuple(d.integer(0, 2) if k == axis else n for k, n in enumerate(x.shape))
+        shape = tuple(
+            d.integer(0, 2) if k == axis else n for k, n in enumerate(x.shape)
+        )
         parts.append(d.weights(shape, x.dtype))
     else:
         axis = d.axis(x)

@@ -5,7 +5,9 @@ from tests.fuzz.draft import Draft, Skip, Value
 
 def _key(d: Draft) -> str:
     seed = d.choice([str(d.integer(0, 3)), f"k[{d.integer(0, 5)}]"])
-    return d.choice([f"jax.random.key({seed})", f"jax.random.fold_in(jax.random.key(1), {seed})"])
+    return d.choice(
+        [f"jax.random.key({seed})", f"jax.random.fold_in(jax.random.key(1), {seed})"]
+    )
 
 
 def noise(d: Draft, x: Value) -> str:
@@ -13,7 +15,11 @@ def noise(d: Draft, x: Value) -> str:
         raise Skip
     kind = d.choice(["normal", "uniform"])
     drawn = f"jax.random.{kind}({_key(d)}, {x.shape}, np.{x.dtype})"
-    return f"{x} {d.choice(['*', '+'])} {drawn}" if d.flip(0.7) else f"{drawn} * {d.like(x)}"
+    return (
+        f"{x} {d.choice(['*', '+'])} {drawn}"
+        if d.flip(0.7)
+        else f"{drawn} * {d.like(x)}"
+    )
 
 
 def dropout(d: Draft, x: Value) -> str:
@@ -31,7 +37,9 @@ def chosen(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if not x.size:
         raise Skip
-    drawn = f"jax.random.randint({_key(d)}, ({d.integer(1, 3)},), 0, {x.shape[axis] + 1})"
+    drawn = (
+        f"jax.random.randint({_key(d)}, ({d.integer(1, 3)},), 0, {x.shape[axis] + 1})"
+    )
     return f"jnp.take({x}, {drawn}, {axis}, mode='clip')"
 
 

@@ -25,7 +25,9 @@ def generic(d: Draft, x: Value) -> str:
     """A reduction by a function of its own."""
     if x.dtype.kind == "c":
         raise Skip
-    combine = d.choice(["lambda a, b: a + b + 0.1 * a * b", "lax.add", "lax.mul", "lax.max"])
+    combine = d.choice(
+        ["lambda a, b: a + b + 0.1 * a * b", "lax.add", "lax.mul", "lax.max"]
+    )
     start = d.choice(["0.0", "1.0", f"{x}.ravel()[0]" if x.size else "0.0"])
     start = f"jnp.asarray({start}, np.{x.dtype})"
     return f"lax.reduce({x}, {start}, {combine}, {d.axes(x, 1)})"

@@ -104,7 +104,9 @@ def gathered(d: Draft, x: Value) -> str:
     if kind == 0:
         body = f"lax.dynamic_slice_in_dim(jnp.sin({every}), {own}, {piece}, {axis})"
     elif kind == 1:
-        body = f"lax.psum_scatter({every}, {over!r}, scatter_dimension={axis}, tiled=True)"
+        body = (
+            f"lax.psum_scatter({every}, {over!r}, scatter_dimension={axis}, tiled=True)"
+        )
     else:
         body = f"v * {every}.sum()"
     return _mapped(f"lambda v: {body}", spec, spec, whole)

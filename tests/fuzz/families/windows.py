@@ -54,4 +54,17 @@ def patches(d: Draft, x: Value) -> str:
     return f"lax.conv_general_dilated_patches({image}, (2,), (1,), 'VALID')[0]"
 
 
-OPERATIONS = [add, add, add, add, extreme, extreme, pooled, pooled, pooled, pooled, generic, patches]
+OPERATIONS = [
+    add,
+    add,
+    add,
+    add,
+    extreme,
+    extreme,
+    pooled,
+    pooled,
+    pooled,
+    pooled,
+    generic,
+    patches,
+]

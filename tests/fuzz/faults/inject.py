@@ -43,7 +43,9 @@ class Fault(NamedTuple):
 
 def inject(fault: Fault) -> None:
     """Let the library be imported with a fault; it must not be imported yet."""
-    name = ".".join(["jnumerics", "derivatives", *Path(fault.file).with_suffix("").parts])
+    name = ".".join(
+        ["jnumerics", "derivatives", *Path(fault.file).with_suffix("").parts]
+    )
     name = name.removesuffix(".__init__")
     if name in sys.modules:
         msg = f"`{name}` must not be imported yet"

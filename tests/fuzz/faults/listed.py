@@ -3,7 +3,11 @@
 from tests.fuzz.faults.inject import Fault
 
 MOVEMENT, INDEXING = "_rules/_movement.py", "_rules/_indexing.py"
-CONTROL, PRODUCT, WINDOW = "_rules/_control.py", "_rules/_product.py", "_rules/_window.py"
+CONTROL, PRODUCT, WINDOW = (
+    "_rules/_control.py",
+    "_rules/_product.py",
+    "_rules/_window.py",
+)
 
 FAULTS = [
     # --- movement ---

@@ -29,7 +29,9 @@ def _(eqn: JaxprEqn) -> Function:
         carry = args[n_cond + n_body :]
         while np.any(goes := np.asarray(goes_on(*first, *carry)[0])):
             found = body(*consts, *carry)
-            carry = [_chosen(goes, new, old) for new, old in zip(found, carry, strict=True)]
+            carry = [
+                _chosen(goes, new, old) for new, old in zip(found, carry, strict=True)
+            ]
         return carry
 
     return fun
@@ -39,7 +41,9 @@ def _chosen(goes: Any, new: Any, old: Any) -> Any:
     """Keep what samples hold that are done: a vmapped loop's predicate has their axes."""
     if not goes.ndim:
         return new
-    return np.where(goes.reshape(goes.shape + (1,) * (np.ndim(new) - goes.ndim)), new, old)
+    return np.where(
+        goes.reshape(goes.shape + (1,) * (np.ndim(new) - goes.ndim)), new, old
+    )
 
 
 def scan_parts(eqn: JaxprEqn) -> tuple[int, int]:

@@ -224,8 +224,12 @@ def _(eqn: JaxprEqn) -> Function:
 @evaluator("platform_index")
 def _(eqn: JaxprEqn) -> Function:
     """Number the branch for the processor, or the default."""
-    named = [k for k, names in enumerate(eqn.params["platforms"]) if names and "cpu" in names]
-    found = named or [k for k, names in enumerate(eqn.params["platforms"]) if names is None]
+    named = [
+        k for k, names in enumerate(eqn.params["platforms"]) if names and "cpu" in names
+    ]
+    found = named or [
+        k for k, names in enumerate(eqn.params["platforms"]) if names is None
+    ]
     return lambda: np.int32(found[0])
 
 

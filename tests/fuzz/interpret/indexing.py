@@ -73,7 +73,9 @@ def _(eqn: JaxprEqn) -> Function:
         shape_of(eqn.outvars[0]),
         window=dict(zip(dn.offset_dims, kept, strict=True)),
         columns=dn.start_index_map,
-        batching=dict(zip(dn.operand_batching_dims, dn.start_indices_batching_dims, strict=True)),  # fmt: skip
+        batching=dict(
+            zip(dn.operand_batching_dims, dn.start_indices_batching_dims, strict=True)
+        ),  # fmt: skip
     )
     fills = p["mode"] == GatherScatterMode.FILL_OR_DROP
     out = shape_of(eqn.outvars[0])
@@ -151,5 +153,7 @@ def _slices_of(eqn: JaxprEqn) -> _Slices:
         updates,
         window,
         columns=dn.scatter_dims_to_operand_dims,
-        batching=dict(zip(dn.operand_batching_dims, dn.scatter_indices_batching_dims, strict=True)),  # fmt: skip
+        batching=dict(
+            zip(dn.operand_batching_dims, dn.scatter_indices_batching_dims, strict=True)
+        ),  # fmt: skip
     )

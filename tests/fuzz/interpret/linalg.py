@@ -145,7 +145,10 @@ def _(eqn: JaxprEqn) -> Function:
 
     def fun(a: Any) -> list[Any]:
         if not np.isfinite(a).all():
-            return [np.full_like(a, np.nan), np.full(a.shape[:-1], np.nan, a.real.dtype)]
+            return [
+                np.full_like(a, np.nan),
+                np.full(a.shape[:-1], np.nan, a.real.dtype),
+            ]
         values, vectors = np.linalg.eigh(a, "L" if p["lower"] else "U")
         return [vectors, values]
 

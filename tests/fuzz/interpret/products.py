@@ -104,7 +104,8 @@ def _(eqn: JaxprEqn) -> Function:
     out, shapes = eqn.outvars[0].aval, (info.shape, shape_of(eqn.invars[2]))
     (contracted, batch) = dims
     left, right = (
-        _as_matrices(shape, batch[k], contracted[k], k) for k, shape in enumerate(shapes)
+        _as_matrices(shape, batch[k], contracted[k], k)
+        for k, shape in enumerate(shapes)
     )
 
     def fun(data: Any, indices: Any, dense: Any) -> Any:
@@ -119,7 +120,8 @@ def _(eqn: JaxprEqn) -> Function:
     contracted, batch = eqn.params["dimension_numbers"]
     shapes = [shape_of(v) for v in eqn.invars[:2]]
     left, right = (
-        _as_matrices(shape, batch[k], contracted[k], k) for k, shape in enumerate(shapes)
+        _as_matrices(shape, batch[k], contracted[k], k)
+        for k, shape in enumerate(shapes)
     )
     used = [{*contracted[k], *batch[k]} for k in (0, 1)]
     whole = [shapes[0][k] for k in batch[0]] + [
@@ -144,4 +146,6 @@ def _extracted(indices: Any, dense: Any) -> Any:
     safe = np.where(inside[..., None], indices, 0)
     lead = np.ix_(*(np.arange(n) for n in dense.shape[:n_batch]), np.arange(1))
     found = dense[(*lead[:n_batch], *np.moveaxis(safe, -1, 0))]
-    return np.where(inside.reshape(inside.shape + (1,) * (found.ndim - inside.ndim)), found, 0)
+    return np.where(
+        inside.reshape(inside.shape + (1,) * (found.ndim - inside.ndim)), found, 0
+    )
