@@ -108,7 +108,9 @@ def test_a_script_runs_as_it_is_printed():
     scope = {}
     exec(text.replace('jax.config.update("jax_enable_x64", True)', ""), scope)
     expected = np.exp(np.cos(np.sin(scope["x"]))[::-1])
-    np.testing.assert_allclose(scope["fun"](scope["x"], scope["k"]), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        scope["fun"](scope["x"], scope["k"]), expected, rtol=1e-6
+    )
 
 
 def test_the_printed_function_is_the_one_that_is_checked():

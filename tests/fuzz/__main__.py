@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for found in pool.imap_unordered(run, jobs):
             report.add(found)
             for failure in report.wrong[shown:]:
-                print(f"wrong: {failure.family} {failure.seed}: {failure.check}: {failure.detail}")
+                print(
+                    f"wrong: {failure.family} {failure.seed}: {failure.check}: {failure.detail}"
+                )
                 print(failure.script, flush=True)
             shown = len(report.wrong)
     _print(report, seed, time.monotonic() - started)
@@ -40,7 +42,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     from tests.fuzz.families import FAMILIES
 
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--programs", type=int, help="how many; without: until --minutes")
+    parser.add_argument(
+        "--programs", type=int, help="how many; without: until --minutes"
+    )
     parser.add_argument("--seed", type=int, help="of the run; without: a fresh one")
     parser.add_argument("--family", default="", choices=["", *FAMILIES])
     parser.add_argument("--minutes", type=float, help="the longest that it may take")
@@ -54,7 +58,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _jobs(options: argparse.Namespace, seed: int, end: float | None) -> Iterator[Job]:
     """Yield jobs until all programs are given out, or time is over."""
     for first in itertools.count(0, BATCH):
-        left = BATCH if options.programs is None else min(BATCH, options.programs - first)
+        left = (
+            BATCH if options.programs is None else min(BATCH, options.programs - first)
+        )
         if left <= 0:
             return
         yield Job(options.family, seed, first, left)

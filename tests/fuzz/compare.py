@@ -14,7 +14,9 @@ def tolerance_of(program: Program) -> float:
     """Return how much an entry may differ, relative to the largest."""
     dtypes = [dtype for _, dtype in program.leaves]
     dtypes += [getattr(s, "dtype", "") for s in walk(program.statements)]
-    is_single = not {"float32", "complex64"}.isdisjoint(dtypes) or "float32" in program.body()
+    is_single = (
+        not {"float32", "complex64"}.isdisjoint(dtypes) or "float32" in program.body()
+    )
     return 2e-3 if is_single else 1e-7
 
 

@@ -26,7 +26,9 @@ def record(counts: Counts, eqn: Any, is_served: bool) -> None:
 def _summary(value: Any) -> str:
     """Name a parameter's value, or its kind where there are many."""
     if hasattr(value, "_fields"):  # dimension numbers: how many axes of each kind
-        return " ".join(f"{k}:{_count(v)}" for k, v in zip(value._fields, value, strict=True))
+        return " ".join(
+            f"{k}:{_count(v)}" for k, v in zip(value._fields, value, strict=True)
+        )
     if hasattr(value, "offset_dims") or hasattr(value, "update_window_dims"):
         return " ".join(str(_count(v)) for v in vars(value).values())
     if isinstance(value, bool | str | enum.Enum) or value is None:

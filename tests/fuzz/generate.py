@@ -88,7 +88,9 @@ def _by_samples(
 
     name = d.define(rows, build, closes=False)
     operands = ", ".join(inputs)
-    return [d.let(f"jax.vmap({name}, in_axes={axes[0]}, out_axes={axes[1]})({operands})")]
+    return [
+        d.let(f"jax.vmap({name}, in_axes={axes[0]}, out_axes={axes[1]})({operands})")
+    ]
 
 
 def _row(x: Value, axis: int) -> Value:

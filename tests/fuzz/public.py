@@ -82,11 +82,14 @@ def _truths(fun: Callable[..., Any], args: Any) -> Iterator[Any]:
 
 def _box(fun: Callable[..., Any], args: Any, expected: Any, tolerance: float) -> str:
     found = derivatives.dependence(fun, *args)
-    trees = zip(*map(jax.tree.leaves, (found.lower, found.upper, found.depends)), strict=True)
+    trees = zip(
+        *map(jax.tree.leaves, (found.lower, found.upper, found.depends)), strict=True
+    )
     boxes = list(trees)
     for blocks in expected:
         for block, box in zip(_flat(blocks), boxes, strict=True):
-            entry = outside(block, *box, 1e-3 * tolerance)
+            lower, upper, depends = box
+            entry = outside(block, lower, upper, depends, 1e-3 * tolerance)
             if entry is not None:
                 return f"output {entry[0]} reads input {entry[1]}"
     return ""
@@ -99,7 +102,9 @@ def _batch(program: Program, fun: Callable[..., Any], args: Any, expected: Any) 
     ranks = [len(y.shape) for y in jax.tree.leaves(jax.eval_shape(fun, *args))]
     for blocks in expected:
         pairs = zip(blocks, ranks, strict=True)
-        if any(mixes(b, axes, rank, 1e-3 * tolerance) for row, rank in pairs for b in row):
+        if any(
+            mixes(b, axes, rank, 1e-3 * tolerance) for row, rank in pairs for b in row
+        ):
             return f"accepts samples that mix, axes {axes}"
     own = [own_blocks(blocks, axes, ranks) for blocks in expected]
     return _any_of(_arrays(found), own, tolerance)

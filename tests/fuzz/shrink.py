@@ -102,7 +102,9 @@ def _mapped(
             found += [] if new is None else [new]
         elif isinstance(s, Define):
             body = _mapped(s.body, gone, new, renamed)
-            found.append(replace(s, body=body, result=renamed(s.result), after=renamed(s.after)))
+            found.append(
+                replace(s, body=body, result=renamed(s.result), after=renamed(s.after))
+            )
         else:
             found.append(replace(s, code=renamed(s.code)))
     return tuple(found)
@@ -115,7 +117,9 @@ def script(program: Program, check: str) -> str:
 
 def _shown_jacobian(_: Program, check: str) -> str:
     words = [w for w in check.split() if w not in ("compiled", "jacobian")]
-    mode = next((w for w in words if w in ("forward", "reverse", "cut", "compressed")), "auto")
+    mode = next(
+        (w for w in words if w in ("forward", "reverse", "cut", "compressed")), "auto"
+    )
     sparse = ', format="bcoo"' if "bcoo" in words else ""
     dense = ".todense()" if sparse else ""
     return (

@@ -9,7 +9,9 @@ import numpy as np
 
 from tests.fuzz.interpret import Interpreter
 
-Blocks = list[list[Any]]  # a row for each output leaf, a block (*out, *in) for each input
+Blocks = list[
+    list[Any]
+]  # a row for each output leaf, a block (*out, *in) for each input
 
 
 class Truth:
@@ -38,7 +40,9 @@ class Truth:
         self.refusals: dict[str, str] = {}
         self._forward = self._traced("forward", forward, first, first, *rest)
         zeros = [jax.ShapeDtypeStruct(*out) for out in self._outs]
-        self._trace_reverse = lambda: self._traced("reverse", reverse, first, *rest, zeros)
+        self._trace_reverse = lambda: self._traced(
+            "reverse", reverse, first, *rest, zeros
+        )
 
     @functools.cached_property
     def _reverse(self) -> Interpreter | None:
@@ -78,7 +82,10 @@ class Truth:
         first, *rest = args
         leaves = jax.tree.leaves(first)
         blocks = [
-            [np.zeros((*shape, *np.shape(i)), np.promote_types(dtype, i.dtype)) for i in leaves]
+            [
+                np.zeros((*shape, *np.shape(i)), np.promote_types(dtype, i.dtype))
+                for i in leaves
+            ]
             for shape, dtype in self._outs
         ]
         n_in = len(leaves)
@@ -98,7 +105,10 @@ class Truth:
         leaves = jax.tree.leaves(first)
         outs = [np.zeros(shape, dtype) for shape, dtype in self._outs]
         blocks = [
-            [np.zeros((*o.shape, *np.shape(i)), np.promote_types(o.dtype, i.dtype)) for i in leaves]
+            [
+                np.zeros((*o.shape, *np.shape(i)), np.promote_types(o.dtype, i.dtype))
+                for i in leaves
+            ]
             for o in outs
         ]
         operands = [*leaves, *jax.tree.leaves(rest), *outs]

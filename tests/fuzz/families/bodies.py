@@ -19,7 +19,9 @@ class Like:
         return Value.of("a", self)
 
 
-def function(d: Draft, inputs: Sequence[Value], *, closes: bool = True, **kwargs: str) -> str:
+def function(
+    d: Draft, inputs: Sequence[Value], *, closes: bool = True, **kwargs: str
+) -> str:
     """Define a function of values like the given ones."""
 
     def build(b: Draft, *_: Value) -> str:
@@ -29,7 +31,9 @@ def function(d: Draft, inputs: Sequence[Value], *, closes: bool = True, **kwargs
     return d.define(inputs, build, closes=closes, **kwargs)
 
 
-def endo(d: Draft, inputs: Sequence[Value], *, closes: bool = True, **kwargs: str) -> str:
+def endo(
+    d: Draft, inputs: Sequence[Value], *, closes: bool = True, **kwargs: str
+) -> str:
     """Define a function whose result is like its first argument."""
 
     def build(b: Draft, *args: Value) -> str:
@@ -48,9 +52,15 @@ def step(d: Draft, x: Value) -> str:
     def build(b: Draft, i: Value, c: Value) -> str:
         kind = b.integer(0, 2)
         if kind == 0 and c.ndim and c.shape[0]:
-            b.let(f"{c}.at[{i} % {c.shape[0]}].set(0.5 * {c}[({i} + 1) % {c.shape[0]}])")
+            b.let(
+                f"{c}.at[{i} % {c.shape[0]}].set(0.5 * {c}[({i} + 1) % {c.shape[0]}])"
+            )
         elif kind == 1:
-            b.let(f"{c} * (1 + 0.1 * {i})".replace("0.1", f"np.asarray(0.1, np.{c.dtype})"))
+            b.let(
+                f"{c} * (1 + 0.1 * {i})".replace(
+                    "0.1", f"np.asarray(0.1, np.{c.dtype})"
+                )
+            )
         b.grow(COMMON, b.integer(1, 2))
         return b.latest(c.shape, c.dtype)
 

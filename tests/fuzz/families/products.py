@@ -1,11 +1,11 @@
 """Products, convolutions with the tangent on either side, sparse products."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def dot(d: Draft, x: Value) -> str:
     if not x.ndim:
-        raise Skip
+        raise SkipError
     axes = list(range(x.ndim))
     batch = d.rng.sample(axes, d.integer(0, min(1, x.ndim)))
     left = [k for k in axes if k not in batch]
@@ -20,7 +20,9 @@ def dot(d: Draft, x: Value) -> str:
         (tuple(batch), tuple(where["b", k] for k in batch)),
     )
     other = d.weights(shape, x.dtype)
-    same = [v for v in d.values + d.outer if v.shape == tuple(shape) and v.dtype == x.dtype]
+    same = [
+        v for v in d.values + d.outer if v.shape == tuple(shape) and v.dtype == x.dtype
+    ]
     if same and d.flip(0.6):
         other = d.choice(same)
     if d.flip():
@@ -44,7 +46,9 @@ def product_of_known(d: Draft, x: Value) -> str:
 
 def einsum(d: Draft, x: Value) -> str:
     letters = "ijkl"[: x.ndim]
-    other = "".join(d.rng.sample(letters, d.integer(0, len(letters)))) + d.choice(["", "m"])
+    other = "".join(d.rng.sample(letters, d.integer(0, len(letters)))) + d.choice(
+        ["", "m"]
+    )
     sizes = dict(zip(letters, x.shape, strict=True), m=2)
     out = [c for c in sorted({*letters, *other}) if d.flip(0.6)]
     d.rng.shuffle(out)
@@ -55,7 +59,7 @@ def einsum(d: Draft, x: Value) -> str:
 def convolution(d: Draft, x: Value) -> str:
     """The image, or the kernel, is the tangent; all dimension numbers are drawn."""
     if not x.size or x.dtype.kind == "c" or x.ndim > 3:
-        raise Skip
+        raise SkipError
     space = d.integer(1, 2)
     tangent_is_image = d.flip(0.65)
     groups, parts = d.choice([(1, 1), (1, 1), (2, 1), (1, 2)])
@@ -66,7 +70,11 @@ def convolution(d: Draft, x: Value) -> str:
         n, c, *size = shape
         if c % groups or n % parts:
             groups = parts = 1
-        kernel = [groups * parts * d.integer(1, 2), c // groups, *(d.integer(1, 3) for _ in size)]
+        kernel = [
+            groups * parts * d.integer(1, 2),
+            c // groups,
+            *(d.integer(1, 3) for _ in size),
+        ]
         sides = [split, d.weights(kernel, x.dtype)]
         window, image = kernel[2:], size
     else:
@@ -74,7 +82,10 @@ def convolution(d: Draft, x: Value) -> str:
         if n_out % (groups * parts):
             groups = parts = 1
         image = [d.integer(1, 4) for _ in window]
-        sides = [d.weights([parts * d.integer(1, 2), c_in * groups, *image], x.dtype), split]
+        sides = [
+            d.weights([parts * d.integer(1, 2), c_in * groups, *image], x.dtype),
+            split,
+        ]
     if d.flip(0.15) and tangent_is_image:
         sides[1] = f"({sides[1]} * {x}.ravel()[0])"
     options = (
@@ -113,7 +124,7 @@ def _laid_out(
 
 def sparse_product(d: Draft, x: Value) -> str:
     if x.ndim not in (1, 2) or x.dtype != "float64" or not x.size:
-        raise Skip
+        raise SkipError
     n, m = x.shape[0], d.integer(1, 3)
     count = d.integer(1, 4)
     rows = [[d.integer(0, m), d.integer(0, n - 1)] for _ in range(count)]

@@ -1,6 +1,6 @@
 """Solvers that are given functions: iterative ones, truncated ones, exact ones."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def _matrix(d: Draft, x: Value, n: int) -> str:
@@ -18,7 +18,7 @@ def _matrix(d: Draft, x: Value, n: int) -> str:
 
 def _side(d: Draft, x: Value) -> tuple[str, int]:
     if x.dtype != "float64" or not x.size:
-        raise Skip
+        raise SkipError
     n = d.integer(2, 4)
     return d.let(f"jnp.resize({x}, ({n},))"), n
 
@@ -39,7 +39,7 @@ def gmres(d: Draft, x: Value) -> str:
 def by_samples(d: Draft, x: Value) -> str:
     """One solver for each sample, or one for all of them."""
     if x.dtype != "float64" or not x.size:
-        raise Skip
+        raise SkipError
     rows = d.let(f"jnp.resize({x}, ({d.integer(2, 3)}, 3))")
     operator = d.choice(["lambda v: (2 + W(3)) * v", "lambda v: 3 * v"])
     options = d.choice(["", ", maxiter=1", ", tol=1e-2"])
@@ -65,7 +65,9 @@ def truncated_solve(d: Draft, x: Value) -> str:
     """`custom_linear_solve` whose solver stops on a count."""
     b, n = _side(d, x)
     steps = d.integer(1, 3)
-    body = d.choice(["0.3 * (r - m(v)) + v", "v + 0.2 * r / (1 + jnp.sum(r * r)) - 0.2 * m(v)"])
+    body = d.choice(
+        ["0.3 * (r - m(v)) + v", "v + 0.2 * r / (1 + jnp.sum(r * r)) - 0.2 * m(v)"]
+    )
     return (
         f"lax.custom_linear_solve({_matrix(d, x, n)}, {b}, lambda m, r: "
         f"lax.fori_loop(0, {steps}, lambda i, v: {body}, jnp.zeros_like(r)), symmetric=True)"
@@ -90,7 +92,9 @@ def iterated(d: Draft, x: Value) -> str:
     """A fixed-point iteration, differentiated through."""
     b, n = _side(d, x)
     del n
-    stop = d.choice(["c[0] < 4", f"jnp.abs(3 * c[1] + jnp.sin(c[1]) - {b}).max() > 1e-3"])
+    stop = d.choice(
+        ["c[0] < 4", f"jnp.abs(3 * c[1] + jnp.sin(c[1]) - {b}).max() > 1e-3"]
+    )
     return f"lax.while_loop(lambda c: {stop}, lambda c: (c[0] + 1, ({b} - jnp.sin(c[1])) / 3), (0, jnp.zeros_like({b})))[1]"  # fmt: skip
 
 

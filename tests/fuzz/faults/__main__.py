@@ -18,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare()
     from tests.fuzz.faults.listed import FAULTS
 
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz.faults", description=__doc__
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="a part of the faults' names")
     parser.add_argument("--programs", type=int, default=MOST)
@@ -39,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             missed += not is_own
             print(_line(trial, is_own), flush=True)
     minutes = (time.monotonic() - started) / 60
-    print(f"{len(chosen) - missed} of {len(chosen)} faults found in {minutes:.1f} minutes")
+    print(
+        f"{len(chosen) - missed} of {len(chosen)} faults found in {minutes:.1f} minutes"
+    )
     return 1 if missed else 0
 
 

@@ -3,7 +3,6 @@
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +42,9 @@ class Fault(NamedTuple):
 
 def inject(fault: Fault) -> None:
     """Let the library be imported with a fault; it must not be imported yet."""
-    name = ".".join(["jnumerics", "derivatives", *Path(fault.file).with_suffix("").parts])
+    name = ".".join(
+        ["jnumerics", "derivatives", *Path(fault.file).with_suffix("").parts]
+    )
     name = name.removesuffix(".__init__")
     if name in sys.modules:
         msg = f"`{name}` must not be imported yet"
@@ -55,7 +56,7 @@ class _Finder:
     def __init__(self, name: str, fault: Fault) -> None:
         self._name, self._fault = name, fault
 
-    def find_spec(self, name: str, path: Sequence[str] | None, _: Any = None) -> Any:
+    def find_spec(self, name: str, *_: Any) -> Any:
         """Find the faulty module alone."""
         if name != self._name:
             return None
@@ -69,6 +70,6 @@ class _Loader(importlib.machinery.SourceFileLoader):
         super().__init__(name, file)
         self._text = text
 
-    def get_code(self, fullname: str) -> Any:
+    def get_code(self, _: str) -> Any:
         """Compile the faulty text, and keep no bytecode of it."""
         return compile(self._text, self.path, "exec", dont_inherit=True)

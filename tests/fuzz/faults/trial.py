@@ -48,4 +48,6 @@ def is_fault_free(found: Found) -> bool:
 
     with jax.enable_x64(True):
         number = found.seed % 10**6
-        return not examine(draw(found.family, found.seed), second=number % 10 == 9).wrong
+        return not examine(
+            draw(found.family, found.seed), second=number % 10 == 9
+        ).wrong

@@ -17,7 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import jax
     import numpy as np
 
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.interpret", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz.interpret", description=__doc__
+    )
     parser.add_argument("--programs", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--family", default="")

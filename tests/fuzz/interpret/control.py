@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import Function, Interpreter, evaluator, shape_of
+from tests.fuzz.interpret.core import Eqn, Function, Interpreter, evaluator, shape_of
 
 
 @evaluator("cond")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     branches = [Interpreter(b) for b in eqn.params["branches"]]
 
     def fun(index: Any, *args: Any) -> Any:
@@ -19,7 +18,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("while")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p = eqn.params
     n_cond, n_body = p["cond_nconsts"], p["body_nconsts"]
     goes_on, body = Interpreter(p["cond_jaxpr"]), Interpreter(p["body_jaxpr"])
@@ -29,7 +28,9 @@ def _(eqn: JaxprEqn) -> Function:
         carry = args[n_cond + n_body :]
         while np.any(goes := np.asarray(goes_on(*first, *carry)[0])):
             found = body(*consts, *carry)
-            carry = [_chosen(goes, new, old) for new, old in zip(found, carry, strict=True)]
+            carry = [
+                _chosen(goes, new, old) for new, old in zip(found, carry, strict=True)
+            ]
         return carry
 
     return fun
@@ -39,10 +40,12 @@ def _chosen(goes: Any, new: Any, old: Any) -> Any:
     """Keep what samples hold that are done: a vmapped loop's predicate has their axes."""
     if not goes.ndim:
         return new
-    return np.where(goes.reshape(goes.shape + (1,) * (np.ndim(new) - goes.ndim)), new, old)
+    return np.where(
+        goes.reshape(goes.shape + (1,) * (np.ndim(new) - goes.ndim)), new, old
+    )
 
 
-def scan_parts(eqn: JaxprEqn) -> tuple[int, int]:
+def scan_parts(eqn: Eqn) -> tuple[int, int]:
     """Return how many constants and carried values a scan has, by ranks."""
     body = getattr(eqn.params["jaxpr"], "jaxpr", eqn.params["jaxpr"])
     ranks = [
@@ -53,7 +56,7 @@ def scan_parts(eqn: JaxprEqn) -> tuple[int, int]:
 
 
 @evaluator("scan")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     n_consts, n_carry = scan_parts(eqn)
     body, length = Interpreter(eqn.params["jaxpr"]), eqn.params["length"]
     times = range(length)
@@ -74,7 +77,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("custom_linear_solve")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     lengths, solve = eqn.params["const_lengths"], eqn.params["jaxprs"].solve
     solver = Interpreter(solve)
     first = lengths.matvec + lengths.vecmat

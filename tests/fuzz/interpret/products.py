@@ -4,14 +4,13 @@ import math
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import Function, evaluator, shape_of
+from tests.fuzz.interpret.core import Eqn, Function, evaluator, shape_of
 from tests.fuzz.interpret.movement import padded
 
 
 @evaluator("dot_general")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     (contracted, batch), out = eqn.params["dimension_numbers"], eqn.outvars[0].aval
     prepare = [
         _as_matrices(shape_of(v), batch[k], contracted[k], k)
@@ -34,7 +33,7 @@ def _as_matrices(shape: Any, batch: Any, contracted: Any, side: int) -> Function
 
 
 @evaluator("conv_general_dilated")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p, out = eqn.params, eqn.outvars[0].aval
     spec = p["dimension_numbers"]
     config = [
@@ -99,12 +98,13 @@ def _dense(data: Any, indices: Any, shape: Any) -> Any:
 
 
 @evaluator("bcoo_dot_general")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     dims, info = eqn.params["dimension_numbers"], eqn.params["lhs_spinfo"]
     out, shapes = eqn.outvars[0].aval, (info.shape, shape_of(eqn.invars[2]))
     (contracted, batch) = dims
     left, right = (
-        _as_matrices(shape, batch[k], contracted[k], k) for k, shape in enumerate(shapes)
+        _as_matrices(shape, batch[k], contracted[k], k)
+        for k, shape in enumerate(shapes)
     )
 
     def fun(data: Any, indices: Any, dense: Any) -> Any:
@@ -115,11 +115,12 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("bcoo_dot_general_sampled")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     contracted, batch = eqn.params["dimension_numbers"]
     shapes = [shape_of(v) for v in eqn.invars[:2]]
     left, right = (
-        _as_matrices(shape, batch[k], contracted[k], k) for k, shape in enumerate(shapes)
+        _as_matrices(shape, batch[k], contracted[k], k)
+        for k, shape in enumerate(shapes)
     )
     used = [{*contracted[k], *batch[k]} for k in (0, 1)]
     whole = [shapes[0][k] for k in batch[0]] + [
@@ -133,7 +134,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("bcoo_extract")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     return _extracted
 
 
@@ -144,4 +145,6 @@ def _extracted(indices: Any, dense: Any) -> Any:
     safe = np.where(inside[..., None], indices, 0)
     lead = np.ix_(*(np.arange(n) for n in dense.shape[:n_batch]), np.arange(1))
     found = dense[(*lead[:n_batch], *np.moveaxis(safe, -1, 0))]
-    return np.where(inside.reshape(inside.shape + (1,) * (found.ndim - inside.ndim)), found, 0)
+    return np.where(
+        inside.reshape(inside.shape + (1,) * (found.ndim - inside.ndim)), found, 0
+    )
