@@ -19,7 +19,7 @@ refused: Counter[str] = Counter()  # operations that JAX did not take
 taken: Counter[str] = Counter()
 
 
-class Skip(Exception):
+class SkipError(Exception):
     """An operation that does not fit the value it was drawn for."""
 
 
@@ -84,13 +84,13 @@ class Draft:
     def choice(self, options: Sequence[Any]) -> Any:
         """Draw one of several."""
         if not options:
-            raise Skip
+            raise SkipError
         return self.rng.choice(options)
 
     def axis(self, x: Value) -> int:
         """Draw an axis."""
         if not x.ndim:
-            raise Skip
+            raise SkipError
         return self.rng.randrange(x.ndim)
 
     def axes(self, x: Value, least: int = 0) -> tuple[int, ...]:
@@ -156,7 +156,7 @@ class Draft:
         """Assign an expression to a name."""
         found = jnp.asarray(eval(code, self.scope))
         if found.size > MAX_SIZE or found.ndim > MAX_RANK:
-            raise Skip
+            raise SkipError
         name = self.fresh("v")
         self.scope[name] = found
         value = Value.of(name, found)
@@ -223,13 +223,12 @@ class Draft:
         name = operation.__name__
         try:
             made = self.let(operation(self, x))
-            if str(made.dtype) not in FLOATS:
-                raise Skip
-        except Skip:
-            del self.statements[before[0] :], self.values[before[1] :]
-            return False
-        except Exception:
+        except SkipError:
+            made = None
+        except Exception:  # whatever JAX's reason
             refused[name] += 1
+            made = None
+        if made is None or str(made.dtype) not in FLOATS:
             del self.statements[before[0] :], self.values[before[1] :]
             return False
         taken[name] += 1
@@ -249,7 +248,7 @@ def fitted(d: Draft, x: Value, shape: Sequence[int]) -> str:
     if x.shape == tuple(shape):
         return str(x)
     if not x.size:
-        raise Skip
+        raise SkipError
     return f"jnp.resize({x}, {tuple(shape)})"
 
 

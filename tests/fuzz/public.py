@@ -88,7 +88,8 @@ def _box(fun: Callable[..., Any], args: Any, expected: Any, tolerance: float) ->
     boxes = list(trees)
     for blocks in expected:
         for block, box in zip(_flat(blocks), boxes, strict=True):
-            entry = outside(block, *box, 1e-3 * tolerance)
+            lower, upper, depends = box
+            entry = outside(block, lower, upper, depends, 1e-3 * tolerance)
             if entry is not None:
                 return f"output {entry[0]} reads input {entry[1]}"
     return ""

@@ -17,7 +17,6 @@ from jnumerics.derivatives import (
     _batch,
     _candidates,
     _diagonal,
-    _entry,
     _jacobian,
     _plan,
     _samples,
@@ -31,6 +30,10 @@ from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy
 
+# What the public functions do with a plan, once they are traced.
+_dense = vars(_jacobian)["_dense"]
+_batch_blocks = vars(_batch)["_blocks"]
+_diagonals = vars(_diagonal)["_diagonals"]
 __all__ = ["Run", "SampleMixingError", "Scrambled", "Traced", "recorded_rules"]
 
 
@@ -53,11 +56,11 @@ class Run:
     patterns: list[tuple[np.ndarray, tuple[int, ...]]]
     n_blocks: int
 
-    def __call__(self, values: "Values") -> tuple[list[Any], list[Any]]:
+    def __call__(self, values: "Values | Scrambled") -> tuple[list[Any], list[Any]]:
         """Evaluate blocks, and sparse entries written out."""
         found = self.interpreter(*values.of(self.program))
-        blocks, values = found[: self.n_blocks], found[self.n_blocks :]
-        pairs = zip(values, self.patterns, strict=True)
+        blocks, entries = found[: self.n_blocks], found[self.n_blocks :]
+        pairs = zip(entries, self.patterns, strict=True)
         return blocks, [_written_out(v, *pattern) for v, pattern in pairs]
 
 
@@ -84,7 +87,6 @@ class Traced:
 
     def __init__(self, fun: Callable[..., Any], args: Sequence[Any]) -> None:
         self.fun = fun
-        args, _ = _entry.closed(args, {})
         self.target = _target.make(fun, args)
         self._primal: dict[int, Interpreter] = {}
 
@@ -129,7 +131,7 @@ class Traced:
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             target = self.target
-            dense = target.nest(_jacobian._dense(target, plan, env))
+            dense = target.nest(_dense(target, plan, env))
             sparse = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
             is_block = lambda b: isinstance(b, _sparse.SparseBlock)  # noqa: E731
             return jax.tree.leaves(dense), jax.tree.leaves(sparse, is_leaf=is_block)
@@ -146,8 +148,7 @@ class Traced:
         axes = _samples.sample_axes(target, in_axis, out_axis)
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
-            with self._evaluated(plan, env):
-                return jax.tree.leaves(_batch._blocks(target, axes, plan)), []
+            return jax.tree.leaves(_batch_blocks(target, axes, plan, env)), []
 
         mode, runs = self._planned("batch", made, axes=axes)
         return runs if self.is_proven else {mode: runs[mode]}
@@ -157,7 +158,7 @@ class Traced:
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             with self._evaluated(plan, env):
-                return _diagonal._diagonals(self.target), []
+                return _diagonals(self.target), []
 
         return self._planned("diagonal", made)
 

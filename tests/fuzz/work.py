@@ -19,7 +19,7 @@ class Job(NamedTuple):
         family: Their family, or "" for all of them in turn.
         seed: The seed of the run.
         first: The number of the first program.
-        count: How many.
+        programs: How many.
         shrinks: Whether failures are shrunk.
         compiles: How many programs there are to one that is compiled; 0: none is.
         stops: Whether the first failure ends it.
@@ -28,7 +28,7 @@ class Job(NamedTuple):
     family: str
     seed: int
     first: int
-    count: int
+    programs: int
     shrinks: bool = True
     compiles: int = 50
     stops: bool = False
@@ -104,7 +104,7 @@ def run(job: Job) -> Report:
         coverage.record(counts, eqn, is_served)
 
     with jax.enable_x64(True), ways.recorded_rules(record):
-        for number in range(job.first, job.first + job.count):
+        for number in range(job.first, job.first + job.programs):
             _one(job, number, report)
             if job.stops and report.wrong:
                 break

@@ -1,6 +1,6 @@
 """Nested calls: jit, vmap, grad, jvp, remat, and calls that JAX keeps as equations."""
 
-from tests.fuzz.draft import Draft, Skip, Value, fitted
+from tests.fuzz.draft import Draft, SkipError, Value, fitted
 from tests.fuzz.families import bodies
 
 
@@ -24,7 +24,7 @@ def vmap(d: Draft, x: Value) -> str:
 def vmap_of_control(d: Draft, x: Value) -> str:
     """Branches and loops whose predicates differ from sample to sample."""
     if not x.size or x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     axis = d.axis(x)
     row = bodies.Like([n for k, n in enumerate(x.shape) if k != axis], x.dtype).value()
     name = bodies.endo(d, [row])
@@ -56,7 +56,7 @@ def vmap_of_two(d: Draft, x: Value) -> str:
 
 def grad(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     name = bodies.function(d, [x])
     return f"jax.grad(lambda v: jnp.real(({name}(v) ** 2).sum()))({x})"
 
@@ -73,14 +73,14 @@ def vjp(d: Draft, x: Value) -> str:
 
 def jacobian(d: Draft, x: Value) -> str:
     if x.size > 4 or x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     name = bodies.function(d, [x])
     return f"jax.{d.choice(['jacfwd', 'jacrev'])}({name})({x})"
 
 
 def hessian_product(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     name = bodies.function(d, [x])
     return f"jax.jvp(jax.grad(lambda v: jnp.real({name}(v)).sum()), ({x},), ({x},))[1]"
 
@@ -111,11 +111,11 @@ def evaluated(d: Draft, x: Value) -> str:
 def nested(d: Draft, x: Value) -> str:
     """A call inside a call."""
     if not x.ndim:
-        raise Skip
+        raise SkipError
     name = bodies.endo(d, [x])
     outer = d.choice(["jax.jit(jax.checkpoint({}))", "jax.jit(jax.jit({}))", "jax.checkpoint(jax.jit({}))", "jax.vmap(jax.jit(jax.vmap({}, in_axes=0)), in_axes=None, axis_size=2)"])  # fmt: skip
     if "vmap" in outer:
-        raise Skip
+        raise SkipError
     return f"{outer.format(name)}({fitted(d, x, x.shape)})"
 
 

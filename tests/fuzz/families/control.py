@@ -1,6 +1,6 @@
 """Loops and branches: known and unknown predicates and trip counts."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 from tests.fuzz.families import bodies
 
 
@@ -37,7 +37,7 @@ def fori(d: Draft, x: Value) -> str:
 def while_(d: Draft, x: Value) -> str:
     name = bodies.endo(d, [x])
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     goes_on = f"c[0] < {d.choice(['2', 'k[0]', '3'])}"
     if d.flip(0.3):
         goes_on = f"({goes_on}) & (c[1].sum() < 9.0)"
@@ -47,7 +47,7 @@ def while_(d: Draft, x: Value) -> str:
 def scan(d: Draft, x: Value) -> str:
     """Over the first axis: carries, stacked outputs, either."""
     if not x.ndim or not x.shape[0]:
-        raise Skip
+        raise SkipError
     row = bodies.Like(x.shape[1:], x.dtype).value()
 
     def build(b: Draft, c: Value, v: Value) -> str:
@@ -67,7 +67,7 @@ def scan(d: Draft, x: Value) -> str:
 def scan_with_counter(d: Draft, x: Value) -> str:
     """A carry that counts indexes what the loop closes over."""
     if not x.ndim or not x.size:
-        raise Skip
+        raise SkipError
     n = x.shape[0]
     step = d.choice(["i + 1", f"(i + 1) % {n}", f"{n - 1} - i", "i + k[0]"])
     body = (
@@ -94,7 +94,7 @@ def two_carries(d: Draft, x: Value) -> str:
 
 def mapped(d: Draft, x: Value) -> str:
     if not x.ndim or not x.shape[0]:
-        raise Skip
+        raise SkipError
     row = bodies.Like(x.shape[1:], x.dtype).value()
     name = bodies.function(d, [row])
     return f"lax.map({name}, {x})"
@@ -103,13 +103,13 @@ def mapped(d: Draft, x: Value) -> str:
 def associative(d: Draft, x: Value) -> str:
     combine = d.choice(["jnp.add", "jnp.multiply", "lambda a, b: a + 0.5 * a * b"])
     if not x.size:
-        raise Skip
+        raise SkipError
     return f"lax.associative_scan({combine}, {x}, axis={d.axis(x)}, reverse={d.flip()})"
 
 
 def updated_in_place(d: Draft, x: Value) -> str:
     if not x.ndim or not x.shape[0]:
-        raise Skip
+        raise SkipError
     kind = d.choice(["set", "add"])
     source = d.choice(["y[i - 1]", "y[0]", f"{x}[i]", "y[-1] * y[i]"])
     return f"lax.fori_loop(1, {x.shape[0]}, lambda i, y: y.at[i].{kind}(0.5 * {source}), {x})"  # fmt: skip

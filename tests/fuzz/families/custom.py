@@ -1,6 +1,6 @@
 """Functions with derivative rules of their own: linear, affine, and not even that."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 from tests.fuzz.families import bodies
 
 _PRIMALS = ["jnp.sin({0})", "{0} * {0}", "jnp.tanh({0})", "{0}", "2 * {0}"]
@@ -117,7 +117,7 @@ _RULES = {"linear": _linear, "affine": _affine, "nonlinear": _nonlinear}
 
 def _made(d: Draft, x: Value, kind: str, way: str) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     primal = d.choice(_PRIMALS)
     rule = _RULES[kind]
     if way == "jvp":
@@ -161,7 +161,7 @@ def nonlinear_vjp(d: Draft, x: Value) -> str:
 def samples(d: Draft, x: Value) -> str:
     """A rule that is given one sample, and mapped."""
     if not x.ndim:
-        raise Skip
+        raise SkipError
     row = bodies.Like(x.shape[1:], x.dtype).value()
     inner = _made(d, row, d.choice([*_RULES]), d.choice(["jvp", "vjp"]))
     return f"jax.vmap({inner.split('(')[0]})({x})"
@@ -170,7 +170,7 @@ def samples(d: Draft, x: Value) -> str:
 def bottleneck(d: Draft, x: Value) -> str:
     """A narrow place behind, where a cut pays."""
     if not x.ndim or not x.size or x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     n = d.integer(1, 2)
     narrow = (
         f"jnp.tanh(jnp.tensordot(W({n}, {x.shape[-1]}), {x}, ((1,), ({x.ndim - 1},))))"

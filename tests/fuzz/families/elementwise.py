@@ -1,6 +1,6 @@
 """Elementwise operations."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def function(d: Draft, x: Value) -> str:
@@ -16,14 +16,14 @@ def function(d: Draft, x: Value) -> str:
 
 def positive_function(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     names = ["log", "log1p", "sqrt", "rsqrt", "cbrt", "lgamma", "digamma", "acosh"]
     return f"lax.{d.choice(names)}(1.7 + 0.5 * jnp.sin({x}))"
 
 
 def bounded_function(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     names = ["asin", "acos", "atanh", "erf_inv", "tan"]
     return f"lax.{d.choice(names)}(0.8 * jnp.sin({x}))"
 
@@ -61,7 +61,7 @@ def power(d: Draft, x: Value) -> str:
 
 def by_scalar(d: Draft, x: Value) -> str:
     if not x.size:
-        raise Skip
+        raise SkipError
     place = ", ".join(str(d.integer(0, n - 1)) for n in x.shape)
     return f"{x} * {x}[{place}]" if x.ndim else f"3 * {x}"
 
@@ -75,7 +75,7 @@ def select_known(d: Draft, x: Value) -> str:
 
 def select_unknown(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     which = d.choice([f"{x} > 0.5", f"{x} < {d.like(x)}", f"k[{d.integer(0, 5)}] > 1"])
     return f"jnp.where({which}, {x}, {d.like(x)})"
 
@@ -90,7 +90,7 @@ def select_several(d: Draft, x: Value) -> str:
 
 def clamped(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     return (
         f"lax.clamp(np.asarray(-0.3, np.{x.dtype}), {x}, np.asarray(0.9, np.{x.dtype}))"
     )
@@ -123,7 +123,7 @@ def passed_on(d: Draft, x: Value) -> str:
 
 def special(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c" or x.dtype == "float32":
-        raise Skip
+        raise SkipError
     up = f"(1.5 + 0.5 * jnp.sin({x}))"
     kind = d.integer(0, 3)
     if kind == 0:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.fuzz.draft import Draft, Skip, Value, fitted
+from tests.fuzz.draft import Draft, SkipError, Value, fitted
 
 
 class _Plan(NamedTuple):
@@ -29,7 +29,7 @@ class _Plan(NamedTuple):
 
 def _plan(d: Draft, x: Value) -> _Plan:
     if not x.ndim:
-        raise Skip
+        raise SkipError
     axes = list(range(x.ndim))
     batching = [k for k in axes if x.shape[k] and d.flip(0.2)]
     rest = [k for k in axes if k not in batching]
@@ -131,7 +131,7 @@ def take_along(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     n = x.shape[axis]
     if not n:
-        raise Skip
+        raise SkipError
     shape = tuple(d.integer(1, 3) if k == axis else s for k, s in enumerate(x.shape))
     return f"jnp.take_along_axis({x}, {d.indices(shape, 0, n - 1)} % {n}, {axis})"
 
@@ -139,7 +139,7 @@ def take_along(d: Draft, x: Value) -> str:
 def picked(d: Draft, x: Value) -> str:
     """One element of each row: a known index beside another."""
     if x.ndim < 2 or 0 in x.shape:
-        raise Skip
+        raise SkipError
     rows, columns = x.shape[:2]
     index = d.indices((rows,), 0, columns - 1)
     return f"{x}[np.arange({rows}), {index} % {columns}]"
@@ -163,7 +163,7 @@ def at(d: Draft, x: Value) -> str:
 def whole(d: Draft, x: Value) -> str:
     """A window that fills the operand, at an index that may be out of bounds."""
     if not x.size:
-        raise Skip
+        raise SkipError
     source = d.choice([f"lax.rev({x}, {d.axes(x, 1)})", d.like(x)])
     kind, mode = d.choice(["set", "add"]), d.choice(["drop", "clip"])
     moved = f"jnp.asarray({d.choice([str(x), source])})[None]"

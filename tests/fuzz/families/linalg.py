@@ -1,12 +1,12 @@
 """Linear algebra and Fourier transforms."""
 
-from tests.fuzz.draft import Draft, Skip, Value, fitted
+from tests.fuzz.draft import Draft, SkipError, Value, fitted
 
 
 def _stack(d: Draft, x: Value, rows: int, columns: int) -> str:
     """Write a stack of matrices made of a value."""
     if not x.size:
-        raise Skip
+        raise SkipError
     count = d.choice([(), (), (2,)])
     return fitted(d, x, (*count, rows, columns))
 
@@ -20,7 +20,7 @@ def _regular(d: Draft, x: Value, n: int) -> str:
 
 def _size(d: Draft, x: Value) -> int:
     if not x.size or x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     return d.integer(1, 3)
 
 
@@ -77,7 +77,7 @@ def singular(d: Draft, x: Value) -> str:
 
 def fourier(d: Draft, x: Value) -> str:
     if not x.ndim or not x.size:
-        raise Skip
+        raise SkipError
     n = d.integer(1, min(2, x.ndim))
     lengths = x.shape[-n:]
     if x.dtype.kind == "c":
@@ -91,7 +91,7 @@ def fourier(d: Draft, x: Value) -> str:
 
 def transformed_back(d: Draft, x: Value) -> str:
     if not x.ndim or not x.size or x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     axis, n = d.axis(x), d.integer(1, 5)
     return f"jnp.fft.irfft(jnp.fft.rfft({x}, axis={axis}) * (1 + 0.5j), n={n}, axis={axis})"
 

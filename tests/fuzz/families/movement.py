@@ -1,6 +1,8 @@
 """Data movement at the level of lax."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+import itertools
+
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def broadcast(d: Draft, x: Value) -> str:
@@ -52,7 +54,7 @@ def split(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     cut = sorted(d.integer(0, x.shape[axis]) for _ in range(d.integer(1, 2)))
     edges = [0, *cut, x.shape[axis]]
-    sizes = tuple(b - a for a, b in zip(edges, edges[1:], strict=False))
+    sizes = tuple(b - a for a, b in itertools.pairwise(edges))
     return f"lax.split({x}, {sizes}, axis={axis})[{d.integer(0, len(sizes) - 1)}]"
 
 
@@ -79,7 +81,7 @@ def stack(d: Draft, x: Value) -> str:
 def unstack(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if not x.shape[axis]:
-        raise Skip
+        raise SkipError
     n = x.shape[axis]
     rows = f"jnp.unstack({x}, axis={axis})"
     return f"{rows}[{d.integer(0, n - 1)}]" if d.flip() else f"sum({rows})"
@@ -106,7 +108,7 @@ def roll(d: Draft, x: Value) -> str:
 
 def dynamic_slice(d: Draft, x: Value) -> str:
     if not x.ndim:
-        raise Skip
+        raise SkipError
     sizes = tuple(n if d.flip(0.3) else d.integer(min(1, n), n) for n in x.shape)
     starts = ", ".join(d.index(x, n) for n in x.shape)
     return f"lax.dynamic_slice({x}, ({starts},), {sizes})"
@@ -114,7 +116,7 @@ def dynamic_slice(d: Draft, x: Value) -> str:
 
 def dynamic_update_slice(d: Draft, x: Value) -> str:
     if not x.ndim:
-        raise Skip
+        raise SkipError
     sizes = [n if d.flip(0.4) else d.integer(min(1, n), n) for n in x.shape]
     pieces = ", ".join(f":{n}" for n in sizes)
     starts = ", ".join(d.index(x, n) for n in x.shape)
@@ -124,7 +126,7 @@ def dynamic_update_slice(d: Draft, x: Value) -> str:
 
 def triangle(d: Draft, x: Value) -> str:
     if x.ndim < 2:
-        raise Skip
+        raise SkipError
     return f"jnp.{d.choice(['tril', 'triu'])}({x}, {d.integer(-1, 1)})"
 
 

@@ -1,11 +1,11 @@
 """Products, convolutions with the tangent on either side, sparse products."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def dot(d: Draft, x: Value) -> str:
     if not x.ndim:
-        raise Skip
+        raise SkipError
     axes = list(range(x.ndim))
     batch = d.rng.sample(axes, d.integer(0, min(1, x.ndim)))
     left = [k for k in axes if k not in batch]
@@ -59,7 +59,7 @@ def einsum(d: Draft, x: Value) -> str:
 def convolution(d: Draft, x: Value) -> str:
     """The image, or the kernel, is the tangent; all dimension numbers are drawn."""
     if not x.size or x.dtype.kind == "c" or x.ndim > 3:
-        raise Skip
+        raise SkipError
     space = d.integer(1, 2)
     tangent_is_image = d.flip(0.65)
     groups, parts = d.choice([(1, 1), (1, 1), (2, 1), (1, 2)])
@@ -124,7 +124,7 @@ def _laid_out(
 
 def sparse_product(d: Draft, x: Value) -> str:
     if x.ndim not in (1, 2) or x.dtype != "float64" or not x.size:
-        raise Skip
+        raise SkipError
     n, m = x.shape[0], d.integer(1, 3)
     count = d.integer(1, 4)
     rows = [[d.integer(0, m), d.integer(0, n - 1)] for _ in range(count)]

@@ -1,6 +1,6 @@
 """Random bits: keys that are known, and keys that are not."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def _key(d: Draft) -> str:
@@ -12,7 +12,7 @@ def _key(d: Draft) -> str:
 
 def noise(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     kind = d.choice(["normal", "uniform"])
     drawn = f"jax.random.{kind}({_key(d)}, {x.shape}, np.{x.dtype})"
     return (
@@ -28,7 +28,7 @@ def dropout(d: Draft, x: Value) -> str:
 
 def permuted(d: Draft, x: Value) -> str:
     if not x.size:
-        raise Skip
+        raise SkipError
     axis = d.axis(x)
     return f"jax.random.permutation({_key(d)}, {x}, axis={axis}, independent={d.flip(0.3)})"
 
@@ -36,7 +36,7 @@ def permuted(d: Draft, x: Value) -> str:
 def chosen(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if not x.size:
-        raise Skip
+        raise SkipError
     drawn = (
         f"jax.random.randint({_key(d)}, ({d.integer(1, 3)},), 0, {x.shape[axis] + 1})"
     )
@@ -48,7 +48,7 @@ def stateful(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     n = x.shape[axis]
     if not x.size:
-        raise Skip
+        raise SkipError
     kind = d.integer(0, 2)
     if kind == 0:
         drawn = f"lax.rng_uniform(np.int32(0), np.int32({n}), ({n},))"
@@ -62,7 +62,7 @@ def stateful(d: Draft, x: Value) -> str:
 
 def gumbel(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c" or not x.size:
-        raise Skip
+        raise SkipError
     axis = d.axis(x)
     picked = f"jnp.argmax({x} + jax.random.gumbel({_key(d)}, {x.shape}, np.{x.dtype}), {axis})"
     return f"jnp.take_along_axis({x}, jnp.expand_dims({picked}, {axis}), {axis})"

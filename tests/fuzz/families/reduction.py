@@ -1,6 +1,6 @@
 """Reductions, running reductions, sorts."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def reduce(d: Draft, x: Value) -> str:
@@ -24,7 +24,7 @@ def running(d: Draft, x: Value) -> str:
 def generic(d: Draft, x: Value) -> str:
     """A reduction by a function of its own."""
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     combine = d.choice(
         ["lambda a, b: a + b + 0.1 * a * b", "lax.add", "lax.mul", "lax.max"]
     )
@@ -36,7 +36,7 @@ def generic(d: Draft, x: Value) -> str:
 def several(d: Draft, x: Value) -> str:
     """A reduction of two operands at once: the largest of one, and what stands beside."""
     if x.dtype.kind == "c" or not x.size:
-        raise Skip
+        raise SkipError
     other = d.like(x)
     pick = "lambda a, b: tuple(jnp.where(a[0] >= b[0], u, v) for u, v in zip(a, b))"
     start = f"(np.asarray(-9, np.{x.dtype}), np.asarray(0, np.{x.dtype}))"
@@ -45,7 +45,7 @@ def several(d: Draft, x: Value) -> str:
 
 def log_sum_exp(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c" or not x.size:
-        raise Skip
+        raise SkipError
     name = d.choice(["logsumexp", "softmax", "log_softmax"])
     return f"jax.nn.{name}({x}, axis={d.axis(x)})"
 
@@ -53,7 +53,7 @@ def log_sum_exp(d: Draft, x: Value) -> str:
 def normalized(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if x.dtype.kind == "c" or not x.size:
-        raise Skip
+        raise SkipError
     mean = f"jnp.mean({x}, {axis}, keepdims=True)"
     if d.flip():
         mean = f"lax.stop_gradient({mean})"
@@ -63,7 +63,7 @@ def normalized(d: Draft, x: Value) -> str:
 def sort(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     kind = d.integer(0, 2)
     if kind == 0:
         return f"lax.sort({x}, dimension={axis})"
@@ -82,7 +82,7 @@ def sort_by_integers(d: Draft, x: Value) -> str:
 def top_k(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if x.dtype.kind == "c" or not x.shape[axis]:
-        raise Skip
+        raise SkipError
     size = d.integer(1, x.shape[axis])
     return f"lax.top_k(jnp.moveaxis({x}, {axis}, -1), {size})[0]"
 
@@ -90,7 +90,7 @@ def top_k(d: Draft, x: Value) -> str:
 def by_order(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if x.dtype.kind == "c" or not x.size:
-        raise Skip
+        raise SkipError
     return f"jnp.take_along_axis({x}, jnp.argsort({d.like(x)}, axis={axis}), {axis})"
 
 

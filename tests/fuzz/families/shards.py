@@ -1,6 +1,6 @@
 """Functions on the shards of a mesh of four devices, and what they send each other."""
 
-from tests.fuzz.draft import Draft, Skip, Value, fitted
+from tests.fuzz.draft import Draft, SkipError, Value, fitted
 from tests.fuzz.families import bodies
 
 _SHAPES = [(4,), (4, 2), (4, 4), (2, 4), (8, 3), (4, 1, 2)]
@@ -29,7 +29,7 @@ def _local(shape: tuple[int, ...], entries: list[tuple[str, ...]]) -> tuple[int,
 
 def _sharded(d: Draft, x: Value) -> tuple[Value, str, list[tuple[str, ...]]]:
     if not x.size or x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     shape = d.choice(_SHAPES)
     whole = d.let(fitted(d, x, shape)) if x.shape != shape else x
     spec, entries = _spec(d, shape)

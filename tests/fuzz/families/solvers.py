@@ -1,6 +1,6 @@
 """Solvers that are given functions: iterative ones, truncated ones, exact ones."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def _matrix(d: Draft, x: Value, n: int) -> str:
@@ -18,7 +18,7 @@ def _matrix(d: Draft, x: Value, n: int) -> str:
 
 def _side(d: Draft, x: Value) -> tuple[str, int]:
     if x.dtype != "float64" or not x.size:
-        raise Skip
+        raise SkipError
     n = d.integer(2, 4)
     return d.let(f"jnp.resize({x}, ({n},))"), n
 
@@ -39,7 +39,7 @@ def gmres(d: Draft, x: Value) -> str:
 def by_samples(d: Draft, x: Value) -> str:
     """One solver for each sample, or one for all of them."""
     if x.dtype != "float64" or not x.size:
-        raise Skip
+        raise SkipError
     rows = d.let(f"jnp.resize({x}, ({d.integer(2, 3)}, 3))")
     operator = d.choice(["lambda v: (2 + W(3)) * v", "lambda v: 3 * v"])
     options = d.choice(["", ", maxiter=1", ", tol=1e-2"])

@@ -1,11 +1,11 @@
 """Windows: pooling of every kind, and its derivatives."""
 
-from tests.fuzz.draft import Draft, Skip, Value
+from tests.fuzz.draft import Draft, SkipError, Value
 
 
 def _window(d: Draft, x: Value) -> str:
     if not x.ndim:
-        raise Skip
+        raise SkipError
     size = tuple(d.integer(1, 3) for _ in x.shape)
     strides = tuple(d.integer(1, 2) for _ in x.shape)
     padding = tuple((d.integer(0, w - 1), d.integer(0, w - 1)) for w in size)
@@ -21,7 +21,7 @@ def add(d: Draft, x: Value) -> str:
 
 def extreme(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     name, start = d.choice([("max", "-np.inf"), ("min", "np.inf")])
     found = f"lax.reduce_window({x}, np.asarray({start}, np.{x.dtype}), lax.{name}, {_window(d, x)})"  # fmt: skip
     return f"jnp.tanh({found})"  # of padding alone: infinite
@@ -30,7 +30,7 @@ def extreme(d: Draft, x: Value) -> str:
 def pooled(d: Draft, x: Value) -> str:
     """The plain pools, whose reverse mode is select_and_scatter."""
     if x.dtype.kind == "c" or not x.ndim:
-        raise Skip
+        raise SkipError
     size = tuple(d.integer(1, 3) for _ in x.shape)
     strides = tuple(d.integer(1, 3) for _ in x.shape)
     name, start = d.choice([("max", "-np.inf"), ("min", "np.inf")])
@@ -41,7 +41,7 @@ def pooled(d: Draft, x: Value) -> str:
 
 def generic(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        raise Skip
+        raise SkipError
     combine = d.choice(["lax.mul", "lambda a, b: a + b - 0.1 * a * b"])
     start = "1" if combine == "lax.mul" else "0"
     return f"lax.reduce_window({x}, np.asarray({start}, np.{x.dtype}), {combine}, {_window(d, x)})"  # fmt: skip
@@ -49,7 +49,7 @@ def generic(d: Draft, x: Value) -> str:
 
 def patches(d: Draft, x: Value) -> str:
     if x.ndim < 2 or x.dtype.kind == "c" or not x.size:
-        raise Skip
+        raise SkipError
     image = f"{x}.reshape(1, {x.shape[0]}, -1)"
     return f"lax.conv_general_dilated_patches({image}, (2,), (1,), 'VALID')[0]"
 

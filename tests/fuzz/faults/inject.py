@@ -3,7 +3,6 @@
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +56,7 @@ class _Finder:
     def __init__(self, name: str, fault: Fault) -> None:
         self._name, self._fault = name, fault
 
-    def find_spec(self, name: str, path: Sequence[str] | None, _: Any = None) -> Any:
+    def find_spec(self, name: str, *_: Any) -> Any:
         """Find the faulty module alone."""
         if name != self._name:
             return None
@@ -71,6 +70,6 @@ class _Loader(importlib.machinery.SourceFileLoader):
         super().__init__(name, file)
         self._text = text
 
-    def get_code(self, fullname: str) -> Any:
+    def get_code(self, _: str) -> Any:
         """Compile the faulty text, and keep no bytecode of it."""
         return compile(self._text, self.path, "exec", dont_inherit=True)

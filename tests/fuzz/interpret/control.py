@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import Function, Interpreter, evaluator, shape_of
+from tests.fuzz.interpret.core import Eqn, Function, Interpreter, evaluator, shape_of
 
 
 @evaluator("cond")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     branches = [Interpreter(b) for b in eqn.params["branches"]]
 
     def fun(index: Any, *args: Any) -> Any:
@@ -19,7 +18,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("while")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p = eqn.params
     n_cond, n_body = p["cond_nconsts"], p["body_nconsts"]
     goes_on, body = Interpreter(p["cond_jaxpr"]), Interpreter(p["body_jaxpr"])
@@ -46,7 +45,7 @@ def _chosen(goes: Any, new: Any, old: Any) -> Any:
     )
 
 
-def scan_parts(eqn: JaxprEqn) -> tuple[int, int]:
+def scan_parts(eqn: Eqn) -> tuple[int, int]:
     """Return how many constants and carried values a scan has, by ranks."""
     body = getattr(eqn.params["jaxpr"], "jaxpr", eqn.params["jaxpr"])
     ranks = [
@@ -57,7 +56,7 @@ def scan_parts(eqn: JaxprEqn) -> tuple[int, int]:
 
 
 @evaluator("scan")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     n_consts, n_carry = scan_parts(eqn)
     body, length = Interpreter(eqn.params["jaxpr"]), eqn.params["length"]
     times = range(length)
@@ -78,7 +77,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("custom_linear_solve")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     lengths, solve = eqn.params["const_lengths"], eqn.params["jaxprs"].solve
     solver = Interpreter(solve)
     first = lengths.matvec + lengths.vecmat

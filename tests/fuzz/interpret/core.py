@@ -8,10 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import JaxprEqn, Literal, Var
+from jax.extend.core import Literal, Var
 
+Eqn = Any  # an equation; its variables' avals have shapes and dtypes
 Function = Callable[..., Any]  # of arrays: an array, or a sequence of several
-EVALUATORS: dict[str, Callable[[JaxprEqn], Function]] = {}
+EVALUATORS: dict[str, Callable[[Eqn], Function]] = {}
 CALLS = {
     "jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint",
     "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "linear_call",
@@ -25,7 +26,7 @@ fallbacks: Counter[str] = Counter()  # primitives that JAX evaluated
 def evaluator(*names: str) -> Callable:
     """Register what makes the function of an equation."""
 
-    def register(make: Callable[[JaxprEqn], Function]) -> Callable:
+    def register(make: Callable[[Eqn], Function]) -> Callable:
         EVALUATORS.update(dict.fromkeys(names, make))
         return make
 
@@ -115,7 +116,7 @@ class Interpreter:
             self._add(eqn)
         return [self._slot(v) for v in inner.outvars]
 
-    def _add(self, eqn: JaxprEqn) -> None:
+    def _add(self, eqn: Eqn) -> None:
         ins = [self._slot(v) for v in eqn.invars]
         body = _body(eqn)
         if body is not None:
@@ -130,7 +131,7 @@ class Interpreter:
         self.steps.append((fun, ins, outs if several else outs[0]))
 
 
-def _body(eqn: JaxprEqn) -> Any:
+def _body(eqn: Eqn) -> Any:
     """Return the jaxpr of a call."""
     if eqn.primitive.name == "call_hi_primitive":
         prim: Any = eqn.params["_prim"]
@@ -144,14 +145,14 @@ def _body(eqn: JaxprEqn) -> Any:
     return next(eqn.params[k] for k in _BODIES if k in eqn.params)
 
 
-def function_of(eqn: JaxprEqn) -> Function:
+def function_of(eqn: Eqn) -> Function:
     """Return the function that evaluates an equation."""
     make = EVALUATORS.get(eqn.primitive.name)
     fun = None if make is None else make(eqn)
     return by_jax(eqn) if fun is None else fun
 
 
-def by_jax(eqn: JaxprEqn) -> Function:
+def by_jax(eqn: Eqn) -> Function:
     """Evaluate an equation by JAX: it compiles once for each shape."""
 
     def fun(*args: Any) -> Any:
@@ -195,7 +196,7 @@ def size_of(shape: Sequence[int]) -> int:
     return math.prod(shape)
 
 
-def _checked(fun: Function, eqn: JaxprEqn) -> Function:
+def _checked(fun: Function, eqn: Eqn) -> Function:
     def checked(*args: Any) -> Any:
         found = fun(*args)
         several = eqn.primitive.multiple_results

@@ -6,10 +6,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import JaxprEqn
 from scipy import special
 
-from tests.fuzz.interpret.core import EVALUATORS, Function, by_jax, evaluator
+from tests.fuzz.interpret.core import EVALUATORS, Eqn, Function, by_jax, evaluator
 
 
 def _integer(x: Any) -> bool:
@@ -92,8 +91,8 @@ _LIKE_FIRST = {
 }  # fmt: skip
 
 
-def _plain(name: str, fun: Callable[..., Any]) -> Callable[[JaxprEqn], Function]:
-    def make(eqn: JaxprEqn) -> Function | None:
+def _plain(name: str, fun: Callable[..., Any]) -> Callable[[Eqn], Function]:
+    def make(eqn: Eqn) -> Function | None:
         dtype = eqn.outvars[0].aval.dtype
         if name in _LIKE_FIRST:
             return lambda *args: np.asarray(fun(*args), dtype)
@@ -106,12 +105,12 @@ EVALUATORS.update({name: _plain(name, fun) for name, fun in _PLAIN.items()})
 
 
 @evaluator("device_put", "optimization_barrier")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     return lambda *args: args
 
 
 @evaluator("integer_pow")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     y, dtype = eqn.params["y"], eqn.outvars[0].aval.dtype
     if y < 0:
         return lambda x: np.asarray(1 / x ** (-y), dtype)
@@ -119,20 +118,20 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("complex")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     dtype = eqn.outvars[0].aval.dtype
     return lambda a, b: np.asarray(a + 1j * b, dtype)
 
 
 @evaluator("round")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     if eqn.params["rounding_method"] == lax.RoundingMethod.TO_NEAREST_EVEN:
         return np.rint
     return lambda x: np.trunc(x + np.copysign(0.5, x)).astype(x.dtype)
 
 
 @evaluator("select_n")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     if len(eqn.invars) == 3:
         return lambda which, a, b: np.where(which, b, a)
 
@@ -146,11 +145,11 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("convert_element_type")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     dtype = np.dtype(eqn.params["new_dtype"])
 
     def fun(x: Any) -> Any:
-        if dtype == bool:
+        if dtype.kind == "b":
             return x != 0
         if x.dtype.kind == "c" and dtype.kind != "c":
             x = x.real
@@ -168,15 +167,15 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("bitcast_convert_type")
-def _(eqn: JaxprEqn) -> Function | None:
+def _(eqn: Eqn) -> Function | None:
     dtype, old = np.dtype(eqn.params["new_dtype"]), eqn.invars[0].aval.dtype
     if dtype.itemsize != old.itemsize:
         return by_jax(eqn)
     return lambda x: np.ascontiguousarray(x).view(dtype).reshape(np.shape(x))
 
 
-def _shift(name: str) -> Callable[[JaxprEqn], Function]:
-    def make(_: JaxprEqn) -> Function:
+def _shift(name: str) -> Callable[[Eqn], Function]:
+    def make(_: Eqn) -> Function:
         def fun(x: Any, n: Any) -> Any:
             bits = x.dtype.itemsize * 8
             data = x if name == "shift_right_arithmetic" else x.view(f"u{bits // 8}")
@@ -202,7 +201,7 @@ EVALUATORS.update(
 
 
 @evaluator("polygamma")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     dtype = eqn.outvars[0].aval.dtype
 
     def fun(m: Any, x: Any) -> Any:
@@ -214,7 +213,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("reduce_precision")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p, own = eqn.params, jnp.finfo(eqn.invars[0].aval.dtype)
     if p["exponent_bits"] >= own.nexp and p["mantissa_bits"] >= own.nmant:
         return lambda x: x
@@ -222,7 +221,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("platform_index")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     """Number the branch for the processor, or the default."""
     named = [
         k for k, names in enumerate(eqn.params["platforms"]) if names and "cpu" in names
@@ -234,11 +233,11 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("empty2", "empty")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     aval = eqn.outvars[0].aval
     return lambda *_: np.zeros(aval.shape, aval.dtype)
 
 
 @evaluator("population_count")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     return lambda x: np.bitwise_count(x).astype(x.dtype)

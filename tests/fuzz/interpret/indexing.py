@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 from jax.lax import GatherScatterMode
 
-from tests.fuzz.interpret.core import Function, by_jax, evaluator, shape_of
+from tests.fuzz.interpret.core import Eqn, Function, by_jax, evaluator, shape_of
 
 
 class _Slices:
@@ -63,7 +62,7 @@ class _Slices:
 
 
 @evaluator("gather")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p, dn, shape = eqn.params, eqn.params["dimension_numbers"], shape_of(eqn.invars[0])
     hidden = {*dn.collapsed_slice_dims, *dn.operand_batching_dims}
     kept = [axis for axis in range(len(shape)) if axis not in hidden]
@@ -75,7 +74,7 @@ def _(eqn: JaxprEqn) -> Function:
         columns=dn.start_index_map,
         batching=dict(
             zip(dn.operand_batching_dims, dn.start_indices_batching_dims, strict=True)
-        ),  # fmt: skip
+        ),
     )
     fills = p["mode"] == GatherScatterMode.FILL_OR_DROP
     out = shape_of(eqn.outvars[0])
@@ -115,7 +114,7 @@ _COMBINE: dict[str, Any] = {
 
 
 @evaluator("scatter", *_COMBINE)
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p, name = eqn.params, eqn.primitive.name
     if name == "scatter" and p["update_jaxpr"] is not None:
         return by_jax(eqn)  # a function is applied in place
@@ -138,7 +137,7 @@ def _(eqn: JaxprEqn) -> Function:
     return fun
 
 
-def _slices_of(eqn: JaxprEqn) -> _Slices:
+def _slices_of(eqn: Eqn) -> _Slices:
     dn, shape = eqn.params["dimension_numbers"], shape_of(eqn.invars[0])
     updates = shape_of(eqn.invars[2])
     hidden = {*dn.inserted_window_dims, *dn.operand_batching_dims}
@@ -155,5 +154,5 @@ def _slices_of(eqn: JaxprEqn) -> _Slices:
         columns=dn.scatter_dims_to_operand_dims,
         batching=dict(
             zip(dn.operand_batching_dims, dn.scatter_indices_batching_dims, strict=True)
-        ),  # fmt: skip
+        ),
     )

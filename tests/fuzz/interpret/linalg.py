@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import Function, by_jax, evaluator
+from tests.fuzz.interpret.core import Eqn, Function, by_jax, evaluator
 
 
 @evaluator("triangular_solve")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p = eqn.params
 
     def fun(a: Any, b: Any) -> Any:
@@ -40,7 +39,7 @@ def _substituted(a: Any, b: Any, is_lower: bool) -> Any:
 
 
 @evaluator("tridiagonal_solve")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     def fun(low: Any, middle: Any, high: Any, b: Any) -> Any:
         n = middle.shape[-1]
         a, k = np.zeros((*middle.shape, n), b.dtype), np.arange(n)
@@ -67,7 +66,7 @@ def _each(fun: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
 
 
 @evaluator("cholesky")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     def one(a: Any) -> list[Any]:
         try:
             return [np.linalg.cholesky(a)]
@@ -80,7 +79,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("lu")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     if 0 in eqn.invars[0].aval.shape:
         return by_jax(eqn)
 
@@ -100,7 +99,7 @@ def _permutation(pivots: Any, n: int) -> Any:
 
 
 @evaluator("lu_pivots_to_permutation")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     n = eqn.params["permutation_size"]
 
     def fun(pivots: Any) -> Any:
@@ -112,7 +111,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("geqrf")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     if 0 in eqn.invars[0].aval.shape:
         return by_jax(eqn)
 
@@ -124,7 +123,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("householder_product")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     if 0 in eqn.invars[0].aval.shape:
         return by_jax(eqn)
 
@@ -138,7 +137,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("eigh")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p = eqn.params
     if p.get("subset_by_index") is not None or 0 in eqn.invars[0].aval.shape:
         return by_jax(eqn)
@@ -159,7 +158,7 @@ _FFTS = {0: np.fft.fftn, 1: np.fft.ifftn, 2: np.fft.rfftn, 3: np.fft.irfftn}
 
 
 @evaluator("fft")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     lengths, out = tuple(map(int, eqn.params["fft_lengths"])), eqn.outvars[0].aval
     transform = _FFTS[int(eqn.params["fft_type"])]
     axes = tuple(range(-len(lengths), 0))

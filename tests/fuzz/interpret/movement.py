@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import Function, evaluator, shape_of
+from tests.fuzz.interpret.core import Eqn, Function, evaluator, shape_of
 
 
 @evaluator("broadcast_in_dim")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     shape, where = shape_of(eqn.outvars[0]), eqn.params["broadcast_dimensions"]
     before = shape_of(eqn.invars[0])
     spread = [1] * len(shape)
@@ -20,7 +19,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("iota")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     shape, axis = shape_of(eqn.outvars[0]), eqn.params["dimension"]
     ramp = np.arange(shape[axis]).astype(eqn.params["dtype"])
     full = np.broadcast_to(ramp.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape)
@@ -28,7 +27,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("reshape")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     shape, order = shape_of(eqn.outvars[0]), eqn.params["dimensions"]
     if order is None:
         return lambda x: np.reshape(x, shape)
@@ -36,25 +35,25 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("squeeze")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     shape = shape_of(eqn.outvars[0])
     return lambda x: np.reshape(x, shape)
 
 
 @evaluator("transpose")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     order = tuple(map(int, eqn.params["permutation"]))
     return lambda x: np.transpose(x, order)
 
 
 @evaluator("rev")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     axes = tuple(map(int, eqn.params["dimensions"]))
     return lambda x: np.flip(x, axes)
 
 
 @evaluator("slice")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p = eqn.params
     strides = p["strides"] or (1,) * len(p["start_indices"])
     limits = zip(p["start_indices"], p["limit_indices"], strides, strict=True)
@@ -63,37 +62,37 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("split")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     axis, stops = eqn.params["axis"], np.cumsum(eqn.params["sizes"])[:-1]
     return lambda x: np.split(x, stops, axis)
 
 
 @evaluator("concatenate")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     axis = eqn.params["dimension"]
     return lambda *xs: np.concatenate(xs, axis)
 
 
 @evaluator("stack")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     axis = eqn.params["axis"]
     return lambda *xs: np.stack(xs, axis)
 
 
 @evaluator("unstack")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     axis = eqn.params["axis"]
     return lambda x: [*np.moveaxis(x, axis, 0)]
 
 
 @evaluator("tile")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     reps = eqn.params["reps"]
     return lambda x: np.tile(x, reps)
 
 
 @evaluator("pad")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     config = [tuple(map(int, amount)) for amount in eqn.params["padding_config"]]
     return lambda x, value: padded(x, value, config)
 
@@ -114,13 +113,13 @@ def padded(x: Any, value: Any, config: Sequence[tuple[int, int, int]]) -> Any:
 
 
 @evaluator("dynamic_slice")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     shape, sizes = shape_of(eqn.invars[0]), eqn.params["slice_sizes"]
     return lambda x, *starts: x[_region(starts, shape, sizes)]
 
 
 @evaluator("dynamic_update_slice")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     shape, sizes = shape_of(eqn.invars[0]), shape_of(eqn.invars[1])
 
     def fun(x: Any, update: Any, *starts: Any) -> Any:

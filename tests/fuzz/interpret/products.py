@@ -4,14 +4,13 @@ import math
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import Function, evaluator, shape_of
+from tests.fuzz.interpret.core import Eqn, Function, evaluator, shape_of
 from tests.fuzz.interpret.movement import padded
 
 
 @evaluator("dot_general")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     (contracted, batch), out = eqn.params["dimension_numbers"], eqn.outvars[0].aval
     prepare = [
         _as_matrices(shape_of(v), batch[k], contracted[k], k)
@@ -34,7 +33,7 @@ def _as_matrices(shape: Any, batch: Any, contracted: Any, side: int) -> Function
 
 
 @evaluator("conv_general_dilated")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p, out = eqn.params, eqn.outvars[0].aval
     spec = p["dimension_numbers"]
     config = [
@@ -99,7 +98,7 @@ def _dense(data: Any, indices: Any, shape: Any) -> Any:
 
 
 @evaluator("bcoo_dot_general")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     dims, info = eqn.params["dimension_numbers"], eqn.params["lhs_spinfo"]
     out, shapes = eqn.outvars[0].aval, (info.shape, shape_of(eqn.invars[2]))
     (contracted, batch) = dims
@@ -116,7 +115,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("bcoo_dot_general_sampled")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     contracted, batch = eqn.params["dimension_numbers"]
     shapes = [shape_of(v) for v in eqn.invars[:2]]
     left, right = (
@@ -135,7 +134,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("bcoo_extract")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     return _extracted
 
 

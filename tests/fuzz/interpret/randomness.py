@@ -4,9 +4,8 @@ import zlib
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import KEY, Function, evaluator, shape_of
+from tests.fuzz.interpret.core import KEY, Eqn, Function, evaluator, shape_of
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
@@ -42,12 +41,12 @@ def _drawn(key: Any, shape: tuple[int, ...]) -> list[Any]:
 
 
 @evaluator("threefry2x32")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     return _threefry
 
 
 @evaluator("random_seed")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     def fun(seed: Any) -> Any:
         bits = seed.dtype.itemsize * 8
         words = seed.view(f"u{bits // 8}")
@@ -58,13 +57,13 @@ def _(_: JaxprEqn) -> Function:
 
 
 @evaluator("random_split")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     shape = tuple(eqn.params["shape"])
     return lambda key: _key(*_drawn(key, shape))
 
 
 @evaluator("random_fold_in")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     def fun(key: Any, data: Any) -> Any:
         zero = np.zeros(np.shape(data), np.uint32)
         return _key(*_threefry(key["high"], key["low"], zero, data.astype(np.uint32)))
@@ -73,7 +72,7 @@ def _(_: JaxprEqn) -> Function:
 
 
 @evaluator("random_bits")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     bits, shape = eqn.params["bit_width"], tuple(eqn.params["shape"])
 
     def fun(key: Any) -> Any:
@@ -86,17 +85,17 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("random_unwrap")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     return lambda key: np.stack([key["high"], key["low"]], -1)
 
 
 @evaluator("random_wrap")
-def _(_: JaxprEqn) -> Function:
+def _(_: Eqn) -> Function:
     return lambda data: _key(data[..., 0], data[..., 1])
 
 
 @evaluator("rng_uniform")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     """Draw the same for the same bounds: XLA's own state cannot be an oracle."""
     aval, shape = eqn.outvars[0].aval, shape_of(eqn.outvars[0])
 

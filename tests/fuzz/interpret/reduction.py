@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import Function, Interpreter, evaluator, shape_of
+from tests.fuzz.interpret.core import Eqn, Function, Interpreter, evaluator, shape_of
 
 _REDUCTIONS: dict[str, Callable[..., Any]] = {
     "reduce_sum": np.add,
@@ -18,14 +17,14 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 @evaluator(*_REDUCTIONS)
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     axes, combine = tuple(map(int, eqn.params["axes"])), _REDUCTIONS[eqn.primitive.name]
     dtype = eqn.outvars[0].aval.dtype
     return lambda x: np.asarray(combine.reduce(x, axes, dtype=dtype))  # type: ignore[attr-defined]
 
 
 @evaluator("reduce_max", "reduce_min")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     axes, dtype = tuple(map(int, eqn.params["axes"])), eqn.outvars[0].aval.dtype
     is_max = eqn.primitive.name == "reduce_max"
     if dtype.kind == "b":
@@ -39,7 +38,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("reduce")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p, n = eqn.params, len(eqn.invars) // 2
     axes = tuple(map(int, p["dimensions"]))
     body = Interpreter(p["jaxpr"])
@@ -57,7 +56,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("argmax", "argmin")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     (axis,), dtype = eqn.params["axes"], eqn.params["index_dtype"]
     find = np.argmax if eqn.primitive.name == "argmax" else np.argmin
     return lambda x: np.asarray(find(x, axis), dtype)
@@ -73,7 +72,7 @@ _RUNNING: dict[str, Any] = {
 
 
 @evaluator(*_RUNNING)
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     combine, axis = _RUNNING[eqn.primitive.name], eqn.params["axis"]
     dtype = eqn.outvars[0].aval.dtype
     if not eqn.params["reverse"]:
@@ -84,7 +83,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("sort")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     axis, n_keys = eqn.params["dimension"], eqn.params["num_keys"]
 
     def fun(*operands: Any) -> Any:
@@ -95,7 +94,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("top_k")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     k = eqn.params["k"]
     axis = eqn.params.get("axis", len(shape_of(eqn.invars[0])) - 1)
     dtype = eqn.outvars[1].aval.dtype

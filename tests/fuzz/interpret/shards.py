@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from tests.fuzz.interpret.control import scan_parts
 from tests.fuzz.interpret.core import (
+    Eqn,
     Function,
     Interpreter,
     evaluator,
@@ -16,7 +16,7 @@ from tests.fuzz.interpret.core import (
 )
 
 Lanes = list[Any]  # an array for each device
-Collective = Callable[[Lanes, JaxprEqn, "Mesh"], Lanes]
+Collective = Callable[[Lanes, Eqn, "Mesh"], Lanes]
 _COLLECTIVES: dict[str, Collective] = {}
 
 
@@ -63,7 +63,7 @@ class LaneInterpreter(Interpreter):
         super().__init__(jaxpr)
         self._values = [[x] * self._n for x in self._values]
 
-    def _add(self, eqn: JaxprEqn) -> None:
+    def _add(self, eqn: Eqn) -> None:
         before = len(self.steps)
         super()._add(eqn)
         for k in range(before, len(self.steps)):
@@ -80,7 +80,7 @@ class LaneInterpreter(Interpreter):
 
         return each
 
-    def _of(self, eqn: JaxprEqn) -> "_Together | None":
+    def _of(self, eqn: Eqn) -> "_Together | None":
         """Return the function of an equation in which devices communicate."""
         name = eqn.primitive.name
         if name == "axis_index":
@@ -107,7 +107,7 @@ class _Together:
         return self._fun(*args)
 
 
-def _scan(eqn: JaxprEqn, mesh: Mesh) -> Function:
+def _scan(eqn: Eqn, mesh: Mesh) -> Function:
     n_consts, n_carry = scan_parts(eqn)
     body, length = LaneInterpreter(eqn.params["jaxpr"], mesh), eqn.params["length"]
 
@@ -129,7 +129,7 @@ def _scan(eqn: JaxprEqn, mesh: Mesh) -> Function:
 
 
 @evaluator("shard_map")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     p = eqn.params
     sizes = {k: n for k, n in p["mesh"].shape.items() if k in p["newly_manual_axes"]}
     mesh = Mesh(sizes)
@@ -151,7 +151,7 @@ def _(eqn: JaxprEqn) -> Function:
     return fun
 
 
-def _names(eqn: JaxprEqn) -> list[str]:
+def _names(eqn: Eqn) -> list[str]:
     names = eqn.params.get("axes", eqn.params.get("axis_name", ()))
     return [names] if isinstance(names, str) else list(names)
 
@@ -168,7 +168,7 @@ _COMBINE: dict[str, Any] = {"pmax": np.maximum, "pmin": np.minimum}
 
 
 @_collective("psum", "psum_invariant", "pmax", "pmin")
-def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
+def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
     combine = _COMBINE.get(eqn.primitive.name, np.add)
     names = _names(eqn)
     groups = [mesh.group(d, names) for d in range(len(x))]
@@ -176,12 +176,12 @@ def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
 
 
 @_collective("pvary", "pbroadcast", "pcast")
-def _(x: Lanes, _: JaxprEqn, __: Mesh) -> Lanes:
+def _(x: Lanes, _: Eqn, __: Mesh) -> Lanes:
     return x
 
 
 @_collective("ppermute")
-def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
+def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
     names, found = _names(eqn), [np.zeros_like(v) for v in x]
     for d in range(len(x)):
         group = mesh.group(d, names)
@@ -191,7 +191,7 @@ def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
 
 
 @_collective("all_gather", "all_gather_invariant")
-def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
+def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
     p, names = eqn.params, _names(eqn)
     join = np.concatenate if p["tiled"] else np.stack
     axis = p["all_gather_dimension"]
@@ -199,7 +199,7 @@ def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
 
 
 @_collective("reduce_scatter")
-def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
+def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
     p, names = eqn.params, _names(eqn)
     axis, found = p["scatter_dimension"], []
     for d in range(len(x)):
@@ -211,7 +211,7 @@ def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
 
 
 @_collective("all_to_all")
-def _(x: Lanes, eqn: JaxprEqn, mesh: Mesh) -> Lanes:
+def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
     p, names, found = eqn.params, _names(eqn), []
     split, concat = p["split_axis"], p["concat_axis"]
     for d in range(len(x)):

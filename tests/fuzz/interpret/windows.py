@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from tests.fuzz.interpret.core import Function, Interpreter, evaluator, shape_of
+from tests.fuzz.interpret.core import Eqn, Function, Interpreter, evaluator, shape_of
 from tests.fuzz.interpret.movement import padded
 
 
@@ -18,7 +17,7 @@ class Window:
         out: The shape of what the window makes.
     """
 
-    def __init__(self, eqn: JaxprEqn, out: Sequence[int]) -> None:
+    def __init__(self, eqn: Eqn, out: Sequence[int]) -> None:
         p, rank = eqn.params, len(out)
         self.size = tuple(map(int, p["window_dimensions"]))
         self.strides = tuple(map(int, p["window_strides"]))
@@ -66,7 +65,7 @@ _POOLS: dict[str, Callable[..., Any]] = {
 
 
 @evaluator(*_POOLS)
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     name, aval = eqn.primitive.name, eqn.outvars[0].aval
     window, combine = Window(eqn, aval.shape), _POOLS[name]
     start = _identity(name, aval.dtype)
@@ -81,7 +80,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("reduce_window")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     window = Window(eqn, shape_of(eqn.outvars[0]))
     n = len(eqn.invars) // 2
     body = Interpreter(_with_consts(eqn))
@@ -97,14 +96,14 @@ def _(eqn: JaxprEqn) -> Function:
     return fun if eqn.primitive.multiple_results else lambda *xs: fun(*xs)[0]
 
 
-def _with_consts(eqn: JaxprEqn) -> Any:
+def _with_consts(eqn: Eqn) -> Any:
     jaxpr, consts = eqn.params["jaxpr"], eqn.params.get("consts", ())
     assert not consts, "constants in a window's function"
     return jaxpr
 
 
 @evaluator("select_and_gather_add")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     aval = eqn.outvars[0].aval
     window = Window(eqn, aval.shape)
     is_max = eqn.params["select_prim"].name == "ge"
@@ -124,7 +123,7 @@ def _(eqn: JaxprEqn) -> Function:
 
 
 @evaluator("select_and_scatter_add")
-def _(eqn: JaxprEqn) -> Function:
+def _(eqn: Eqn) -> Function:
     source, aval = shape_of(eqn.invars[0]), eqn.outvars[0].aval
     window = Window(eqn, source)
     is_max = eqn.params["select_prim"].name == "ge"
