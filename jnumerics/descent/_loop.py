@@ -1,5 +1,6 @@
 """The loop of updates, as JAX traces it."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,7 +27,6 @@ class Descent(NamedTuple):
 
 def descend(
     functions: Sequence[Any],
-    takes_extra: bool,
     params: PyTree,
     state: PyTree,
     batches: PyTree,
@@ -46,11 +46,17 @@ def descend(
     @partial(jax.jit, inline=True)
     def advance(params: PyTree, state: PyTree, *batch: PyTree) -> tuple:
         value, grad = jax.value_and_grad(value_of)(params, *batch)
-        extra = {"value": value, "grad": grad} if takes_extra else {}
-        if takes_extra:
-            extra["value_fn"] = lambda params: value_of(params, *batch)
+
+        def value_fn(params: PyTree) -> Array:
+            return value_of(params, *batch)
+
+        def grad_fn(params: PyTree, *_: Any) -> PyTree:
+            return jax.tree.map(jnp.conj, jax.grad(value_fn)(params))
+
+        extra = {"value": value, "grad": grad, "value_fn": value_fn}
+        extra |= {"grad_fn": grad_fn, "obj_fn": value_fn}
         downhill = jax.tree.map(jnp.conj, grad)
-        updates, state = update(downhill, state, params, **extra)
+        updates, state = _update(update, (downhill, state, params), extra)
         return (optax.apply_updates(params, updates), state), value
 
     def body(carry: tuple, batch: tuple) -> tuple:
@@ -73,6 +79,32 @@ def descend(
         carry, losses = jax.lax.scan(body, carry, xs, length=steps)
     params, state = carry
     return Descent(params, state, losses)
+
+
+def _update(update: Callable, args: tuple, extra: dict[str, Any]) -> tuple:
+    """Call an optimizer with those of the extra arguments that it takes.
+
+    A chain takes all, and hands them on to parts that need not: what one of them does
+    not know is left out, as optax's users do.
+    """
+    takes = inspect.signature(update).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+        extra = {name: extra[name] for name in takes if name in extra}
+    while True:
+        try:
+            return update(*args, **extra)
+        except TypeError as error:
+            refused = [name for name in extra if _refuses(error, name)]
+            if not refused:
+                raise
+        extra = {name: x for name, x in extra.items() if name not in refused}
+
+
+def _refuses(error: TypeError, name: str) -> bool:
+    # Python: "f() got an unexpected keyword argument 'x'"; optax: "Unexpected keyword
+    # arguments passed to ...: ['x', 'y']"
+    message = str(error)
+    return "nexpected keyword argument" in message and f"'{name}'" in message
 
 
 def _scan_once(

@@ -44,8 +44,13 @@ def minimize(
             such as data or a learning rate under `jax.vmap`.
         params: Any pytree of real or complex floating-point arrays or Python
             numbers, which become floats. It keeps its dtypes.
-        optimizer: Any optax optimizer. Some, such as `optax.adam` and `optax.lbfgs`,
-            cannot run where JAX's dtype promotion is set to strict.
+        optimizer: Any optax optimizer. It is given the extra arguments that its update
+            takes, of `value`, `grad`, `value_fn` (line searches, Polyak's step), `obj_fn`
+            (Sophia) and `grad_fn` (opaque SAM). With optax's own ValueError fail those
+            that want other gradients than those of the parameters: one for each sample
+            (`optax.contrib.dpsgd`), or of a part (`optax.lookahead`, whose update can
+            be wrapped to take `grads.fast`). Some, such as `optax.adam` and
+            `optax.lbfgs`, cannot run where JAX's dtype promotion is set to strict.
         steps: Number of updates, from 0 to 2^31 - 1.
         state: That of an earlier `Descent`, which this one continues: n + m steps are
             n steps and then m, bit for bit. None starts afresh.
@@ -125,7 +130,6 @@ def _program(
     closes over and, inside a trace, its tracers.
     """
     functions = (loss, optimizer.init, optimizer.update)
-    takes_extra = isinstance(optimizer, optax.GradientTransformationExtraArgs)
     parts = [part for function in functions for part in _parts(function)]
     key = tuple(map(id, parts))
     if key in _programs:
@@ -137,12 +141,12 @@ def _program(
     try:
         alive = [weakref.ref(part, forget) for part in parts]
     except TypeError:  # an object without weak references: compiled at each call
-        descend = partial(_loop.descend, functions, takes_extra)
+        descend = partial(_loop.descend, functions)
         return jax.jit(descend, static_argnames="steps")
     refs = [_weak(function) for function in functions]
 
     def descend_while_alive(*args: PyTree, steps: int) -> Descent:
-        return _loop.descend([ref() for ref in refs], takes_extra, *args, steps=steps)
+        return _loop.descend([ref() for ref in refs], *args, steps=steps)
 
     program = jax.jit(descend_while_alive, static_argnames="steps")
     _programs[key] = program, alive
