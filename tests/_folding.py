@@ -55,14 +55,20 @@ class Programs:
         return np.where(np.isfinite(numbers), np.clip(numbers, -most, most), numbers)
 
     def __call__(self, *inputs):
-        """Return a few of the values that the program computes."""
-        rng, pool = np.random.default_rng([self._seed, 99]), list(inputs)
+        """Return a few values that the program computes: a compiler fuses the others."""
+        pool = self.all(*inputs)
+        rng = np.random.default_rng([self._seed, 100])
+        chosen = rng.choice(len(pool), min(len(pool), 6), replace=False)
+        return [pool[k] for k in chosen]
+
+    def all(self, *inputs):
+        """Return every value that the program computes."""
+        rng, pool = np.random.default_rng([self._seed, 99]), [*map(jnp.asarray, inputs)]
         for _ in range(self._n):
             operation = OPERATIONS[rng.integers(len(OPERATIONS))]
             result = operation(_Draw(rng, pool, self))
             pool += [] if result is None else [result]
-        chosen = rng.choice(len(pool), 5, replace=False)
-        return [pool[k] for k in {*chosen.tolist(), len(pool) - 1}]
+        return pool[len(inputs) :]
 
 
 class _Draw:
@@ -277,10 +283,21 @@ OPERATIONS = [
 ]  # fmt: skip
 
 
-def folded(programs):
-    """What is known of a program's results; values and bounds, None: unknown."""
-    jaxpr = jax.make_jaxpr(programs)(*programs.inputs)
-    flat = flatten(jaxpr, [False] * len(programs.inputs))
-    values = dict(flat.consts) | dict(zip(flat.inputs, programs.inputs, strict=True))
+def folded(fun, inputs):
+    """What is known of the results of a program; values and bounds, None: unknown."""
+    flat = flatten(jax.make_jaxpr(fun)(*inputs), [False] * len(inputs))
+    values = dict(flat.consts) | dict(zip(flat.inputs, inputs, strict=True))
     known = KnownValues(flat.equations, values)
     return [known.value(v) for v in flat.outputs]
+
+
+def strays(results, values):
+    """The results that are known, and not what they are known to be."""
+    pairs = zip(map(np.asarray, results), values, strict=True)
+    return [(y, x) for y, x in pairs if x is not None and not _agrees(y, x)]
+
+
+def _agrees(result, value):
+    with np.errstate(all="ignore"):
+        off = np.abs(result.astype(float) - value.full.astype(float))
+    return np.all((result == value.full) | (off <= value.error))
