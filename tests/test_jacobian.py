@@ -431,5 +431,7 @@ def test_arrays_on_several_devices_have_the_same_derivatives():
 
 @pytest.mark.parametrize("mode", ["forward", "cut", "compressed"])
 def test_a_sparse_block_between_scalars_holds_its_own_entry_alone(mode):
-    found = jacobian(lambda x: (3 * x[0], 5 * x[1]), mode=mode, format="bcoo")((1.0, 2.0))
+    found = jacobian(lambda x: (3 * x[0], 5 * x[1]), mode=mode, format="bcoo")(
+        (1.0, 2.0)
+    )
     assert [[b.todense() for b in row] for row in found] == [[3, 0], [0, 5]]

@@ -125,9 +125,6 @@ UNPROVEN = {
     "forward squares beside a branch": lambda x: lax.cond(
         x[0] > 0, jnp.sin, jnp.cos, UNPROVEN["forward squares"](x)
     ),
-    "a window of products": lambda x: lax.reduce_window(
-        jnp.asarray(x), 1.0, lax.mul, (2,), (1,), "SAME"
-    ),
     "cg": cg(maxiter=2),
     "cg from a guess": cg(x0=np.ones(3), maxiter=2),
     "bicgstab": lambda b: sparse_linalg.bicgstab(lambda v: MATRIX @ v, b, maxiter=1)[0],
@@ -531,6 +528,18 @@ def test_rule_that_mixes_samples_is_refused_in_the_mode_that_runs():
 
     with pytest.raises(SampleMixingError, match="derivative by input"):
         derivatives.batch_jacobian(fun)(BATCH)
+
+
+def test_window_of_products_is_served_as_jax_serves_it():
+    def fun(x):
+        return lax.reduce_window(jnp.asarray(x), 1.0, lax.mul, (2,), (1,), "SAME")
+
+    assert judged(fun, X).is_proven  # the derivative of its reducer is linear
+    value, found = derivatives.value_and_jacobian(fun)(X)
+    assert close(value, fun(X))
+    assert close(found, jax.jacfwd(fun)(X))
+    with pytest.raises(ValueError, match="got 'reverse': JAX refuses"):
+        derivatives.jacobian(fun, mode="reverse")(X)
 
 
 def test_probe_sees_an_unproven_rule_that_mixes_samples():

@@ -257,6 +257,9 @@ PROMISES = {
         "`key` is not one key": [lambda: mlp.init(jax.random.split(KEY), [1, 2])],
         "`sizes` has fewer than two entries": [lambda: mlp.init(KEY, [1])],
         "one of them is out of its range": [lambda: mlp.init(KEY, [1, 0])],
+        "`dtype` is double without x64": [
+            lambda: mlp.init(KEY, [1, 2], dtype="float64")
+        ],
     },
     ("mlp.apply", TypeError): {
         "`params` is not a sequence of pairs of arrays": [
@@ -268,6 +271,9 @@ PROMISES = {
         "`activation` not a function that can be hashed and returns an array": [
             lambda: mlp.apply(LAYERS, X3, activation="tanh"),
             lambda: mlp.apply(LAYERS, X3, activation=lambda _: None),
+        ],
+        "; NumPy's functions cannot be traced": [
+            lambda: mlp.apply(LAYERS, X3, activation=np.tanh)
         ],
     },
     ("mlp.apply", ValueError): {
@@ -379,6 +385,9 @@ PROMISES = {
     ("perceptron.init", ValueError): {
         "`key` is not one key": [lambda: perceptron.init(jax.random.split(KEY), 2)],
         "`n_in` is out of its range": [lambda: perceptron.init(KEY, -1)],
+        "`dtype` is double without x64": [
+            lambda: perceptron.init(KEY, 2, dtype="float64")
+        ],
     },
     ("perceptron.apply", TypeError): {
         "an argument is not an array of real numbers": no_array_of_real_numbers(
@@ -431,7 +440,13 @@ PROMISES = {
             lambda: derivatives.jacobian(lambda x: x > 0)(X3),
         ],
         "`fun` needs concrete values": [lambda: derivatives.jacobian(needs_values)(X3)],
-        "it has effects": [lambda: derivatives.jacobian(noisy)(X3)],
+        "it has effects where derivatives pass": [
+            lambda: derivatives.jacobian(noisy)(X3)
+        ],
+        "If an option has another type": [
+            lambda: derivatives.jacobian(jnp.sin, has_aux="yes"),
+            lambda: derivatives.jacobian(jnp.sin, holomorphic=1),
+        ],
     },
     ("derivatives.jacobian", ValueError): {
         "an option is unknown": [
@@ -534,7 +549,9 @@ PROMISES = {
         "if `fun` needs concrete values": [
             lambda: derivatives.dependence(needs_values, X3)
         ],
-        "has effects": [lambda: derivatives.dependence(noisy, X3)],
+        "has effects where derivatives pass": [
+            lambda: derivatives.dependence(noisy, X3)
+        ],
     },
     ("derivatives.dependence", ValueError): {
         "`argnums` does not fit the arguments": [
@@ -543,13 +560,17 @@ PROMISES = {
         ]
     },
     ("derivatives.compare_modes", SampleMixingError): {
-        "With `batch`, a ValueError, if samples may mix": [
-            lambda: derivatives.compare_modes(mixing, ROWS, batch=True)
+        'For "batch", a ValueError, if samples may mix': [
+            lambda: derivatives.compare_modes(mixing, ROWS, target="batch")
         ]
     },
     ("derivatives.compare_modes", TypeError): {
         "`jacobian`": [
             lambda: derivatives.compare_modes(lambda x: x * 1.0, np.arange(3))
+        ],
+        "if an option has another type": [
+            lambda: derivatives.compare_modes(jnp.sin, X3, batch="yes"),
+            lambda: derivatives.compare_modes(jnp.sin, X3, modes=3),
         ],
         "if an argument has no values, as under `jit`": [
             lambda: jax.jit(lambda x: derivatives.compare_modes(jnp.sin, x))(X3)
@@ -581,6 +602,9 @@ PROMISES = {
         "; `argnums` is not an int or a tuple": [
             lambda: derivatives.check_derivatives(jnp.sin, X3, argnums="0")
         ],
+        "`key` no random key": [
+            lambda: derivatives.check_derivatives(jnp.sin, X3, key=3)
+        ],
     },
     ("derivatives.check_derivatives", ValueError): {
         "`argnums` names no argument": [
@@ -588,6 +612,11 @@ PROMISES = {
         ],
         "one twice": [
             lambda: derivatives.check_derivatives(jnp.sin, X3, argnums=(0, 0))
+        ],
+        "; if `key` holds several": [
+            lambda: derivatives.check_derivatives(
+                jnp.sin, X3, key=jax.random.split(KEY)
+            )
         ],
     },
 }

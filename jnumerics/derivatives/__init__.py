@@ -1,7 +1,8 @@
 """Derivatives at the lowest cost, proven right.
 
-One tangent program, two analyses, one plan: the derivative's own program is read as a
-flat list of linear equations (`_tangent`); boxes prove which outputs may depend on which
+One tangent program, three analyses, one plan: the derivative's own program is read as a
+flat list of equations (`_tangent`), and proven linear in the tangents (`_linearity`);
+boxes prove which outputs may depend on which
 inputs (`_dependence`), and a minimum cut finds the narrowest place between them (`_cut`);
 the plan counts forward mode, reverse mode, the cut and shared passes, and takes the
 cheapest (`_plan`).

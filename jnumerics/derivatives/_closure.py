@@ -4,7 +4,7 @@ A compiled program keeps the arrays that were there when it was traced. `held` f
 those that can be reached from the function: variables of its closure and defaults, the
 arguments of a partial, the object of a method, globals that its code names, and what
 lists, dictionaries and attributes in these hold. It returns the places on the way to
-each array, so that `is_unchanged` is a comparison of identities, some 50 ns for each.
+each array, so that `is_unchanged` is a comparison of identities for each.
 
 Not seen: numbers and other values that are no arrays, an array of NumPy that is
 overwritten in place, what comes behind the first `MOST` objects, and anything behind a

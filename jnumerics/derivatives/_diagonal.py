@@ -69,7 +69,7 @@ def divergence(
         ValueError: As in `jacobian_diagonal`.
 
     Example:
-        >>> import jax.numpy as jnp
+        >>> import jax, jax.numpy as jnp
         >>> divergence(lambda x: x**2)(jnp.array([1.0, 2.0]))
         Array(6., dtype=float32)
         >>> jax.vmap(divergence(lambda x: x**2))(jnp.array([[1.0, 2.0], [3.0, 4.0]]))

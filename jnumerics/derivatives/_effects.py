@@ -5,23 +5,20 @@ tangents pass would happen in every pass, so it is refused. What `jax.checkpoint
 computes again for the passes prints nothing a second time.
 """
 
-import functools
 from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
-import jax
 import jax.extend.core as jex
 from jax.extend.core import JaxprEqn, Var
 
 from jnumerics.derivatives._equations import (
+    REMATS,
     Equation,
-    closed,
     inner_jaxprs,
     open_jaxpr,
     variables,
 )
-
-REMATS = {"remat", "remat2", "checkpoint"}
+from jnumerics.derivatives._inline import backward_rule
 
 
 def refuse_in_passes(equations: Iterable[Equation], reached: Set[Var]) -> None:
@@ -65,20 +62,10 @@ def _bodies(eqn: JaxprEqn) -> list[Any]:
     """Return the jaxprs in an equation; of a custom_vjp function's map, its rule."""
     if not _is_rule(eqn):
         return list(inner_jaxprs(eqn))
-    inputs = [Var(v.aval) for v in eqn.invars]
-    n = eqn.params["num_res"]
-    call = jex.jaxpr_as_fun(
-        closed([eqn.replace(invars=[*inputs])], inputs, eqn.outvars)
-    )
-    tangents = [v.aval for v in inputs[n:]]
-
-    def backward(residuals: list[Any], cotangents: list[Any]) -> Any:
-        linear = functools.partial(call, *residuals)
-        return jax.linear_transpose(linear, *tangents)(cotangents)
-
-    residuals = [v.aval for v in inputs[:n]]
+    n_residuals = eqn.params["num_res"]
+    is_tangent = [k >= n_residuals for k in range(len(eqn.invars))]
     try:
-        return [jax.make_jaxpr(backward)(residuals, [v.aval for v in eqn.outvars])]
+        return [backward_rule(eqn, is_tangent)]
     except Exception:
         return []  # whatever the rule's reason: a reverse pass will give it
 

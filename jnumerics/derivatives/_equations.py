@@ -15,6 +15,7 @@ from jax.extend.core import JaxprEqn, Literal, Var
 
 Atom = Var | Literal
 UNKNOWN_LINE = "an unknown line"
+REMATS = {"remat", "remat2", "checkpoint"}
 
 
 class Equation(NamedTuple):

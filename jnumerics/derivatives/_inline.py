@@ -13,8 +13,8 @@ import jax
 import jax.extend.core as jex
 from jax.extend.core import JaxprEqn, Var
 
-from jnumerics.derivatives._effects import REMATS
 from jnumerics.derivatives._equations import (
+    REMATS,
     Atom,
     Equation,
     closed,

@@ -32,10 +32,20 @@ def jacobian(
     passes from the narrowest place between them to both ends and multiplies; in
     "compressed" inputs (or outputs) that never meet share a pass. Every mode serves every
     function: without structure, the last two come down to the better end. "auto" takes
-    the one predicted to be the cheapest (see `plan`). Modes may differ where a partial
-    derivative inside `fun` is infinite, as for `where(x > 0, sqrt(x), 0)` at 0: forward
-    mode is finite there and reverse mode NaN; naming the mode is the way out. Sharded
-    arguments work as everywhere in JAX; on a mesh with explicit axes, wrap the result
+    the one predicted to be the cheapest (see `plan`).
+
+    All this rests on a derivative that is linear in its tangents, which is proven of the
+    program, not assumed: JAX's own operations are; your `custom_jvp` and `custom_vjp`
+    rules, and solvers that stop on a tolerance, need not be. What is not proven runs as
+    in `jax.jacfwd` or `jax.jacrev`, a basis vector a pass: "auto" is forward where JAX
+    serves it, else reverse, and "cut" and "compressed" are refused with the line in
+    question, until `check=None` vouches for it.
+
+    Modes may differ where a partial derivative inside `fun` is infinite, as for
+    `where(x > 0, sqrt(x), 0)` at 0: forward mode is finite there and reverse mode NaN.
+    They differ too where a rule's two parts disagree: those of `linear_call`, the
+    `transpose_solve` of `custom_linear_solve`, or a `custom_jvp` that is not linear.
+    Naming the mode is the way out. Sharded arguments work as everywhere in JAX; on a mesh with explicit axes, wrap the result
     in `jax.sharding.auto_axes`, which asks how the answer is to be sharded. Effects of
     `fun` (`jax.debug.print`, callbacks) come in order, once a call; where derivatives
     pass (the body of a `while` loop, a rule for tangents) they are refused.
@@ -68,8 +78,9 @@ def jacobian(
 
     Returns:
         A function of the same arguments, named ones included, compiled once for each
-        shape, whose result nests as that of `jax.jacobian`: the result's tree of the arguments' trees, with
-        arrays of shape `(*out, *in)`; with `has_aux`, a pair of that and aux.
+        shape, whose result nests as that of `jax.jacobian`: the result's tree of the
+        arguments' trees, with arrays of shape `(*out, *in)`; with `has_aux`, a pair of
+        that and aux.
 
     Raises:
         TypeError: If an option has another type; at the call, if an argument or result

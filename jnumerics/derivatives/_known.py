@@ -83,10 +83,24 @@ class KnownValues:
 
     def nonzero(self, atom: Atom) -> np.ndarray | None:
         """Return which elements may differ from 0, or None where that is unknown."""
+        if isinstance(atom, Var) and atom not in self._varying:
+            constant = self._constant(atom)
+            if constant is not None:
+                return constant != 0
         value = self._asked_for(atom)
         if value is None or (value.error and not value.history.zeros):
             return None
         return value.full != 0
+
+    def _constant(self, v: Var) -> np.ndarray | None:
+        """Return the numbers of a constant, as they stand."""
+        x = self._given.get(v)
+        if x is None and self._around is not None and v not in self._makers:
+            return self._around._constant(v)
+        is_numbers = x is not None and not isinstance(x, Value)
+        if not is_numbers or jnp.issubdtype(jnp.result_type(x), jax.dtypes.extended):
+            return None
+        return np.asarray(x)
 
     def _asked_for(self, atom: Atom) -> Value | None:
         value = self.value(atom)

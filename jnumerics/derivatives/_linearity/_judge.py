@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 from jax.extend.core import JaxprEqn, Literal, Var
 
 from jnumerics import _check
@@ -117,8 +118,10 @@ class _Judge:
         inner = open_jaxpr(jaxpr)
         found: dict[Var, Value] = dict(zip(inner.invars, values, strict=True))
         for var, constant in zip(inner.constvars, constants(jaxpr), strict=False):
-            is_concrete = _check.is_concrete(constant)
-            number = _numbers.uniform(constant) if is_concrete else None
+            is_readable = _check.is_concrete(constant) and not isinstance(
+                constant, jax.Ref
+            )
+            number = _numbers.uniform(constant) if is_readable else None
             found[var] = Value(Degree.FREE, number)
         for eqn in inner.eqns:
             operands = [_read(found, atom) for atom in eqn.invars]
@@ -217,6 +220,18 @@ class _Judge:
 
         return _fixpoint(step, start)
 
+    def judge_scatter(
+        self, eqn: JaxprEqn, operands: Values, callers: Callers
+    ) -> Sequence[Value]:
+        """Judge a function that is applied in place, by what it makes of an element."""
+        operand, indices, updates = operands
+        body = eqn.params["update_jaxpr"]
+        if body is None or not indices.is_free:
+            return RULES["scatter"](eqn, operands)
+        return [
+            join([operand, *self.results(body, [operand, updates], (*callers, eqn))])
+        ]
+
     def judge_solve(
         self, eqn: JaxprEqn, operands: Values, callers: Callers
     ) -> list[Value]:
@@ -291,6 +306,7 @@ _CONTROL = {
     "cond": _Judge.judge_cond,
     "reduce": _Judge.judge_reduce,
     "reduce_window": _Judge.judge_reduce,
+    "scatter": _Judge.judge_scatter,
     "custom_linear_solve": _Judge.judge_solve,
     "custom_lin": _Judge.judge_custom_vjp,
 }

@@ -102,7 +102,7 @@ def _(_: JaxprEqn, values: Sequence[Value]) -> list[Value]:
 def _(_: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     which, *cases = values
     found = join(cases)
-    if which.at_zero is not None:
+    if which.at_zero is not None and 0 <= which.at_zero.real < len(cases):
         found = found._replace(at_zero=cases[int(which.at_zero.real)].at_zero)
     if which.is_free:
         return [found]

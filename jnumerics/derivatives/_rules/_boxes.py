@@ -181,7 +181,7 @@ def flat_box(box: Box) -> Box:
 
 def collapse(box: Box, axes: Iterable[int]) -> Box:
     """Join along some of the variable's axes, keeping them with length 1."""
-    along = tuple(axis + 1 for axis in axes if box.shape[axis + 1] != 1)
+    along = tuple({axis + 1 for axis in axes if box.shape[axis + 1] != 1})
     return box.min(axis=along, keepdims=True, initial=NONE) if along else box
 
 

@@ -117,9 +117,8 @@ def given(array: np.ndarray) -> Value | None:
     if not is_plain(array.dtype):
         return None
     if is_float(array.dtype):
-        numbers = np.abs(array.astype(np.float64))
-        is_subnormal = (numbers > 0) & (numbers < float(jnp.finfo(array.dtype).tiny))
-        if is_subnormal.any() or np.isnan(numbers).any():
+        numbers = np.abs(array)
+        if not ((numbers >= jnp.finfo(array.dtype).tiny) | (numbers == 0)).all():
             return None
     return Value(array, array.shape)
 
