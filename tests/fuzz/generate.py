@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from tests.fuzz.draft import Draft, Value, draw_program, fitted
 from tests.fuzz.families import COMMON, FAMILIES, MIXED, bodies
-from tests.fuzz.program import Program
+from tests.fuzz.program import Assign, Program
 
 Leaf = tuple[tuple[int, ...], str]
 
@@ -119,7 +119,7 @@ def _as_leaf(d: Draft, shape: tuple[int, ...], dtype: str) -> str:
 def _with_batch(rng: random.Random, program: Program) -> Program:
     """Choose axes of samples among those of equal length, if there are any."""
     shapes = [shape for shape, _ in program.leaves]
-    made = {s.name: s.shape for s in program.statements if hasattr(s, "shape")}
+    made = {s.name: s.shape for s in program.statements if isinstance(s, Assign)}
     made |= {f"x{n}": shape for n, shape in enumerate(shapes)}
     outs = [made[r] for r in program.results]
     rank_in, rank_out = min(map(len, shapes)), min(map(len, outs))

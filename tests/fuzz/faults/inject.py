@@ -70,6 +70,6 @@ class _Loader(importlib.machinery.SourceFileLoader):
         super().__init__(name, file)
         self._text = text
 
-    def get_code(self, _: str) -> Any:
+    def get_code(self, fullname: str) -> Any:  # noqa: ARG002
         """Compile the faulty text, and keep no bytecode of it."""
         return compile(self._text, self.path, "exec", dont_inherit=True)

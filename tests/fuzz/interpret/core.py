@@ -166,7 +166,7 @@ def by_jax(eqn: Eqn) -> Function:
 
 def _for_jax(x: Any) -> Any:
     if x.dtype == KEY:
-        return jax.random.wrap_key_data(np.stack([x["high"], x["low"]], -1))
+        return jax.random.wrap_key_data(jnp.stack([x["high"], x["low"]], -1))
     return jnp.asarray(x)
 
 

@@ -110,16 +110,30 @@ def _(eqn: Eqn) -> Function:
     return fun
 
 
+def _lapack(name: str, a: Any) -> Any:
+    (found,) = scipy.linalg.lapack.get_lapack_funcs([name], [a])
+    return found
+
+
 @evaluator("geqrf")
 def _(eqn: Eqn) -> Function:
     if 0 in eqn.invars[0].aval.shape:
         return by_jax(eqn)
 
     def one(a: Any) -> list[Any]:
-        factors, taus, _, _ = scipy.linalg.lapack.get_lapack_funcs("geqrf", [a])(a)
+        factors, taus, _, _ = _lapack("geqrf", a)(a)
         return [factors, taus]
 
     return _each(one)
+
+
+@evaluator("qr")
+def _(eqn: Eqn) -> Function:
+    p = eqn.params
+    if p.get("pivoting") or 0 in eqn.invars[0].aval.shape:
+        return by_jax(eqn)
+    mode = "complete" if p["full_matrices"] else "reduced"
+    return lambda a: [*np.linalg.qr(a, mode)]
 
 
 @evaluator("householder_product")
@@ -130,7 +144,7 @@ def _(eqn: Eqn) -> Function:
     def fun(a: Any, taus: Any) -> Any:
         flat = zip(a.reshape(-1, *a.shape[-2:]), taus.reshape(-1, taus.shape[-1]), strict=True)  # fmt: skip
         name = "ungqr" if a.dtype.kind == "c" else "orgqr"
-        found = [scipy.linalg.lapack.get_lapack_funcs(name, [m])(m, t)[0] for m, t in flat]  # fmt: skip
+        found = [_lapack(name, m)(m, t)[0] for m, t in flat]  # fmt: skip
         return np.stack(found).reshape(a.shape)
 
     return fun

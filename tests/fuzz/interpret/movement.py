@@ -93,7 +93,7 @@ def _(eqn: Eqn) -> Function:
 
 @evaluator("pad")
 def _(eqn: Eqn) -> Function:
-    config = [tuple(map(int, amount)) for amount in eqn.params["padding_config"]]
+    config = [(int(a), int(b), int(c)) for a, b, c in eqn.params["padding_config"]]
     return lambda x, value: padded(x, value, config)
 
 
