@@ -2,6 +2,7 @@
 
 import inspect
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +79,7 @@ ARGUMENTS = {
     "transforms": {"first": optax.sgd(0.05), "second": optax.adam(0.05)},
     "tx": optax.sgd(0.05),
 }
-MADE = {
+MADE: dict[str, Any] = {
     "chain": lambda: optax.chain(optax.clip(1.0), optax.sgd(0.05)),
     "inject_hyperparams": lambda: optax.inject_hyperparams(optax.sgd)(0.05),
     "inject_stateful_hyperparams": lambda: optax.inject_stateful_hyperparams(optax.sgd)(
@@ -204,13 +205,14 @@ def test_optimizers_of_other_gradients_fail_with_the_error_of_optax(name):
 
 
 def test_lookahead_works_when_it_is_given_the_gradients_it_wants():
-    inner = optax.lookahead(optax.sgd(0.05), sync_period=2, slow_step_size=0.5)
+    inner: Any = optax.lookahead(optax.sgd(0.05), sync_period=2, slow_step_size=0.5)
 
     def update(grads, state, params):
         return inner.update(grads.fast, state, params)
 
-    wrapped = optax.GradientTransformation(inner.init, update)
-    start = optax.LookaheadParams.init_synced(START)
+    given: Any = update
+    wrapped = optax.GradientTransformation(inner.init, given)
+    start: Any = optax.LookaheadParams.init_synced(START)
     obtained = descent.minimize(
         lambda p: loss(p.fast), start, optimizer=wrapped, steps=2
     ).params
@@ -226,7 +228,8 @@ def test_a_type_error_in_an_optimizer_is_the_users_to_see():
     def update(grads, state, params=None, **extra):
         return loss(grads, extra)  # pyright: ignore[reportCallIssue]
 
-    wrong = optax.GradientTransformationExtraArgs(lambda _: (), update)
+    faulty: Any = (lambda _: ()), update
+    wrong = optax.GradientTransformationExtraArgs(*faulty)
     with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
         descent.minimize(loss, START, optimizer=wrong, steps=1)
 
