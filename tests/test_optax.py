@@ -217,9 +217,10 @@ def test_lookahead_works_when_it_is_given_the_gradients_it_wants():
         lambda p: loss(p.fast), start, optimizer=wrapped, steps=2
     ).params
     params, state = start, inner.init(start)
+    apply: Any = optax.apply_updates
     for _ in range(2):
         updates, state = inner.update(jax.grad(loss)(params.fast), state, params)
-        params = optax.apply_updates(params, updates)
+        params = apply(params, updates)
     for a, b in zip(jax.tree.leaves(obtained), jax.tree.leaves(params), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
