@@ -99,7 +99,7 @@ def judge(
     for atom, value in answers:
         if value.is_free and not value.is_neutral:  # a constant for a tangent
             judging.lose(makers.get(atom) if isinstance(atom, Var) else None, ())
-    is_zero = tuple(value.at_zero == 0 for _, value in answers)
+    is_zero = tuple(v.degree == Degree.LINEAR or v.at_zero == 0 for _, v in answers)
     return Linearity(tuple(judging.losses.values()), is_zero)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax.extend.core import JaxprEqn
+from jax.lax import GatherScatterMode
 
 from jnumerics.derivatives._linearity import _numbers
 from jnumerics.derivatives._linearity._numbers import Number
@@ -145,7 +146,11 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     fill = eqn.params.get("fill_value")
     if fill is not None and fill != 0 and fill == fill:
         return unruled(eqn, values)  # a constant beside the tangents
-    return _read(values[0], values[1:])
+    (found,) = _read(values[0], values[1:])
+    is_filled = eqn.params["mode"] == GatherScatterMode.FILL_OR_DROP
+    if is_filled and found.at_zero != fill:  # NaN by default
+        found = found._replace(at_zero=None)
+    return [found]
 
 
 @rule("dynamic_slice", "select_and_scatter_add", "select_and_gather_add")

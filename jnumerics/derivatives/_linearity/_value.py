@@ -25,7 +25,7 @@ class Value(NamedTuple):
     Attributes:
         degree: How it depends on the tangents.
         at_zero: The number that all of its elements are where all tangents are zero;
-            None where that is not known.
+            None where that is not known, as of a linear one that NaN may fill.
     """
 
     degree: Degree
@@ -68,7 +68,7 @@ def join(values: Sequence[Value]) -> Value:
     if all(v == first for v in values):
         return first
     degree = summed(values)
-    if degree == Degree.LINEAR:
-        return LINEAR
+    if degree == Degree.LINEAR:  # beside it may stand zeros, and NaN
+        return Value(degree, 0 if all(v.at_zero == 0 for v in values) else None)
     numbers = {v.at_zero for v in values}
     return Value(degree, first.at_zero if len(numbers) == 1 else None)
