@@ -122,6 +122,41 @@ UNPROVEN = {
             lambda c, v: (c * v + jnp.sin(c), c), x[0], UNPROVEN["forward adds"](x)
         )
     )[1],
+    "backward is NaN": backward(lambda _, g: jnp.full_like(g, jnp.nan)),
+    "backward fills with NaN": backward(
+        lambda _, g: g.at[jnp.array([0, 1, 7])].get(mode="fill")
+    ),
+    "backward multiplies by a norm": backward(
+        lambda _, g: g * lax.rsqrt(jnp.sum(g * g))
+    ),
+    "forward is NaN": forward(lambda _, t: jnp.full_like(t, jnp.nan)),
+    "forward multiplies by the inverse": forward(lambda _, t: t * (1 / jnp.abs(t))),
+    "forward makes a number of NaN": forward(
+        lambda _, t: jnp.nan_to_num(
+            t.at[jnp.array([0, 1, 7])].get(mode="fill"), nan=1.0
+        )
+    ),
+    **{
+        f"forward adds where {name}": forward(
+            lambda _, t, holds=holds: t + holds(t).astype(t.dtype)
+        )
+        for name, holds in {
+            "bytes wrap": lambda t: jnp.zeros(3, "uint8") - jnp.uint8(1) > jnp.uint8(0),
+            "negative bytes wrap": lambda t: (
+                -(jnp.zeros(3, "uint8") + jnp.uint8(1)) > jnp.uint8(0)
+            ),
+            "bytes overflow": lambda t: (
+                jnp.full(3, 100, "int8") + jnp.int8(100) < jnp.int8(0)
+            ),
+            "eight bits round": lambda t: jnp.full(3, 16, "float8_e4m3fn") + 1 == 16,
+            "a real part is": lambda t: lax.real(jnp.full(3, 1j)) == 0,
+            "a conjugate is": lambda t: lax.conj(jnp.full(3, 1j)) == -1j,
+            "a complex is": lambda t: lax.complex(jnp.ones(3), jnp.ones(3)) != 1,
+            "digits are dropped": lambda t: (
+                lax.reduce_precision(jnp.full(3, 1.1), 5, 2) != 1.1
+            ),
+        }.items()
+    },
     "forward squares beside a branch": lambda x: lax.cond(
         x[0] > 0, jnp.sin, jnp.cos, UNPROVEN["forward squares"](x)
     ),
@@ -288,6 +323,11 @@ def test_every_rule_has_a_use():
         lambda t: lax.complex(t, jnp.ones_like(t)),
         lambda t: jnp.floor(t),
         lambda t: lax.cumprod(t, 0),
+        lambda t: lax.dot_general(
+            jnp.eye(4), t, (((1,), (0,)), ((), ())), preferred_element_type=jnp.int32
+        ).astype(float),
+        lambda t: t.astype("float8_e4m3fn").astype(float),
+        lambda t: jnp.where(_shape(4, 3) > 0, t, jnp.nan),
     ],
 )
 def test_operation_that_is_not_linear_is_not_proven(fun):
@@ -502,6 +542,24 @@ def test_one_solver_over_the_whole_batch_is_refused():
     together = jax.jvp(fun, (BATCH,), (np.ones_like(BATCH),))[1]
     apart = np.einsum("nknj->nk", jax.jacfwd(fun)(BATCH))
     assert not np.allclose(together, apart, rtol=1e-6)  # what sharing would have given
+
+
+def test_solve_whose_transpose_iterates_over_the_whole_batch_is_refused():
+    d = jnp.arange(1.0, 5.0)
+
+    def fun(b):
+        return lax.custom_linear_solve(
+            lambda v: d * v,
+            b,
+            lambda _, b: b / d,
+            lambda mv, b: sparse_linalg.cg(mv, b, maxiter=2)[0],
+        )
+
+    b = jnp.array([0.5, -1.0, 1.5, 2.0])
+    found = derivatives.batch_jacobian(fun)(b)
+    assert close(found, np.diagonal(jax.jacfwd(fun)(b)))
+    with pytest.raises(SampleMixingError):
+        derivatives.batch_jacobian(fun, mode="reverse")(b)
 
 
 def root(x):

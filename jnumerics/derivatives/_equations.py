@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.extend.core as jex
 import jaxlib
+import jaxtyping
 from jax.extend.core import JaxprEqn, Literal, Var
 
 Atom = Var | Literal
@@ -88,7 +89,7 @@ def equations_inside(eqn: JaxprEqn) -> Iterator[JaxprEqn]:
 
 _LIBRARIES = tuple(
     str(Path(module.__file__).parent) + os.sep
-    for module in (jax, jaxlib, sys.modules[__name__.partition(".")[0]])
+    for module in (jax, jaxlib, jaxtyping, sys.modules[__name__.partition(".")[0]])
     if module.__file__
 )
 

@@ -193,7 +193,8 @@ def basis_vector(layouts: Sequence[Layout], position: int, k: Any) -> list[Array
     """Make the direction that is one in component `k` of one leaf alone."""
     direction = [layout.zeros() for layout in layouts]
     direction[position] = layouts[position].one_hot(k)
-    return direction
+    # a compiler that knew of its zeros would drop what they make of infinite numbers
+    return lax.optimization_barrier(direction)
 
 
 def stack(

@@ -35,7 +35,7 @@ def check_derivatives(
     fun: Callable[..., Any],
     *args: Any,
     argnums: int | tuple[int, ...] = 0,
-    key: jax.Array | None = None,
+    key: _check.ArrayLike | None = None,
     **kwargs: Any,
 ) -> DerivativeCheck:
     r"""Check that $f(x + h u) - f(x) - h J u = O(h^2)$, and J against itself.
@@ -94,7 +94,7 @@ def check_derivatives(
         return _check_at(flat, np.random.default_rng(_seed(key)))
 
 
-def _seed(key: jax.Array | None) -> list[int]:
+def _seed(key: _check.ArrayLike | None) -> list[int]:
     if key is None:
         return [0]
     return np.asarray(jax.random.bits(_check.key("key", key), (4,), "uint32")).tolist()

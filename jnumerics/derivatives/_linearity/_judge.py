@@ -97,9 +97,9 @@ def judge(
     triples = zip(open_jaxpr(jaxpr).outvars, values, is_answer, strict=True)
     answers = [(atom, value) for atom, value, is_one in triples if is_one]
     for atom, value in answers:
-        if value.is_free and not value.is_neutral:  # a constant for a tangent
+        if not _is_lost([value]) and value.at_zero != 0:  # a constant, or NaN, in it
             judging.lose(makers.get(atom) if isinstance(atom, Var) else None, ())
-    is_zero = tuple(v.degree == Degree.LINEAR or v.at_zero == 0 for _, v in answers)
+    is_zero = tuple(value.at_zero == 0 for _, value in answers)
     return Linearity(tuple(judging.losses.values()), is_zero)
 
 
@@ -146,6 +146,10 @@ class _Judge:
             results = _CONTROL[name](self, eqn, operands, callers)
         else:
             results = RULES.get(name, unruled)(eqn, operands)
+        results = [
+            v._replace(degree=Degree.UNPROVEN) if _is_rounded(v, atom) else v
+            for v, atom in zip(results, eqn.outvars, strict=True)
+        ]
         is_new = _is_lost(results) and not _is_lost(operands)
         if is_new and len(self.losses) == before:  # not inside of it
             self.lose(eqn, callers)
@@ -232,20 +236,41 @@ class _Judge:
             join([operand, *self.results(body, [operand, updates], (*callers, eqn))])
         ]
 
+    def judge_linear_call(
+        self, eqn: JaxprEqn, operands: Values, callers: Callers
+    ) -> Sequence[Value]:
+        """Judge a linear function by its callee, and by the transpose that it has."""
+        results = self._call(eqn, operands, callers)
+        return results if self._transposes(eqn, operands, callers) else _lost(results)
+
+    def _transposes(self, eqn: JaxprEqn, operands: Values, callers: Callers) -> bool:
+        """Whether the transpose that users may write is linear, if there is one."""
+        is_tangent = [not v.is_free for v in operands]
+        try:
+            rule = backward_rule(eqn, is_tangent)
+        except Exception:
+            return True  # whatever the rule's reason: it runs forward alone
+        still = [v for v, moves in zip(operands, is_tangent, strict=True) if not moves]
+        cotangents = [LINEAR] * len(eqn.outvars)
+        judging = _Judge()
+        found = judging.results(rule, [*still, *cotangents], (*callers, eqn))
+        return not _is_lost(found) and all(v.at_zero == 0 for v in found)
+
     def judge_solve(
         self, eqn: JaxprEqn, operands: Values, callers: Callers
     ) -> list[Value]:
-        """Judge a linear solve by its solver: one that iterates is not linear."""
+        """Judge a linear solve by its solvers: one that iterates is not linear."""
         lengths, inside = eqn.params["const_lengths"], (*callers, eqn)
         n_consts = sum(lengths)
         matrix, right = operands[:n_consts], operands[n_consts:]
         if not all(v.is_free for v in matrix):
-            return [Value(Degree.UNPROVEN)] * len(eqn.outvars)
+            return _lost([UNKNOWN] * len(eqn.outvars))
         first = lengths.matvec + lengths.vecmat
         consts = matrix[first : first + lengths.solve]
         solver = _Judge()  # where inside it is lost says nothing to its user
         body = eqn.params["jaxprs"].solve
-        return solver.results(body, [*consts, *right], inside)
+        results = solver.results(body, [*consts, *right], inside)
+        return results if self._transposes(eqn, operands, callers) else _lost(results)
 
     def judge_custom_vjp(
         self, eqn: JaxprEqn, operands: Values, callers: Callers
@@ -253,7 +278,7 @@ class _Judge:
         """Judge a custom_vjp function by its backward rule, in the cotangents."""
         n_residuals = eqn.params["num_res"]
         residuals, tangents = operands[:n_residuals], operands[n_residuals:]
-        unproven = [Value(Degree.UNPROVEN)] * len(eqn.outvars)
+        unproven = _lost([UNKNOWN] * len(eqn.outvars))
         if not all(v.is_free for v in residuals):
             return unproven
         is_tangent = [k >= n_residuals for k in range(len(operands))]
@@ -263,14 +288,26 @@ class _Judge:
             return unproven  # whatever the rule's reason
         cotangents = [LINEAR] * len(eqn.outvars)
         found = self.results(rule, [*residuals, *cotangents], (*callers, eqn))
-        if all(v.degree == Degree.LINEAR or v.is_neutral for v in found):
-            degree = max(v.degree for v in tangents)
-            return [Value(degree, 0)] * len(eqn.outvars)
-        return unproven
+        if _is_lost(found) or any(v.at_zero != 0 for v in found):
+            return unproven
+        is_zero = all(v.at_zero == 0 for v in tangents)
+        degree = max(v.degree for v in tangents)
+        return [Value(degree, 0 if is_zero else None)] * len(eqn.outvars)
 
 
 def _is_lost(values: Values) -> bool:
     return any(v.degree == Degree.UNPROVEN for v in values)
+
+
+def _lost(values: Values) -> list[Value]:
+    return [v._replace(degree=Degree.UNPROVEN) for v in values]
+
+
+def _is_rounded(value: Value, atom: Any) -> bool:
+    """Whether a linear value was put into integers, or floats of few digits."""
+    dtype = getattr(atom.aval, "dtype", None)
+    is_linear = value.degree == Degree.LINEAR
+    return is_linear and dtype is not None and not _numbers.is_wide(dtype)
 
 
 def _read(found: dict[Var, Value], atom: Any) -> Value:
@@ -297,7 +334,6 @@ _CALLS = LINEAR_CALLS | {
     "call_hi_primitive",
     "custom_vjp_call",
     "eval_jaxpr",
-    "linear_call",
     "shard_map",
 }
 _CONTROL = {
@@ -309,4 +345,5 @@ _CONTROL = {
     "scatter": _Judge.judge_scatter,
     "custom_linear_solve": _Judge.judge_solve,
     "custom_lin": _Judge.judge_custom_vjp,
+    "linear_call": _Judge.judge_linear_call,
 }

@@ -74,11 +74,11 @@ def _subtract(a: Number, b: Number) -> Number | None:
 
 
 def multiply(a: Number | None, b: Number | None) -> Number | None:
-    """Multiply two numbers; one of them may be unknown."""
-    if a == 0 or b == 0:
-        return 0
+    """Multiply two numbers, of which zeros are the caller's affair."""
     if a is None or b is None:
         return None
+    if 0 in (a, b):
+        return 0 if abs(a) < math.inf and abs(b) < math.inf else None
     return a if b == 1 else b if a == 1 else _exactly(operator.mul)(a, b)
 
 
@@ -136,6 +136,31 @@ _AT_ONE = {"sqrt": 1, "cbrt": 1, "integer_pow": 1, "log": 0, "rsqrt": 1, "round"
 
 def compute(eqn: JaxprEqn, numbers: Sequence[Number | None]) -> Number | None:
     """Return the number that an elementwise operation makes, None where unknown."""
+    aval: Any = eqn.outvars[0].aval
+    operands = [getattr(v.aval, "dtype", None) for v in eqn.invars]
+    if not all(map(_is_plain, (*operands, getattr(aval, "dtype", None)))):
+        return None
+    result = _computed(eqn, numbers)
+    is_held = result is None or aval.dtype == np.bool_ or abs(result) <= _EXACT
+    return result if is_held or _is_operand(result, numbers) else None
+
+
+def _is_plain(dtype: Any) -> bool:
+    """Whether a type holds all small integers, negative ones among them, exactly."""
+    return dtype in (np.bool_, np.int32, np.int64) or is_wide(dtype)
+
+
+def is_wide(dtype: Any) -> bool:
+    """Whether a type is of floats with seven digits and more after the first."""
+    return jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).nmant >= 7
+
+
+def _is_operand(x: Number | None, numbers: Sequence[Number | None]) -> bool:
+    """Whether a number is one that was there before: by max, min or an addition of 0."""
+    return any(x is a or x == a for a in numbers)
+
+
+def _computed(eqn: JaxprEqn, numbers: Sequence[Number | None]) -> Number | None:
     name = eqn.primitive.name
     if name == "mul":
         return multiply(*numbers)
@@ -183,14 +208,21 @@ def convert(x: Number | None, source: Any, dtype: Any) -> Number | None:
         return x != 0
     if _holds(dtype, source):
         return x
-    if not _is_small_integer(x) or not 0 <= x < 128:  # what every integer type holds
+    if not _is_small_integer(x) or not 0 <= x < 128 or not _is_byte_or_more(dtype):
         return None
     return int(x) if jnp.issubdtype(dtype, jnp.integer) else x
 
 
+def _is_byte_or_more(dtype: Any) -> bool:
+    """Whether a type holds the integers from 0 to 127."""
+    return is_wide(dtype) or (
+        jnp.issubdtype(dtype, jnp.integer) and jnp.iinfo(dtype).bits >= 8
+    )
+
+
 def _holds(dtype: Any, source: Any) -> bool:
     """Whether a floating-point type has all numbers of another."""
-    if not all(jnp.issubdtype(d, jnp.inexact) for d in (dtype, source)):
+    if not (is_wide(dtype) and jnp.issubdtype(source, jnp.inexact)):
         return False
     wide, narrow = jnp.finfo(dtype), jnp.finfo(source)
     return wide.nmant >= narrow.nmant and wide.maxexp >= narrow.maxexp

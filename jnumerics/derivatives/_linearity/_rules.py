@@ -8,7 +8,7 @@ what reads an index or a predicate made of tangents have no rule: they are not l
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import JaxprEqn
 from jax.lax import GatherScatterMode
 
@@ -50,7 +50,7 @@ def _zero(values: Sequence[Value]) -> Number | None:
 
 @rule(
     "reduce_sum", "cumsum", "reduce_window_sum", "fft", "psum", "psum_invariant",
-    "reduce_scatter", "psum_scatter",
+    "reduce_scatter", "psum_scatter", "ppermute", "real", "conj", "reduce_precision",
 )  # fmt: skip
 def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     # each operand by itself
@@ -62,8 +62,8 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     "reshape", "broadcast_in_dim", "transpose", "squeeze", "rev", "slice", "copy",
     "copy_p", "tile", "expand_dims", "device_put", "sharding_constraint", "reshard",
     "layout_constraint", "optimization_barrier", "name", "stop_gradient", "split",
-    "unstack", "all_gather", "all_gather_invariant", "all_to_all", "ppermute",
-    "pbroadcast", "pvary", "real", "conj", "reduce_precision",
+    "unstack", "all_gather", "all_gather_invariant", "all_to_all",
+    "pbroadcast", "pvary",
 )  # fmt: skip
 def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     if len(values) == len(eqn.outvars):
@@ -84,9 +84,7 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
 def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     (x,), dtype = values, eqn.params["new_dtype"]
     source: Any = eqn.invars[0].aval
-    is_cast = jnp.issubdtype(dtype, jnp.inexact)
-    degree = x.degree if is_cast or x.is_free else Degree.UNPROVEN
-    return [Value(degree, _numbers.convert(x.at_zero, source.dtype, dtype))]
+    return [Value(x.degree, _numbers.convert(x.at_zero, source.dtype, dtype))]
 
 
 @rule("add", "add_any", "sub")
@@ -94,7 +92,12 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     return [Value(summed(values), _numbers.compute(eqn, [v.at_zero for v in values]))]
 
 
-@rule("concatenate", "stack", "pad", "complex")
+@rule("complex")
+def _(_: JaxprEqn, values: Sequence[Value]) -> list[Value]:
+    return [Value(summed(values), _zero(values))]
+
+
+@rule("concatenate", "stack", "pad")
 def _(_: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     return [join(values)]
 
@@ -186,14 +189,18 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     "bcoo_dot_general",
 )  # fmt: skip
 def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
-    is_zero = any(v.at_zero == 0 for v in values[:2])
-    number = 0 if is_zero else _numbers.compute(eqn, [v.at_zero for v in values])
-    degree = product(values)
+    degree, factors = product(values), values[:2]
     if eqn.primitive.name == "bcoo_dot_general":  # data, indices, dense
-        is_zero = any(values[k].at_zero == 0 for k in (0, 2))
-        number = 0 if is_zero else None
+        factors = [values[0], values[2]]
         degree = degree if values[1].is_free else Degree.UNPROVEN
+    is_zero = any(v.at_zero == 0 for v in factors) and all(map(_is_finite, factors))
+    number = 0 if is_zero else _numbers.compute(eqn, [v.at_zero for v in values])
     return [Value(degree, number)]
+
+
+def _is_finite(v: Value) -> bool:
+    """Whether a factor may be taken to be finite, as free numbers are meant to be."""
+    return v.is_free if v.at_zero is None else abs(v.at_zero) < np.inf
 
 
 @rule("div")

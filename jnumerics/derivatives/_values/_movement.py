@@ -166,6 +166,6 @@ def _targets(
     index = [i for i in places.index if i is not None]
     if len(index) < len(places.index) or not places.is_certain:
         return None
-    inside = ~np.broadcast_to(places.outside, updates.shape)
+    inside = np.asarray(~np.broadcast_to(places.outside, updates.shape))
     spread = [np.broadcast_to(i, updates.shape) for i in index]
     return tuple(i[inside] for i in spread), inside

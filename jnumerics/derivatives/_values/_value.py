@@ -45,7 +45,8 @@ class Bounds(NamedTuple):
     def is_exact(self, dtype: Any) -> bool:
         """Whether every sum of what entered is a float of this dtype."""
         digits = jnp.finfo(dtype).nmant + 1
-        return self.error == 0 and math.ldexp(self.reach, -digits) <= self.unit
+        holds = math.ldexp(self.reach, -digits) <= self.unit
+        return bool(self.error == 0 and holds)
 
     @property
     def is_finite(self) -> bool:
