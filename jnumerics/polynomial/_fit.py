@@ -1,6 +1,7 @@
 """Coefficients from values: the recurrences of Björck and Pereyra."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,7 @@ from jnumerics import _check
 from jnumerics._check import ArrayLike
 from jnumerics.polynomial import _nodes
 
-_STRAIGHT = 16  # up to so many nodes without a loop: only the triangle is computed
-_FUSED = 3  # steps of divided differences that share one pass over memory
+_LEAST = np.int32(-(2**30))  # of no size at all
 
 
 def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "n ..."]:
@@ -61,21 +61,27 @@ def _fit(nodes: Array, values: Array) -> Array:
     n, *shape = values.shape
     v = _check.at_least_float32(values.reshape(n, math.prod(shape)))
     x, v = _nodes.in_order(_check.at_least_float32(nodes), v)
-    return _coefficients(x, v).reshape(values.shape).astype(values.dtype)
+    return _coefficients(x, v, False).reshape(values.shape).astype(values.dtype)
 
 
-@jax.custom_jvp
-def _coefficients(x: Array, v: Array) -> Array:
-    # In the unit 2^power no intermediate result overflows unless the answer does.
-    _, power = _nodes.split(jnp.max(jnp.abs(x)))
-    x = _nodes.scaled(x, -power)
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _coefficients(x: Array, v: Array, is_tangent: bool) -> Array:
+    if x.size == 1:
+        return v
     if jnp.iscomplexobj(x):
-        x, v = _complex_order(x, v)
-    c = _monomial(x, _newton(x, v))
+        order = _complex_order(x)
+        x, v = x[order], v[order]
+    power = _unit(x)
+    x = _nodes.scaled(x, -power)
+    if is_tangent:  # reverse mode goes through a scan only
+        c = _by_steps(x, v)
+    else:
+        c = lax.platform_dependent(x, v, cpu=_by_rows, default=_by_steps)
     return _nodes.scaled(c, -power * jnp.arange(x.size, dtype=power.dtype)[:, None])
 
 
 def _coefficients_jvp(
+    is_tangent: bool,
     primals: tuple[Array, Array],
     tangents: tuple[Array | SymbolicZero, Array | SymbolicZero],
 ) -> tuple[Array, Array]:
@@ -84,71 +90,107 @@ def _coefficients_jvp(
     if not isinstance(dx, SymbolicZero):
         slopes = _nodes.product(_nodes.differentiation_matrix(x), v)
         dv = dv - slopes * _nodes.as_column(dx, v)
-    return _coefficients(x, v), _coefficients(x, dv)
+    return _coefficients(x, v, is_tangent), _coefficients(x, dv, True)
 
 
 _coefficients.defjvp(_coefficients_jvp, symbolic_zeros=True)
 
 
-def _newton(x: Array, c: Array) -> Array | list[Array]:
-    """Return the divided differences, the coefficients of Newton's form."""
+def _unit(x: Array) -> Array:
+    """Return a power of two, in units of which Newton's coefficients are moderate.
+
+    Their sizes are those of divided differences of values of size one, here in powers
+    of two. In the unit 2^p the one of order k is multiplied by 2^(p k).
+    """
+    n, limit = x.size, jnp.finfo(x.dtype).maxexp - 4
+    _, largest = _nodes.split(jnp.max(_nodes.size(x)))
+    i, k = np.arange(n), np.arange(1, n, dtype=np.int32)
+    earlier = np.maximum(i - k[:, None], 0)
+    shift = _nodes.headroom(jnp.max(_nodes.size(x)))
+    near = _nodes.scaled(x, -shift)
+    gaps = _nodes.split(near[None, :] - near[earlier])[1] + shift
+
+    def step(size: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
+        due, gap = row
+        divided = jnp.maximum(size, jnp.roll(size, 1)) - gap
+        return jnp.where(due, divided, size), jnp.max(
+            divided, where=due, initial=_LEAST
+        )
+
+    is_due = jnp.asarray(i >= k[:, None])
+    _, sizes = lax.scan(step, jnp.zeros_like(gaps[0]), (is_due, gaps))
+    candidates = -sizes // k
+    extremes = jnp.max(jnp.abs(sizes[None, :] + candidates[:, None] * k[None, :]), 1)
+    least_gap = jnp.min(gaps, where=is_due, initial=limit)
+    power = jnp.minimum(candidates[jnp.argmin(extremes)], least_gap + limit)
+    return jnp.maximum(power, largest - limit)
+
+
+def _by_rows(x: Array, c: Array) -> Array:
+    """Take differences and multiply out in place, a row at a time: fast on CPUs."""
     n = x.size
-    if n <= _STRAIGHT:
-        first = [c[0]]
-        for k in range(1, n):
-            c = (c[1:] - c[:-1]) / _nodes.as_column(x[k:] - x[:-k], c)
-            if k % _FUSED == 0:  # else XLA recomputes each step in all that follow
-                c = lax.optimization_barrier(c)
-            first.append(c[0])
-        return first
+
+    def at(i: Array | int) -> Array:
+        return lax.dynamic_index_in_dim(x, i, keepdims=False).astype(c.dtype)
+
+    def divide(k: Array, c: Array) -> Array:
+        def row(j: Array, c: Array) -> Array:
+            i = n - 1 - j
+            before, here = lax.dynamic_slice_in_dim(c, i - 1, 2)
+            divided = (here - before) / (at(i) - at(i - k))
+            return lax.dynamic_update_index_in_dim(c, divided, i, 0)
+
+        return lax.fori_loop(0, n - k, row, c)
+
+    def multiply(j: Array, c: Array) -> Array:
+        k = n - 2 - j
+        factor = at(k)
+
+        def row(i: Array, c: Array) -> Array:
+            here, after = lax.dynamic_slice_in_dim(c, i, 2)
+            return lax.dynamic_update_index_in_dim(c, here - factor * after, i, 0)
+
+        return lax.fori_loop(k, n - 1, row, c)
+
+    return lax.fori_loop(0, n - 1, multiply, lax.fori_loop(1, n, divide, c))
+
+
+def _by_steps(x: Array, c: Array) -> Array:
+    """Do the same to all rows at a time: fast where a step has a price of its own."""
+    n = x.size
     i, k = np.arange(n), np.arange(1, n)[:, None]
     is_due = i >= k
     gap = x[None, :] - x[np.maximum(i - k, 0)]
     gap = jnp.where(is_due, gap, jnp.ones_like(gap))
 
-    def step(c: Array, row: tuple[Array, Array]) -> tuple[Array, None]:
+    def divide(c: Array, row: tuple[Array, Array]) -> tuple[Array, None]:
         due, gap = row
         divided = (c - jnp.roll(c, 1, 0)) / _nodes.as_column(gap, c)
         return jnp.where(due[:, None], divided, c), None
 
-    return lax.scan(step, c, (jnp.asarray(is_due), gap))[0]
-
-
-def _monomial(x: Array, c: Array | list[Array]) -> Array:
-    """Multiply Newton's form out into powers."""
-    n = x.size
-    if isinstance(c, list):
-        a = c[-1][None, :]
-        for k in range(n - 2, -1, -1):
-            a = lax.optimization_barrier(a)
-            product = jnp.concatenate([a * x[k].astype(a.dtype), jnp.zeros_like(a[:1])])
-            a = jnp.concatenate([c[k][None, :], a]) - product
-        return a
-    i, k = np.arange(n), np.arange(n - 1)[:, None]
-    is_due = (k <= i) & (i < n - 1)
-    factor = jnp.where(is_due, x[:-1, None], jnp.zeros_like(x[None, :]))
-
-    def step(c: Array, factor: Array) -> tuple[Array, None]:
+    def multiply(c: Array, factor: Array) -> tuple[Array, None]:
         return c - _nodes.as_column(factor, c) * jnp.roll(c, -1, 0), None
 
-    return lax.scan(step, c, factor, reverse=True)[0]
+    c = lax.scan(divide, c, (jnp.asarray(is_due), gap))[0]
+    is_due = (k - 1 <= i) & (i < n - 1)
+    factor = jnp.where(is_due, x[:-1, None], jnp.zeros_like(x[None, :]))
+    return lax.scan(multiply, c, factor, reverse=True)[0]
 
 
-def _complex_order(x: Array, v: Array) -> tuple[Array, Array]:
+def _complex_order(x: Array) -> Array:
     """Order complex nodes for accuracy: along their line, else Leja's order.
 
     Measured: on 32 roots of unity Leja's order has an error of 1e-14 and the sorted
     order 1e-9; on a line the sorted order wins by 50 to 1000.
     """
+    _, power = _nodes.split(jnp.max(_nodes.size(x)))
+    x = _nodes.scaled(x, -power)  # its products overflow no more
     span = x[-1] - x[0]
-    offset = x - x[0]
-    height = jnp.abs(
-        (offset * jnp.conj(span)).imag
-    )  # distance from the line, times |span|
+    # distance from the line, times |span|
+    height = jnp.abs(((x - x[0]) * jnp.conj(span)).imag)
     tolerance = 8 * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(x)) * jnp.abs(span)
     is_line = jnp.all(height <= tolerance)
-    order = jnp.where(is_line, jnp.arange(x.size), _leja_order(x))
-    return x[order], v[order]
+    return jnp.where(is_line, jnp.arange(x.size), _leja_order(x))
 
 
 def _leja_order(x: Array) -> Array:

@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Inexact
 
@@ -65,15 +66,21 @@ def _interpolate(nodes: Array, values: Array, y: Array) -> Array:
     n, *shape = values.shape
     v = _check.at_least_float32(values.reshape(n, math.prod(shape)))
     x, v = _nodes.in_order(_check.at_least_float32(nodes), v)
-    basis = _lagrange_basis(x, _check.at_least_float32(y.reshape(y.size)))
-    p = _nodes.product(basis, v)
+    basis, power = _lagrange_basis(x, _check.at_least_float32(y.reshape(y.size)))
+    p = _nodes.scaled(_nodes.product(basis, v), power)
     return p.reshape(*y.shape, *shape).astype(values.dtype)
 
 
 @jax.custom_jvp
-def _lagrange_basis(x: Array, y: Array) -> Array:
-    """Return the basis polynomials at the points, shape `(m, n)`."""
-    distance = y[:, None] - x[None, :]
+def _lagrange_basis(x: Array, y: Array) -> tuple[Array, Array]:
+    """Return the basis polynomials `(m, n)` at the points, and powers of two for rows.
+
+    So that far away, where these overflow, the sum of their products with values does
+    only if the answer does.
+    """
+    shift = _nodes.headroom(jnp.maximum(jnp.max(_nodes.size(x)), _nodes.size(y)))
+    column = shift[:, None]
+    distance = _nodes.scaled(y[:, None], -column) - _nodes.scaled(x[None, :], -column)
     at_node = distance == 0
     is_node = jnp.any(at_node, 1, keepdims=True)
     distance = jnp.where(is_node, jnp.ones_like(distance), distance)
@@ -86,27 +93,30 @@ def _lagrange_basis(x: Array, y: Array) -> Array:
     total = jnp.sum(terms, 1, keepdims=True)
     cancels = jnp.sum(jnp.abs(terms), 1, keepdims=True) > _CANCELED * jnp.abs(total)
 
-    def first_form() -> Array:
+    def first_form() -> tuple[Array, Array]:
         y_mantissa, y_exponent = _nodes.mantissa_exponent(distance)
         near_mantissa, near_exponent = _nodes.split(nearest)
         factor = y_mantissa[:, None] / near_mantissa.astype(x.dtype)
-        power = y_exponent[:, None] - near_exponent - least
-        return _nodes.scaled(terms * factor, power)
+        power = y_exponent[:, None] - near_exponent - least + (x.size - 1) * column
+        basis = jnp.where(cancels, terms * factor, terms / total)
+        return basis, jnp.where(cancels & ~is_node, power, 0)
 
-    basis = lax.cond(
+    basis, power = lax.cond(
         jnp.any(cancels),
-        lambda: jnp.where(cancels, first_form(), terms / total),
-        lambda: terms / total,
+        first_form,
+        lambda: (terms / total, jnp.zeros_like(column)),
     )
     basis = jnp.where(is_node, at_node.astype(x.dtype), basis)
     is_wrong = jnp.any(x[1:] == x[:-1]) | jnp.any(jnp.isnan(x))
-    return jnp.where(is_wrong, jnp.nan, basis)  # else a point at a node would not tell
+    # else a point at a node would not tell
+    return jnp.where(is_wrong, jnp.nan, basis), power
 
 
 @_lagrange_basis.defjvp
 def _(
     primals: tuple[Array, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    basis = _lagrange_basis(*primals)
+) -> tuple[tuple[Array, Array], tuple[Array, np.ndarray]]:
+    basis, power = _lagrange_basis(*primals)
     D = _nodes.differentiation_matrix(primals[0])
-    return basis, _nodes.basis_tangent(basis, D, *tangents)
+    constant = np.zeros(power.shape, jax.dtypes.float0)
+    return (basis, power), (_nodes.basis_tangent(basis, D, *tangents), constant)

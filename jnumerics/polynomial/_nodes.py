@@ -7,6 +7,7 @@ precision; the nodes stay real where only the values are complex.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array
 
 from jnumerics import _check
@@ -84,7 +85,8 @@ def differentiation_matrix(x: Array) -> Array:
     ratio = mantissa[:, None] / mantissa[None, :]
     power = exponent[:, None] - exponent[None, :]
     is_diagonal = np.eye(x.size, dtype=bool)
-    D = scaled(ratio / _differences(x), power)
+    shift = headroom(jnp.max(size(x)))
+    D = scaled(ratio / _differences(scaled(x, -shift)), power - shift)
     D = jnp.where(is_diagonal, jnp.zeros_like(D), D)
     return jnp.where(is_diagonal, -jnp.sum(D, 1, keepdims=True), D)
 
@@ -115,8 +117,13 @@ def product(matrix: Array, v: Array) -> Array:
 
 
 def node_products(x: Array) -> tuple[Array, Array]:
-    r"""Return $\prod_{k \ne j} (x_j - x_k)$, the inverse barycentric weights."""
-    return mantissa_exponent(_differences(x))
+    r"""Return $\prod_{k \ne j} (x_j - x_k)$, the inverse barycentric weights.
+
+    As mantissa and power of two.
+    """
+    shift = headroom(jnp.max(size(x)))
+    mantissa, exponent = mantissa_exponent(_differences(scaled(x, -shift)))
+    return mantissa, exponent + (x.size - 1) * shift
 
 
 def _differences(x: Array) -> Array:
@@ -135,7 +142,7 @@ def mantissa_exponent(factors: Array) -> tuple[Array, Array]:
     while (n := mantissa.shape[-1]) > 1:
         rest = [(0, 0)] * (mantissa.ndim - 1) + [(0, -n % _GROUP)]
         groups = jnp.pad(mantissa, rest, constant_values=1)
-        groups = groups.reshape(*mantissa.shape[:-1], -1, _GROUP)
+        groups = groups.reshape(*mantissa.shape[:-1], -(-n // _GROUP), _GROUP)
         mantissa, power = split(jnp.prod(groups, -1))
         exponent += jnp.sum(power, -1, dtype=power.dtype)
     return mantissa[..., 0], exponent
@@ -145,13 +152,26 @@ def split(x: Array) -> tuple[Array, Array]:
     """Write x as a mantissa of size 0.5 to 1.5 times a power of two."""
     if not jnp.iscomplexobj(x):
         return jnp.frexp(x)
-    exponent = jnp.frexp(jnp.maximum(jnp.abs(x.real), jnp.abs(x.imag)))[1]
+    exponent = jnp.frexp(size(x))[1]
     return scaled(x, -exponent), exponent
+
+
+def size(x: Array) -> Array:
+    """Return the modulus, of complex numbers the larger of their parts'."""
+    is_complex = jnp.iscomplexobj(x)
+    return jnp.maximum(jnp.abs(x.real), jnp.abs(x.imag)) if is_complex else jnp.abs(x)
+
+
+def headroom(size: Array) -> Array:
+    """Return the power of two to divide by before differences: 2 near the limit."""
+    return jnp.where(size > jnp.finfo(size.dtype).max / 8, 2, 0).astype(jnp.int32)
 
 
 def scaled(x: Array, power: Array) -> Array:
     """Multiply by a power of two: exact, in two factors that do not overflow."""
-    one = jnp.ones_like(x, shape=power.shape).real
+    if jnp.iscomplexobj(x):  # by parts: an infinite one would make the other NaN
+        return lax.complex(scaled(x.real, power), scaled(x.imag, power))
+    one = jnp.ones_like(x, shape=power.shape)
     half = power // 2
     first, second = jnp.ldexp(one, half), jnp.ldexp(one, power - half)
-    return x * first.astype(x.dtype) * second.astype(x.dtype)
+    return x * first * second
