@@ -85,7 +85,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     # The devices' boxes are the same: what is left is to join along the axes they share.
     p, (box,) = eqn.params, boxes
     names = ("all_gather_dimension", "scatter_dimension", "split_axis", "concat_axis")
-    axes = [p[name] for name in names if name in p]
+    axes = list(dict.fromkeys(p[name] for name in names if name in p))
     if box is None or not all(isinstance(k, str) for k in _as_tuple(p["axis_name"])):
         return None
     shape = shape_of(eqn.outvars[0])

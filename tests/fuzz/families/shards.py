@@ -97,18 +97,20 @@ def gathered(d: Draft, x: Value) -> str:
     whole, spec, entries = _sharded(d, x)
     used = [name for e in entries for name in e]
     over, axis = d.choice(used), d.axis(whole)
-    kind = d.integer(0, 2)
-    own = f"lax.axis_index({over!r}) * {_local(whole.shape, entries)[axis]}"
     piece = _local(whole.shape, entries)[axis]
+    start = f"lax.axis_index({over!r}) * {piece}"
     every = f"lax.all_gather(v, {over!r}, axis={axis}, tiled=True)"
-    if kind == 0:
-        body = f"lax.dynamic_slice_in_dim(jnp.sin({every}), {own}, {piece}, {axis})"
-    elif kind == 1:
-        body = (
-            f"lax.psum_scatter({every}, {over!r}, scatter_dimension={axis}, tiled=True)"
-        )
-    else:
-        body = f"v * {every}.sum()"
+    place = d.integer(0, whole.ndim)
+    stacked = f"lax.all_gather(v, {over!r}, axis={place})"
+    body = d.choice(
+        [
+            f"lax.dynamic_slice_in_dim(jnp.sin({every}), {start}, {piece}, {axis})",
+            f"lax.psum_scatter({every}, {over!r}, scatter_dimension={axis}, tiled=True)",
+            f"v * {every}.sum()",
+            f"v * {stacked}.sum({place})",
+            f"lax.psum_scatter({stacked}, {over!r}, scatter_dimension={place})",
+        ]
+    )
     return _mapped(f"lambda v: {body}", spec, spec, whole)
 
 
@@ -116,10 +118,20 @@ def exchanged(d: Draft, x: Value) -> str:
     whole, spec, entries = _sharded(d, x)
     used = [name for e in entries for name in e]
     over, piece = d.choice(used), _local(whole.shape, entries)
-    even = [k for k, n in enumerate(piece) if n % 2 == 0]
-    axis = d.choice(even)
-    body = f"lambda v: lax.all_to_all(v, {over!r}, {axis}, {axis}, tiled=True)"
-    return _mapped(body, spec, spec, whole)
+    axis, other = (
+        d.choice([k for k, n in enumerate(piece) if n % 2 == 0]),
+        d.axis(whole),
+    )
+    body = f"lax.all_to_all(v, {over!r}, {axis}, {axis}, tiled=True)"
+    if d.flip(0.4):  # there and back
+        there = f"lax.all_to_all(v, {over!r}, {axis}, {other}, tiled=True)"
+        body = (
+            f"lax.all_to_all(jnp.sin({there}), {over!r}, {other}, {axis}, tiled=True)"
+        )
+    elif d.flip(0.6) and piece[axis] == 2:
+        moved = f"lax.all_to_all(v, {over!r}, {axis}, {other})"
+        body = f"jnp.moveaxis({moved}, {other}, {axis})"
+    return _mapped(f"lambda v: {body}", spec, spec, whole)
 
 
 def looped(d: Draft, x: Value) -> str:

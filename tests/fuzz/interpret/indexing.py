@@ -78,6 +78,8 @@ def _(eqn: Eqn) -> Function:
     )
     fills = p["mode"] == GatherScatterMode.FILL_OR_DROP
     out = shape_of(eqn.outvars[0])
+    if 0 in shape and 0 not in out:
+        return by_jax(eqn)  # of nothing
     fill = _fill(eqn.invars[0].aval.dtype, p["fill_value"])
 
     def fun(x: Any, indices: Any) -> Any:
@@ -124,7 +126,7 @@ def _(eqn: Eqn) -> Function:
     def fun(x: Any, indices: Any, update: Any) -> Any:
         index, inside = slices.places(indices, is_clipped=is_clipped)
         found = np.array(x)
-        if update.size == 0:
+        if not update.size or not found.size:
             return found
         where = np.broadcast_to(inside, updates)
         target = tuple(np.broadcast_to(i, updates)[where] for i in index)
