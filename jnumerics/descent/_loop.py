@@ -87,9 +87,15 @@ def _update(update: Callable, args: tuple, extra: dict[str, Any]) -> tuple:
     A chain takes all, and hands them on to parts that need not: what one of them does
     not know is left out, as optax's users do.
     """
-    takes = inspect.signature(update).parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
-        extra = {name: extra[name] for name in takes if name in extra}
+    takes = [*inspect.signature(update).parameters.values()]
+    filled = {p.name for p in takes[: len(args)]}  # by position, whatever their names
+    names = {p.name for p in takes[len(args) :]}
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in takes)
+    extra = {
+        name: x
+        for name, x in extra.items()
+        if name not in filled and (takes_all or name in names)
+    }
     while True:
         try:
             return update(*args, **extra)
