@@ -106,12 +106,17 @@ def judge(
 class _Judge:
     """Passes values through jaxprs.
 
+    Args:
+        is_transposed: Whether these are a transpose's, whose own transposes are the
+            maps that it was made of.
+
     Attributes:
         losses: Where linearity was lost, each equation once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_transposed: bool = False) -> None:
         self.losses: dict[int, Loss] = {}
+        self._is_transposed = is_transposed
 
     def results(self, jaxpr: Any, values: Values, callers: Callers) -> list[Value]:
         """Return the values of a jaxpr's outputs."""
@@ -246,13 +251,15 @@ class _Judge:
     def _transposes(self, eqn: JaxprEqn, operands: Values, callers: Callers) -> bool:
         """Whether the transpose that users may write is linear, if there is one."""
         is_tangent = [not v.is_free for v in operands]
+        if self._is_transposed:
+            return True
         try:
             rule = backward_rule(eqn, is_tangent)
         except Exception:
             return True  # whatever the rule's reason: it runs forward alone
         still = [v for v, moves in zip(operands, is_tangent, strict=True) if not moves]
         cotangents = [LINEAR] * len(eqn.outvars)
-        judging = _Judge()
+        judging = _Judge(is_transposed=True)
         found = judging.results(rule, [*still, *cotangents], (*callers, eqn))
         return not _is_lost(found) and all(v.at_zero == 0 for v in found)
 
@@ -267,7 +274,8 @@ class _Judge:
             return _lost([UNKNOWN] * len(eqn.outvars))
         first = lengths.matvec + lengths.vecmat
         consts = matrix[first : first + lengths.solve]
-        solver = _Judge()  # where inside it is lost says nothing to its user
+        # where inside it is lost says nothing to its user
+        solver = _Judge(is_transposed=self._is_transposed)
         body = eqn.params["jaxprs"].solve
         results = solver.results(body, [*consts, *right], inside)
         return results if self._transposes(eqn, operands, callers) else _lost(results)

@@ -18,6 +18,7 @@ from jax.extend.core import JaxprEqn
 from jnumerics.derivatives._linearity._value import Number
 
 _EXACT = 256  # integers up to it are numbers of every floating-point type
+NAN = math.nan  # one object, so that values that hold it are equal
 _LARGEST = 1 << 16  # entries of a constant that is looked at
 
 
@@ -32,9 +33,10 @@ def uniform(x: Any) -> Number | None:
         array = array.astype(float)
     if array.size == 0:
         return 0
+    if (array != array).all():
+        return NAN
     first = array.flat[0]
-    same = (array == first) | ((array != array) & (first != first))
-    return _normal(first.item(), dtype) if same.all() else None
+    return _normal(first.item(), dtype) if (array == first).all() else None
 
 
 def literal(x: Any, dtype: Any) -> Number | None:
