@@ -59,6 +59,11 @@ def line_batches(steps):
     return {"x": x, "y": 3 * x + 0.5}
 
 
+class Plain:
+    def __repr__(self):
+        return "plain"
+
+
 class Module:
     """A module as libraries have them: arrays beside static fields."""
 
@@ -670,7 +675,7 @@ def test_a_loss_that_is_not_a_function_is_rejected():
         (lambda p: (p, p), TypeError, "`loss` must return a real scalar, got tuple"),
         (lambda _: None, TypeError, "`loss` must return a real scalar, got NoneType"),
         (lambda p: jax.lax.complex(p, p), TypeError, "`loss` must return a real scalar, got dtype complex64"),
-        (lambda _: 10**400, ValueError, "`loss` must be in the range of JAX's integers, got an"),
+        (lambda _: 10**400, ValueError, "`loss` must be in the range of JAX's integers, .*got an"),
         (lambda p: p > 0, TypeError, "`loss` must return a real scalar, got dtype bool"),
         (lambda p: p.astype(int), TypeError, "`loss` must return a real scalar, got dtype int32"),
     ],
@@ -695,10 +700,46 @@ def test_batches_without_the_leading_axis_are_rejected(batches, error, message):
 
 
 @pytest.mark.boundary
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_integers_that_jax_would_wrap_are_rejected_in_batches(dtype):
+    times = np.array([3, 1_700_000_000_000], dtype)
+    message = r"`batches\['t'\]` must be in the range of JAX's integers, .*, got 17000"
+    with pytest.raises(ValueError, match=message):
+        minimize_sum(loss=lambda p, b: p * b["t"], batches={"t": times})
+
+
+def test_integers_of_64_bits_reach_the_loss_where_jax_has_them(x64):
+    times = np.array([3, 1_700_000_000_000])
+    losses = minimize_sum(
+        loss=lambda p, b: p * b["t"].astype(float),
+        optimizer=optax.sgd(0.0),
+        batches={"t": times},
+    ).losses
+    np.testing.assert_array_equal(losses, times)
+
+
+@pytest.mark.boundary
 @pytest.mark.parametrize("state", [(), optax.sgd(0.1, momentum=0.9).init(jnp.ones(2))])
 def test_the_state_of_another_descent_is_rejected(state):
     with pytest.raises(ValueError, match="`state` must be that of an earlier descent"):
         minimize_sum(jnp.ones(3), optimizer=optax.sgd(0.1, momentum=0.9), state=state)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("wanted", "came", "difference"),
+    [
+        (jnp.ones(3), jnp.ones(2), r"\{'': \(3,\)\}, got \{'': \(2,\)\}"),
+        ({"a": jnp.ones(3)}, {"b": jnp.ones(3)}, r"\{\"\['a'\]\": \(3,\)\}, got \{\"\['b"),
+        ((jnp.ones(3),), [jnp.ones(3)], r"PyTreeDef\(\(\*,\)\), got PyTreeDef\(\[\*\]\)"),
+        (Module(jnp.ones(3), "a"), Module(jnp.ones(3), "b"), "PyTreeDef.*'a'.*, got Py.*'b'"),
+        (Module(jnp.ones(3), Plain()), Module(jnp.ones(3), Plain()), "got the same with other"),
+    ],
+)  # fmt: skip
+def test_states_that_differ_are_told_apart_in_what_is_printed(wanted, came, difference):
+    optimizer = custom(lambda _: wanted, lambda grad, state, _=None: (grad, state))
+    with pytest.raises(ValueError, match=f"parameters like these, of .*{difference}"):
+        minimize_sum(jnp.ones(3), optimizer=optimizer, state=came)
 
 
 @pytest.mark.boundary
@@ -713,7 +754,9 @@ def test_an_optimizer_that_changes_shapes_is_rejected():
         lambda _: jnp.zeros(1),
         lambda grad, state, _=None: (grad, jnp.append(state, 0.0)),
     )
-    with pytest.raises(ValueError, match="`optimizer` must keep the shapes"):
+    with pytest.raises(
+        ValueError, match="`optimizer` must keep parameters and state in their shapes"
+    ):
         minimize_sum(optimizer=growing)
 
 

@@ -87,9 +87,15 @@ def _update(update: Callable, args: tuple, extra: dict[str, Any]) -> tuple:
     A chain takes all, and hands them on to parts that need not: what one of them does
     not know is left out, as optax's users do.
     """
-    takes = inspect.signature(update).parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
-        extra = {name: extra[name] for name in takes if name in extra}
+    takes = [*inspect.signature(update).parameters.values()]
+    filled = {p.name for p in takes[: len(args)]}  # by position, whatever their names
+    names = {p.name for p in takes[len(args) :]}
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in takes)
+    extra = {
+        name: x
+        for name, x in extra.items()
+        if name not in filled and (takes_all or name in names)
+    }
     while True:
         try:
             return update(*args, **extra)
@@ -173,9 +179,19 @@ def _require_same_shapes(state: PyTree, fresh: PyTree) -> None:
     if not _same_shapes(state, fresh):
         msg = (
             "`state` must be that of an earlier descent with this optimizer and"
-            f" parameters like these, of shapes {_shapes(fresh)}, got {_shapes(state)}"
+            f" parameters like these, of {_difference(fresh, state)}"
         )
         raise ValueError(msg)
+
+
+def _difference(wanted: PyTree, came: PyTree) -> str:
+    """Say how two trees differ: in shapes, else in structure, else out of sight."""
+    shapes, structure = (str(f(wanted)) for f in (_shapes, jax.tree.structure))
+    if shapes != str(_shapes(came)):
+        return f"shapes {shapes}, got {_shapes(came)}"
+    if structure != str(jax.tree.structure(came)):
+        return f"structure {structure}, got {jax.tree.structure(came)}"
+    return f"structure {structure}, got the same with other static parts"
 
 
 def _settle(next_types: Callable[[PyTree], PyTree], carry: PyTree) -> PyTree:
@@ -188,10 +204,8 @@ def _settle(next_types: Callable[[PyTree], PyTree], carry: PyTree) -> PyTree:
     while True:
         after = next_types(types)
         if not _same_shapes(types, after):
-            msg = (
-                "`optimizer` must keep the shapes of parameters and state,"
-                f" {_shapes(types)}, got {_shapes(after)}"
-            )
+            parts = _difference(types, after)
+            msg = f"`optimizer` must keep parameters and state in their {parts}"
             raise ValueError(msg)
         wider = jax.tree.map(_wider, types, after)
         if jax.tree.leaves(wider) == jax.tree.leaves(types):
@@ -212,8 +226,9 @@ def _same_shapes(a: PyTree, b: PyTree) -> bool:
     return is_alike and all(jnp.shape(x) == jnp.shape(y) for x, y in pairs)
 
 
-def _shapes(tree: PyTree) -> PyTree:
-    return jax.tree.map(jnp.shape, tree)
+def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
 
 
 def _cast(x: Array, like: Array | jax.ShapeDtypeStruct) -> Array:
