@@ -172,6 +172,37 @@ def test_update_k_sees_batch_k():
 
 
 @pytest.mark.usefixtures("standard_promotion")
+@pytest.mark.parametrize("kind", ["backtracking", "zoom"])
+def test_a_line_search_of_complex_parameters_sees_the_gradient_of_jax(kind):
+    # along u the loss has the slope Re(g u): by the conjugate of g, a step uphill in
+    # the imaginary part looks like one downhill
+    search = {
+        "backtracking": optax.scale_by_backtracking_linesearch(
+            30, slope_rtol=0.9, store_grad=True
+        ),
+        "zoom": optax.scale_by_zoom_linesearch(30),
+    }[kind]
+    goal, start = jnp.array([3j, 1 + 2j]), jnp.zeros(2, jnp.complex64)
+
+    def loss(z):
+        return jnp.sum(jnp.abs(z - goal) ** 2)
+
+    d = descent.minimize(
+        loss, start, optimizer=optax.chain(optax.sgd(8.0), search), steps=1
+    )
+    # as of real and imaginary part by themselves
+    alike = descent.minimize(
+        lambda p: loss(jax.lax.complex(p[0], p[1])),
+        jnp.zeros((2, 2)),
+        optimizer=optax.chain(optax.sgd(8.0), search),
+        steps=1,
+    )
+    x, y = alike.params
+    np.testing.assert_allclose(d.params, jax.lax.complex(x, y), rtol=1e-5)
+    assert loss(d.params) < 0.5 * loss(start)
+
+
+@pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("name", ["lbfgs", "backtracking"])
 def test_a_line_search_sees_the_batch_of_its_update(name):
     def loss(p, batch):

@@ -165,6 +165,41 @@ def test_complex_nodes_on_a_line_keep_the_accuracy_of_real_ones(x64):
         assert largest_error(obtained, turned) < 10 * attained
 
 
+class Gaussian:
+    """An exact complex number."""
+
+    def __init__(self, real, imag=0):
+        self.real, self.imag = Fraction(real), Fraction(imag)
+
+    def __sub__(self, other):
+        return Gaussian(self.real - other.real, self.imag - other.imag)
+
+    def __mul__(self, other):
+        if not isinstance(other, Gaussian):
+            return NotImplemented  # an array, entry by entry
+        real = self.real * other.real - self.imag * other.imag
+        return Gaussian(real, self.real * other.imag + self.imag * other.real)
+
+    def __truediv__(self, other):
+        size = other.real**2 + other.imag**2
+        product = self * Gaussian(other.real / size, -other.imag / size)
+        return Gaussian(product.real, product.imag)
+
+    def __complex__(self):
+        return complex(self.real, self.imag)
+
+
+@pytest.mark.parametrize("angle", [0.7, 1.3, 2.9])
+def test_nodes_that_rounding_moves_off_their_line_keep_the_order_along_it(angle, x64):
+    line = NODES * np.exp(1j * angle)  # each a rounding away from it
+    exactly = np.frompyfunc(lambda z: Gaussian(z.real, z.imag), 1, 1)
+    values = np.vander(NODES, increasing=True) @ draw(12, 3) + 0j
+    exact = reference.bjorck_pereyra(exactly(line), exactly(values)).astype(complex)
+    attained = largest_error(reference.bjorck_pereyra(line, values), exact)
+    # Leja's order loses 20 to 150 times as much
+    assert largest_error(polynomial.fit(line, values), exact) < 4 * attained
+
+
 def test_complex_values_are_fitted_as_their_parts(x64):
     real, imaginary = draw(12, 2), draw(12, 2, seed=1)
     obtained = polynomial.fit(NODES, real + 1j * imaginary)
