@@ -59,6 +59,11 @@ def line_batches(steps):
     return {"x": x, "y": 3 * x + 0.5}
 
 
+class Plain:
+    def __repr__(self):
+        return "plain"
+
+
 class Module:
     """A module as libraries have them: arrays beside static fields."""
 
@@ -164,6 +169,37 @@ def test_update_k_sees_batch_k():
     )
     np.testing.assert_array_equal(seen.params, -111.0)
     np.testing.assert_array_equal(seen.losses, [0.0, -9.0, -1100.0])
+
+
+@pytest.mark.usefixtures("standard_promotion")
+@pytest.mark.parametrize("kind", ["backtracking", "zoom"])
+def test_a_line_search_of_complex_parameters_sees_the_gradient_of_jax(kind):
+    # along u the loss has the slope Re(g u): by the conjugate of g, a step uphill in
+    # the imaginary part looks like one downhill
+    search = {
+        "backtracking": optax.scale_by_backtracking_linesearch(
+            30, slope_rtol=0.9, store_grad=True
+        ),
+        "zoom": optax.scale_by_zoom_linesearch(30),
+    }[kind]
+    goal, start = jnp.array([3j, 1 + 2j]), jnp.zeros(2, jnp.complex64)
+
+    def loss(z):
+        return jnp.sum(jnp.abs(z - goal) ** 2)
+
+    d = descent.minimize(
+        loss, start, optimizer=optax.chain(optax.sgd(8.0), search), steps=1
+    )
+    # as of real and imaginary part by themselves
+    alike = descent.minimize(
+        lambda p: loss(jax.lax.complex(p[0], p[1])),
+        jnp.zeros((2, 2)),
+        optimizer=optax.chain(optax.sgd(8.0), search),
+        steps=1,
+    )
+    x, y = alike.params
+    np.testing.assert_allclose(d.params, jax.lax.complex(x, y), rtol=1e-5)
+    assert loss(d.params) < 0.8 * loss(start)
 
 
 @pytest.mark.usefixtures("standard_promotion")
@@ -695,10 +731,46 @@ def test_batches_without_the_leading_axis_are_rejected(batches, error, message):
 
 
 @pytest.mark.boundary
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_integers_that_jax_would_wrap_are_rejected_in_batches(dtype):
+    times = np.array([3, 1_700_000_000_000], dtype)
+    message = r"`batches\['t'\]` must be in the range of JAX's integers, .*, got 17000"
+    with pytest.raises(ValueError, match=message):
+        minimize_sum(loss=lambda p, b: p * b["t"], batches={"t": times})
+
+
+def test_integers_of_64_bits_reach_the_loss_where_jax_has_them(x64):
+    times = np.array([3, 1_700_000_000_000])
+    losses = minimize_sum(
+        loss=lambda p, b: p * b["t"].astype(float),
+        optimizer=optax.sgd(0.0),
+        batches={"t": times},
+    ).losses
+    np.testing.assert_array_equal(losses, times)
+
+
+@pytest.mark.boundary
 @pytest.mark.parametrize("state", [(), optax.sgd(0.1, momentum=0.9).init(jnp.ones(2))])
 def test_the_state_of_another_descent_is_rejected(state):
     with pytest.raises(ValueError, match="`state` must be that of an earlier descent"):
         minimize_sum(jnp.ones(3), optimizer=optax.sgd(0.1, momentum=0.9), state=state)
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize(
+    ("wanted", "came", "difference"),
+    [
+        (jnp.ones(3), jnp.ones(2), r"\{'': \(3,\)\}, got \{'': \(2,\)\}"),
+        ({"a": jnp.ones(3)}, {"b": jnp.ones(3)}, r"\{\"\['a'\]\": \(3,\)\}, got \{\"\['b"),
+        ((jnp.ones(3),), [jnp.ones(3)], r"PyTreeDef\(\(\*,\)\), got PyTreeDef\(\[\*\]\)"),
+        (Module(jnp.ones(3), "a"), Module(jnp.ones(3), "b"), "PyTreeDef.*'a'.*, got Py.*'b'"),
+        (Module(jnp.ones(3), Plain()), Module(jnp.ones(3), Plain()), "got the same with other"),
+    ],
+)  # fmt: skip
+def test_states_that_differ_are_told_apart_in_what_is_printed(wanted, came, difference):
+    optimizer = custom(lambda _: wanted, lambda grad, state, _=None: (grad, state))
+    with pytest.raises(ValueError, match=f"parameters like these, of .*{difference}"):
+        minimize_sum(jnp.ones(3), optimizer=optimizer, state=came)
 
 
 @pytest.mark.boundary
@@ -713,7 +785,9 @@ def test_an_optimizer_that_changes_shapes_is_rejected():
         lambda _: jnp.zeros(1),
         lambda grad, state, _=None: (grad, jnp.append(state, 0.0)),
     )
-    with pytest.raises(ValueError, match="`optimizer` must keep the shapes"):
+    with pytest.raises(
+        ValueError, match="`optimizer` must keep parameters and state in their shapes"
+    ):
         minimize_sum(optimizer=growing)
 
 

@@ -179,9 +179,19 @@ def _require_same_shapes(state: PyTree, fresh: PyTree) -> None:
     if not _same_shapes(state, fresh):
         msg = (
             "`state` must be that of an earlier descent with this optimizer and"
-            f" parameters like these, of shapes {_shapes(fresh)}, got {_shapes(state)}"
+            f" parameters like these, of {_difference(fresh, state)}"
         )
         raise ValueError(msg)
+
+
+def _difference(wanted: PyTree, came: PyTree) -> str:
+    """Say how two trees differ: in shapes, else in structure, else out of sight."""
+    shapes, structure = (str(f(wanted)) for f in (_shapes, jax.tree.structure))
+    if shapes != str(_shapes(came)):
+        return f"shapes {shapes}, got {_shapes(came)}"
+    if structure != str(jax.tree.structure(came)):
+        return f"structure {structure}, got {jax.tree.structure(came)}"
+    return f"structure {structure}, got the same with other static parts"
 
 
 def _settle(next_types: Callable[[PyTree], PyTree], carry: PyTree) -> PyTree:
@@ -194,10 +204,8 @@ def _settle(next_types: Callable[[PyTree], PyTree], carry: PyTree) -> PyTree:
     while True:
         after = next_types(types)
         if not _same_shapes(types, after):
-            msg = (
-                "`optimizer` must keep the shapes of parameters and state,"
-                f" {_shapes(types)}, got {_shapes(after)}"
-            )
+            parts = _difference(types, after)
+            msg = f"`optimizer` must keep parameters and state in their {parts}"
             raise ValueError(msg)
         wider = jax.tree.map(_wider, types, after)
         if jax.tree.leaves(wider) == jax.tree.leaves(types):
@@ -218,8 +226,9 @@ def _same_shapes(a: PyTree, b: PyTree) -> bool:
     return is_alike and all(jnp.shape(x) == jnp.shape(y) for x, y in pairs)
 
 
-def _shapes(tree: PyTree) -> PyTree:
-    return jax.tree.map(jnp.shape, tree)
+def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
 
 
 def _cast(x: Array, like: Array | jax.ShapeDtypeStruct) -> Array:
