@@ -274,6 +274,4 @@ def _to_float(
 def _is_same(rounding: Callable[[Any], Any], x: Value) -> bool:
     """Whether a float rounds to the same integer over the whole of its error."""
     array = x.array.astype(float)
-    return x.error == 0 or np.array_equal(
-        rounding(array - x.error), rounding(array + x.error)
-    )
+    return np.array_equal(rounding(array - x.error), rounding(array + x.error))
