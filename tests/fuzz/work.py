@@ -190,12 +190,12 @@ def _shown(program: Any, check: str) -> str:
     from tests.fuzz.check import examine
     from tests.fuzz.shrink import script, shrunk
 
-    is_second = check.split()[0] in ("hessian", "laplacian")
+    is_hessian = check.split()[0] in ("hessian", "laplacian")
 
     def fails(candidate: Any) -> bool:
         try:
             outcome = examine(
-                candidate, second=is_second, compiled=check.startswith("compiled")
+                candidate, second=is_hessian, compiled=check.startswith("compiled")
             )
         except Exception:
             return False

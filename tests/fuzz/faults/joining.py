@@ -210,7 +210,7 @@ FAULTS = [
     Fault(
         "a solver that iterates is linear",
         "solver", "_linearity/_judge.py",
-        "return solver.results(body, [*consts, *right], inside)",
+        "results = solver.results(body, [*consts, *right], inside)",
         "return [LINEAR] * len(eqn.outvars)",
     ),
 ]  # fmt: skip
