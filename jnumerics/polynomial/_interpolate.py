@@ -1,6 +1,7 @@
 """Evaluation of a polynomial from its values at nodes."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -113,9 +114,7 @@ def _lagrange_basis(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 @_lagrange_basis.defjvp
-def _(
-    primals: tuple[Array, Array], tangents: tuple[Array, Array]
-) -> tuple[tuple[Array, Array], tuple[Array, np.ndarray]]:
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
     basis, power = _lagrange_basis(*primals)
     D = _nodes.differentiation_matrix(primals[0])
     constant = np.zeros(power.shape, jax.dtypes.float0)

@@ -97,7 +97,7 @@ def judge(
     triples = zip(open_jaxpr(jaxpr).outvars, values, is_answer, strict=True)
     answers = [(atom, value) for atom, value, is_one in triples if is_one]
     for atom, value in answers:
-        if not _is_lost([value]) and value.at_zero != 0:  # a constant, or NaN, in it
+        if value.is_free and value.at_zero != 0:  # a constant for a tangent
             judging.lose(makers.get(atom) if isinstance(atom, Var) else None, ())
     is_zero = tuple(value.at_zero == 0 for _, value in answers)
     return Linearity(tuple(judging.losses.values()), is_zero)

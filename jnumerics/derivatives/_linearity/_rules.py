@@ -152,7 +152,8 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     (found,) = _read(values[0], values[1:])
     is_filled = eqn.params["mode"] == GatherScatterMode.FILL_OR_DROP
     if is_filled and found.at_zero != fill:  # NaN by default
-        found = found._replace(at_zero=None)
+        is_neutral = found.is_free and found.at_zero == 0  # so is NaN
+        found = found._replace(at_zero=_numbers.NAN if is_neutral else None)
     return [found]
 
 
@@ -195,12 +196,14 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
         degree = degree if values[1].is_free else Degree.UNPROVEN
     is_zero = any(v.at_zero == 0 for v in factors) and all(map(_is_finite, factors))
     number = 0 if is_zero else _numbers.compute(eqn, [v.at_zero for v in values])
+    if number is None and degree == Degree.FREE and any(v.is_neutral for v in factors):
+        number = _numbers.NAN  # zero, or NaN where NaN filled
     return [Value(degree, number)]
 
 
 def _is_finite(v: Value) -> bool:
     """Whether a factor may be taken to be finite, as free numbers are meant to be."""
-    return v.is_free if v.at_zero is None else abs(v.at_zero) < np.inf
+    return v.is_free or (v.at_zero is not None and abs(v.at_zero) < np.inf)
 
 
 @rule("div")
