@@ -2,17 +2,17 @@
 
 import argparse
 import itertools
-import multiprocessing
 import os
 import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from tests.fuzz.work import Job, Report, prepare, run
+from tests.fuzz.work import Job, Report, each, prepare, run
 
-BATCH = 50  # programs of one job
+BATCH = 49  # programs of one job
 RESTART = 6  # jobs after which a worker is restarted: caches stay bounded
+SHOWN = 20  # programs that are needlessly refused
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,17 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started, report = time.monotonic(), Report()
     end = started + 60 * options.minutes if options.minutes else None
     jobs = _jobs(options, seed, end)
-    context = multiprocessing.get_context("spawn")
-    shown = 0
-    with context.Pool(options.workers, maxtasksperchild=RESTART) as pool:
-        for found in pool.imap_unordered(run, jobs):
-            report.add(found)
-            for failure in report.wrong[shown:]:
-                print(
-                    f"wrong: {failure.family} {failure.seed}: {failure.check}: {failure.detail}"
-                )
-                print(failure.script, flush=True)
-            shown = len(report.wrong)
+    for found in each(run, jobs, options.workers, RESTART):
+        report.add(found)
+        for failure in found.wrong:
+            print(f"wrong: {failure}", flush=True)
     _print(report, seed, time.monotonic() - started)
     return 1 if report.wrong else 0
 
@@ -74,7 +67,7 @@ def _print(report: Report, seed: int, seconds: float) -> None:
     print("\n".join(coverage.lines(report.coverage)))
     for reason, count in report.refused.most_common():
         print(f"refused {count}: {reason}")
-    for family, number in report.needless:
+    for family, number in report.needless[:SHOWN]:
         print(f"needlessly refused: {family} {number}")
     print(f"chosen: {dict(report.choices.most_common())}")
     print(f"evaluated by JAX: {dict(report.fallbacks.most_common())}")

@@ -1,15 +1,17 @@
 """A batch of programs in one process, and what it found."""
 
 import gc
+import multiprocessing
 import os
-import time
 import traceback
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 FLAGS = "--xla_force_host_platform_device_count=4"
 SHRINK_SECONDS = 20.0
+LONGEST = 3600.0  # seconds of a job
 SHRUNK = 3  # failures of a batch that are shrunk
 
 
@@ -31,18 +33,23 @@ class Job(NamedTuple):
     first: int
     programs: int
     shrinks: bool = True
-    compiles: int = 50
+    compiles: int = 49
     stops: bool = False
 
 
 class Found(NamedTuple):
-    """A wrong answer, with a script that shows it."""
+    """A wrong answer, with a script that shows it, and the number of the program."""
 
     family: str
     seed: int
     check: str
     detail: str
     script: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        head = f"{self.family} {self.seed}: {self.check}: {self.detail}"
+        return f"{head}\n{self.script}"
 
 
 @dataclass
@@ -77,6 +84,24 @@ class Report:
         coverage.merge(merged, self.coverage)
         coverage.merge(merged, other.coverage)
         self.coverage = dict(merged)
+
+
+def each(
+    function: Callable[[Any], Any], jobs: Iterable[Any], workers: int, restart: int
+) -> Iterator[Any]:
+    """Yield what becomes of jobs in workers, which are restarted after some of them.
+
+    Few jobs wait, so that the last are given out when they are due. A worker that died, or
+    hangs, ends the run.
+    """
+    context, waiting = multiprocessing.get_context("spawn"), deque()
+    with context.Pool(workers, maxtasksperchild=restart) as pool:
+        for job in jobs:
+            waiting.append(pool.apply_async(function, (job,)))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().get(LONGEST)
+        while waiting:
+            yield waiting.popleft().get(LONGEST)
 
 
 def prepare() -> None:
@@ -115,6 +140,11 @@ def run(job: Job) -> Report:
     return report
 
 
+def is_second(number: int) -> bool:
+    """Whether second derivatives of a program are checked; all families have their turn."""
+    return number % 9 == 8
+
+
 def program_of(job: Job, number: int) -> Any:
     """Draw a program by its number."""
     from tests.fuzz.families import TURNS
@@ -127,13 +157,14 @@ def program_of(job: Job, number: int) -> Any:
 def _one(job: Job, number: int, report: Report) -> None:
     from tests.fuzz.check import examine
 
-    program = program_of(job, number)
     is_compiled = bool(job.compiles) and number % job.compiles == job.compiles - 1
     report.programs += 1
+    program = program_of(job, number)
     try:
-        outcome = examine(program, second=number % 10 == 9, compiled=is_compiled)
+        outcome = examine(program, second=is_second(number), compiled=is_compiled)
     except Exception:  # the fuzzer's own fault: it must not pass for a right answer
-        found = Found(program.family, program.seed, "fuzzer", traceback.format_exc())
+        told = traceback.format_exc()
+        found = Found(program.family, program.seed, "fuzzer", told, number=number)
         report.wrong.append(found)
         return
     report.unserved += outcome.both_refuse
@@ -150,7 +181,7 @@ def _one(job: Job, number: int, report: Report) -> None:
         text = ""
         if job.shrinks and sum(bool(f.script) for f in report.wrong) < SHRUNK:
             text = _shown(program, first.check)
-        report.wrong.append(Found(program.family, program.seed, *first, text))
+        report.wrong.append(Found(program.family, program.seed, *first, text, number))
 
 
 def _shown(program: Any, check: str) -> str:
@@ -159,20 +190,18 @@ def _shown(program: Any, check: str) -> str:
     from tests.fuzz.check import examine
     from tests.fuzz.shrink import script, shrunk
 
-    is_second = check.split()[0] in ("hessian", "laplacian")
+    is_hessian = check.split()[0] in ("hessian", "laplacian")
 
     def fails(candidate: Any) -> bool:
         try:
             outcome = examine(
-                candidate, second=is_second, compiled=check.startswith("compiled")
+                candidate, second=is_hessian, compiled=check.startswith("compiled")
             )
         except Exception:
             return False
         return any(f.check == check for f in outcome.wrong)
 
-    started = time.monotonic()
     small = shrunk(program, fails, SHRINK_SECONDS)
-    del started
     _, difference = public.compared(
         small, check.removeprefix("compiled "), small.arguments(0)
     )

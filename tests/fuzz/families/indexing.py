@@ -42,7 +42,7 @@ def _plan(d: Draft, x: Value) -> _Plan:
         else d.integer(0 if d.flip(0.1) else min(1, n), n)
         for k, n in enumerate(x.shape)
     ]  # fmt: skip
-    batch = [d.integer(1, 3) for _ in range(d.integer(0, 2))]
+    batch = [d.choice([1, 1, 2, 3]) for _ in range(d.integer(0, 2))]
     batching_at = []
     for k in batching:
         at = d.integer(0, len(batch))
@@ -148,15 +148,18 @@ def picked(d: Draft, x: Value) -> str:
 def at(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     n = x.shape[axis]
+    way = d.integer(0, 2)
     index = d.indices((d.integer(1, 2),), -1, n)
-    if d.flip(0.3):
+    if way == 0:
         index = d.index(x, n)
+    elif way == 1:  # known, of which no two are the same: it stays a scatter
+        index = f"np.array({d.rng.sample(range(n + 2), min(2, n + 1))}, np.int32)"
     place = ", ".join([":"] * axis + [index])
     kind = d.choice(["set", "set", "add", "subtract", "multiply", "min", "max"])
     value = d.choice(["2.0", f"{x}.ravel()[:1].sum()", "0.0"])
     base = f"jnp.asarray({d.choice([str(x), d.like(x)])})"
     mode = d.choice(["drop", "clip"])
-    unique = ", unique_indices=True" if kind == "multiply" else ""
+    unique = ", unique_indices=True" if way < 2 or kind == "multiply" else ""
     return f"{base}.at[{place}].{kind}({value}, mode='{mode}'{unique})"
 
 
@@ -165,9 +168,10 @@ def whole(d: Draft, x: Value) -> str:
     if not x.size:
         raise SkipError
     source = d.choice([f"lax.rev({x}, {d.axes(x, 1)})", d.like(x)])
-    kind, mode = d.choice(["set", "add"]), d.choice(["drop", "clip"])
+    kind, mode = d.choice(["set", "set", "add"]), d.choice(["drop", "clip"])
     moved = f"jnp.asarray({d.choice([str(x), source])})[None]"
-    return f"{moved}.at[{d.index(x, 1)}].{kind}({d.like(x)}, mode='{mode}')[0]"
+    index = f"{d.index(x, 1)}"
+    return f"{moved}.at[{index}].{kind}({d.like(x)}, mode='{mode}', unique_indices=True)[0]"
 
 
 OPERATIONS = [gather] * 5 + [scatter] * 5 + [take, take_along, picked, at, at, whole]

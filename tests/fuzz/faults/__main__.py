@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from tests.fuzz.faults.trial import Trial, attempt, is_fault_free
-from tests.fuzz.work import prepare
+from tests.fuzz.work import each, prepare
 
 MOST = 1000  # programs of its family, within which a fault is to be found
 
@@ -30,13 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fault.source()  # fits, or says so
     chosen = [k for k, f in enumerate(FAULTS) if options.only in f.name]
     started, missed = time.monotonic(), 0
-    context = multiprocessing.get_context("spawn")
     work = [(k, options.seed, options.programs) for k in chosen]
-    with (
-        context.Pool(options.workers, maxtasksperchild=1) as faulty,
-        context.Pool(1, maxtasksperchild=20) as sound,
-    ):
-        for trial, wrong in faulty.imap_unordered(attempt, work):
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as sound:
+        for trial, wrong in each(attempt, work, options.workers, 1):
             is_own = bool(wrong) and sound.apply(is_fault_free, (wrong[0],))
             missed += not is_own
             print(_line(trial, is_own), flush=True)

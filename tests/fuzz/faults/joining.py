@@ -193,10 +193,13 @@ FAULTS = [
         "    if False:\n",
     ),
     Fault(
-        "a choice by a tangent is linear",
+        "a comparison forgets that it reads a tangent",
         "custom", "_linearity/_rules.py",
-        "    if which.is_free:\n        return [found]",
-        "    if True:\n        return [found]",
+        '@rule("neg", "imag")',
+        '@rule("gt", "ge", "lt", "le")\n'
+        "def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:\n"
+        "    return [Value(Degree.FREE)]\n\n\n"
+        '@rule("neg", "imag")',
     ),
     Fault(
         "a maximum is linear",

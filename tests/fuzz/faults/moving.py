@@ -129,8 +129,8 @@ FAULTS = [
     Fault(
         "scatter-add overwrites",
         "indexing", INDEXING,
-        'replaces = eqn.primitive.name == "scatter" and',
-        "replaces = True and",
+        'replaces = eqn.primitive.name == "scatter" and eqn.params["update_jaxpr"] is None',
+        "replaces = True",
     ),
     Fault(
         "scatter clips what it drops",

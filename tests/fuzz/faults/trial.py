@@ -3,7 +3,7 @@
 import time
 from typing import NamedTuple
 
-from tests.fuzz.work import Found, Job, prepare, run
+from tests.fuzz.work import Found, Job, is_second, prepare, run
 
 
 class Trial(NamedTuple):
@@ -32,7 +32,7 @@ def attempt(work: tuple[int, int, int]) -> tuple[Trial, list[Found]]:
     inject(fault)
     job = Job(fault.family, seed, 0, most, shrinks=False, compiles=0, stops=True)
     wrong = run(job).wrong
-    number = wrong[0].seed % 10**6 + 1 if wrong else None
+    number = wrong[0].number + 1 if wrong else None
     what = f"{wrong[0].check}: {wrong[0].detail}" if wrong else ""
     trial = Trial(fault.name, fault.family, number, what, time.monotonic() - started)
     return trial, wrong
@@ -47,7 +47,5 @@ def is_fault_free(found: Found) -> bool:
     from tests.fuzz.generate import draw
 
     with jax.enable_x64(True):
-        number = found.seed % 10**6
-        return not examine(
-            draw(found.family, found.seed), second=number % 10 == 9
-        ).wrong
+        program = draw(found.family, found.seed)
+        return not examine(program, second=is_second(found.number)).wrong
