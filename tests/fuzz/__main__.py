@@ -13,6 +13,7 @@ from tests.fuzz.work import Job, Report, each, prepare, run
 BATCH = 49  # programs of one job
 RESTART = 6  # jobs after which a worker is restarted: caches stay bounded
 SHOWN = 20  # programs that are needlessly refused
+TOLD = 1000  # programs, after which it says how far it is
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report.add(found)
         for failure in found.wrong:
             print(f"wrong: {failure}", flush=True)
+        if report.programs // TOLD > (report.programs - found.programs) // TOLD:
+            print(_told(report, seed, time.monotonic() - started), flush=True)
     _print(report, seed, time.monotonic() - started)
     return 1 if report.wrong else 0
 
@@ -71,14 +74,17 @@ def _print(report: Report, seed: int, seconds: float) -> None:
         print(f"needlessly refused: {family} {number}")
     print(f"chosen: {dict(report.choices.most_common())}")
     print(f"evaluated by JAX: {dict(report.fallbacks.most_common())}")
+    print(_told(report, seed, seconds), flush=True)
+
+
+def _told(report: Report, seed: int, seconds: float) -> str:
     share = len(report.needless) / max(report.independent, 1)
-    print(
+    return (
         f"seed {seed}: {report.programs} programs in {seconds:.0f} s "
         f"({report.programs / max(seconds, 1e-9):.1f}/s), {len(report.wrong)} wrong, "
         f"{report.refused.total()} refused ({report.unserved} more by JAX too), "
         f"{len(report.needless)} of {report.independent} independent ones needlessly "
-        f"refused ({100 * share:.1f} %), {report.undefined} not finite",
-        flush=True,
+        f"refused ({100 * share:.1f} %), {report.undefined} not finite"
     )
 
 

@@ -218,7 +218,7 @@ class Checks:
 
     def _is_apart(self, axes: tuple[int, int]) -> bool:
         """Whether samples stay independent at more points, and at random residuals."""
-        for point in range(POINTS, POINTS + 6):
+        for point in range(POINTS, POINTS + 30):
             blocks = self._truth.forward(self._program.arguments(point))
             if blocks is None or self._mixed(blocks, axes):
                 return False
@@ -226,7 +226,7 @@ class Checks:
         if run is None:
             return False
         for seed in range(3):
-            found, _ = run(Scrambled(self._envs, seed))
+            found, _ = run(Scrambled(self._envs[0], seed))
             width = len(found) // len(self._truth.out_ranks)
             rows = [found[n : n + width] for n in range(0, len(found), width)]
             if self._mixed(rows, axes):

@@ -242,23 +242,34 @@ class Values:
 
 
 class Scrambled(NamedTuple):
-    """Random numbers where residuals are floats and differ between points.
+    """Random numbers where residuals are floats and made of the inputs.
 
     What a coincidence of values makes independent does not stay so.
     """
 
-    points: Sequence[Values]
+    point: Values
     seed: int
 
     def of(self, program: Any) -> list[Any]:
-        """Return the values of the first point, some of them replaced."""
+        """Return the values of the point, some of them replaced."""
         rng, found = np.random.default_rng(self.seed), []
-        for first, *others in zip(*(p.of(program) for p in self.points), strict=True):
-            moves = any(not np.array_equal(first, y) for y in others)
-            if moves and first.dtype.kind == "f":
-                first = rng.uniform(0.5, 1.5, np.shape(first)).astype(first.dtype)
-            found.append(first)
+        for x, is_made in zip(self.point.of(program), _made(program), strict=True):
+            if is_made and x.dtype.kind == "f":
+                x = rng.uniform(0.5, 1.5, np.shape(x)).astype(x.dtype)
+            found.append(x)
         return found
+
+
+def _made(program: Any) -> list[bool]:
+    """Tell which of the values that passes read are made of inputs."""
+    jaxpr = program.primal_jaxpr().jaxpr
+    n = len(program.consts)
+    made = set(jaxpr.invars[n:])
+    for eqn in jaxpr.eqns:
+        if any(v in made for v in eqn.invars if not hasattr(v, "val")):
+            made.update(eqn.outvars)
+    read = [*jaxpr.invars, *jaxpr.outvars[len(program.values) :]]
+    return [not hasattr(v, "val") and v in made for v in read]
 
 
 class _Chosen(NamedTuple):
