@@ -11,7 +11,6 @@ import pytest
 from flax import nnx
 
 from jnumerics.derivatives import (
-    _closure,
     batch_jacobian,
     divergence,
     hessian,
@@ -20,6 +19,7 @@ from jnumerics.derivatives import (
     laplacian,
     value_and_jacobian,
 )
+from jnumerics.derivatives._program import entry
 
 X = jnp.array([1.0, 2.0, 3.0])
 WEIGHT = jnp.ones(3)
@@ -250,17 +250,17 @@ def test_large_and_circular_holders_are_walked_in_bounds():
     model = Model(jnp.ones(3))
     others = [Model(np.ones(1)) for _ in range(10**4)]
     model.others = {"child": model, "numbers": list(range(10**6)), "models": others}
-    found = _closure.held(model.apply)
+    found = entry.held(model.apply)
     assert any(value is model.weight for value in found.values)
-    assert len(found.values) < 3 * _closure.MOST
+    assert len(found.values) < 3 * entry.MOST
 
 
 def test_an_emptied_holder_counts_as_changed():
     held = [jnp.ones(3)]
-    places = _closure.held(lambda x: held[0] * x)
-    assert _closure.is_unchanged(places)
+    places = entry.held(lambda x: held[0] * x)
+    assert entry.is_unchanged(places)
     held.clear()
-    assert not _closure.is_unchanged(places)
+    assert not entry.is_unchanged(places)
 
 
 def test_an_equinox_module_that_is_replaced_is_seen():

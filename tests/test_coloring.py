@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jnumerics.derivatives import _prover, jacobian, jacobian_diagonal, plan
-from jnumerics.derivatives._coloring import compress, transposed
-from jnumerics.derivatives._greedy import conflicts, greedy
-from jnumerics.derivatives._joint import trace
-from jnumerics.derivatives._known import known_values
-from jnumerics.derivatives._proposals import color
-from jnumerics.derivatives._prover import Learned, Prover
-from jnumerics.derivatives._rules._boxes import NONE, shape_of
-from jnumerics.derivatives._tangent import part
+from jnumerics.derivatives import jacobian, jacobian_diagonal, plan
+from jnumerics.derivatives._dependence.boxes import NONE
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._modes.coloring import detect
+from jnumerics.derivatives._modes.coloring.compress import compress, transposed
+from jnumerics.derivatives._modes.coloring.detect import Learned, Prover
+from jnumerics.derivatives._modes.coloring.greedy import conflicts, greedy
+from jnumerics.derivatives._modes.coloring.lattice import color
+from jnumerics.derivatives._program.jaxpr import shape_of
+from jnumerics.derivatives._program.joint import trace
+from jnumerics.derivatives._program.tangent import part
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)
 
@@ -297,14 +299,14 @@ def test_dense_functions_have_none(fun):
 
 
 def test_a_search_beyond_the_budget_is_given_up(monkeypatch):
-    monkeypatch.setattr(_prover, "BUDGET", 1000)
+    monkeypatch.setattr(detect, "BUDGET", 1000)
     assert search(star, array(20, 30), most=600) is None
 
 
 @pytest.mark.parametrize("chunk", [1, 10_000])
 def test_chunks_do_not_change_the_answer(monkeypatch, chunk):
     whole = compressed(twice, array(9, 12))
-    monkeypatch.setattr(_prover, "CHUNK", chunk)
+    monkeypatch.setattr(detect, "CHUNK", chunk)
     chunked = compressed(twice, array(9, 12))
     for one, other in zip(
         jax.tree.leaves(vars(whole)), jax.tree.leaves(vars(chunked)), strict=True
@@ -474,7 +476,7 @@ def test_what_was_proven_before_counts_against_the_budget(monkeypatch):
     colors = np.arange(600, dtype=np.int32) % 7
     prover.start()
     prover.prove(colors)
-    monkeypatch.setattr(_prover, "BUDGET", 3 * 2 * 8 * prover._cost)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(detect, "BUDGET", 3 * 2 * 8 * prover._cost)  # pyright: ignore[reportPrivateUsage]
     assert prover.affords(colors, 600)
     for _ in range(2):
         prover.prove(colors)

@@ -18,16 +18,11 @@ import numpy as np
 import pytest
 
 from jnumerics import mlp
-from jnumerics.derivatives import (
-    SampleMixingError,
-    _compare,
-    _contenders,
-    _reference,
-    _timing,
-    compare_modes,
-)
-from jnumerics.derivatives._compare import Task
-from jnumerics.derivatives._timing import Interrupted, Timing
+from jnumerics.derivatives import SampleMixingError, compare_modes
+from jnumerics.derivatives._compare import compare as _compare
+from jnumerics.derivatives._compare import contenders, reference, timing
+from jnumerics.derivatives._compare.compare import Task
+from jnumerics.derivatives._compare.timing import Interrupted, Timing
 from jnumerics.workbench import cli, compare, lesson, plots
 from jnumerics.workbench.config import UsageError
 from tests._schema import COMPARE, faults
@@ -293,13 +288,13 @@ def test_full_jacobian_may_not_take_more_in_between_either():
 def test_difference_is_relative_to_each_leafs_largest_entry():
     truth = [(np.array([100.0, 1.0]),), (np.array([0.01]),)]
     found = [(np.array([100.0, 2.0]),), (np.array([0.012]),)]
-    assert _reference.difference(found, truth) == pytest.approx(0.2)
+    assert reference.difference(found, truth) == pytest.approx(0.2)
 
 
 def test_equal_infinities_agree_and_nan_does_not_pass():
     truth = [(np.array([np.inf, 2.0]),)]
-    assert _reference.difference(truth, truth) == 0.0
-    assert np.isnan(_reference.difference([(np.array([np.inf, np.nan]),)], truth))
+    assert reference.difference(truth, truth) == 0.0
+    assert np.isnan(reference.difference([(np.array([np.inf, np.nan]),)], truth))
 
 
 def test_wrong_derivative_shows_in_its_row(monkeypatch):
@@ -336,7 +331,7 @@ def test_reference_waits_for_a_result_before_it_reads_it(monkeypatch):
         raise RuntimeError(msg)
 
     monkeypatch.setattr(jax, "block_until_ready", out_of_memory)
-    found, kind = _reference.find(jnp.sin, {"forward": jnp.cos}, (jnp.ones(2),))
+    found, kind = reference.find(jnp.sin, {"forward": jnp.cos}, (jnp.ones(2),))
     assert found is None
     assert "does not run in float64: Out of memory" in kind
 
@@ -751,14 +746,14 @@ def ctrl_c(monkeypatch):
 
     def at(run):
         runs = iter(range(1, run))
-        shortest = _timing.shortest
+        shortest = timing.shortest
 
         def measured(program, calls):
             if next(runs, None) is None:
                 raise KeyboardInterrupt
             return shortest(program, calls)
 
-        monkeypatch.setattr(_timing, "shortest", measured)
+        monkeypatch.setattr(timing, "shortest", measured)
 
     return at
 
@@ -784,7 +779,7 @@ def test_ctrl_c_while_results_are_compared_keeps_all_runs(monkeypatch):
     def find(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_reference, "find", find)
+    monkeypatch.setattr(reference, "find", find)
     with pytest.raises(Interrupted) as caught:
         compare_modes(bottleneck, AT, modes=("cut",), repeats=2)
     assert [len(m.run_s.runs) for m in caught.value.found.modes] == [2]
@@ -882,10 +877,10 @@ def test_a_compiler_that_does_not_count_leaves_it_to_us(analysis):
     program: Any = types.SimpleNamespace(
         cost_analysis=lambda: analysis, as_text=lambda: "add(1, 2)"
     )
-    assert _contenders.counter([program]) == "jnumerics"
+    assert contenders.counter([program]) == "jnumerics"
     program.cost_analysis = lambda: {"flops": 3.0}
-    assert _contenders.counter([program]) == "compiler"
-    assert _contenders.compilers_count(program) == (3.0, 0.0)
+    assert contenders.counter([program]) == "compiler"
+    assert contenders.compilers_count(program) == (3.0, 0.0)
 
 
 def fails(*_):
@@ -899,7 +894,7 @@ def identity(x):
 
 def test_reference_is_the_first_mode_that_runs():
     ends = {"forward": fails, "reverse": identity}
-    found, kind = _reference.find(fails, ends, (jnp.ones(2),))
+    found, kind = reference.find(fails, ends, (jnp.ones(2),))
     np.testing.assert_array_equal(found, np.ones(2))
     assert kind == (
         "reverse mode in the given dtype (the function does not run in float64: "
@@ -908,14 +903,14 @@ def test_reference_is_the_first_mode_that_runs():
 
 
 def test_no_reference_where_no_mode_runs():
-    found, kind = _reference.find(fails, {"forward": fails}, (jnp.ones(2),))
+    found, kind = reference.find(fails, {"forward": fails}, (jnp.ones(2),))
     assert found is None
     assert kind.startswith("nothing (the function does not run in float64")
 
 
 def test_reference_keeps_integers_and_doubles_complex_numbers():
     args = jnp.array([1, 0]), jnp.array([1j, 2], "complex64")
-    found, kind = _reference.find(lambda k, z: z[k], {}, args)
+    found, kind = reference.find(lambda k, z: z[k], {}, args)
     assert (found.dtype, kind) == ("complex128", "the derivative in float64")
 
 

@@ -11,14 +11,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from jnumerics.derivatives._cut import Cut, SampleAxis, batch_capacity, narrowest
 from jnumerics.derivatives._dependence import batch_index, propagate
-from jnumerics.derivatives._directions import forwardable, reach, transposable
-from jnumerics.derivatives._equations import variables
-from jnumerics.derivatives._known import known_values
-from jnumerics.derivatives._rewrite import started_at
-from jnumerics.derivatives._rules._boxes import dtype_of, shape_of
-from jnumerics.derivatives._tangent import needed_for, part
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._modes.cut import Cut, SampleAxis, batch_capacity, narrowest
+from jnumerics.derivatives._modes.rewrite import started_at
+from jnumerics.derivatives._program.jaxpr import dtype_of, shape_of, variables
+from jnumerics.derivatives._program.linearity.directions import (
+    forwardable,
+    reach,
+    transposable,
+)
+from jnumerics.derivatives._program.tangent import needed_for, part
 from tests._factors import (
     array,
     assert_close,

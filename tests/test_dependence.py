@@ -13,7 +13,6 @@ import pytest
 from jax import lax
 from jax.extend.core import Primitive, Var
 
-from jnumerics.derivatives import _target
 from jnumerics.derivatives._dependence import (
     batch_index,
     dependence,
@@ -21,12 +20,12 @@ from jnumerics.derivatives._dependence import (
     own_index,
     propagate,
 )
-from jnumerics.derivatives._equations import Equation
-from jnumerics.derivatives._known import KnownValues
-from jnumerics.derivatives._rules import _boxes
-from jnumerics.derivatives._rules._boxes import shape_of
-from jnumerics.derivatives._values._arithmetic import propagated
-from jnumerics.derivatives._values._value import Bounds
+from jnumerics.derivatives._dependence import boxes as _boxes
+from jnumerics.derivatives._dependence.constants.arithmetic import propagated
+from jnumerics.derivatives._dependence.constants.fold import KnownValues, known_values
+from jnumerics.derivatives._dependence.constants.value import Bounds
+from jnumerics.derivatives._program import trace
+from jnumerics.derivatives._program.jaxpr import Equation, shape_of
 from tests import hulls, scenarios
 from tests._collection import COLLECTION, samples
 
@@ -597,10 +596,10 @@ def test_no_loss_where_the_property_holds():
 
 
 def batch_mixing(fun, x):
-    target = _target.make(fun, (x,))
+    target = trace.make(fun, (x,))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
     axes = [0] * target.n_outputs
-    return mixing(target.program, target.known, seeds, axes)
+    return mixing(target.program, known_values(target.program), seeds, axes)
 
 
 def test_mixing_names_an_output_and_the_samples_that_it_reads():
@@ -722,11 +721,9 @@ def test_own_index_of_several_leaves_gives_each_its_rows():
 
 def test_batch_boxes_stay_small_through_wide_layers():
     weight = jnp.ones((20, 30))
-    target = _target.make(
-        lambda x: jnp.tanh(x @ weight).sum(1), (jnp.ones((1000, 20)),)
-    )
+    target = trace.make(lambda x: jnp.tanh(x @ weight).sum(1), (jnp.ones((1000, 20)),))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
-    found = propagate(target.program.linear, seeds, target.known)
+    found = propagate(target.program.linear, seeds, known_values(target.program))
     assert max(box.size for box in found.values()) == 2000
 
 
@@ -771,7 +768,7 @@ class _Nothing:
 
 
 def test_a_parameter_that_a_rule_does_not_read_leads_to_the_general_join():
-    equation = _target.make(jnp.sum, (jnp.ones(3),)).program.linear[-1].eqn
+    equation = trace.make(jnp.sum, (jnp.ones(3),)).program.linear[-1].eqn
     unread = equation.replace(params={**equation.params, "unheard_of": 1})
     box = own_index([(3,)], 0)
     context = _Nothing()
@@ -807,9 +804,9 @@ def test_leaves_that_change_places_are_lost_in_the_structure():
 
 
 def test_samples_along_another_axis_are_mixed_by_the_result_itself():
-    target = _target.make(lambda x: x, (jnp.ones((3, 3)),))
+    target = trace.make(lambda x: x, (jnp.ones((3, 3)),))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
-    found = mixing(target.program, target.known, seeds, [1])
+    found = mixing(target.program, known_values(target.program), seeds, [1])
     assert found is not None
     assert found.operation == "the result itself"
 

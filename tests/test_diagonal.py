@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jnumerics.derivatives import divergence, jacobian_diagonal, laplacian, plan
-from jnumerics.derivatives._terms import Dense, Sizes
+from jnumerics.derivatives._modes.terms import Dense, Sizes
 
 WEIGHTS = np.random.default_rng(1).normal(size=(2, 9)).astype(np.float32) / 3
 SQUARE = np.random.default_rng(2).normal(size=(9, 9)).astype(np.float32) / 3

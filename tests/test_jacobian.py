@@ -15,8 +15,9 @@ import pytest
 import scipy.sparse
 from jax.experimental.sparse import BCOO
 
-from jnumerics.derivatives import _plan, hessian, jacobian, value_and_jacobian
-from jnumerics.derivatives._target import make
+from jnumerics.derivatives import hessian, jacobian, value_and_jacobian
+from jnumerics.derivatives._plan import plan as _plan
+from jnumerics.derivatives._program.trace import make
 from tests import scenarios
 
 MODES = ("forward", "reverse", "cut", "compressed")

@@ -7,24 +7,25 @@ import pytest
 from jax import lax
 from jax.extend.core import Primitive
 
-from jnumerics.derivatives import _target
-from jnumerics.derivatives._dependence import (
-    batch_index,
-    dependence,
-    joined,
-    propagate,
-)
-from jnumerics.derivatives._rules import RULES
-from jnumerics.derivatives._rules._boxes import shape_of
+from jnumerics.derivatives._dependence import batch_index, dependence, joined, propagate
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.rules import RULES
+from jnumerics.derivatives._program import trace
+from jnumerics.derivatives._program.jaxpr import shape_of
 
 
 def recorded(fun, x):
     """Names and lines of the equations that were joined for want of a rule."""
-    target = _target.make(fun, (x,), argnums=0)
+    target = trace.make(fun, (x,), argnums=0)
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
-    propagate(target.program.linear, seeds, target.known)
-    propagate(target.program.linear, seeds, target.known)  # and each of them once
-    return [(name, line.rsplit(":", 1)[0]) for name, line in joined(target.known)]
+    propagate(target.program.linear, seeds, known_values(target.program))
+    propagate(
+        target.program.linear, seeds, known_values(target.program)
+    )  # and each of them once
+    return [
+        (name, line.rsplit(":", 1)[0])
+        for name, line in joined(known_values(target.program))
+    ]
 
 
 def by_rule(tangent):

@@ -10,7 +10,7 @@ from jax.scipy.sparse import linalg as sparse_linalg
 
 from jnumerics import derivatives
 from jnumerics.derivatives import SampleMixingError
-from jnumerics.derivatives._linearity import RULES, judge
+from jnumerics.derivatives._program.linearity import RULES, judge
 
 MODES = ("auto", "forward", "reverse", "cut", "compressed")
 X = np.array([0.5, -1.0, 1.5])

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 from jnumerics.derivatives import batch_jacobian, jacobian
-from jnumerics.derivatives._memory import temporary_bytes
+from jnumerics.derivatives._plan.memory import temporary_bytes
 
 N = 200
 WEIGHT = np.random.default_rng(0).normal(size=(N, N)).astype(np.float32) / 20

@@ -12,12 +12,13 @@ import pytest
 from jax import lax
 
 from jnumerics import _table
-from jnumerics.derivatives import SampleMixingError, _plan, jacobian, plan
-from jnumerics.derivatives._candidates import Candidate, make_problem
-from jnumerics.derivatives._cost import Cost
-from jnumerics.derivatives._rules import RULES
-from jnumerics.derivatives._target import make
-from jnumerics.derivatives._ways import Reverse
+from jnumerics.derivatives import SampleMixingError, jacobian, plan
+from jnumerics.derivatives._dependence.rules import RULES
+from jnumerics.derivatives._modes.ends import Reverse
+from jnumerics.derivatives._plan import plan as _plan
+from jnumerics.derivatives._plan.candidates import Candidate, make_problem
+from jnumerics.derivatives._plan.cost import Cost
+from jnumerics.derivatives._program.trace import make
 
 WIDE = np.random.default_rng(1).normal(size=(30, 50)).astype(np.float32) / 5
 NARROW = np.random.default_rng(2).normal(size=(4, 200)).astype(np.float32) / 5

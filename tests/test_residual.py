@@ -12,11 +12,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from jnumerics.derivatives._cut import Cut, narrowest
-from jnumerics.derivatives._joint import trace
-from jnumerics.derivatives._known import known_values
-from jnumerics.derivatives._residual import split_residual
-from jnumerics.derivatives._tangent import part
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._modes.cut import Cut, narrowest
+from jnumerics.derivatives._modes.skip import split_residual
+from jnumerics.derivatives._program.joint import trace
+from jnumerics.derivatives._program.tangent import part
 from tests import scenarios
 from tests._factors import (
     array,

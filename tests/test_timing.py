@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from jnumerics.derivatives._timing import (
+from jnumerics.derivatives._compare.timing import (
     Interrupted,
     Timing,
     interleave,

@@ -9,10 +9,10 @@ from jax.extend.core import Primitive
 
 from jnumerics.derivatives import SampleMixingError, batch_jacobian
 from jnumerics.derivatives._dependence import dependence
-from jnumerics.derivatives._inline import flatten
-from jnumerics.derivatives._known import KnownValues
-from jnumerics.derivatives._values import BY_JAX
-from jnumerics.derivatives._values._value import EVALUATORS
+from jnumerics.derivatives._dependence.constants.evaluate import BY_JAX
+from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.constants.value import EVALUATORS
+from jnumerics.derivatives._program.inline import flatten
 from tests._folding import Programs, folded, strays
 
 F32 = np.float32

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jnumerics.derivatives import _evidence
-from jnumerics.derivatives._flat import Leaf, largest, layout, make, narrow_dtypes
-from jnumerics.derivatives._taylor import Precision, measure
-from jnumerics.derivatives._verify import check_derivatives
+from jnumerics.derivatives._verify import evidence
+from jnumerics.derivatives._verify.check import check_derivatives
+from jnumerics.derivatives._verify.flat import (
+    Leaf,
+    largest,
+    layout,
+    make,
+    narrow_dtypes,
+)
+from jnumerics.derivatives._verify.taylor import Precision, measure
 from tests import scenarios
 
 X = np.array([0.3, -1.2, 0.7, 2.1, -0.4, 1.5], np.float32)
@@ -666,8 +672,8 @@ def test_precision_counts_where_the_input_passes_alone():
 
 def test_a_point_beside_is_one_where_the_function_is_finite():
     flat = make(lambda x: jnp.sqrt(x - 0.95), (jnp.ones(4),), {}, [0])
-    found = _evidence.beside(flat, np.random.default_rng(0))
+    found = evidence.beside(flat, np.random.default_rng(0))
     assert np.isfinite(flat.value(found)).all()
     assert (found != 1).all()
     nowhere = make(lambda x: jnp.where(x == 1, x, jnp.nan), (jnp.ones(4),), {}, [0])
-    assert (_evidence.beside(nowhere, np.random.default_rng(0)) != 1).all()
+    assert (evidence.beside(nowhere, np.random.default_rng(0)) != 1).all()

@@ -8,13 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives import _plan, _samples, _target
-from jnumerics.derivatives._entry import Entry
-from jnumerics.derivatives._jacobian import check_bound, wraps
-from jnumerics.derivatives._passes import Env, Layout
-from jnumerics.derivatives._plan import Plan
-from jnumerics.derivatives._samples import SampleAxes, SampleMixingError
-from jnumerics.derivatives._target import ArgNums, Target
+from jnumerics.derivatives._dependence import samples as _samples
+from jnumerics.derivatives._dependence.samples import SampleAxes, SampleMixingError
+from jnumerics.derivatives._plan import plan as _plan
+from jnumerics.derivatives._plan.plan import Plan
+from jnumerics.derivatives._program import arguments, trace
+from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps
+from jnumerics.derivatives._program.entry import Entry
+from jnumerics.derivatives._program.layout import Env, Layout
+from jnumerics.derivatives._program.trace import Target
 
 
 def batch_jacobian(
@@ -70,16 +72,16 @@ def batch_jacobian(
                [0., 8.]], dtype=float32)
     """
     _check.function("fun", fun)
-    _target.check_argnums(argnums)
+    arguments.check_argnums(argnums)
     _check.option("mode", mode, ("auto", *_plan.MODES))
     _check.option("check", check, ("proof", "probe", None))
-    in_axis = _samples.check_axis("in_axis", in_axis)
-    out_axis = _samples.check_axis("out_axis", out_axis)
+    in_axis = arguments.check_axis("in_axis", in_axis)
+    out_axis = arguments.check_axis("out_axis", out_axis)
     bound = check_bound(max_bytes)
 
     def planned(args: tuple, kwargs: dict) -> tuple[Target, SampleAxes, Plan]:
         vouched = check is None
-        target = _target.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
+        target = trace.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
         axes = _samples.sample_axes(target, in_axis, out_axis)
         return (
             target,

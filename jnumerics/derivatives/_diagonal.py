@@ -7,10 +7,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives import _plan, _target
-from jnumerics.derivatives._entry import Entry
-from jnumerics.derivatives._jacobian import jacobian, wraps
-from jnumerics.derivatives._target import EACH_SAMPLE, ArgNums, Target
+from jnumerics.derivatives._jacobian import jacobian
+from jnumerics.derivatives._plan import plan as _plan
+from jnumerics.derivatives._program import arguments, trace
+from jnumerics.derivatives._program.arguments import ArgNums, wraps
+from jnumerics.derivatives._program.entry import Entry
+from jnumerics.derivatives._program.trace import EACH_SAMPLE, Target
 
 
 def jacobian_diagonal(
@@ -106,7 +108,7 @@ def laplacian(
         Array(18., dtype=float32)
     """
     _check.function("fun", fun)
-    _target.check_argnums(argnums)
+    arguments.check_argnums(argnums)
 
     @wraps(fun)
     def scalar(*args: Any, **kwargs: Any) -> Array:
@@ -131,12 +133,12 @@ def _compiled(
 ) -> Callable:
     """Return a function that takes the diagonal of each leaf, and finishes."""
     _check.function("fun", fun)
-    _target.check_argnums(argnums)
+    arguments.check_argnums(argnums)
     _check.option("check", check, ("proof", None))
 
     def program(args: tuple, kwargs: dict) -> Any:
         vouched = check is None
-        target = _target.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
+        target = trace.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
         return finish(target, _diagonals(target))
 
     run = Entry(fun, program)
@@ -155,7 +157,7 @@ def _sum(leaves: list[Array]) -> Array:
 
 def _diagonals(target: Target) -> list[Array]:
     """Return the diagonal for each leaf."""
-    _target.require_square(target)
+    trace.require_square(target)
     plan = _plan.build(target, "diagonal")
     _, _, env = target.evaluate(plan.problem.program)
     found = iter(_plan.run(plan, env))

@@ -1,6 +1,5 @@
 """Jacobians and Hessians in every mode, dense or sparse."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,11 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives import _plan, _sparse, _target
-from jnumerics.derivatives._entry import Entry
-from jnumerics.derivatives._passes import Env
-from jnumerics.derivatives._plan import Plan
-from jnumerics.derivatives._target import ArgNums, Target
+from jnumerics.derivatives._modes import sparse
+from jnumerics.derivatives._plan import plan as _plan
+from jnumerics.derivatives._plan.plan import Plan
+from jnumerics.derivatives._program import arguments, trace
+from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps
+from jnumerics.derivatives._program.entry import Entry
+from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.trace import Target
 
 
 def jacobian(
@@ -243,7 +245,7 @@ def _compiled(
     A value that is not wanted is None: for a stencil it costs as much as a pass.
     """
     _check.function("fun", fun)
-    _target.check_argnums(argnums)
+    arguments.check_argnums(argnums)
     _check.option("mode", mode, ("auto", *_plan.MODES))
     _check.option("format", format, ("dense", "bcoo"))
     _check.option("check", check, ("proof", None))
@@ -252,7 +254,7 @@ def _compiled(
     bound = check_bound(max_bytes)
 
     def program(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
-        target = _target.make(
+        target = trace.make(
             fun,
             args,
             kwargs,
@@ -267,28 +269,18 @@ def _compiled(
         if format == "dense":
             found = target.nest(_dense(target, plan, env))
         else:
-            found = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
+            found = target.nest(
+                sparse.blocks(target, *_plan.run_scattered(plan, env)), sparse.join
+            )
         return value if has_value else None, aux if has_aux else None, found
 
     entry = Entry(fun, program)
 
     def run(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
         value, aux, found = entry(args, kwargs)
-        return value, aux, found if format == "dense" else _sparse.as_bcoo(found)
+        return value, aux, found if format == "dense" else sparse.as_bcoo(found)
 
     return run
-
-
-def check_bound(max_bytes: int | None) -> int | None:
-    """Require a number of bytes, or None."""
-    if max_bytes is None:
-        return None
-    return _check.integer("max_bytes", max_bytes, least=1, most=None)
-
-
-def wraps(fun: Callable) -> Callable[[Callable], Callable]:
-    """Keep the function's name and signature, where it has them."""
-    return functools.wraps(fun, updated=())
 
 
 def _dense(target: Target, plan: Plan, env: Env) -> list[list[Array]]:

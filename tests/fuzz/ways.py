@@ -13,19 +13,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jnumerics.derivatives import (
-    _batch,
-    _candidates,
-    _diagonal,
-    _jacobian,
-    _plan,
-    _samples,
-    _sparse,
-    _target,
-)
-from jnumerics.derivatives._dependence._blocks import Blocks
-from jnumerics.derivatives._rules import _boxes
-from jnumerics.derivatives._samples import SampleMixingError
+from jnumerics.derivatives import _batch, _diagonal, _jacobian
+from jnumerics.derivatives._dependence import boxes as _boxes
+from jnumerics.derivatives._dependence import samples
+from jnumerics.derivatives._dependence.blocks import Blocks
+from jnumerics.derivatives._dependence.samples import SampleMixingError
+from jnumerics.derivatives._modes import sparse as _sparse
+from jnumerics.derivatives._plan import candidates
+from jnumerics.derivatives._plan import plan as _plan
+from jnumerics.derivatives._program import trace
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy
@@ -87,7 +83,7 @@ class Traced:
 
     def __init__(self, fun: Callable[..., Any], args: Sequence[Any]) -> None:
         self.fun = fun
-        self.target = _target.make(fun, args)
+        self.target = trace.make(fun, args)
         self._primal: dict[int, Interpreter] = {}
 
     def at(self, leaves: Sequence[Any]) -> "Values":
@@ -132,7 +128,9 @@ class Traced:
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             target = self.target
             dense = target.nest(_dense(target, plan, env))
-            sparse = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
+            sparse = target.nest(
+                _sparse.blocks(target, *_plan.run_scattered(plan, env)), _sparse.join
+            )
             is_block = lambda b: isinstance(b, _sparse.SparseBlock)  # noqa: E731
             return jax.tree.leaves(dense), jax.tree.leaves(sparse, is_leaf=is_block)
 
@@ -145,7 +143,7 @@ class Traced:
             SampleMixingError: If they are not.
         """
         target = self.target
-        axes = _samples.sample_axes(target, in_axis, out_axis)
+        axes = samples.sample_axes(target, in_axis, out_axis)
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             return jax.tree.leaves(_batch_blocks(target, axes, plan, env)), []
@@ -190,7 +188,7 @@ class Traced:
             jaxpr, found[id(way)] = self._run(plan, made)
             return jaxpr
 
-        with _instead(_candidates, "passes_jaxpr", counted):
+        with _instead(candidates, "passes_jaxpr", counted):
             plan = _plan.build(self.target, kind, axes=axes)
         runs: dict[str, Run | str] = {}
         for c in plan.candidates:
@@ -203,7 +201,7 @@ class Traced:
     def is_square(self) -> bool:
         """Whether the function has a diagonal."""
         try:
-            _target.require_square(self.target)
+            trace.require_square(self.target)
         except REFUSALS:
             return False
         return True

@@ -5,15 +5,15 @@ of `_rules`; see `_rules/_boxes.py` for what a box is. The result holds at every
 the inputs, because the program was traced from shapes alone.
 """
 
-from jnumerics.derivatives._dependence._blocks import Loss
-from jnumerics.derivatives._dependence._mixing import Mixing, mixing
-from jnumerics.derivatives._dependence._propagate import (
+from jnumerics.derivatives._dependence.blocks import Loss
+from jnumerics.derivatives._dependence.mixing import Mixing, mixing
+from jnumerics.derivatives._dependence.propagate import (
     batch_index,
     joined,
     own_index,
     propagate,
 )
-from jnumerics.derivatives._dependence._result import Dependence, dependence
+from jnumerics.derivatives._dependence.result import Dependence, dependence
 
 __all__ = [
     "Dependence",
