@@ -596,7 +596,7 @@ def test_no_loss_where_the_property_holds():
 
 
 def batch_mixing(fun, x):
-    target = trace.make(fun, (x,))
+    target = trace.trace(fun, (x,))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
     axes = [0] * target.n_outputs
     return mixing(target.program, known_values(target.program), seeds, axes)
@@ -721,7 +721,7 @@ def test_own_index_of_several_leaves_gives_each_its_rows():
 
 def test_batch_boxes_stay_small_through_wide_layers():
     weight = jnp.ones((20, 30))
-    target = trace.make(lambda x: jnp.tanh(x @ weight).sum(1), (jnp.ones((1000, 20)),))
+    target = trace.trace(lambda x: jnp.tanh(x @ weight).sum(1), (jnp.ones((1000, 20)),))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
     found = propagate(target.program.linear, seeds, known_values(target.program))
     assert max(box.size for box in found.values()) == 2000
@@ -768,7 +768,7 @@ class _Nothing:
 
 
 def test_a_parameter_that_a_rule_does_not_read_leads_to_the_general_join():
-    equation = trace.make(jnp.sum, (jnp.ones(3),)).program.linear[-1].eqn
+    equation = trace.trace(jnp.sum, (jnp.ones(3),)).program.linear[-1].eqn
     unread = equation.replace(params={**equation.params, "unheard_of": 1})
     box = own_index([(3,)], 0)
     context = _Nothing()
@@ -804,7 +804,7 @@ def test_leaves_that_change_places_are_lost_in_the_structure():
 
 
 def test_samples_along_another_axis_are_mixed_by_the_result_itself():
-    target = trace.make(lambda x: x, (jnp.ones((3, 3)),))
+    target = trace.trace(lambda x: x, (jnp.ones((3, 3)),))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
     found = mixing(target.program, known_values(target.program), seeds, [1])
     assert found is not None

@@ -16,7 +16,7 @@ from jnumerics.derivatives._program.jaxpr import shape_of
 
 def recorded(fun, x):
     """Names and lines of the equations that were joined for want of a rule."""
-    target = trace.make(fun, (x,), argnums=0)
+    target = trace.trace(fun, (x,), argnums=0)
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
     propagate(target.program.linear, seeds, known_values(target.program))
     propagate(

@@ -14,10 +14,10 @@ from jax import lax
 from jnumerics import _table
 from jnumerics.derivatives import SampleMixingError, jacobian, plan
 from jnumerics.derivatives._dependence.rules import RULES
-from jnumerics.derivatives._modes.ends import Reverse
+from jnumerics.derivatives._modes.ends import Reverse, make_problem
 from jnumerics.derivatives._plan import plan as _plan
-from jnumerics.derivatives._plan.candidates import Candidate, make_problem
 from jnumerics.derivatives._plan.cost import Cost
+from jnumerics.derivatives._plan.result import Candidate
 from jnumerics.derivatives._program.trace import make
 
 WIDE = np.random.default_rng(1).normal(size=(30, 50)).astype(np.float32) / 5
@@ -240,19 +240,19 @@ def test_samples_are_cut_where_one_sample_is_narrow():
 def test_more_memory_means_more_passes_at_a_time(mode):
     target = make(lambda x: jnp.tanh(WIDE.T @ jnp.sin(WIDE @ x)), (jnp.ones(50),))
     with pytest.raises(ValueError, match="`max_bytes` must be at least") as caught:
-        _plan.build(target, mode=mode, max_bytes=1)
+        _plan.choose(target, mode=mode, max_bytes=1)
     match = re.search(r"at least (\d+) for one \w+ pass, got 1$", str(caught.value))
     assert match is not None
     least = int(match.group(1))
     chunks = [
-        _plan.build(target, mode=mode, max_bytes=b).chunk or 0
+        _plan.choose(target, mode=mode, max_bytes=b).chunk or 0
         for b in (least, 2 * least, 4 * least, 1 << 30)
     ]
     assert chunks == sorted(chunks)
     assert chunks[0] == 1
     assert chunks[-1] == 50
     with pytest.raises(ValueError, match=f"got {least - 1}"):
-        _plan.build(target, mode=mode, max_bytes=least - 1)
+        _plan.choose(target, mode=mode, max_bytes=least - 1)
 
 
 def test_without_a_bound_nothing_is_chunked():
@@ -395,7 +395,7 @@ def test_plan_says_why_a_mode_is_refused(fun, mode):
     target = make(fun, (jnp.ones(50),))
     match = rf"`mode` must be one that serves `fun`, got '{mode}': not through .*py:\d+"
     with pytest.raises(ValueError, match=match):
-        _plan.build(target, mode=mode)
+        _plan.choose(target, mode=mode)
 
 
 @pytest.mark.boundary
@@ -478,10 +478,10 @@ def test_the_cheapest_mode_that_keeps_to_the_bound_is_taken(monkeypatch):
     monkeypatch.setattr(_plan, "find_candidates", lambda *_: counted(1, 4, 0.5, 3))
     monkeypatch.setattr(_plan, "_chunk", lambda p, _: (needs[p.mode], None))
     target = make(dense, (jnp.ones(50),))
-    taken = [_plan.build(target, max_bytes=n).mode for n in (100, 50, 20, 10)]
+    taken = [_plan.choose(target, max_bytes=n).mode for n in (100, 50, 20, 10)]
     assert taken == ["cut", "reverse", "compressed", "compressed"]
     with pytest.raises(ValueError, match="must be at least 10 for one compressed pass"):
-        _plan.build(target, max_bytes=5)
+        _plan.choose(target, max_bytes=5)
 
 
 def two_heads(x):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from jnumerics.derivatives._dependence.constants.fold import known_values
-from jnumerics.derivatives._modes.cut import Cut, narrowest
+from jnumerics.derivatives._modes.flow import Cut, narrowest
 from jnumerics.derivatives._modes.skip import split_residual
 from jnumerics.derivatives._program.joint import trace
 from jnumerics.derivatives._program.tangent import part

@@ -24,7 +24,8 @@ from jnumerics.derivatives._dependence import Dependence, dependence
 from jnumerics.derivatives._dependence.samples import SampleMixingError
 from jnumerics.derivatives._diagonal import divergence, jacobian_diagonal, laplacian
 from jnumerics.derivatives._jacobian import hessian, jacobian, value_and_jacobian
-from jnumerics.derivatives._plan.plan import Plan, plan
+from jnumerics.derivatives._plan.plan import plan
+from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._verify.check import DerivativeCheck, check_derivatives
 
 __all__ = [

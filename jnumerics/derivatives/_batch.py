@@ -4,19 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives._dependence import samples as _samples
+from jnumerics.derivatives._dependence import samples
 from jnumerics.derivatives._dependence.samples import SampleAxes, SampleMixingError
-from jnumerics.derivatives._plan import plan as _plan
-from jnumerics.derivatives._plan.plan import Plan
-from jnumerics.derivatives._program import arguments, trace
+from jnumerics.derivatives._modes.jacobian import filled
+from jnumerics.derivatives._plan.plan import MODES, choose
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps
 from jnumerics.derivatives._program.entry import Entry
-from jnumerics.derivatives._program.layout import Env, Layout
-from jnumerics.derivatives._program.trace import Target
+from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.trace import Target, trace
 
 
 def batch_jacobian(
@@ -73,35 +73,27 @@ def batch_jacobian(
     """
     _check.function("fun", fun)
     arguments.check_argnums(argnums)
-    _check.option("mode", mode, ("auto", *_plan.MODES))
+    _check.option("mode", mode, ("auto", *MODES))
     _check.option("check", check, ("proof", "probe", None))
     in_axis = arguments.check_axis("in_axis", in_axis)
     out_axis = arguments.check_axis("out_axis", out_axis)
     bound = check_bound(max_bytes)
 
-    def planned(args: tuple, kwargs: dict) -> tuple[Target, SampleAxes, Plan]:
-        vouched = check is None
-        target = trace.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
-        axes = _samples.sample_axes(target, in_axis, out_axis)
-        return (
-            target,
-            axes,
-            _plan.build(
-                target,
-                "batch",
-                mode=mode,
-                axes=axes,
-                max_bytes=bound,
-                is_proven=check == "proof",
-            ),
-        )
-
     def program(args: tuple, kwargs: dict) -> Any:
-        target, axes, plan = planned(args, kwargs)
-        _, _, env = target.evaluate(plan.problem.program)
+        target = trace(fun, args, kwargs, argnums=argnums, vouched=check is None)
+        axes = samples.sample_axes(target, in_axis, out_axis)
+        choice = choose(
+            target,
+            "batch",
+            mode=mode,
+            axes=axes,
+            max_bytes=bound,
+            is_proven=check == "proof",
+        )
+        _, _, env = target.evaluate(choice.problem.program)
         is_probed = check == "probe"
-        leaks = _samples.probe(target, axes, plan.mode, env) if is_probed else None
-        return _blocks(target, axes, plan, env), leaks
+        leaks = samples.probe(target, axes, choice.mode, env) if is_probed else None
+        return _blocks(target, axes, choice, env), leaks
 
     run = Entry(fun, program)
 
@@ -117,27 +109,17 @@ def batch_jacobian(
     return derivative
 
 
-def _blocks(target: Target, axes: SampleAxes, plan: Plan, env: Env) -> Any:
-    found = iter(_plan.run(plan, env))
-    ins = [Layout.of(v, a) for v, a in zip(target.program.tangents, axes.inputs, strict=True)]  # fmt: skip
-    blocks = []
-    for v, aval, axis in zip(target.program.outputs, target.out_avals, axes.outputs, strict=True):  # fmt: skip
-        rest = tuple(s for k, s in enumerate(aval.shape) if k != axis)
-        row = [None] * len(ins) if v is None else next(found)
-        blocks.append(
-            [
-                _shaped(b, axes.samples, rest, aval.dtype, i)
-                for b, i in zip(row, ins, strict=True)
-            ]
-        )
-    return target.nest(blocks)
+def _blocks(target: Target, axes: SampleAxes, choice: Plan, env: Env) -> Any:
+    """Nest blocks `(n, *out, *in)`, without the axes of samples in `out` and `in`."""
+    outs = zip(target.out_avals, axes.outputs, strict=True)
+    ins = zip(target.in_avals, axes.inputs, strict=True)
+    rests, starts = ([_without(a.shape, k) for a, k in ends] for ends in (outs, ins))
+    rests = [(axes.samples, *rest) for rest in rests]
+    return target.nest(filled(target, choice.run(env), rests, starts))
 
 
-def _shaped(block: Any, samples: int, rest: tuple, dtype: Any, i: Layout) -> Any:
-    shape, dtype = (samples, *rest, *i.rest), jnp.promote_types(dtype, i.dtype)
-    return (
-        jnp.zeros(shape, dtype) if block is None else block.reshape(shape).astype(dtype)
-    )
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])
 
 
 def _require_values(arguments: tuple) -> None:
@@ -157,6 +139,6 @@ def _require_no_leak(leaks: Array, finite: Array) -> None:
         sample = int(leaks.argmax())
         msg = (
             f"`fun` must not mix samples, got outputs of sample {sample} that depend on "
-            f"another sample's input at these values: {_samples.REMEDY}"
+            f"another sample's input at these values: {samples.REMEDY}"
         )
         raise SampleMixingError(msg)

@@ -8,11 +8,19 @@ from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives._jacobian import jacobian
-from jnumerics.derivatives._plan import plan as _plan
-from jnumerics.derivatives._program import arguments, trace
+from jnumerics.derivatives._modes.jacobian import shaped
+from jnumerics.derivatives._plan.plan import choose
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, wraps
 from jnumerics.derivatives._program.entry import Entry
-from jnumerics.derivatives._program.trace import EACH_SAMPLE, Target
+from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.trace import (
+    EACH_SAMPLE,
+    Target,
+    require_square,
+    trace,
+)
 
 
 def jacobian_diagonal(
@@ -138,8 +146,11 @@ def _compiled(
 
     def program(args: tuple, kwargs: dict) -> Any:
         vouched = check is None
-        target = trace.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
-        return finish(target, _diagonals(target))
+        target = trace(fun, args, kwargs, argnums=argnums, vouched=vouched)
+        require_square(target)
+        choice = choose(target, "diagonal")
+        _, _, env = target.evaluate(choice.problem.program)
+        return finish(target, _diagonals(target, choice, env))
 
     run = Entry(fun, program)
 
@@ -155,17 +166,10 @@ def _sum(leaves: list[Array]) -> Array:
     return sum((jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype))
 
 
-def _diagonals(target: Target) -> list[Array]:
+def _diagonals(target: Target, choice: Plan, env: Env) -> list[Array]:
     """Return the diagonal for each leaf."""
-    trace.require_square(target)
-    plan = _plan.build(target, "diagonal")
-    _, _, env = target.evaluate(plan.problem.program)
-    found = iter(_plan.run(plan, env))
+    found = iter(choice.run(env))
+    pairs = zip(target.program.outputs, target.in_avals, target.out_avals, strict=True)
     return [
-        jnp.zeros(i.shape, jnp.promote_types(i.dtype, o.dtype))
-        if v is None
-        else next(found).reshape(i.shape).astype(jnp.promote_types(i.dtype, o.dtype))
-        for v, i, o in zip(
-            target.program.outputs, target.in_avals, target.out_avals, strict=True
-        )
+        shaped(None if v is None else next(found), i.shape, o, i) for v, i, o in pairs
     ]

@@ -3,18 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
-from jaxtyping import Array
-
 from jnumerics import _check
 from jnumerics.derivatives._modes import sparse
-from jnumerics.derivatives._plan import plan as _plan
-from jnumerics.derivatives._plan.plan import Plan
-from jnumerics.derivatives._program import arguments, trace
+from jnumerics.derivatives._modes.jacobian import filled
+from jnumerics.derivatives._plan.plan import MODES, choose
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps
 from jnumerics.derivatives._program.entry import Entry
 from jnumerics.derivatives._program.layout import Env
-from jnumerics.derivatives._program.trace import Target
+from jnumerics.derivatives._program.trace import Target, trace
 
 
 def jacobian(
@@ -246,7 +244,7 @@ def _compiled(
     """
     _check.function("fun", fun)
     arguments.check_argnums(argnums)
-    _check.option("mode", mode, ("auto", *_plan.MODES))
+    _check.option("mode", mode, ("auto", *MODES))
     _check.option("format", format, ("dense", "bcoo"))
     _check.option("check", check, ("proof", None))
     _check.boolean("has_aux", has_aux)
@@ -254,7 +252,7 @@ def _compiled(
     bound = check_bound(max_bytes)
 
     def program(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
-        target = trace.make(
+        target = trace(
             fun,
             args,
             kwargs,
@@ -264,14 +262,10 @@ def _compiled(
             vouched=check is None,
         )
         kind = "jacobian" if format == "dense" else "sparse"
-        plan = _plan.build(target, kind, mode=mode, max_bytes=bound)
-        value, aux, env = target.evaluate(plan.problem.program)
-        if format == "dense":
-            found = target.nest(_dense(target, plan, env))
-        else:
-            found = target.nest(
-                sparse.blocks(target, *_plan.run_scattered(plan, env)), sparse.join
-            )
+        choice = choose(target, kind, mode=mode, max_bytes=bound)
+        value, aux, env = target.evaluate(choice.problem.program)
+        made = _dense if format == "dense" else _sparse
+        found = made(target, choice, env)
         return value if has_value else None, aux if has_aux else None, found
 
     entry = Entry(fun, program)
@@ -283,25 +277,11 @@ def _compiled(
     return run
 
 
-def _dense(target: Target, plan: Plan, env: Env) -> list[list[Array]]:
-    """Return a block `(*out, *in)` for each pair of leaves."""
-    blocks = iter(_plan.run(plan, env))
-    return [
-        [
-            shaped(block, o, i)
-            for block, i in zip(
-                next(blocks) if v is not None else [None] * len(target.in_avals),
-                target.in_avals,
-                strict=True,
-            )
-        ]
-        for v, o in zip(target.program.outputs, target.out_avals, strict=True)
-    ]
+def _dense(target: Target, choice: Plan, env: Env) -> Any:
+    ends = target.out_avals, target.in_avals
+    outs, ins = ([aval.shape for aval in avals] for avals in ends)
+    return target.nest(filled(target, choice.run(env), outs, ins))
 
 
-def shaped(block: Array | None, o: Any, i: Any) -> Array:
-    """Bring a block to the shape `(*out, *in)` and the common dtype of its ends."""
-    dtype, shape = jnp.promote_types(o.dtype, i.dtype), (*o.shape, *i.shape)
-    if block is None:
-        return jnp.zeros(shape, dtype)
-    return block.reshape(shape).astype(dtype)
+def _sparse(target: Target, choice: Plan, env: Env) -> Any:
+    return target.nest(sparse.blocks(target, *choice.run_entries(env)), sparse.join)

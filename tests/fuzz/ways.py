@@ -1,6 +1,6 @@
 """What the library would run, without compiling it: the only module that knows it inside.
 
-`_target.make` traces, `_plan.build` counts every candidate on the program that it would
+`trace` traces, `choose` counts every candidate on the program that it would
 run. That program is kept here, as traced, for the interpreter: dense and sparse from the
 same passes.
 """
@@ -21,13 +21,14 @@ from jnumerics.derivatives._dependence.samples import SampleMixingError
 from jnumerics.derivatives._modes import sparse as _sparse
 from jnumerics.derivatives._plan import candidates
 from jnumerics.derivatives._plan import plan as _plan
+from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program import trace
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy
 
 # What the public functions do with a plan, once they are traced.
-_dense = vars(_jacobian)["_dense"]
+_dense, _sparse_blocks = vars(_jacobian)["_dense"], vars(_jacobian)["_sparse"]
 _batch_blocks = vars(_batch)["_blocks"]
 _diagonals = vars(_diagonal)["_diagonals"]
 __all__ = ["Run", "SampleMixingError", "Scrambled", "Traced", "recorded_rules"]
@@ -83,7 +84,7 @@ class Traced:
 
     def __init__(self, fun: Callable[..., Any], args: Sequence[Any]) -> None:
         self.fun = fun
-        self.target = trace.make(fun, args)
+        self.target = trace.trace(fun, args)
         self._primal: dict[int, Interpreter] = {}
 
     def at(self, leaves: Sequence[Any]) -> "Values":
@@ -127,10 +128,7 @@ class Traced:
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             target = self.target
-            dense = target.nest(_dense(target, plan, env))
-            sparse = target.nest(
-                _sparse.blocks(target, *_plan.run_scattered(plan, env)), _sparse.join
-            )
+            dense, sparse = (f(target, plan, env) for f in (_dense, _sparse_blocks))
             is_block = lambda b: isinstance(b, _sparse.SparseBlock)  # noqa: E731
             return jax.tree.leaves(dense), jax.tree.leaves(sparse, is_leaf=is_block)
 
@@ -155,20 +153,9 @@ class Traced:
         """Return the choice, and each mode's passes to the diagonal."""
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
-            with self._evaluated(plan, env):
-                return _diagonals(self.target), []
+            return _diagonals(self.target, plan, env), []
 
         return self._planned("diagonal", made)
-
-    @contextlib.contextmanager
-    def _evaluated(self, plan: Any, env: dict) -> Iterator[None]:
-        """Let a function that plans and evaluates by itself take what is given."""
-        evaluated = (None, None, env)
-        with (
-            _instead(_plan, "build", lambda *_, **__: plan),
-            _instead(type(self.target), "evaluate", lambda *_: evaluated),
-        ):
-            yield
 
     def _planned(
         self,
@@ -189,7 +176,7 @@ class Traced:
             return jaxpr
 
         with _instead(candidates, "passes_jaxpr", counted):
-            plan = _plan.build(self.target, kind, axes=axes)
+            plan = _plan.choose(self.target, kind, axes=axes)
         runs: dict[str, Run | str] = {}
         for c in plan.candidates:
             if c.way is None:
@@ -278,6 +265,9 @@ class _Chosen(NamedTuple):
     way: Any
     chunk: int | None
     problem: Any
+
+    run = Plan.run
+    run_entries = Plan.run_entries
 
 
 class _Remembered:

@@ -15,8 +15,7 @@ from jnumerics.derivatives._batch import batch_jacobian
 from jnumerics.derivatives._dependence import samples
 from jnumerics.derivatives._jacobian import jacobian
 from jnumerics.derivatives._plan import plan as _plan
-from jnumerics.derivatives._plan.candidates import Candidate
-from jnumerics.derivatives._plan.plan import Plan
+from jnumerics.derivatives._plan.result import Candidate, Plan
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.arguments import ArgNums, opening
 from jnumerics.derivatives._program.trace import Target
@@ -46,7 +45,7 @@ class Task:
 
     @functools.cached_property
     def target(self) -> Target:
-        return trace.make(self.fun, self.args, self.kwargs, argnums=self.argnums)
+        return trace.trace(self.fun, self.args, self.kwargs, argnums=self.argnums)
 
     @functools.cached_property
     def plan(self) -> Plan:
@@ -54,9 +53,9 @@ class Task:
 
     def _build(self, bound: int | None) -> Plan:
         if not self.batch:
-            return _plan.build(self.target, max_bytes=bound)
+            return _plan.choose(self.target, max_bytes=bound)
         axes = samples.sample_axes(self.target, 0, 0)
-        return _plan.build(self.target, "batch", axes=axes, max_bytes=bound)
+        return _plan.choose(self.target, "batch", axes=axes, max_bytes=bound)
 
     def candidate(self, mode: str) -> Candidate | None:
         return next((c for c in self.plan.candidates if c.mode == mode), None)
@@ -101,7 +100,7 @@ class Task:
             for i in self.target.in_avals
         )
         _require_below(self.bound or FULL_BYTES, needed, "the full Jacobian")
-        choice = _plan.build(self.target).choice
+        choice = _plan.choose(self.target).choice
         full = jacobian(self.fun, self.argnums, mode=choice.mode)
         shapes = jax.eval_shape(opening(self.fun), *self.args, **self.kwargs)
         outputs, tree = jax.tree.flatten(shapes)

@@ -177,7 +177,7 @@ def _make_target(
     except (IndexError, TypeError):
         chosen = []  # the check of `argnums` says what is wrong
     is_complex = any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in chosen)
-    return trace.make(
+    return trace.trace(
         in_complex_numbers if is_complex else fun,
         args,
         kwargs,

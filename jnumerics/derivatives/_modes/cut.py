@@ -1,255 +1,163 @@
-"""The narrowest cut of a tangent program: the fewest directions between its two ends.
+"""The mode that goes through a cut: J = J_after J_before, of passes from a narrow place.
 
-A set of intermediate tangents that every path from the inputs to the outputs crosses is
-a cut. With d elements in all, J = J_after J_before, and d reverse passes through the first
-part and d forward passes through the second give both factors. Forward mode is the cut at
-the inputs, reverse mode the cut at the outputs. The smallest d is found as the minimum cut
-of a network (Ford and Fulkerson), in which each variable is an edge of its size.
-
-A cut respects how its parts run: what only runs forward lies after it, what only
-transposes before it, and all that it crosses is of one kind, real or complex.
+Reverse passes go from the cut's d variables to the inputs, forward passes from them to
+the outputs: d + d passes, each through a part of the program. `find` looks for the
+narrowest cut (`flow`), with skip connections split off where that makes it narrower.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
 
-from jnumerics.derivatives._program.jaxpr import Equation, Var, shape_of, variables
-from jnumerics.derivatives._program.linearity.directions import (
-    OneWay,
-    forwardable,
-    is_complex,
-    is_inexact,
-    mixed_kinds,
-    one_way,
-    reach,
-    transposable,
+from jnumerics.derivatives._dependence import propagate
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.samples import SampleAxes, batch_seeds
+from jnumerics.derivatives._modes import passes as _passes
+from jnumerics.derivatives._modes.ends import Problem
+from jnumerics.derivatives._modes.flow import Cut, batch_capacity, narrowest
+from jnumerics.derivatives._modes.skip import Split, split_residual
+from jnumerics.derivatives._modes.terms import (
+    Product,
+    Pure,
+    Term,
+    concatenate,
 )
-from jnumerics.derivatives._program.tangent import LinearPart, needed_for, part
-
-__all__ = [
-    "Capacity",
-    "Cut",
-    "SampleAxis",
-    "batch_capacity",
-    "forwardable",
-    "narrowest",
-    "transposable",
-]
-
-Capacity = Callable[[Var], int | None]
-
-_SOURCE, _GATE, _SINK = range(3)
-_LARGEST = 2**31 - 1  # SciPy's flows are 32-bit integers
+from jnumerics.derivatives._program.jaxpr import Var
+from jnumerics.derivatives._program.layout import Env, Layout
+from jnumerics.derivatives._program.tangent import part
+from jnumerics.derivatives._program.trace import Target
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A factorization J = J_after J_before.
+class Through:
+    """Reverse passes from a cut to the inputs, forward passes from it to the outputs.
+
+    Where residual connections were split off, `split` holds the outputs' pure parts:
+    their Jacobian has one entry in a row, so one pass with ones gives it all.
 
     Attributes:
-        variables: What every path crosses; they may feed one another.
-        width: Number of directions, in a batch for each sample.
-        before: From the inputs to the variables.
-        after: From the variables, each independent of the others, to the outputs
-            that depend on the inputs, each once.
-        line: The user's line of the widest variable's equation.
-        operation: Its primitive; "input" for an input.
+        cut: The cut, or None where nothing but pure parts remains.
+        axes: Each cut variable's axis of samples, and its elements of one sample there;
+            None for a single sample.
+        split: The split program, if there is one.
     """
 
-    variables: list[Var]
-    width: int
-    before: LinearPart
-    after: LinearPart
-    line: str
-    operation: str
+    cut: Cut | None
+    axes: Sequence[tuple[int, int] | None] = ()
+    split: Split | None = None
+    mode: str = "cut"
+
+    @property
+    def width(self) -> int:
+        """Directions of the cut."""
+        return 0 if self.cut is None else self.cut.width
+
+    @property
+    def passes(self) -> int:
+        """Passes of both parts, and one for what is pure."""
+        return 2 * self.width + (self.split is not None)
+
+    def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
+        """Evaluate the pure part, and both factors of the cut."""
+        found: list[Term] = []
+        if self.split is not None:
+            found.append(_pure(self.split, problem, env))
+        if self.cut is not None:
+            ends = self.split.mixed if self.split else problem.linear.outputs
+            found.append(self._product(self.cut, ends, problem, env, chunk))
+        return found
+
+    def _product(
+        self,
+        cut: Cut,
+        ends: Sequence[Var | None],
+        problem: Problem,
+        env: Env,
+        chunk: int | None,
+    ) -> Product:
+        pairs = zip(cut.variables, self.axes, strict=True)
+        middle = [Layout.of(v, *(axis or ())) for v, axis in pairs]
+        before = _passes.rows(cut.before, env, problem.inputs, middle, chunk)
+        reached = set(cut.after.outputs)
+        kept = {k: v for k, v in enumerate(ends) if v is not None and v in reached}
+        after = part(cut.after.equations, cut.variables, list(kept.values()))
+        outputs = [problem.outputs[k] for k in kept]
+        found = _passes.columns(after, env, middle, outputs, chunk)
+        rows = dict(zip(kept, (concatenate(row, 2) for row in found), strict=True))
+        width = sum(layout.count for layout in middle)
+        full = [
+            rows.get(k, jnp.zeros((o.samples, o.count, width), o.dtype))
+            for k, o in enumerate(problem.outputs)
+        ]
+        below = concatenate([concatenate(row, 2) for row in before], 1)
+        return Product(concatenate(full, 1), below)
 
 
-def narrowest(
-    equations: Sequence[Equation],
-    inputs: Sequence[Var],
-    outputs: Sequence[Var | None],
-    *,
-    capacity: Capacity | None = None,
-) -> Cut | str:
-    """Find the narrowest cut.
-
-    Args:
-        equations: Linear ones, in order.
-        inputs: The tangents to start from.
-        outputs: The tangents to arrive at; None where it is zero.
-        capacity: Number of directions of a variable, None where it must not be cut; its
-            size by default. Variables of another kind than the inputs, real or
-            complex, are never cut.
-
-    Returns:
-        The cut, or the reason why there is none.
-    """
-    reached = reach(equations, inputs)
-    answers = [v for v in dict.fromkeys(outputs) if v is not None and v in reached]
-    if not answers:
-        return "no output depends on the inputs"
-    needed = needed_for(equations, answers)
-    needed = [e for e in needed if not reached.isdisjoint(variables(e))]
-    read = {v for e in needed for v in variables(e)} | set(answers)
-    network = _Network(
-        equations=needed,
-        inputs=[v for v in dict.fromkeys(inputs) if v in read],
-        outputs=answers,
-        one_way=one_way(needed, reached),
-    )
-    reason = mixed_kinds(needed, network.inputs, answers, reached)
-    if reason:
-        return reason
-    sizes = network.sizes(read & reached, capacity or _size)
-    crossed = _minimum_cut(network, sizes)
-    if isinstance(crossed, str):
-        return crossed
-    return _cut(equations, inputs, answers, {v: sizes[v] or 0 for v in crossed})
+def _pure(split: Split, problem: Problem, env: Env) -> Pure:
+    kept = [v for v in split.pure if v is not None]
+    push = part(split.equations, problem.linear.inputs, kept).forward(env)
+    found = iter(push(*(i.ones() for i in problem.inputs)))
+    values, columns = [], []
+    for v, where, o in zip(split.pure, split.columns, problem.outputs, strict=True):
+        none = v is None or where is None
+        values.append(o.flat(o.zeros() if none else next(found)))
+        columns.append(o.flat(np.full(o.shape, -1) if none else where))
+    return Pure(concatenate(values, 1), np.concatenate(columns, 1))
 
 
-def _cut(
-    equations: Sequence[Equation],
-    inputs: Sequence[Var],
-    outputs: Sequence[Var],
-    sizes: Mapping[Var, int],
-) -> Cut:
-    crossed = list(sizes)
-    widest = max(crossed, key=lambda v: sizes[v])
-    maker = next((e for e in equations if widest in e.eqn.outvars), None)
-    return Cut(
-        variables=crossed,
-        width=sum(sizes.values()),
-        before=part(equations, inputs, crossed),
-        after=part(equations, crossed, outputs),
-        line=maker.line if maker else "the arguments",
-        operation=maker.name if maker else "input",
-    )
+def find(
+    target: Target, problem: Problem, axes: SampleAxes | None
+) -> tuple[Through | None, str]:
+    """Find the narrowest cut, with residual connections split off where that helps."""
+    starts, ends = problem.linear.inputs, problem.linear.outputs
+    program = replace(target.program, tangents=starts, outputs=ends)
+    in_axes = None if axes is None else [i.axis or 0 for i in problem.inputs]
+    split = split_residual(program, known_values(target.program), in_axes)
+    found = [_cut_of(target, problem, axes, None)]
+    if split is not None:
+        found.append(_cut_of(target, problem, axes, split))
+    _, m, n = problem.sizes.shape
+    ways = [way for way, _ in found if way is not None and _ends(way) < min(m, n)]
+    if not ways:
+        reasons = [note for way, note in found if way is None]
+        return None, reasons[0] if reasons else "nothing is narrower than the ends"
+    best = min(ways, key=lambda way: way.passes)
+    return best, _describe(best)
 
 
-def _size(var: Var) -> int:
-    return math.prod(shape_of(var))
+def _ends(way: Through) -> int:
+    """Return the passes through the whole program that it takes as long as, about."""
+    return way.width + (way.split is not None)
 
 
-@dataclass(frozen=True)
-class _Network:
-    """The tangent program as a flow network: variables and what connects them."""
-
-    equations: list[Equation]
-    inputs: list[Var]
-    outputs: list[Var]
-    one_way: OneWay
-
-    def sizes(self, useful: set[Var], capacity: Capacity) -> dict[Var, int | None]:
-        """Return the number of directions of each variable; None is infinite."""
-        made = (v for e in self.equations for v in e.eqn.outvars)
-        kind = is_complex(self.inputs[0])
-
-        def directions(v: Var) -> int | None:
-            if not is_inexact(v) or is_complex(v) != kind:
-                return None
-            return capacity(v) if _size(v) else 0
-
-        both = dict.fromkeys([*self.inputs, *made])
-        return {v: directions(v) for v in both if v in useful}
-
-    def edges(
-        self, sizes: Mapping[Var, int | None], infinite: int
-    ) -> tuple[dict[Var, int], dict[tuple[int, int], int]]:
-        """Return each variable's in-node, one below its out-node, and all edges."""
-        enter = {v: 3 + 2 * k for k, v in enumerate(sizes)}
-        # One edge before all others, so that no sum of flows exceeds `infinite`.
-        edges = {(_SOURCE, _GATE): infinite}
-        for v, size in sizes.items():
-            edges[enter[v], enter[v] + 1] = infinite if size is None else size
-        edges |= {(_GATE, enter[v]): infinite for v in self.inputs}
-        edges |= {(enter[v] + 1, _SINK): infinite for v in self.outputs}
-        for equation in self.equations:
-            read = [enter[v] + 1 for v in variables(equation) if v in enter]
-            made = [enter[v] for v in equation.eqn.outvars if v in enter]
-            edges |= {(r, m): infinite for r in read for m in made}
-        behind = reach(self.equations, self.one_way.made_forward)
-        edges |= {(enter[v], _SINK): infinite for v in behind if v in enter}
-        ahead = self.one_way.made_reverse
-        edges |= {(_GATE, enter[v]): infinite for v in ahead if v in enter}
-        return enter, edges
+def _cut_of(
+    target: Target, problem: Problem, axes: SampleAxes | None, split: Split | None
+) -> tuple[Through | None, str]:
+    starts, ends = problem.linear.inputs, problem.linear.outputs
+    equations = target.program.linear if split is None else split.equations
+    mixed = ends if split is None else split.mixed
+    if all(v is None for v in mixed):
+        return Through(None, (), split), ""
+    capacity, where = None, {}
+    if axes is not None:
+        boxes = propagate(
+            equations,
+            batch_seeds(target.program.tangents, axes.inputs),
+            known_values(target.program),
+        )
+        capacity, where = batch_capacity(boxes, axes.samples)
+    cut = narrowest(equations, starts, mixed, capacity=capacity)
+    if isinstance(cut, str):
+        return None, cut
+    return Through(cut, [where.get(v) for v in cut.variables], split), ""
 
 
-def _minimum_cut(network: _Network, sizes: Mapping[Var, int | None]) -> list[Var] | str:
-    """Return the variables of a minimum cut, or why there is none."""
-    infinite = 1 + sum(size or 0 for size in sizes.values())
-    if infinite > _LARGEST:
-        return f"its tangents have {infinite - 1} elements, too many to seek a cut"
-    enter, edges = network.edges(sizes, infinite)
-    flow, near = _maximum_flow(edges, 3 + 2 * len(sizes))
-    if flow >= infinite:
-        return network.one_way.reason or "a path has no variable that may be cut"
-    return [v for v, k in enter.items() if k in near and k + 1 not in near]
-
-
-def _maximum_flow(edges: Mapping[tuple[int, int], int], n: int) -> tuple[int, set[int]]:
-    """Return the flow, and the nodes that the source still reaches beside it."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import breadth_first_order, maximum_flow
-
-    ends = np.array(list(edges), np.int32).T
-    sizes = np.fromiter(edges.values(), np.int32, len(edges))
-    graph = csr_array((sizes, (ends[0], ends[1])), shape=(n, n))
-    result = maximum_flow(graph, _SOURCE, _SINK)
-    residual = csr_array(graph - result.flow)
-    residual.eliminate_zeros()
-    # The gate is full when the flow is infinite; nobody looks beyond it then.
-    near = breadth_first_order(residual, _SOURCE, return_predecessors=False)
-    return int(result.flow_value), {int(k) for k in near}
-
-
-class SampleAxis(NamedTuple):
-    """Where a variable's samples lie.
-
-    Attributes:
-        axis: The axis of samples.
-        inner: How many of its elements each sample has, one after another: more than
-            one where the axis of samples was merged with those behind it.
-    """
-
-    axis: int
-    inner: int
-
-
-def batch_capacity(
-    boxes: Mapping[Var, np.ndarray], samples: int
-) -> tuple[Capacity, dict[Var, SampleAxis | None]]:
-    """Count a variable's directions for one sample of a batch.
-
-    A variable may be cut when it has an axis along which each element's box is that
-    axis' own index, so that one direction serves all samples. Elements that depend on
-    no sample do not count: a pass that starts at one could reach several samples.
-
-    Args:
-        boxes: Boxes that follow the batch axis alone, rows low and negated high.
-        samples: Their number.
-
-    Returns:
-        The capacity, and the axis of each variable that may be cut; None for what
-        needs no axis: a single sample's, or without elements.
-    """
-    axes: dict[Var, SampleAxis | None] = {}
-    for var, box in boxes.items():
-        axis = _sample_axis(shape_of(var), box, samples) if samples > 1 else None
-        if axis is not None or samples == 1 or not _size(var):
-            axes[var] = axis
-    return lambda v: _size(v) // samples if v in axes else None, axes
-
-
-def _sample_axis(shape: Sequence[int], box: np.ndarray, n: int) -> SampleAxis | None:
-    for axis, size in enumerate(shape):
-        if box.shape[axis + 1] != size or size % n or not size:
-            continue
-        own = np.arange(size) // (size // n)
-        own = own.reshape([-1 if k == axis else 1 for k in range(len(shape))])
-        if (box[0] == own).all() and (box[1] == -own).all():
-            return SampleAxis(axis, size // n)
-    return None
+def _describe(way: Through) -> str:
+    parts = []
+    if way.cut is not None:
+        parts.append(f"{way.width} wide at {way.cut.operation}, {way.cut.line}")
+    if way.split is not None:
+        parts.append("residual connections apart")
+    return "; ".join(parts)

@@ -5,9 +5,12 @@ operand's buffer: a loop's state, an array of which a slice is updated, a reshap
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from jnumerics.derivatives._plan.candidates import passes_jaxpr
 from jnumerics.derivatives._plan.cost import size_bytes
+from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program.jaxpr import (
     Atom,
     JaxprEqn,
@@ -18,6 +21,7 @@ from jnumerics.derivatives._program.jaxpr import (
     scan_roles,
 )
 
+SPARE, FIXED = 1.5, 1024  # a compiler's over what is estimated: times, bytes more
 _VIEWS = {"reshape", "squeeze", "broadcast_in_dim", "split"}
 
 
@@ -88,3 +92,58 @@ def _is_view(eqn: JaxprEqn) -> bool:
     if eqn.primitive.name not in _VIEWS or len(eqn.outvars) > 1:
         return False
     return size_bytes(eqn.invars[0].aval) == size_bytes(eqn.outvars[0].aval)
+
+
+def others(found: Plan) -> list[Plan]:
+    """Return the same plan with each mode that was not chosen, the cheapest first."""
+    served = [
+        c
+        for c in found.candidates
+        if c.way is not None and c.same_as is None and c.mode != found.mode
+    ]
+    reason = f"{found.mode} takes more memory than `max_bytes`"
+    return [
+        replace(found, mode=c.mode, reason=reason)
+        for c in sorted(served, key=lambda c: c.cost.seconds)
+    ]
+
+
+def within(plans: Sequence[Plan], max_bytes: int) -> Plan:
+    """Return the first plan whose passes keep below the bound, some at a time."""
+    least = {}
+    for found in plans:
+        least[found.mode], chunk = _chunk(found, max_bytes)
+        if least[found.mode] <= max_bytes:
+            return replace(found, chunk=chunk)
+    mode = min(least, key=lambda mode: least[mode])
+    msg = (
+        f"`max_bytes` must be at least {least[mode]} for one {mode} pass, "
+        f"got {max_bytes}"
+    )
+    raise ValueError(msg)
+
+
+def _chunk(found: Plan, max_bytes: int) -> tuple[int, int | None]:
+    """Return the bytes of one pass, and how many passes at a time keep to the bound."""
+    way, problem = found.way, found.problem
+    program = problem.program
+    held = sum(
+        size_bytes(v.aval)
+        for v in problem.linear.residuals
+        if v not in program.consts and v not in program.inputs
+    )
+
+    def needed(chunk: int) -> int:
+        jaxpr = passes_jaxpr(problem, found.target, way, chunk)
+        several = len(problem.inputs) * len(problem.outputs) > 1
+        parted = found.target == "sparse" and several  # entries, before they are
+        results = sum(size_bytes(v.aval) for v in jaxpr.jaxpr.outvars) if parted else 0
+        return FIXED + int(SPARE * (held + temporary_bytes(jaxpr) + results))
+
+    values = FIXED + int(SPARE * (held + temporary_bytes(program.primal_jaxpr())))
+    one = needed(1)
+    least = max(one, values)
+    if least > max_bytes or found.passes < 2:
+        return least, None
+    slope = max(needed(2) - one, 1)
+    return least, min(1 + (max_bytes - one) // slope, found.passes)

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from jnumerics.derivatives._dependence import samples
 from jnumerics.derivatives._dependence.samples import SampleAxes, SampleMixingError
 from jnumerics.derivatives._modes.ends import OneByOne, Problem
-from jnumerics.derivatives._plan.candidates import Candidate, better, counted
+from jnumerics.derivatives._plan.candidates import better, counted
 from jnumerics.derivatives._plan.cost import Cost
+from jnumerics.derivatives._plan.result import Candidate
 from jnumerics.derivatives._program.joint import End
 from jnumerics.derivatives._program.layout import Layout
 from jnumerics.derivatives._program.tangent import part

@@ -111,7 +111,7 @@ class Target:
         ]
 
 
-def make(
+def trace(
     fun: Callable,
     args: Sequence[Any],
     kwargs: dict[str, Any] | None = None,
