@@ -27,19 +27,13 @@ def differs(found: Sequence[Any], expected: Sequence[Any], tolerance: float) -> 
     for k, (x, y) in enumerate(zip(found, expected, strict=True)):
         if np.shape(x) != np.shape(y):
             return f"block {k}: shape {np.shape(x)}, not {np.shape(y)}"
-        error = _error(np.asarray(x), y)
-        allowed = tolerance * (1 + np.max(np.abs(y[np.isfinite(y)]), initial=0))
+        error = np.abs(np.asarray(x) - y)
+        allowed = tolerance * (1 + np.max(np.abs(y), initial=0))
         if not (error <= allowed).all():
             worst = np.argmax(np.nan_to_num(error, nan=np.inf))
             at = tuple(map(int, np.unravel_index(worst, error.shape)))
             return f"block {k} at {at}: {np.asarray(x)[at]:.6g}, not {y[at]:.6g}"
     return ""
-
-
-def _error(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return how far entries are apart; NaN is as right where NaN is expected."""
-    is_same = (x == y) | (np.isnan(x) & np.isnan(y))
-    return np.where(is_same, 0.0, np.abs(x - y))
 
 
 def outside(
