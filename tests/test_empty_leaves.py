@@ -138,3 +138,15 @@ def test_modes_of_empty_leaves_are_compared():
 @pytest.mark.parametrize("x", [POINT, {"none": NONE}], ids=["beside", "alone"])
 def test_derivatives_by_empty_leaves_are_checked(x):
     assert check_derivatives(squares, x).passed
+
+
+@pytest.mark.parametrize("op", ["set", "add", "subtract", "multiply"])
+@pytest.mark.parametrize("mode", ["clip", "drop"])
+def test_a_scatter_into_an_axis_without_elements_hits_nothing(op, mode):
+    def fun(x, k):
+        empty = jnp.zeros((0, 3)) * x.sum()
+        hit = getattr(empty.at[k], op)(x[0], mode=mode, unique_indices=True)
+        return jnp.concatenate([hit.ravel(), x])
+
+    x, k = jnp.ones(3), jnp.array([1])
+    np.testing.assert_array_equal(jacobian(fun)(x, k), np.eye(3))

@@ -436,3 +436,20 @@ def test_a_sparse_block_between_scalars_holds_its_own_entry_alone(mode):
         (1.0, 2.0)
     )
     assert [[b.todense() for b in row] for row in found] == [[3, 0], [0, 5]]
+
+
+@pytest.mark.parametrize("format", ["dense", "bcoo"])
+@pytest.mark.parametrize("mode", ["forward", "reverse", "cut", "compressed"])
+def test_the_largest_is_found_among_values_that_a_compiler_computes_twice(
+    mode, format, x64
+):
+    # normalized in one loop for the largest, in another for who it is: rounded apart
+    def largest(x):
+        shifted = x - jnp.mean(x, 0, keepdims=True)
+        scale = jnp.sqrt(0.5 + jnp.var(x, 0, keepdims=True))
+        return jnp.max(shifted / scale, axis=0, keepdims=True)
+
+    x = np.array([[[841, 691], [1350, 1183], [1044, 746]], [[797, 1214], [1121, 737], [793, 676]], [[1100, 618], [1143, 642], [1035, 1147]]]) / 1000  # fmt: skip
+    found = jacobian(jax.vmap(largest), mode=mode, format=format)(x)
+    dense = found.todense() if format == "bcoo" else found
+    chex.assert_trees_all_close(dense, jax.jacfwd(jax.vmap(largest))(x), rtol=1e-12)

@@ -47,9 +47,7 @@ class Truth:
     @functools.cached_property
     def _reverse(self) -> Interpreter | None:
         """Traced where it is asked for: few programs need it."""
-        if any(dtype.kind == "c" for _, dtype in self._outs):
-            return None
-        return self._trace_reverse()
+        return None if self.has_complex else self._trace_reverse()
 
     def _traced(self, name: str, fun: Callable, *args: Any) -> Interpreter | None:
         try:
@@ -59,6 +57,11 @@ class Truth:
         except Exception as error:
             self.refusals[name] = f"{type(error).__name__}: {error}"
             return None
+
+    @property
+    def has_complex(self) -> bool:
+        """Whether a result is complex, which JAX's reverse mode does not serve."""
+        return any(dtype.kind == "c" for _, dtype in self._outs)
 
     @property
     def out_ranks(self) -> list[int]:

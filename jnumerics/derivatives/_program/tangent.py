@@ -12,6 +12,7 @@ Any part of the list is a function again (`LinearPart`); its transpose is the re
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal, Var
+from jax.extend.core import JaxprEqn, Literal, Var
 
 from jnumerics.derivatives._program.inline import Flat
 from jnumerics.derivatives._program.jaxpr import (
@@ -69,7 +70,7 @@ class Program:
     def primal_jaxpr(self) -> Any:
         """Make the primal program: from constants and leaves to values and residuals."""
         given = [*self.consts, *self.inputs]
-        eqns = [e.eqn for e in self.primal]
+        eqns = _compared_once([e.eqn for e in self.primal])
         return closed(eqns, given, [*self.values, *self.residuals])
 
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
@@ -84,6 +85,35 @@ class Program:
         n = len(self.values)
         env.update(zip(self.residuals, results[n:], strict=True))
         return results[:n], env
+
+
+def _compared_once(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
+    """Let what is compared for equality and read elsewhere be computed once.
+
+    A compiler may fuse an operation into each that reads it, and round it differently in
+    each: no value is then equal to the largest of them, whose derivative is lost.
+    """
+    reads = Counter(v for eqn in eqns for v in eqn.invars if is_var(v))
+    compared = {
+        v
+        for eqn in eqns
+        if eqn.primitive.name == "eq"
+        for v in eqn.invars
+        if is_var(v) and reads[v] > 1 and jnp.issubdtype(v.aval.dtype, jnp.inexact)
+    }
+    found = []
+    for eqn in eqns:
+        fresh = {v: Var(v.aval) for v in eqn.outvars if v in compared}
+        if fresh:
+            eqn = eqn.replace(outvars=[fresh.get(v, v) for v in eqn.outvars])
+        found.append(eqn)
+        found += [_barrier(new, old) for old, new in fresh.items()]
+    return found
+
+
+def _barrier(before: Var, after: Var) -> JaxprEqn:
+    (eqn,) = jax.make_jaxpr(jax.lax.optimization_barrier)(before.aval).eqns
+    return eqn.replace(invars=[before], outvars=[after])
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from tests.fuzz.draft import Draft, SkipError, Value, fitted
+
+IS_OLD = jax.__version_info__ < (0, 11)
 
 
 class _Plan(NamedTuple):
@@ -94,6 +97,12 @@ def gather(d: Draft, x: Value) -> str:
     return f"lax.gather({x}, {index}, {numbers}, {plan.sizes}, mode='{mode}'{fill})"
 
 
+def _served(name: str, mode: str) -> str:
+    """Return a mode that JAX serves: its 0.10 has NaN where an extreme is moved inside."""
+    is_extreme = name.strip("_") in ("min", "max")
+    return "drop" if is_extreme and mode == "clip" and IS_OLD else mode
+
+
 def _updates(d: Draft, x: Value, shape: Sequence[int]) -> str:
     if d.flip(0.25):
         return d.weights(shape, x.dtype)
@@ -103,6 +112,7 @@ def _updates(d: Draft, x: Value, shape: Sequence[int]) -> str:
 def scatter(d: Draft, x: Value) -> str:
     plan, mode = _plan(d, x), d.choice(["clip", "fill", "promise_in_bounds"])
     name = d.choice(["", "", "_add", "_add", "_sub", "_mul", "_min", "_max"])
+    mode = _served(name, mode)
     numbers = (
         f"lax.ScatterDimensionNumbers(update_window_dims={plan.window_at}, "
         f"inserted_window_dims={tuple(sorted(plan.hidden))}, "
@@ -158,7 +168,7 @@ def at(d: Draft, x: Value) -> str:
     kind = d.choice(["set", "set", "add", "subtract", "multiply", "min", "max"])
     value = d.choice(["2.0", f"{x}.ravel()[:1].sum()", "0.0"])
     base = f"jnp.asarray({d.choice([str(x), d.like(x)])})"
-    mode = d.choice(["drop", "clip"])
+    mode = _served(kind, d.choice(["drop", "clip"]))
     unique = ", unique_indices=True" if way < 2 or kind == "multiply" else ""
     return f"{base}.at[{place}].{kind}({value}, mode='{mode}'{unique})"
 

@@ -1,10 +1,13 @@
 """Loops and branches in Python; solvers that are given as functions."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 
 from tests.fuzz.interpret.core import Eqn, Function, Interpreter, evaluator, shape_of
+
+LONGEST = 10_000  # steps of a while loop
 
 
 @evaluator("cond")
@@ -26,7 +29,12 @@ def _(eqn: Eqn) -> Function:
     def fun(*args: Any) -> Any:
         first, consts = args[:n_cond], args[n_cond : n_cond + n_body]
         carry = args[n_cond + n_body :]
-        while np.any(goes := np.asarray(goes_on(*first, *carry)[0])):
+        for step in itertools.count():
+            if not np.any(goes := np.asarray(goes_on(*first, *carry)[0])):
+                break
+            if step > LONGEST:  # a program that was shrunk too far
+                msg = f"a loop of more than {LONGEST} steps"
+                raise RuntimeError(msg)
             found = body(*consts, *carry)
             carry = [
                 _chosen(goes, new, old) for new, old in zip(found, carry, strict=True)

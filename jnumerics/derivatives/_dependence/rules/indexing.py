@@ -188,7 +188,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
         return None
     operand, _, updates = present(boxes, eqn.invars)
     shape = shape_of(eqn.invars[0])
-    if 0 in shape_of(eqn.invars[2]):
+    if 0 in (*shape, *shape_of(eqn.invars[2])):
         return [operand]
     places = scatter_places(eqn, context.columns(eqn.invars[1]), shape)
     scattered, covered = _scattered(updates, places, shape, shape_of(eqn.invars[2]))
