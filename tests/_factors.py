@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 from jax import lax
 
-from jnumerics.derivatives._dependence import batch_index, propagate
 from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.propagate import batch_index, propagate
 from jnumerics.derivatives._modes.flow import Cut, SampleAxis, batch_capacity, narrowest
 from jnumerics.derivatives._modes.skip import split_residual
 from jnumerics.derivatives._program.joint import trace

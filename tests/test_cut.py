@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from jnumerics.derivatives._dependence import batch_index, propagate
 from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.propagate import batch_index, propagate
 from jnumerics.derivatives._modes.flow import Cut, SampleAxis, batch_capacity, narrowest
 from jnumerics.derivatives._modes.rewrite import started_at
 from jnumerics.derivatives._program.jaxpr import dtype_of, shape_of, variables

@@ -13,17 +13,17 @@ import pytest
 from jax import lax
 from jax.extend.core import Primitive, Var
 
-from jnumerics.derivatives._dependence import (
-    batch_index,
-    dependence,
-    mixing,
-    own_index,
-    propagate,
-)
 from jnumerics.derivatives._dependence import boxes as _boxes
 from jnumerics.derivatives._dependence.constants.arithmetic import propagated
 from jnumerics.derivatives._dependence.constants.fold import KnownValues, known_values
 from jnumerics.derivatives._dependence.constants.value import Bounds
+from jnumerics.derivatives._dependence.mixing import mixing
+from jnumerics.derivatives._dependence.propagate import (
+    batch_index,
+    own_index,
+    propagate,
+)
+from jnumerics.derivatives._dependence.result import dependence
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.jaxpr import Equation, shape_of
 from tests import hulls, scenarios

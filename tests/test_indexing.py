@@ -12,7 +12,7 @@ from jnumerics.derivatives import (
     jacobian,
     jacobian_diagonal,
 )
-from jnumerics.derivatives._dependence import dependence
+from jnumerics.derivatives._dependence.result import dependence
 from tests import hulls
 
 MODES = ["clip", "fill", "promise_in_bounds"]

@@ -17,7 +17,7 @@ from jax.experimental.sparse import BCOO
 
 from jnumerics.derivatives import hessian, jacobian, value_and_jacobian
 from jnumerics.derivatives._plan import plan as _plan
-from jnumerics.derivatives._program.trace import make
+from jnumerics.derivatives._program.trace import trace
 from tests import scenarios
 
 MODES = ("forward", "reverse", "cut", "compressed")
@@ -51,7 +51,7 @@ def served(scenario, mode):
 def test_every_mode_gives_the_true_jacobian(scenario, key):
     args = scenario.make_args(key, scenario.dtypes[0])
     extra = options(scenario, args)
-    plan = _plan.choose(make(scenario.fun, args, argnums=scenario.argnums, **extra))
+    plan = _plan.choose(trace(scenario.fun, args, argnums=scenario.argnums, **extra))
     expected = scenario.jacobian(args)
     modes = [c.mode for c in plan.candidates if c.same_as is None]
 

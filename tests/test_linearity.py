@@ -10,7 +10,8 @@ from jax.scipy.sparse import linalg as sparse_linalg
 
 from jnumerics import derivatives
 from jnumerics.derivatives import SampleMixingError
-from jnumerics.derivatives._program.linearity import RULES, judge
+from jnumerics.derivatives._program.linearity.judge import judge
+from jnumerics.derivatives._program.linearity.rules import RULES
 
 MODES = ("auto", "forward", "reverse", "cut", "compressed")
 X = np.array([0.5, -1.0, 1.5])

@@ -15,10 +15,11 @@ from jnumerics import _table
 from jnumerics.derivatives import SampleMixingError, jacobian, plan
 from jnumerics.derivatives._dependence.rules import RULES
 from jnumerics.derivatives._modes.ends import Reverse, make_problem
+from jnumerics.derivatives._plan import memory
 from jnumerics.derivatives._plan import plan as _plan
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.result import Candidate
-from jnumerics.derivatives._program.trace import make
+from jnumerics.derivatives._program.trace import trace
 
 WIDE = np.random.default_rng(1).normal(size=(30, 50)).astype(np.float32) / 5
 NARROW = np.random.default_rng(2).normal(size=(4, 200)).astype(np.float32) / 5
@@ -173,7 +174,7 @@ def test_without_structure_the_other_modes_are_the_better_end():
     found = plan(dense, jnp.ones(50))
     for mode in ("cut", "compressed"):
         c = candidate(found, mode)
-        assert (c.same_as, c.way) == ("reverse", found.way)
+        assert (c.same_as, c.strategy) == ("reverse", found.strategy)
         assert c.note.endswith(": as reverse")
 
 
@@ -181,7 +182,7 @@ def test_what_cannot_be_transposed_goes_forward():
     found = plan(halved, jnp.ones(50))
     reverse = candidate(found, "reverse")
     assert found.mode == "forward"
-    assert (reverse.way, reverse.passes) == (None, None)
+    assert (reverse.strategy, reverse.passes) == (None, None)
     assert re.match(r"not through while at .*test_plan\.py:\d+", reverse.note)
     assert found.reason.startswith("reverse is not served: not through while")
 
@@ -189,7 +190,7 @@ def test_what_cannot_be_transposed_goes_forward():
 def test_what_only_transposes_goes_back():
     found = plan(lambda x: by_loop(WIDE @ x), jnp.ones(50))
     assert found.mode == "reverse"
-    assert candidate(found, "forward").way is None
+    assert candidate(found, "forward").strategy is None
     assert re.search(r"test_plan\.py:\d+", found.reason)
 
 
@@ -238,7 +239,7 @@ def test_samples_are_cut_where_one_sample_is_narrow():
 
 @pytest.mark.parametrize("mode", ["reverse", "forward"])
 def test_more_memory_means_more_passes_at_a_time(mode):
-    target = make(lambda x: jnp.tanh(WIDE.T @ jnp.sin(WIDE @ x)), (jnp.ones(50),))
+    target = trace(lambda x: jnp.tanh(WIDE.T @ jnp.sin(WIDE @ x)), (jnp.ones(50),))
     with pytest.raises(ValueError, match="`max_bytes` must be at least") as caught:
         _plan.choose(target, mode=mode, max_bytes=1)
     match = re.search(r"at least (\d+) for one \w+ pass, got 1$", str(caught.value))
@@ -392,7 +393,7 @@ def test_plan_refuses_what_does_not_fit_its_target(fun, options, match):
     ids=["while", "custom_vjp"],
 )
 def test_plan_says_why_a_mode_is_refused(fun, mode):
-    target = make(fun, (jnp.ones(50),))
+    target = trace(fun, (jnp.ones(50),))
     match = rf"`mode` must be one that serves `fun`, got '{mode}': not through .*py:\d+"
     with pytest.raises(ValueError, match=match):
         _plan.choose(target, mode=mode)
@@ -410,7 +411,7 @@ def test_plan_says_why_no_mode_is_left():
 def test_the_mode_of_a_plan_that_is_not_served_has_no_way():
     found = replace(plan(halved, jnp.ones(50)), mode="reverse")
     with pytest.raises(ValueError, match="plan's mode 'reverse' is not served"):
-        _ = found.way
+        _ = found.strategy
 
 
 def test_a_rule_that_jax_cannot_transpose_leaves_forward_mode():
@@ -424,7 +425,7 @@ def test_a_rule_that_jax_cannot_transpose_leaves_forward_mode():
     fun.defjvp(lambda xs, ts: (fun(*xs), fun(*ts)))
     found = plan(fun, jnp.ones((3, 4)))
     assert found.mode == "forward"
-    assert candidate(found, "reverse").way is None
+    assert candidate(found, "reverse").strategy is None
     assert candidate(found, "reverse").note.startswith("JAX refuses: ")
     assert found.reason.endswith(candidate(found, "reverse").note)
 
@@ -476,8 +477,8 @@ def test_ends_a_twentieth_apart_are_not_as_fast_as_each_other(
 def test_the_cheapest_mode_that_keeps_to_the_bound_is_taken(monkeypatch):
     needs = {"cut": 100, "reverse": 50, "forward": 15, "compressed": 10}
     monkeypatch.setattr(_plan, "find_candidates", lambda *_: counted(1, 4, 0.5, 3))
-    monkeypatch.setattr(_plan, "_chunk", lambda p, _: (needs[p.mode], None))
-    target = make(dense, (jnp.ones(50),))
+    monkeypatch.setattr(memory, "_chunk", lambda p, _: (needs[p.mode], None))
+    target = trace(dense, (jnp.ones(50),))
     taken = [_plan.choose(target, max_bytes=n).mode for n in (100, 50, 20, 10)]
     assert taken == ["cut", "reverse", "compressed", "compressed"]
     with pytest.raises(ValueError, match="must be at least 10 for one compressed pass"):
@@ -543,9 +544,9 @@ def test_pickled_plan_reads_the_same_and_holds_no_program(fun, target):
 
 def test_pickled_plan_is_not_run():
     kept = pickle.loads(pickle.dumps(plan(dense, jnp.ones(50))))
-    problem = make_problem(make(dense, [jnp.ones(50)]))
+    problem = make_problem(trace(dense, [jnp.ones(50)]))
     with pytest.raises(ValueError, match="made where it is run, got one that was pick"):
-        kept.way.terms(problem, {}, None)
+        kept.strategy.terms(problem, {}, None)
 
 
 def test_plan_is_shown_in_one_line():

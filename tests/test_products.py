@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jnumerics.derivatives import SampleMixingError, batch_jacobian, jacobian, plan
-from jnumerics.derivatives._dependence import dependence
+from jnumerics.derivatives._dependence.result import dependence
 from tests import hulls
 from tests.test_coloring import compressed
 

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 from jax.experimental import sparse as jsparse
 
-from jnumerics.derivatives._dependence import dependence
+from jnumerics.derivatives._dependence.result import dependence
 from tests import hulls
 
 F64 = "float64"

@@ -8,10 +8,10 @@ from jax import lax
 from jax.extend.core import Primitive
 
 from jnumerics.derivatives import SampleMixingError, batch_jacobian
-from jnumerics.derivatives._dependence import dependence
 from jnumerics.derivatives._dependence.constants.evaluate import BY_JAX
 from jnumerics.derivatives._dependence.constants.fold import KnownValues
 from jnumerics.derivatives._dependence.constants.value import EVALUATORS
+from jnumerics.derivatives._dependence.result import dependence
 from jnumerics.derivatives._program.inline import flatten
 from tests._folding import Programs, folded, strays
 

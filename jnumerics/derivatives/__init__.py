@@ -20,7 +20,7 @@ cheapest (`_plan`).
 
 from jnumerics.derivatives._batch import batch_jacobian
 from jnumerics.derivatives._compare.compare import ModeComparison, compare_modes
-from jnumerics.derivatives._dependence import Dependence, dependence
+from jnumerics.derivatives._dependence.result import Dependence, dependence
 from jnumerics.derivatives._dependence.samples import SampleMixingError
 from jnumerics.derivatives._diagonal import divergence, jacobian_diagonal, laplacian
 from jnumerics.derivatives._jacobian import hessian, jacobian, value_and_jacobian

@@ -168,21 +168,25 @@ class Traced:
         """Plan, and keep each candidate's whole program where the plan counts its passes."""
         found: dict[int, Run] = {}
 
-        def counted(problem: Any, _: str, way: Any, __: Any) -> Any:
-            some = None if chunk is None or way.passes < 2 else min(chunk, way.passes)
-            memory = way if kind == "diagonal" else _Remembered(way)
-            plan = _Chosen(kind, way.mode, memory, some, problem)
-            jaxpr, found[id(way)] = self._run(plan, made)
+        def counted(problem: Any, _: str, strategy: Any, __: Any) -> Any:
+            some = (
+                None
+                if chunk is None or strategy.passes < 2
+                else min(chunk, strategy.passes)
+            )
+            memory = strategy if kind == "diagonal" else _Remembered(strategy)
+            plan = _Chosen(kind, strategy.mode, memory, some, problem)
+            jaxpr, found[id(strategy)] = self._run(plan, made)
             return jaxpr
 
         with _instead(candidates, "passes_jaxpr", counted):
             plan = _plan.choose(self.target, kind, axes=axes)
         runs: dict[str, Run | str] = {}
         for c in plan.candidates:
-            if c.way is None:
+            if c.strategy is None:
                 runs[c.mode] = c.note
             elif c.same_as is None:
-                runs[c.mode] = found[id(c.way)] if id(c.way) in found else self._run(plan, made)[1]  # fmt: skip
+                runs[c.mode] = found[id(c.strategy)] if id(c.strategy) in found else self._run(plan, made)[1]  # fmt: skip
         return plan.mode, runs
 
     def is_square(self) -> bool:
@@ -262,7 +266,7 @@ class _Chosen(NamedTuple):
 
     target: str
     mode: str
-    way: Any
+    strategy: Any
     chunk: int | None
     problem: Any
 
@@ -273,9 +277,9 @@ class _Chosen(NamedTuple):
 class _Remembered:
     """A way whose terms are evaluated once, for dense and sparse alike."""
 
-    def __init__(self, way: Any) -> None:
-        self._way, self._terms = way, None
-        self.mode, self.passes = way.mode, way.passes
+    def __init__(self, strategy: Any) -> None:
+        self._way, self._terms = strategy, None
+        self.mode, self.passes = strategy.mode, strategy.passes
 
     def terms(self, problem: Any, env: Any, chunk: int | None) -> Any:
         if self._terms is None:

@@ -130,7 +130,7 @@ def _require_below(bound: int, needed: int, what: str) -> None:
 def compile_mode(task: Task, mode: str) -> Entry | str:
     """Compile a mode ahead and run it once; one that fails gives the reason."""
     candidate = None if mode == FULL else task.candidate(mode)
-    if candidate is not None and candidate.way is None:
+    if candidate is not None and candidate.strategy is None:
         return candidate.note
     start = time.perf_counter()
     try:

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jnumerics.derivatives._dependence import Mixing, batch_index, mixing
 from jnumerics.derivatives._dependence.boxes import Box
 from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.mixing import Mixing, mixing
+from jnumerics.derivatives._dependence.propagate import batch_index
 from jnumerics.derivatives._program.jaxpr import Var
 from jnumerics.derivatives._program.layout import Env, Layout
 from jnumerics.derivatives._program.tangent import Program, part

@@ -20,7 +20,7 @@ from jnumerics.derivatives._modes.coloring.compress import (
     compress,
     transposed,
 )
-from jnumerics.derivatives._modes.ends import Problem, Way
+from jnumerics.derivatives._modes.ends import Problem, Strategy
 from jnumerics.derivatives._modes.terms import (
     Entries,
     Lines,
@@ -121,7 +121,7 @@ class Compressed:
 
 def find(
     target: Target, problem: Problem, *, forward: bool, reverse: bool
-) -> tuple[Way | None, str]:
+) -> tuple[Strategy | None, str]:
     """Find a coloring of the inputs, or of the outputs where that takes fewer passes.
 
     Args:
@@ -137,19 +137,19 @@ def find(
     most = min(m, n)
     if most < 2:
         return None, "one pass is enough"
-    way = None
+    strategy = None
     if forward:
         found = compress(problem.linear, known_values(target.program), most=most)
         if found is not None and not (len(found.unproven) and not reverse):
-            way = Compressed(problem.linear, found)
-    if reverse and (way is None or way.passes > FEW):
+            strategy = Compressed(problem.linear, found)
+    if reverse and (strategy is None or strategy.passes > FEW):
         linear = transposed(problem.linear)
-        most = most if way is None else way.passes
+        most = most if strategy is None else strategy.passes
         found = compress(linear, known_values(target.program), most=most)
         if found is not None and not (len(found.unproven) and not forward):
-            way = Compressed(linear, found, is_transposed=True)
-    if way is None:
+            strategy = Compressed(linear, found, is_transposed=True)
+    if strategy is None:
         return None, "no inputs or outputs share a pass"
-    shared = "outputs" if way.is_transposed else "inputs"
-    colors = _table.plural(way.compression.n_colors, "color", "colors")
-    return way, f"{colors} of {shared}"
+    shared = "outputs" if strategy.is_transposed else "inputs"
+    colors = _table.plural(strategy.compression.n_colors, "color", "colors")
+    return strategy, f"{colors} of {shared}"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 
-from jnumerics.derivatives._dependence import propagate
 from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._dependence.samples import SampleAxes, batch_seeds
 from jnumerics.derivatives._modes import passes as _passes
 from jnumerics.derivatives._modes.ends import Problem
@@ -119,17 +119,21 @@ def find(
     if split is not None:
         found.append(_cut_of(target, problem, axes, split))
     _, m, n = problem.sizes.shape
-    ways = [way for way, _ in found if way is not None and _ends(way) < min(m, n)]
-    if not ways:
-        reasons = [note for way, note in found if way is None]
+    strategies = [
+        strategy
+        for strategy, _ in found
+        if strategy is not None and _ends(strategy) < min(m, n)
+    ]
+    if not strategies:
+        reasons = [note for strategy, note in found if strategy is None]
         return None, reasons[0] if reasons else "nothing is narrower than the ends"
-    best = min(ways, key=lambda way: way.passes)
+    best = min(strategies, key=lambda strategy: strategy.passes)
     return best, _describe(best)
 
 
-def _ends(way: Through) -> int:
+def _ends(strategy: Through) -> int:
     """Return the passes through the whole program that it takes as long as, about."""
-    return way.width + (way.split is not None)
+    return strategy.width + (strategy.split is not None)
 
 
 def _cut_of(
@@ -154,10 +158,12 @@ def _cut_of(
     return Through(cut, [where.get(v) for v in cut.variables], split), ""
 
 
-def _describe(way: Through) -> str:
+def _describe(strategy: Through) -> str:
     parts = []
-    if way.cut is not None:
-        parts.append(f"{way.width} wide at {way.cut.operation}, {way.cut.line}")
-    if way.split is not None:
+    if strategy.cut is not None:
+        parts.append(
+            f"{strategy.width} wide at {strategy.cut.operation}, {strategy.cut.line}"
+        )
+    if strategy.split is not None:
         parts.append("residual connections apart")
     return "; ".join(parts)

@@ -1,7 +1,8 @@
-"""The ways to a Jacobian: forward, reverse, through a cut, compressed.
+"""Forward and reverse mode: passes from one end of a tangent program to the other.
 
-Each way evaluates its passes and gives the Jacobian as a sum of terms, from which
-dense blocks, a diagonal, or sparse entries are made (`_terms.py`).
+A strategy evaluates its passes and gives the Jacobian as a sum of terms, of which
+dense blocks, a diagonal, or single entries are made (`jacobian`). The other strategies
+have modules of their own: `cut` and `compressed`.
 """
 
 import math
@@ -53,8 +54,8 @@ class Problem:
 
 
 @runtime_checkable
-class Way(Protocol):
-    """A way to the Jacobian of a problem."""
+class Strategy(Protocol):
+    """How the passes to the Jacobian of a problem run."""
 
     @property
     def mode(self) -> str:

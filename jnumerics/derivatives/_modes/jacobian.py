@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes import passes as _passes
-from jnumerics.derivatives._modes.ends import FromEnd, Problem, Way
+from jnumerics.derivatives._modes.ends import FromEnd, Problem, Strategy
 from jnumerics.derivatives._modes.terms import (
     Blocks,
     Dense,
@@ -37,15 +37,17 @@ def dense(terms: Sequence[Term], sizes: Sizes) -> Blocks:
     return [jnp.split(row, np.cumsum(sizes.columns)[:-1], axis=2) for row in rows]
 
 
-def diagonal(way: Way, problem: Problem, env: Env, chunk: int | None) -> list[Array]:
+def diagonal(
+    strategy: Strategy, problem: Problem, env: Env, chunk: int | None
+) -> list[Array]:
     """Return the diagonals `(n, rows)` for each leaf.
 
     From one end, each pass gives one entry (of every sample), and no more of a pass'
     result is kept.
     """
-    if isinstance(way, FromEnd):
-        return _own_entries(way, problem, env, chunk)
-    terms = way.terms(problem, env, chunk)
+    if isinstance(strategy, FromEnd):
+        return _own_entries(strategy, problem, env, chunk)
+    terms = strategy.terms(problem, env, chunk)
     total = _sum([term.diagonal(problem.sizes) for term in terms])
     return jnp.split(total, np.cumsum(problem.sizes.rows)[:-1], axis=1)
 
@@ -65,11 +67,11 @@ def indices(terms: Sequence[Term], sizes: Sizes) -> tuple[np.ndarray, np.ndarray
 
 
 def _own_entries(
-    way: FromEnd, problem: Problem, env: Env, chunk: int | None
+    strategy: FromEnd, problem: Problem, env: Env, chunk: int | None
 ) -> list[Array]:
     found = []
     for position, start in enumerate(problem.inputs):
-        apply = way.own_entries(problem, env, position)
+        apply = strategy.own_entries(problem, env, position)
         if start.count:
             bounded = chunk or max(1, MOST_ENTRIES // start.count)
             found += _passes.stack(apply, start.count, 1, bounded)
@@ -115,11 +117,11 @@ def shaped(block: Array | None, shape: Shape, o: Any, i: Any) -> Array:
 
 
 def finish(
-    way: Way, problem: Problem, kind: str, env: Env, chunk: int | None
+    strategy: Strategy, problem: Problem, kind: str, env: Env, chunk: int | None
 ) -> list[Any]:
-    """Run a way to what the kind asks for: blocks, diagonals, or single entries."""
+    """Run a strategy to what the kind asks for: blocks, diagonals, or single entries."""
     if kind == "diagonal":
-        return diagonal(way, problem, env, chunk)
+        return diagonal(strategy, problem, env, chunk)
     if kind == "sparse":
-        return [entries(way.terms(problem, env, chunk), problem.sizes)]
-    return dense(way.terms(problem, env, chunk), problem.sizes)
+        return [entries(strategy.terms(problem, env, chunk), problem.sizes)]
+    return dense(strategy.terms(problem, env, chunk), problem.sizes)

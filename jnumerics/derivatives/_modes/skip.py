@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jnumerics.derivatives._dependence import propagate
 from jnumerics.derivatives._dependence.boxes import NONE, Box, nothing
 from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._modes.rewrite import Writer
 from jnumerics.derivatives._program.jaxpr import (
     Equation,

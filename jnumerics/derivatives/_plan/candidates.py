@@ -1,4 +1,4 @@
-"""The candidates for a derivative: each mode's way, counted on the program it would run."""
+"""The candidates for a derivative: each mode, counted on the program that it would run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ import jax
 
 from jnumerics.derivatives._dependence.samples import SampleAxes
 from jnumerics.derivatives._modes import compressed, cut
-from jnumerics.derivatives._modes.ends import Forward, Problem, Reverse, Way
+from jnumerics.derivatives._modes.ends import Forward, Problem, Reverse, Strategy
 from jnumerics.derivatives._modes.jacobian import finish
 from jnumerics.derivatives._plan import cost as _cost
 from jnumerics.derivatives._plan.cost import Cost
@@ -38,39 +38,43 @@ def find_candidates(
     found = [reverse, forward]
     end = better(reverse, forward)
     if mode in ("auto", "cut"):
-        way, note = (None, "samples are not proven independent")
+        strategy, note = (None, "samples are not proven independent")
         if is_proven:
-            way, note = cut.find(target, problem, axes)
-        found.append(_or_end(problem, kind, "cut", way, end, note))
+            strategy, note = cut.find(target, problem, axes)
+        found.append(_or_end(problem, kind, "cut", strategy, end, note))
     if mode in ("auto", "compressed"):
-        way, note = (None, "samples share passes already")
+        strategy, note = (None, "samples share passes already")
         if axes is None:
             serves = {
-                "forward": forward.way is not None,
-                "reverse": reverse.way is not None,
+                "forward": forward.strategy is not None,
+                "reverse": reverse.strategy is not None,
             }
-            way, note = compressed.find(target, problem, **serves)
-        found.append(_or_end(problem, kind, "compressed", way, end, note))
+            strategy, note = compressed.find(target, problem, **serves)
+        found.append(_or_end(problem, kind, "compressed", strategy, end, note))
     return found
 
 
-def counted(problem: Problem, kind: str, way: Way, note: str) -> Candidate:
-    """Count the program that a way would run; a note says that it cannot."""
+def counted(problem: Problem, kind: str, strategy: Strategy, note: str) -> Candidate:
+    """Count the program that a strategy would run; a note says that it cannot."""
     if note:
-        return Candidate(way.mode, None, Cost(), note)
+        return Candidate(strategy.mode, None, Cost(), note)
     try:
-        jaxpr = passes_jaxpr(problem, kind, way, None)
+        jaxpr = passes_jaxpr(problem, kind, strategy, None)
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
-        return Candidate(way.mode, None, Cost(), f"JAX refuses: {reason}")
-    return Candidate(way.mode, way, _cost.count(jaxpr), problem=problem)
+        return Candidate(strategy.mode, None, Cost(), f"JAX refuses: {reason}")
+    return Candidate(strategy.mode, strategy, _cost.count(jaxpr), problem=problem)
 
 
-def passes_jaxpr(problem: Problem, kind: str, way: Way, chunk: int | None) -> Any:
-    env = {v: v.aval for v in problem.linear.residuals}  # no way reads others
+def passes_jaxpr(
+    problem: Problem, kind: str, strategy: Strategy, chunk: int | None
+) -> Any:
+    env = {v: v.aval for v in problem.linear.residuals}  # no strategy reads others
 
     def run(values: list[Any]) -> list[Any]:
-        return finish(way, problem, kind, dict(zip(env, values, strict=True)), chunk)
+        return finish(
+            strategy, problem, kind, dict(zip(env, values, strict=True)), chunk
+        )
 
     return jax.make_jaxpr(run)(list(env.values()))
 
@@ -82,17 +86,22 @@ def _obstacle(equations: Sequence[Equation]) -> str:
 
 def better(reverse: Candidate, forward: Candidate) -> Candidate:
     """Return the better end; nearly equal goes to reverse, whose rows are contiguous."""
-    if reverse.way is None or forward.way is None:
-        return forward if reverse.way is None else reverse
+    if reverse.strategy is None or forward.strategy is None:
+        return forward if reverse.strategy is None else reverse
     if forward.cost.seconds < NEARLY_EQUAL * reverse.cost.seconds:
         return forward
     return reverse
 
 
 def _or_end(
-    problem: Problem, kind: str, mode: str, way: Way | None, end: Candidate, note: str
+    problem: Problem,
+    kind: str,
+    mode: str,
+    strategy: Strategy | None,
+    end: Candidate,
+    note: str,
 ) -> Candidate:
-    """Count a way; without one, the mode comes down to the better end."""
-    if way is None:
+    """Count a strategy; without one, the mode comes down to the better end."""
+    if strategy is None:
         return replace(end, mode=mode, note=f"{note}: as {end.mode}", same_as=end.mode)
-    return replace(counted(problem, kind, way, ""), note=note)
+    return replace(counted(problem, kind, strategy, ""), note=note)

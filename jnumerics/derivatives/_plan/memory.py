@@ -99,7 +99,7 @@ def others(found: Plan) -> list[Plan]:
     served = [
         c
         for c in found.candidates
-        if c.way is not None and c.same_as is None and c.mode != found.mode
+        if c.strategy is not None and c.same_as is None and c.mode != found.mode
     ]
     reason = f"{found.mode} takes more memory than `max_bytes`"
     return [
@@ -125,7 +125,7 @@ def within(plans: Sequence[Plan], max_bytes: int) -> Plan:
 
 def _chunk(found: Plan, max_bytes: int) -> tuple[int, int | None]:
     """Return the bytes of one pass, and how many passes at a time keep to the bound."""
-    way, problem = found.way, found.problem
+    strategy, problem = found.strategy, found.problem
     program = problem.program
     held = sum(
         size_bytes(v.aval)
@@ -134,7 +134,7 @@ def _chunk(found: Plan, max_bytes: int) -> tuple[int, int | None]:
     )
 
     def needed(chunk: int) -> int:
-        jaxpr = passes_jaxpr(problem, found.target, way, chunk)
+        jaxpr = passes_jaxpr(problem, found.target, strategy, chunk)
         several = len(problem.inputs) * len(problem.outputs) > 1
         parted = found.target == "sparse" and several  # entries, before they are
         results = sum(size_bytes(v.aval) for v in jaxpr.jaxpr.outvars) if parted else 0

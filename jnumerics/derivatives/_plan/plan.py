@@ -1,4 +1,4 @@
-"""The plan: which way to a Jacobian is predicted to be the cheapest, and why.
+"""The plan: which mode is predicted to be the cheapest, and why.
 
 Every candidate is counted on the program that would run. Nearly equal ends go to
 reverse mode, whose rows are contiguous; a cut or a compression is taken only where it is
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jnumerics import _check, _table
-from jnumerics.derivatives._dependence import joined
 from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.propagate import joined
 from jnumerics.derivatives._dependence.samples import (
     SampleAxes,
     require_independent,
@@ -143,24 +143,24 @@ def _preferred(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, s
     """Choose the mode asked for, or the cheapest."""
     if mode != "auto":
         chosen = next(c for c in candidates if c.mode == mode)
-        if chosen.way is None:
+        if chosen.strategy is None:
             msg = f"`mode` must be one that serves `fun`, got {mode!r}: {chosen.note}"
             raise ValueError(msg)
         return chosen, "asked for"
     reverse, forward, *others = candidates
     end = better(reverse, forward)
-    if end.way is None:
+    if end.strategy is None:
         reasons = f"reverse: {reverse.note}; forward: {forward.note}"
         msg = f"`fun` must be differentiable by JAX, got one that is not: {reasons}"
         raise ValueError(msg)
-    served = [c for c in others if c.way is not None and c.same_as is None]
+    served = [c for c in others if c.strategy is not None and c.same_as is None]
     cheapest = min(served, key=lambda c: c.cost.seconds, default=end)
     if cheapest.cost.seconds < WORTH_IT * end.cost.seconds:
         ratio = end.cost.seconds / max(cheapest.cost.seconds, TICK)
         reason = f"predicted {ratio:.1f} times faster than {end.mode}; {cheapest.note}"
         return cheapest, reason
     other = forward if end is reverse else reverse
-    if other.way is None:
+    if other.strategy is None:
         return end, f"{other.mode} is not served: {other.note}"
     passes = _table.plural(end.passes or 0, "pass", "passes")
     ratio = other.cost.seconds / max(end.cost.seconds, TICK)

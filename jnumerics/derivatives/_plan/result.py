@@ -11,7 +11,7 @@ from jaxtyping import Array
 from jnumerics import _table
 from jnumerics.derivatives._modes.ends import (
     Problem,
-    Way,
+    Strategy,
     size,
     zeros,
 )
@@ -22,7 +22,7 @@ from jnumerics.derivatives._program.layout import Env
 
 @dataclass(frozen=True)
 class Pickled:
-    """What is left of a way that was pickled: its figures; it cannot be run."""
+    """What is left of a strategy that was pickled: its figures; it cannot be run."""
 
     passes: int
     mode: str
@@ -39,7 +39,7 @@ class Candidate:
 
     Attributes:
         mode: Its name.
-        way: How it runs; None where the function cannot be differentiated that way.
+        strategy: How it runs; None where the function cannot be differentiated that way.
         cost: Operations, bytes and predicted seconds.
         note: Where it cuts, how many colors it needs, or why it is not served.
         same_as: The mode whose program it comes down to, or None.
@@ -47,22 +47,22 @@ class Candidate:
     """
 
     mode: str
-    way: Way | None = field(repr=False)
+    strategy: Strategy | None = field(repr=False)
     cost: Cost
     note: str = ""
     same_as: str | None = None
     problem: Problem | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: figures and words; of the way, its passes."""
+        """Return what is pickled: figures and words; of the strategy, its passes."""
         words = ("mode", "cost", "note", "same_as")
-        way = self.way and Pickled(self.way.passes, self.way.mode)
-        return {**{name: getattr(self, name) for name in words}, "way": way}
+        strategy = self.strategy and Pickled(self.strategy.passes, self.strategy.mode)
+        return {**{name: getattr(self, name) for name in words}, "strategy": strategy}
 
     @property
     def passes(self) -> int | None:
         """Number of passes."""
-        return None if self.way is None else self.way.passes
+        return None if self.strategy is None else self.strategy.passes
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ class Plan:
         return next(c for c in self.candidates if c.mode == self.mode)
 
     @property
-    def way(self) -> Way:
+    def strategy(self) -> Strategy:
         """How the choice runs."""
-        way = self.choice.way
-        if way is None:
+        strategy = self.choice.strategy
+        if strategy is None:
             msg = f"the plan's mode {self.mode!r} is not served"
             raise ValueError(msg)
-        return way
+        return strategy
 
     @property
     def problem(self) -> Problem:
@@ -121,14 +121,14 @@ class Plan:
         """Run the choice: blocks, or diagonals, for each output that has any."""
         if size(self.problem) == 0:
             return zeros(self.problem, self.target)
-        return finish(self.way, self.problem, self.target, env, self.chunk)
+        return finish(self.strategy, self.problem, self.target, env, self.chunk)
 
     def run_entries(self, env: Env) -> tuple[np.ndarray, np.ndarray, Array]:
         """Run the choice to rows, columns and values of single entries."""
         if size(self.problem) == 0:
             none = np.zeros(0, int)
             return none, none, jnp.zeros(0)
-        terms = self.way.terms(self.problem, env, self.chunk)
+        terms = self.strategy.terms(self.problem, env, self.chunk)
         values = entries(terms, self.problem.sizes)
         return *indices(terms, self.problem.sizes), values
 
@@ -170,7 +170,7 @@ class Plan:
 
     def _row(self, c: Candidate) -> list[str]:
         name = f"{c.mode} *" if c.mode == self.mode else c.mode
-        if c.way is None:
+        if c.strategy is None:
             return [name, "-", "-", "-", "-", c.note]
         figures = [
             str(c.passes),

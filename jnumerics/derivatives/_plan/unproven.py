@@ -55,7 +55,7 @@ def choose(
     order = _preferred(reverse, forward, by_cost=target.may_choose)
     if mode != "auto":
         order = [c for c in candidates if c.mode == mode]
-    served = [c for c in order if c.way is not None]
+    served = [c for c in order if c.strategy is not None]
     if not served:
         raise ValueError(_refusal(order, mode))
     reason = f"as in JAX: {ends.reason}" if mode == "auto" else "asked for"

@@ -54,6 +54,13 @@ def closed(
     return jex.ClosedJaxpr(jaxpr, [])
 
 
+def as_function(
+    eqns: Sequence[JaxprEqn], inputs: Sequence[Var], outputs: Sequence[Atom]
+) -> Any:
+    """Return the function that equations in order are."""
+    return jex.jaxpr_as_fun(closed(eqns, inputs, outputs))
+
+
 def open_jaxpr(jaxpr: Any) -> Any:
     """Return the jaxpr without its constants."""
     return getattr(jaxpr, "jaxpr", jaxpr)

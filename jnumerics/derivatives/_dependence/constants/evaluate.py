@@ -15,7 +15,6 @@ and what is not listed here, is unknown.
 from collections.abc import Sequence
 
 import jax
-import jax.extend.core as jex
 import numpy as np
 
 from jnumerics.derivatives._dependence.constants import arithmetic, movement, reduction
@@ -31,7 +30,7 @@ from jnumerics.derivatives._program.jaxpr import (
     Atom,
     JaxprEqn,
     Var,
-    closed,
+    as_function,
     dtype_of,
     shape_of,
 )
@@ -75,7 +74,7 @@ def _is_ordered_alike(eqn: JaxprEqn, operands: Sequence[Value]) -> bool:
 def _by_jax(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value]:
     inputs = [Var(v.aval) for v in eqn.invars]
     call = eqn.replace(invars=list[Atom](inputs))
-    fun = jex.jaxpr_as_fun(closed([call], inputs, eqn.outvars))
+    fun = as_function([call], inputs, eqn.outvars)
     with jax.ensure_compile_time_eval():
         results = fun(*(x.full for x in operands))
         return [
