@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jnumerics.derivatives._program.jaxpr import narrow_dtypes
 from jnumerics.derivatives._verify import evidence
 from jnumerics.derivatives._verify.check import check_derivatives
-from jnumerics.derivatives._verify.flat import (
-    Leaf,
-    largest,
-    layout,
-    make,
-    narrow_dtypes,
-)
+from jnumerics.derivatives._verify.flat import Leaf, largest, layout, make
 from jnumerics.derivatives._verify.taylor import Precision, measure
 from tests import scenarios
 

@@ -8,7 +8,6 @@ from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, PyTree
 
@@ -53,7 +52,8 @@ def minimize(
             `optax.lbfgs`, cannot run where JAX's dtype promotion is set to strict.
         steps: Number of updates, from 0 to 2^31 - 1.
         state: That of an earlier `Descent`, which this one continues: n + m steps are
-            n steps and then m, bit for bit. None starts afresh.
+            n steps and then m, bit for bit on CPU where both are at least 2 (of a
+            loop of one step a compiler makes another program). None starts afresh.
         batches: Pytree of arrays with leading axis `steps`; update k sees the k-th
             entries. None minimizes the same loss in each update.
 
@@ -82,7 +82,7 @@ def minimize(
     params = _map_leaves(_parameter, "params", params)
     state = _map_leaves(_check.array, "state", state)
     batches = _map_leaves(partial(_batch, steps=steps), "batches", batches)
-    return _program(loss, optimizer)(params, state, batches, np.int32(1), steps=steps)
+    return _program(loss, optimizer)(params, state, batches, steps=steps)
 
 
 def _check_optimizer(optimizer: Any) -> None:

@@ -115,14 +115,7 @@ def compare_modes(
         truth, kind = _truth(task, None if interrupt else reference)
     except KeyboardInterrupt as late:
         truth, kind, interrupt = None, "nothing", late
-    rows = {
-        mode: _figures(
-            mode, entry, timings, counted_by, _difference(task, entry, truth)
-        )
-        if isinstance(entry, Entry)
-        else ModeResult(mode, error=entry)
-        for mode, entry in entries.items()
-    }
+    rows = _rows(task, entries, timings, counted_by, truth)
     judged = verdict({mode: timings[mode] for mode in ran})
     comparison = ModeComparison(
         **_circumstances(fun, args, kwargs),
@@ -137,6 +130,24 @@ def compare_modes(
     if interrupt:
         raise Interrupted(comparison) from None
     return comparison
+
+
+def _rows(
+    task: Task,
+    entries: Mapping[str, Entry | str],
+    timings: Mapping[str, Timing],
+    counted_by: str,
+    truth: Any,
+) -> dict[str, ModeResult]:
+    """Return each mode's figures, or why it has none."""
+    return {
+        mode: _figures(
+            mode, entry, timings, counted_by, _difference(task, entry, truth)
+        )
+        if isinstance(entry, Entry)
+        else ModeResult(mode, error=entry)
+        for mode, entry in entries.items()
+    }
 
 
 def _timed(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jnumerics.derivatives._verify.flat import narrow_dtypes
+from jnumerics.derivatives._program.jaxpr import narrow_dtypes
 
 DOUBLE = "the derivative in float64"
 

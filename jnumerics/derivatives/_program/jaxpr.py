@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import jaxlib
 import jaxtyping
 import numpy as np
-from jax.extend.core import Jaxpr as Jaxpr  # the one door to JAX's programs
 from jax.extend.core import JaxprEqn, Literal, Var
 
 Atom = Var | Literal
 UNKNOWN_LINE = "an unknown line"
+WIDE = {"float64", "complex128"}
 REMATS = {"remat", "remat2", "checkpoint"}
 
 
@@ -179,3 +179,17 @@ def is_index(v: Any) -> bool:
     return not jnp.issubdtype(dtype_of(v), jnp.inexact) and not jnp.issubdtype(
         dtype_of(v), jax.dtypes.extended
     )
+
+
+def narrow_dtypes(jaxpr: Any, varied: Sequence[Var]) -> set[str]:
+    """Find the dtypes below double precision among what depends on `varied`."""
+    reached, dtypes = set(varied), set()
+    for eqn in open_jaxpr(jaxpr).eqns:
+        if reached.isdisjoint(v for v in eqn.invars if is_var(v)):
+            continue
+        reached.update(eqn.outvars)
+        made = {getattr(v.aval, "dtype", np.dtype(bool)) for v in eqn.outvars}
+        dtypes |= {str(d) for d in made if jnp.issubdtype(d, jnp.inexact)}
+        for inner in inner_jaxprs(eqn):
+            dtypes |= narrow_dtypes(inner, open_jaxpr(inner).invars)
+    return dtypes - WIDE

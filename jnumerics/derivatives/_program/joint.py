@@ -17,7 +17,8 @@ from jnumerics.derivatives._program import effects
 from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import Equation, inner_jaxprs, variables
 from jnumerics.derivatives._program.linearity.directions import holds_custom_vjp
-from jnumerics.derivatives._program.linearity.judge import Linearity, Loss, judge
+from jnumerics.derivatives._program.linearity.judge import judge
+from jnumerics.derivatives._program.linearity.result import Linearity, Loss
 from jnumerics.derivatives._program.tangent import Program, split
 
 Fun = Callable[[list[Any]], tuple[list[Any], list[Any]]]

@@ -17,9 +17,7 @@ import numpy as np
 
 from jnumerics import _check
 from jnumerics.derivatives._program import arguments
-from jnumerics.derivatives._program.jaxpr import Jaxpr, Literal
-
-WIDE = {"float64", "complex128"}
+from jnumerics.derivatives._program.jaxpr import WIDE, narrow_dtypes
 
 
 @dataclass(frozen=True)
@@ -278,26 +276,3 @@ def _widened(a: Any) -> Any:
         return jnp.asarray(a.item())
     is_complex = jnp.issubdtype(a.dtype, jnp.complexfloating)
     return jnp.asarray(np.asarray(a), "complex128" if is_complex else "float64")
-
-
-def narrow_dtypes(jaxpr: Jaxpr, varied: Sequence[Any]) -> set[str]:
-    """Find the dtypes below double precision among what depends on `varied`."""
-    reached, found = set(varied), set()
-    for equation in jaxpr.eqns:
-        read = [v for v in equation.invars if not isinstance(v, Literal)]
-        if not reached.intersection(read):
-            continue
-        reached.update(equation.outvars)
-        dtypes = {getattr(v.aval, "dtype", np.dtype(bool)) for v in equation.outvars}
-        found |= {str(d) for d in dtypes if jnp.issubdtype(d, jnp.inexact)}
-        for value in jax.tree.leaves(
-            tuple(equation.params.values()), is_leaf=_is_jaxpr
-        ):
-            inner = getattr(value, "jaxpr", value)
-            if isinstance(inner, Jaxpr):
-                found |= narrow_dtypes(inner, inner.invars)
-    return found - WIDE
-
-
-def _is_jaxpr(value: Any) -> bool:
-    return isinstance(getattr(value, "jaxpr", value), Jaxpr)

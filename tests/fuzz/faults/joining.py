@@ -8,6 +8,8 @@ CONTROL, PRODUCT, WINDOW = (
     "_dependence/rules/window.py",
 )
 
+LOOPS = "_dependence/rules/loops.py"
+
 FAULTS = [
     # --- reductions ---
     Fault(
@@ -112,7 +114,7 @@ FAULTS = [
     ),
     Fault(
         "a scan forgets that it runs in reverse",
-        "control", CONTROL,
+        "control", LOOPS,
         "times = list(reversed(times) if self.reverse else times)",
         "times = list(times)",
     ),
@@ -124,13 +126,13 @@ FAULTS = [
     ),
     Fault(
         "a loop's carry is passed once",
-        "control", CONTROL,
+        "control", LOOPS,
         "        if not grows:\n            return carry",
         "        return carry",
     ),
     Fault(
         "a scan stands still although what it reads moves",
-        "control", CONTROL,
+        "control", LOOPS,
         "uniform and not has_varied and _equal(",
         "_equal(",
     ),

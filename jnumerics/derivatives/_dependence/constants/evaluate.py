@@ -12,9 +12,12 @@ Nothing else is evaluated: what is drawn, what calls back or leaves for foreign 
 and what is not listed here, is unknown.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jnumerics.derivatives._dependence.constants import arithmetic, movement, reduction
@@ -28,6 +31,7 @@ from jnumerics.derivatives._dependence.constants.value import (
 )
 from jnumerics.derivatives._program.jaxpr import (
     Atom,
+    Equation,
     JaxprEqn,
     Var,
     as_function,
@@ -81,3 +85,34 @@ def _by_jax(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value]:
             Value(np.asarray(y), shape_of(v))
             for y, v in zip(results, eqn.outvars, strict=True)
         ]
+
+
+def as_value(x: Any) -> Value | None:
+    if isinstance(x, Value):
+        return x
+    if jnp.issubdtype(jnp.result_type(x), jax.dtypes.extended):
+        return None
+    return given(np.asarray(x))
+
+
+MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time
+
+
+def is_small(equation: Equation, operands: Sequence[Value]) -> bool:
+    """Whether an equation is worth evaluating: by what it would really fill."""
+    if equation.name in ("iota", "broadcast_in_dim"):
+        return True  # views, and one axis
+    sizes = [x.array.size for x in operands]
+    compact = equation.name in _COMPACT
+    sizes += [] if compact else [math.prod(shape_of(v)) for v in equation.eqn.outvars]
+    shapes = [x.array.shape for x in operands if x.array.ndim]
+    if compact and len({len(s) for s in shapes}) == 1:
+        sizes.append(math.prod(np.broadcast_shapes(*shapes)))
+    return max(sizes, default=0) <= MAX_SIZE
+
+
+_COMPACT = {
+    "add", "sub", "mul", "div", "rem", "neg", "max", "min", "and", "or", "xor", "not",
+    "eq", "ne", "lt", "le", "gt", "ge", "select_n", "convert_element_type",
+    "transpose", "squeeze", "slice", "copy", "stop_gradient",
+}  # fmt: skip

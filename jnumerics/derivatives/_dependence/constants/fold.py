@@ -7,7 +7,6 @@ that it is known. Here it is known when it is made of literals, of constants wit
 of nothing else; everything that an argument or an unknown constant reaches is unknown.
 """
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnumerics import _check
-from jnumerics.derivatives._dependence.constants.evaluate import Value, evaluate, given
+from jnumerics.derivatives._dependence.constants.evaluate import (
+    Value,
+    as_value,
+    evaluate,
+    given,
+    is_small,
+)
 from jnumerics.derivatives._dependence.rules.indexing import columns_of
 from jnumerics.derivatives._program.inline import Flat, flatten
 from jnumerics.derivatives._program.jaxpr import (
@@ -34,7 +39,6 @@ from jnumerics.derivatives._program.jaxpr import (
 )
 from jnumerics.derivatives._program.tangent import Program
 
-MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time
 _NEVER_KNOWN = {
     "while", "random_wrap", "random_seed",  # long loops, and what is drawn
     "pure_callback", "ffi_call",  # the user's own code runs when it is called
@@ -177,7 +181,7 @@ class KnownValues:
     def _settle(self, v: Var) -> None:
         """Find a value whose maker's operands are settled."""
         if v in self._given:
-            self._values[v] = _as_value(self._given[v])
+            self._values[v] = as_value(self._given[v])
         elif v in self._makers:
             equation = self._makers[v]
             operands = [self.value(u) for u in equation.eqn.invars]
@@ -194,7 +198,7 @@ class KnownValues:
             results = _PARTLY_KNOWN[equation.name](equation.eqn, operands)
         else:
             found = [x for x in operands if x is not None]
-            if len(found) == len(operands) and _is_small(equation, found):
+            if len(found) == len(operands) and is_small(equation, found):
                 results = evaluate(equation.eqn, found)
         return [None] * len(equation.eqn.outvars) if results is None else results
 
@@ -282,31 +286,3 @@ _PARTLY_KNOWN = {
     "eval_jaxpr": _called,
     "scan": _all_steps,
 }
-
-
-def _is_small(equation: Equation, operands: Sequence[Value]) -> bool:
-    """Whether an equation is worth evaluating: by what it would really fill."""
-    if equation.name in ("iota", "broadcast_in_dim"):
-        return True  # views, and one axis
-    sizes = [x.array.size for x in operands]
-    compact = equation.name in _COMPACT
-    sizes += [] if compact else [math.prod(shape_of(v)) for v in equation.eqn.outvars]
-    shapes = [x.array.shape for x in operands if x.array.ndim]
-    if compact and len({len(s) for s in shapes}) == 1:
-        sizes.append(math.prod(np.broadcast_shapes(*shapes)))
-    return max(sizes, default=0) <= MAX_SIZE
-
-
-_COMPACT = {
-    "add", "sub", "mul", "div", "rem", "neg", "max", "min", "and", "or", "xor", "not",
-    "eq", "ne", "lt", "le", "gt", "ge", "select_n", "convert_element_type",
-    "transpose", "squeeze", "slice", "copy", "stop_gradient",
-}  # fmt: skip
-
-
-def _as_value(x: Any) -> Value | None:
-    if isinstance(x, Value):
-        return x
-    if jnp.issubdtype(jnp.result_type(x), jax.dtypes.extended):
-        return None
-    return given(np.asarray(x))

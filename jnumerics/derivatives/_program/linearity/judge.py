@@ -1,8 +1,7 @@
 """Judging a program: from its inputs to its outputs, and inside of its equations."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 from jax.extend.core import JaxprEqn, Literal, Var
@@ -10,7 +9,6 @@ from jax.extend.core import JaxprEqn, Literal, Var
 from jnumerics import _check
 from jnumerics.derivatives._program.inline import LINEAR_CALLS, backward_rule
 from jnumerics.derivatives._program.jaxpr import (
-    UNKNOWN_LINE,
     Equation,
     body_of_call,
     constants,
@@ -18,68 +16,19 @@ from jnumerics.derivatives._program.jaxpr import (
     scan_roles,
 )
 from jnumerics.derivatives._program.linearity import numbers
+from jnumerics.derivatives._program.linearity.result import Linearity, Loss
 from jnumerics.derivatives._program.linearity.rules import RULES, unruled
 from jnumerics.derivatives._program.linearity.value import (
     LINEAR,
     UNKNOWN,
     Degree,
     Value,
+    fixpoint,
     join,
 )
 
 Callers = tuple[JaxprEqn, ...]
 Values = Sequence[Value]
-
-
-class Loss(NamedTuple):
-    """Where linearity was lost.
-
-    Attributes:
-        operation: The primitive.
-        line: The user's file and line.
-    """
-
-    operation: str
-    line: str = UNKNOWN_LINE
-
-    def __str__(self) -> str:
-        """Name the operation, and its line where there is one."""
-        known = self.line != UNKNOWN_LINE
-        return f"{self.operation} at {self.line}" if known else self.operation
-
-    @property
-    def is_solver(self) -> bool:
-        """Whether it is a linear solver, which may not have solved exactly."""
-        return self.operation == "custom_linear_solve"
-
-
-@dataclass(frozen=True)
-class Linearity:
-    """What is proven of a program.
-
-    Attributes:
-        losses: Where linearity was lost; the proof is that there are none.
-        is_zero_at_zero: For each answer, whether it is zero where all tangents are.
-    """
-
-    losses: tuple[Loss, ...]
-    is_zero_at_zero: tuple[bool, ...]
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether every answer is linear in the tangents."""
-        return not self.losses
-
-    @property
-    def is_for_solvers(self) -> bool:
-        """Whether nothing but linear solvers is unproven."""
-        return all(loss.is_solver for loss in self.losses)
-
-    @property
-    def reason(self) -> str:
-        """The first loss, a rule's before a solver's, for people."""
-        first = min(self.losses, key=lambda loss: loss.is_solver)
-        return f"{first} is not proven linear"
 
 
 def judge(
@@ -179,7 +128,7 @@ class _Judge:
             return self.results(body, [*consts, *carry, *stacked], (*callers, eqn))
 
         start = operands[roles.n_consts : roles.n_whole]
-        carry = _fixpoint(lambda carry: step(carry)[: roles.n_carry], start)
+        carry = fixpoint(lambda carry: step(carry)[: roles.n_carry], start)
         return [*carry, *step(carry)[roles.n_carry :]]
 
     def judge_while(
@@ -197,7 +146,7 @@ class _Judge:
             return self.results(p["body_jaxpr"], [*consts, *carry], inside)
 
         first = goes_on(start)
-        carry = _fixpoint(step, start)
+        carry = fixpoint(step, start)
         if goes_on(carry).is_free:
             return carry
         at_zero = start if first.at_zero == 0 else carry  # not entered at zero
@@ -228,7 +177,7 @@ class _Judge:
         def step(parts: Values) -> list[Value]:
             return self.results(eqn.params["jaxpr"], [*parts, *parts], (*callers, eqn))
 
-        return _fixpoint(step, start)
+        return fixpoint(step, start)
 
     def judge_scatter(
         self, eqn: JaxprEqn, operands: Values, callers: Callers
@@ -324,19 +273,6 @@ def _read(found: dict[Var, Value], atom: Any) -> Value:
         dtype: Any = atom.aval
         return Value(Degree.FREE, numbers.literal(atom.val, dtype.dtype))
     return found.get(atom, UNKNOWN)
-
-
-def _fixpoint(step: Callable[[Values], Values], start: Values) -> list[Value]:
-    """Join a carry with what a step makes of it, until nothing changes.
-
-    It ends: a degree only grows, and a number is only lost.
-    """
-    carry = list(start)
-    while True:
-        joined = [join(pair) for pair in zip(carry, step(carry), strict=True)]
-        if joined == carry:
-            return carry
-        carry = joined
 
 
 _CALLS = LINEAR_CALLS | {

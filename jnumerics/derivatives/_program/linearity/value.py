@@ -4,7 +4,7 @@ Numbers are tracked where an array holds the same one everywhere, and where ever
 compute it gives that number: floating-point arithmetic that rounds is not looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -72,3 +72,18 @@ def join(values: Sequence[Value]) -> Value:
         return Value(degree, 0 if all(v.at_zero == 0 for v in values) else None)
     numbers = {v.at_zero for v in values}
     return Value(degree, first.at_zero if len(numbers) == 1 else None)
+
+
+def fixpoint(
+    step: Callable[[Sequence[Value]], Sequence[Value]], start: Sequence[Value]
+) -> list[Value]:
+    """Join a carry with what a step makes of it, until nothing changes.
+
+    It ends: a degree only grows, and a number is only lost.
+    """
+    carry = list(start)
+    while True:
+        joined = [join(pair) for pair in zip(carry, step(carry), strict=True)]
+        if joined == carry:
+            return carry
+        carry = joined
