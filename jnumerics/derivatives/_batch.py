@@ -45,9 +45,10 @@ def batch_jacobian(
         out_axis: The axis of samples of every leaf of the result.
         mode: "auto", "forward", "reverse" or "cut"; "compressed" is as the better end.
         check: "proof" proves for all values. "probe" decides at the values of each call
-            (not under `jit`), by random tangents of some samples. None trusts you, in
-            this and in that rules and solvers are linear, as in `jacobian`: if samples
-            do mix, the result is silently wrong.
+            (not under `jit`), by random tangents of some samples; rules and solvers that
+            are not proven linear, which these cannot decide, need the proof all the same.
+            None trusts you, in this and in that rules and solvers are linear, as in
+            `jacobian`: if samples do mix, the result is silently wrong.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
 
     Returns:
@@ -90,15 +91,15 @@ def batch_jacobian(
                 mode=mode,
                 axes=axes,
                 max_bytes=bound,
-                is_proven=check == "proof",
+                is_proven=check is not None and not _may_probe(target, check),
             ),
         )
 
     def program(args: tuple, kwargs: dict) -> Any:
         target, axes, plan = planned(args, kwargs)
         _, _, env = target.evaluate(plan.problem.program)
-        is_probed = check == "probe"
-        leaks = _samples.probe(target, axes, plan.mode, env) if is_probed else None
+        is_probed = _may_probe(target, check)
+        leaks = _samples.probe(target, axes, env) if is_probed else None
         return _blocks(target, axes, plan, env), leaks
 
     run = Entry(fun, program)
@@ -108,7 +109,7 @@ def batch_jacobian(
         if check == "probe":
             _require_values((args, kwargs))
         blocks, leaks = run(args, kwargs)
-        if check == "probe":
+        if leaks is not None:
             _require_no_leak(*leaks)
         return blocks
 
@@ -136,6 +137,11 @@ def _shaped(block: Any, samples: int, rest: tuple, dtype: Any, i: Layout) -> Any
     return (
         jnp.zeros(shape, dtype) if block is None else block.reshape(shape).astype(dtype)
     )
+
+
+def _may_probe(target: Target, check: str | None) -> bool:
+    """Whether random tangents decide: what is not linear may mix where both move."""
+    return check == "probe" and target.ends is None
 
 
 def _require_values(arguments: tuple) -> None:

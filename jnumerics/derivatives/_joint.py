@@ -14,7 +14,11 @@ from typing import Any, NamedTuple
 import jax
 
 from jnumerics.derivatives import _effects, _refusal
-from jnumerics.derivatives._directions import holds_custom_vjp
+from jnumerics.derivatives._directions import (
+    holds_custom_vjp,
+    is_complex,
+    not_complex_linear,
+)
 from jnumerics.derivatives._equations import Equation, inner_jaxprs, variables
 from jnumerics.derivatives._inline import flatten
 from jnumerics.derivatives._linearity import Linearity, Loss, judge
@@ -94,7 +98,10 @@ def trace(
     tangents = [avals[k] for k in active]
     pushed = _Joint(fun, avals, active, _by_jvp, tangents)
     linearity = pushed.linearity()
-    if linearity.is_proven or vouched:
+    taken_apart = _taken_apart(pushed)
+    if taken_apart is not None:
+        linearity = Linearity((taken_apart,), linearity.is_zero_at_zero)
+    elif linearity.is_proven or vouched:
         parted = _parted(
             pushed, lambda: _Joint(fun, avals, active, _by_linearize, tangents)
         )
@@ -107,6 +114,21 @@ def trace(
         forward = End(None, linearity, "JAX has no forward mode of a custom_vjp")
     results = pushed.jaxpr.out_avals[pushed.n_values :]
     return Traced(program, Ends(forward, _reverse(fun, avals, active, results)))
+
+
+def _taken_apart(pushed: "_Joint") -> Loss | None:
+    """Find what takes complex numbers apart in a program with a custom_vjp function.
+
+    Where the derivative is linear over the reals alone, both modes give different
+    numbers, and those of a custom_vjp function are reverse mode's.
+    """
+    flat = pushed.flat
+    if not any(map(is_complex, flat.inputs[pushed.n_leaves :])):
+        return None
+    if not holds_custom_vjp(pushed.jaxpr):
+        return None
+    found = not_complex_linear(flat.equations, flat.reached)
+    return found and Loss(found.name, found.line)
 
 
 def _parted(pushed: "_Joint", linearized: Callable[[], "_Joint"]) -> "_Joint | Loss":
@@ -127,7 +149,7 @@ def _reverse(
 ) -> End:
     """Trace what reverse mode would run."""
     try:
-        pulled = _Joint(fun, avals, active, _by_vjp, results)
+        pulled = _Joint(fun, avals, active, _by_vjp, results, keeps_rules=True)
     except Exception as error:  # whatever JAX's reason
         first = str(error).split("\n", maxsplit=1)[0]
         reason = "it has no transpose" if isinstance(error, AssertionError) else first
@@ -145,6 +167,8 @@ class _Joint:
         active: Sequence[int],
         derivative: _Derivative,
         moving: Sequence[Any],
+        *,
+        keeps_rules: bool = False,
     ) -> None:
         n_moved = 0
 
@@ -167,7 +191,7 @@ class _Joint:
         self.n_leaves = len(avals)
         self.n_values = len(self.jaxpr.out_avals) - n_moved
         self.is_moving = [False] * len(avals) + [True] * len(moving)
-        self.flat = flatten(self.jaxpr, self.is_moving)
+        self.flat = flatten(self.jaxpr, self.is_moving, keeps_rules=keeps_rules)
 
     def linearity(self) -> Linearity:
         n = len(self.jaxpr.out_avals)

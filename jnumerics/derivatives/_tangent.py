@@ -30,7 +30,7 @@ from jnumerics.derivatives._equations import (
     is_var,
     variables,
 )
-from jnumerics.derivatives._inline import Flat
+from jnumerics.derivatives._inline import Flat, as_array
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,7 @@ class Program:
 
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
         """Evaluate the primal program: the values, and all that the linear one reads."""
-        # constants of NumPy would not be indexed by tracers in a custom rule
-        env = {
-            v: x if isinstance(x, jax.Ref) else jnp.asarray(x)
-            for v, x in self.consts.items()
-        }
+        env = {v: as_array(x) for v, x in self.consts.items()}
         env.update(zip(self.inputs, leaves, strict=True))
         results = jex.jaxpr_as_fun(self.primal_jaxpr())(*env.values())
         n = len(self.values)

@@ -14,7 +14,7 @@ from jnumerics.derivatives._equations import (
     constants,
     open_jaxpr,
 )
-from jnumerics.derivatives._inline import LINEAR_CALLS, backward_rule
+from jnumerics.derivatives._inline import LINEAR_CALLS, backward_rule, sees_zeros
 from jnumerics.derivatives._inner import body_of_call, scan_roles
 from jnumerics.derivatives._linearity import _numbers
 from jnumerics.derivatives._linearity._rules import RULES, unruled
@@ -287,7 +287,7 @@ class _Judge:
         n_residuals = eqn.params["num_res"]
         residuals, tangents = operands[:n_residuals], operands[n_residuals:]
         unproven = _lost([UNKNOWN] * len(eqn.outvars))
-        if not all(v.is_free for v in residuals):
+        if sees_zeros(eqn) or not all(v.is_free for v in residuals):
             return unproven
         is_tangent = [k >= n_residuals for k in range(len(operands))]
         try:
