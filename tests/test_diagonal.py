@@ -118,6 +118,13 @@ def test_another_shape_of_the_result_is_refused(tool):
         tool(lambda x: x[:2])(jnp.ones(3))
 
 
+@pytest.mark.boundary
+@pytest.mark.parametrize("tool", [jacobian_diagonal, divergence])
+def test_another_tree_of_the_same_shapes_is_told_apart_in_what_is_printed(tool):
+    with pytest.raises(ValueError, match=r"\{'a': \*\}\), got PyTreeDef\(\*\)"):
+        tool(lambda tree: tree["a"])({"a": jnp.ones(3)})
+
+
 def per_sample(X):
     return jnp.sum(X**2, axis=-1)
 

@@ -95,6 +95,7 @@ UNPROVEN = {
     "backward ignores g": backward(lambda x, _: x),
     "backward takes signs": backward(lambda _, g: jnp.sign(g)),
     "backward sorts": backward(lambda _, g: jnp.sort(g)),
+    "backward keeps a digit": backward(lambda _, g: lax.reduce_precision(g, 8, 1)),
     "forward adds": forward(lambda _, t: t + 1),
     "forward selects by t": forward(lambda _, t: jnp.where(t > 0, t, 0.0)),
     "forward squares": forward(lambda _, t: t * t),
@@ -615,6 +616,29 @@ def test_probe_sees_an_unproven_rule_that_mixes_samples():
     assert close(found, np.stack([np.eye(3) / 2] * 4))
 
 
+def test_probe_proves_what_random_tangents_cannot_decide():
+    # of a sample that does not move nothing is seen, though others scale it
+    rule = backward(lambda _, g: g / (1 + jnp.linalg.norm(g)))
+    with pytest.raises(SampleMixingError, match="derivative by input"):
+        derivatives.batch_jacobian(rule, check="probe")(BATCH)
+    found = derivatives.batch_jacobian(jax.vmap(rule), check="probe")(BATCH)
+    assert close(found, np.stack([np.eye(3) / 2] * 4))
+
+
+def test_probe_pulls_back_what_only_transposes():
+    def halved(g):
+        return lax.while_loop(
+            lambda c: c[0] < 1, lambda c: (c[0] + 1, c[1] / 2), (0, g)
+        )
+
+    rule = backward(lambda _, g: halved(g)[1])
+    found = derivatives.batch_jacobian(rule, check="probe")(BATCH)
+    assert close(found, np.stack([np.eye(3) / 2] * 4))
+    mixing = backward(lambda _, g: halved(g + g[::-1])[1])
+    with pytest.raises(SampleMixingError):
+        derivatives.batch_jacobian(mixing, check="probe")(BATCH)
+
+
 def test_batched_loop_stands_still_sample_by_sample():
     def until(t):
         return lax.while_loop(lambda t: jnp.sum(abs(t)) > 0.3, lambda t: t / 2, t)
@@ -663,6 +687,78 @@ def test_hessian_of_a_rule_that_is_not_linear_is_that_of_jax():
     truth = jax.jacrev(jax.jacrev(fun))(X)
     assert close(derivatives.hessian(fun)(X), truth)
     assert close(derivatives.laplacian(fun)(X), np.trace(truth))
+
+
+@jax.custom_jvp
+def twice(x):
+    return x
+
+
+twice.defjvp(lambda primals, tangents: (primals[0], 2 * tangents[0]))
+ENTERED = {
+    "that is linear": (lambda x, g: twice(jnp.cos(x) * g), X),
+    "in a loop": (
+        lambda x, g: lax.scan(lambda c, _: (twice(x * c), None), g, length=1)[0],
+        X,
+    ),
+    "that is not linear, at its kink": (lambda _, g: jax.nn.relu(g), 0 * X),
+}
+
+
+@pytest.mark.parametrize("name", ENTERED)
+def test_hessian_keeps_a_rule_that_cotangents_enter(name):
+    rule, x = ENTERED[name]
+
+    def fun(x):
+        return jnp.sum(backward(rule)(x) ** 2)
+
+    truth = jax.jacfwd(jax.jacrev(fun))(x)
+    assert close(derivatives.hessian(fun)(x), truth)
+    assert close(derivatives.laplacian(fun)(x), np.trace(truth))
+
+
+@pytest.mark.parametrize("check", ["proof", None])
+def test_backward_rule_that_sees_zeros_runs_as_in_jax(check):
+    @jax.custom_vjp
+    def both(x):
+        return x, x
+
+    def rule(_, cotangents):
+        first, second = cotangents
+        is_zero = isinstance(second, jax.custom_derivatives.SymbolicZero)
+        return (3 * first if is_zero else first - second,)
+
+    def forth(x):
+        return (x.value, x.value), None
+
+    both.defvjp(forth, rule, symbolic_zeros=True)
+
+    def fun(x):
+        return both(jnp.asarray(x))[0]
+
+    for mode in ("auto", "reverse"):
+        found = derivatives.jacobian(fun, mode=mode, check=check)(X)
+        assert close(found, 3 * np.eye(3))
+    with pytest.raises(ValueError, match="got 'forward'"):
+        derivatives.jacobian(fun, mode="forward", check=check)(X)
+
+
+@pytest.mark.parametrize("check", ["proof", None])
+def test_backward_rule_that_is_not_complex_linear_runs_in_reverse(check):
+    rule = backward(lambda x, g: g * x + 2 * jnp.conj(g))
+    z = jnp.array([1 + 2j, 3 - 1j])
+
+    def fun(z):
+        return rule(1j * z)
+
+    truth = jax.jacrev(fun, holomorphic=True)(z)
+    found = derivatives.jacobian(fun, holomorphic=True, check=check)(z)
+    np.testing.assert_allclose(found, truth)
+    with pytest.raises(ValueError, match="got 'forward'"):
+        derivatives.jacobian(fun, mode="forward", holomorphic=True, check=check)(z)
+    holomorphic = backward(lambda x, g: g * x)
+    pushed = derivatives.jacobian(holomorphic, mode="forward", holomorphic=True)
+    np.testing.assert_allclose(pushed(z), np.diag(z))
 
 
 def test_option_check_is_checked():

@@ -454,6 +454,24 @@ def test_far_away_the_answer_overflows_only_where_it_must(dtype, far, sign, x64)
     )
 
 
+@pytest.mark.parametrize(("dtype", "far"), [(np.float32, 1e16), (np.float64, 1e150)])
+@pytest.mark.parametrize("turn", [-1, np.exp(0.5j)])
+@pytest.mark.slow
+def test_far_away_the_slopes_keep_their_digits(dtype, far, turn, x64):
+    kind = np.result_type(dtype, np.complex64) if np.iscomplexobj(turn) else dtype
+    nodes, y = (np.array(a * turn, kind) for a in (np.array([1.0, 2, 4]), far))
+    slope = jax.grad(polynomial.interpolate, 2, holomorphic=np.iscomplexobj(turn))
+    bend = jax.grad(slope, 2, holomorphic=np.iscomplexobj(turn))
+    rtol = 30 * np.finfo(dtype).eps
+    square = nodes**2
+    np.testing.assert_allclose(slope(nodes, square, y), 2 * y, rtol=rtol)
+    np.testing.assert_allclose(bend(nodes, square, y), 2, rtol=rtol)
+    of_values = jax.grad(slope, 1, holomorphic=np.iscomplexobj(turn))
+    inverse_weights = np.array([3.0, -2, 6]) * turn**2
+    expected = 2 * y / inverse_weights.astype(kind)
+    np.testing.assert_allclose(of_values(nodes, square, y), expected, rtol=rtol)
+
+
 def test_one_node_makes_a_constant():
     p = polynomial.interpolate(np.array([2.0]), np.array([[3.0, 4.0]]), np.arange(3))
     np.testing.assert_array_equal(p, [[3, 4]] * 3)

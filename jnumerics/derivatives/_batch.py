@@ -47,9 +47,10 @@ def batch_jacobian(
         out_axis: The axis of samples of every leaf of the result.
         mode: "auto", "forward", "reverse" or "cut"; "compressed" is as the better end.
         check: "proof" proves for all values. "probe" decides at the values of each call
-            (not under `jit`), by random tangents of some samples. None trusts you, in
-            this and in that rules and solvers are linear, as in `jacobian`: if samples
-            do mix, the result is silently wrong.
+            (not under `jit`), by random tangents of some samples; rules and solvers that
+            are not proven linear, which these cannot decide, need the proof all the same.
+            None trusts you, in this and in that rules and solvers are linear, as in
+            `jacobian`: if samples do mix, the result is silently wrong.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
 
     Returns:
@@ -82,17 +83,17 @@ def batch_jacobian(
     def program(args: tuple, kwargs: dict) -> Any:
         target = trace(fun, args, kwargs, argnums=argnums, vouched=check is None)
         axes = samples.sample_axes(target, in_axis, out_axis)
+        is_probed = _may_probe(target, check)
         choice = choose(
             target,
             "batch",
             mode=mode,
             axes=axes,
             max_bytes=bound,
-            is_proven=check == "proof",
+            is_proven=check is not None and not is_probed,
         )
         _, _, env = target.evaluate(choice.problem.program)
-        is_probed = check == "probe"
-        leaks = samples.probe(target, axes, choice.mode, env) if is_probed else None
+        leaks = samples.probe(target, axes, env) if is_probed else None
         return _blocks(target, axes, choice, env), leaks
 
     run = Entry(fun, program)
@@ -102,7 +103,7 @@ def batch_jacobian(
         if check == "probe":
             _require_values((args, kwargs))
         blocks, leaks = run(args, kwargs)
-        if check == "probe":
+        if leaks is not None:
             _require_no_leak(*leaks)
         return blocks
 
@@ -120,6 +121,11 @@ def _blocks(target: Target, axes: SampleAxes, choice: Plan, env: Env) -> Any:
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], *shape[axis + 1 :])
+
+
+def _may_probe(target: Target, check: str | None) -> bool:
+    """Whether random tangents decide: what is not linear may mix where both move."""
+    return check == "probe" and target.ends is None
 
 
 def _require_values(arguments: tuple) -> None:

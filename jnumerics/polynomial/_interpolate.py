@@ -27,10 +27,11 @@ def interpolate(
     coefficients to lose digits in, and at a node it returns the value there, bit for
     bit. Where its denominator cancels, which is outside the nodes' range and near the
     ends of equispaced nodes, the denominator's closed form $1 / \prod_j (y - x_j)$ is
-    taken (first form): so extrapolation too is as accurate as the data allow. $O(n^2)$
-    operations, and $n$ for each point and for each entry of the answer; `y.size` times
-    $n$ numbers of memory. The order of the nodes does not change a bit of the answer.
-    bfloat16 and float16 are computed in float32 and rounded once.
+    taken (first form): so extrapolation too, and what is differentiated there, is as
+    accurate as the data allow. $O(n^2)$ operations, and $n$ for each point and for each
+    entry of the answer; `y.size` times $n$ numbers of memory. The order of the nodes
+    does not change a bit of the answer. bfloat16 and float16 are computed in float32
+    and rounded once.
 
     Args:
         nodes: $n \ge 1$ distinct finite points $x_j$, shape `(n,)`, real or complex. How
@@ -116,6 +117,28 @@ def _lagrange_basis(x: Array, y: Array) -> tuple[Array, Array]:
 @_lagrange_basis.defjvp
 def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
     basis, power = _lagrange_basis(*primals)
+    (dx, dy), still = tangents, jnp.zeros_like(tangents[1])
     D = _nodes.differentiation_matrix(primals[0])
-    constant = np.zeros(power.shape, jax.dtypes.float0)
-    return (basis, power), (_nodes.basis_tangent(basis, D, *tangents), constant)
+    logarithmic, is_far = _logarithmic_derivatives(*primals)
+    dy_near, dy_far = jnp.where(is_far, still, dy), jnp.where(is_far, dy, still)
+    near = _nodes.basis_tangent(basis, D, dx, dy_near)
+    tangent = near + dy_far[:, None] * basis * logarithmic
+    return (basis, power), (tangent, np.zeros(power.shape, jax.dtypes.float0))
+
+
+def _logarithmic_derivatives(x: Array, y: Array) -> tuple[Array, Array]:
+    r"""Return $\sum_{k \ne j} 1 / (y - x_k)$ for each basis polynomial, and where.
+
+    At points far from all nodes the slopes of the basis at the nodes, which give its
+    slopes elsewhere, cancel; this sum, of terms alike, does not. Zero at other points.
+    """
+    shift = _nodes.headroom(jnp.maximum(jnp.max(_nodes.size(x)), _nodes.size(y)))
+    column = shift[:, None]
+    points, nodes = (_nodes.scaled(a, -column) for a in (y[:, None], x[None, :]))
+    center = nodes[:, :1] / 2 + nodes[:, -1:] / 2
+    radius = jnp.max(jnp.abs(nodes - center), 1, keepdims=True)
+    is_far = jnp.abs(points - center) > 2 * radius
+    distance = jnp.where(is_far, points - nodes, jnp.ones_like(nodes))
+    inverse = jnp.where(is_far, 1 / distance, jnp.zeros_like(nodes))
+    found = jnp.sum(inverse, 1, keepdims=True) - inverse
+    return _nodes.scaled(found, -column), is_far[:, 0]

@@ -21,7 +21,12 @@ from jnumerics.derivatives._dependence.mixing import Mixing, mixing
 from jnumerics.derivatives._dependence.propagate import batch_index
 from jnumerics.derivatives._program.jaxpr import Var
 from jnumerics.derivatives._program.layout import Env, Layout
-from jnumerics.derivatives._program.tangent import Program, part
+from jnumerics.derivatives._program.linearity.directions import (
+    forwardable,
+    one_way,
+    reach,
+)
+from jnumerics.derivatives._program.tangent import LinearPart, Program, part
 from jnumerics.derivatives._program.trace import Target
 
 REMEDY = (
@@ -116,7 +121,6 @@ def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
             read, and the user's line where samples first met.
     """
     running = _Running.of(target, axes, mode)
-    known = known_values(target.program)
     if target.ends is not None:
         end = target.ends.reverse if mode == "reverse" else target.ends.forward
         if not all(end.linearity.is_zero_at_zero) and axes.samples > 1:
@@ -125,10 +129,9 @@ def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
                 f"where all tangents are ({end.linearity.reason}): {REMEDY}"
             )
             raise SampleMixingError(msg)
-        if mode == "reverse":
-            known = known_values(running.program)
-    seeds = batch_seeds(running.program.tangents, running.starts)
-    found = mixing(running.program, known, seeds, running.ends)
+    program = running.program
+    seeds = batch_seeds(program.tangents, running.starts)
+    found = mixing(program, known_values(program), seeds, running.ends)
     if found is not None:
         raise SampleMixingError(_mixing_message(found, running.ends, running.what))
 
@@ -145,45 +148,59 @@ def _mixing_message(found: Mixing, axes: Sequence[int], what: tuple[str, str]) -
     )
 
 
-def probe(target: Target, axes: SampleAxes, mode: str, env: Env) -> tuple[Array, Array]:
+def probe(target: Target, axes: SampleAxes, env: Env) -> tuple[Array, Array]:
     """Decide at the values in `env`: push random tangents of some samples.
 
     Every pair of samples is told apart by a subset that holds one of them and not the
     other (a Sperner family: few subsets of equal size). Tangents are drawn at random,
-    because leaks of equal tangents may cancel.
+    because leaks of equal tangents may cancel. A program that has no forward pass is
+    pulled back: its transpose keeps the same apart.
 
     Returns:
         For each sample, whether tangents of other samples reached it; and whether all
         results were finite.
+
+    Raises:
+        ValueError: If the program has neither a forward nor a reverse pass.
     """
-    running = _Running.of(target, axes, mode)
-    program = running.program
-    pairs = zip(program.outputs, running.ends, strict=True)
-    present = [(v, axis) for v, axis in pairs if v is not None]
-    push = part(program.linear, program.tangents, [v for v, _ in present]).forward(env)
+    program = target.program
+    starts = list(zip(program.tangents, axes.inputs, strict=True))
+    pairs = zip(program.outputs, axes.outputs, strict=True)
+    ends = [(v, axis) for v, axis in pairs if v is not None]
+    if not ends:
+        return jnp.zeros(axes.samples, bool), jnp.array(True)
+    linear = part(program.linear, program.tangents, [v for v, _ in ends])
+    push = linear.forward(env)
+    if not all(map(forwardable, linear.equations)):
+        _require_reverse(linear)
+        starts, ends, push = ends, starts, linear.reverse(env)
     subsets = jnp.asarray(sperner(axes.samples))
     key = jax.random.key(0)
 
     def leak(subset: Array, key: Array) -> tuple[Array, Array]:
-        keys = jax.random.split(key, len(program.tangents))
+        keys = jax.random.split(key, len(starts))
         tangents = [
-            _draw(k, v, a, subset)
-            for k, v, a in zip(keys, program.tangents, running.starts, strict=True)
+            _draw(k, v, axis, subset) for k, (v, axis) in zip(keys, starts, strict=True)
         ]
         results = [
-            Layout.of(v, a).flat(r)
-            for (v, a), r in zip(present, push(*tangents), strict=True)
+            Layout.of(v, axis).flat(r)
+            for (v, axis), r in zip(ends, push(*tangents), strict=True)
         ]
         reached = [jnp.any(r != 0, axis=1) for r in results]
         finite = [jnp.all(jnp.isfinite(r)) for r in results]
         outside = jnp.any(jnp.stack(reached), axis=0) & ~subset
         return outside, jnp.all(jnp.stack(finite))
 
-    if not present:
-        return jnp.zeros(axes.samples, bool), jnp.array(True)
-
     leaks, finite = jax.vmap(leak)(subsets, jax.random.split(key, len(subsets)))
     return jnp.any(leaks, axis=0), jnp.all(finite)
+
+
+def _require_reverse(linear: LinearPart) -> None:
+    """Require a reverse pass of a program that has no forward one."""
+    ways = one_way(linear.equations, reach(linear.equations, linear.inputs))
+    if ways.forward:
+        msg = f"`check` must be 'proof' or None here, got 'probe', which cannot decide: {ways.reason}"  # fmt: skip
+        raise ValueError(msg)
 
 
 def _draw(key: Array, var: Var, axis: int, subset: Array) -> Array:

@@ -16,7 +16,11 @@ import jax
 from jnumerics.derivatives._program import effects
 from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import Equation, inner_jaxprs, variables
-from jnumerics.derivatives._program.linearity.directions import holds_custom_vjp
+from jnumerics.derivatives._program.linearity.directions import (
+    holds_custom_vjp,
+    is_complex,
+    not_complex_linear,
+)
 from jnumerics.derivatives._program.linearity.judge import judge
 from jnumerics.derivatives._program.linearity.result import Linearity, Loss
 from jnumerics.derivatives._program.tangent import Program, split
@@ -95,7 +99,10 @@ def trace(
     tangents = [avals[k] for k in active]
     pushed = _Joint(fun, avals, active, _by_jvp, tangents)
     linearity = pushed.linearity()
-    if linearity.is_proven or vouched:
+    taken_apart = _taken_apart(pushed)
+    if taken_apart is not None:
+        linearity = Linearity((taken_apart,), linearity.is_zero_at_zero)
+    elif linearity.is_proven or vouched:
         parted = _parted(
             pushed, lambda: _Joint(fun, avals, active, _by_linearize, tangents)
         )
@@ -108,6 +115,21 @@ def trace(
         forward = End(None, linearity, "JAX has no forward mode of a custom_vjp")
     results = pushed.jaxpr.out_avals[pushed.n_values :]
     return Traced(program, Ends(forward, _reverse(fun, avals, active, results)))
+
+
+def _taken_apart(pushed: "_Joint") -> Loss | None:
+    """Find what takes complex numbers apart in a program with a custom_vjp function.
+
+    Where the derivative is linear over the reals alone, both modes give different
+    numbers, and those of a custom_vjp function are reverse mode's.
+    """
+    flat = pushed.flat
+    if not any(map(is_complex, flat.inputs[pushed.n_leaves :])):
+        return None
+    if not holds_custom_vjp(pushed.jaxpr):
+        return None
+    found = not_complex_linear(flat.equations, flat.reached)
+    return found and Loss(found.name, found.line)
 
 
 def _parted(pushed: "_Joint", linearized: Callable[[], "_Joint"]) -> "_Joint | Loss":
@@ -128,7 +150,7 @@ def _reverse(
 ) -> End:
     """Trace what reverse mode would run."""
     try:
-        pulled = _Joint(fun, avals, active, _by_vjp, results)
+        pulled = _Joint(fun, avals, active, _by_vjp, results, keeps_rules=True)
     except Exception as error:  # whatever JAX's reason
         first = str(error).split("\n", maxsplit=1)[0]
         reason = "it has no transpose" if isinstance(error, AssertionError) else first
@@ -146,6 +168,8 @@ class _Joint:
         active: Sequence[int],
         derivative: _Derivative,
         moving: Sequence[Any],
+        *,
+        keeps_rules: bool = False,
     ) -> None:
         n_moved = 0
 
@@ -168,7 +192,7 @@ class _Joint:
         self.n_leaves = len(avals)
         self.n_values = len(self.jaxpr.out_avals) - n_moved
         self.is_moving = [False] * len(avals) + [True] * len(moving)
-        self.flat = flatten(self.jaxpr, self.is_moving)
+        self.flat = flatten(self.jaxpr, self.is_moving, keeps_rules=keeps_rules)
 
     def linearity(self) -> Linearity:
         n = len(self.jaxpr.out_avals)

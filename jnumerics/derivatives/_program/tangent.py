@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn, Literal, Var
 
-from jnumerics.derivatives._program.inline import Flat
+from jnumerics.derivatives._program.inline import Flat, as_array
 from jnumerics.derivatives._program.jaxpr import (
     Atom,
     Equation,
@@ -75,11 +75,7 @@ class Program:
 
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
         """Evaluate the primal program: the values, and all that the linear one reads."""
-        # constants of NumPy would not be indexed by tracers in a custom rule
-        env = {
-            v: x if isinstance(x, jax.Ref) else jnp.asarray(x)
-            for v, x in self.consts.items()
-        }
+        env = {v: as_array(x) for v, x in self.consts.items()}
         env.update(zip(self.inputs, leaves, strict=True))
         results = jex.jaxpr_as_fun(self.primal_jaxpr())(*env.values())
         n = len(self.values)

@@ -227,7 +227,11 @@ def require_square(target: Target) -> None:
         raise TypeError(msg)
     shapes = [aval.shape for aval in target.in_avals]
     found = [aval.shape for aval in target.out_avals]
-    if found != shapes or target.inputs != target.outputs:
+    if found != shapes:
         hint = f": {EACH_SAMPLE}" if any(len(s) > 1 for s in shapes) else ""
         msg = f"`fun` must return its argument's tree and shapes {shapes}, got {found}"
         raise ValueError(msg + hint)
+    if target.inputs != target.outputs:
+        trees = f"{target.inputs}, got {target.outputs}"
+        msg = f"`fun` must return its argument's tree {trees}"
+        raise ValueError(msg)

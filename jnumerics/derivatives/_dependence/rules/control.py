@@ -45,10 +45,12 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
 
 @RULES.rule(
     "call_hi_primitive",
+    "custom_jvp_call",
     "eval_jaxpr",
     "linear_call",
     reads="_prim call_jaxpr callee",
-    ignores="transpose transpose_thunk num_callee_consts num_transpose_consts num_res",
+    ignores="transpose transpose_thunk num_callee_consts num_transpose_consts num_res "
+    "jvp_jaxpr_fun num_consts symbolic_zeros",
 )
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     body = body_of_call(eqn)

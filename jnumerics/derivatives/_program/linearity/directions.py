@@ -145,12 +145,21 @@ def mixed_kinds(
         return "real and complex numbers are among its inputs and outputs"
     if not is_complex(inputs[0]):
         return ""
+    found = not_complex_linear(equations, reached)
+    return f"{found.name} at {found.line} is not complex-linear" if found else ""
+
+
+def not_complex_linear(
+    equations: Iterable[Equation], reached: Container[Var]
+) -> Equation | None:
+    """Return the first equation that takes complex tangents apart, or may do so."""
     for equation in equations:
         moving = [v for v in variables(equation) if v in reached]
         ends = [*moving, *equation.eqn.outvars]
-        if not all(map(is_complex, ends)) or _any(equation.eqn, _may_conjugate):
-            return f"{equation.name} at {equation.line} is not complex-linear"
-    return ""
+        is_whole = all(map(is_complex, ends)) and not _any(equation.eqn, _may_conjugate)
+        if moving and not is_whole:
+            return equation
+    return None
 
 
 def _may_conjugate(eqn: Any) -> bool:

@@ -7,7 +7,11 @@ import jax
 from jax.extend.core import JaxprEqn, Literal, Var
 
 from jnumerics import _check
-from jnumerics.derivatives._program.inline import LINEAR_CALLS, backward_rule
+from jnumerics.derivatives._program.inline import (
+    LINEAR_CALLS,
+    backward_rule,
+    sees_zeros,
+)
 from jnumerics.derivatives._program.jaxpr import (
     Equation,
     body_of_call,
@@ -237,7 +241,7 @@ class _Judge:
         n_residuals = eqn.params["num_res"]
         residuals, tangents = operands[:n_residuals], operands[n_residuals:]
         unproven = _lost([UNKNOWN] * len(eqn.outvars))
-        if not all(v.is_free for v in residuals):
+        if sees_zeros(eqn) or not all(v.is_free for v in residuals):
             return unproven
         is_tangent = [k >= n_residuals for k in range(len(operands))]
         try:

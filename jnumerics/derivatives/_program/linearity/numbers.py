@@ -154,7 +154,14 @@ def _is_plain(dtype: Any) -> bool:
 
 def is_wide(dtype: Any) -> bool:
     """Whether a type is of floats with seven digits and more after the first."""
-    return jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).nmant >= 7
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        return False
+    return keeps_digits(jnp.finfo(dtype).nmant, jnp.finfo(dtype).nexp)
+
+
+def keeps_digits(mantissa_bits: int, exponent_bits: int) -> bool:
+    """Whether a format is as good as bfloat16 or float16, whose rounding is let pass."""
+    return mantissa_bits >= 7 and exponent_bits >= 5
 
 
 def _is_operand(x: Number | None, numbers: Sequence[Number | None]) -> bool:

@@ -50,7 +50,7 @@ def _zero(values: Sequence[Value]) -> Number | None:
 
 @rule(
     "reduce_sum", "cumsum", "reduce_window_sum", "fft", "psum", "psum_invariant",
-    "reduce_scatter", "psum_scatter", "ppermute", "real", "conj", "reduce_precision",
+    "reduce_scatter", "psum_scatter", "ppermute", "real", "conj",
 )  # fmt: skip
 def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     # each operand by itself
@@ -85,6 +85,15 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     (x,), dtype = values, eqn.params["new_dtype"]
     source: Any = eqn.invars[0].aval
     return [Value(x.degree, _numbers.convert(x.at_zero, source.dtype, dtype))]
+
+
+@rule("reduce_precision")
+def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
+    (x,), p = values, eqn.params
+    found = Value(x.degree, _zero(values))
+    if x.is_free or _numbers.keeps_digits(p["mantissa_bits"], p["exponent_bits"]):
+        return [found]
+    return [found._replace(degree=Degree.UNPROVEN)]
 
 
 @rule("add", "add_any", "sub")
