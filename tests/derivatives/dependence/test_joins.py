@@ -36,7 +36,7 @@ def by_rule(tangent):
     return rule
 
 
-HERE = "tests/test_joins.py"
+HERE = "tests/derivatives/dependence/test_joins.py"
 CASES = {
     "nothing": (lambda x: jnp.sin(x) @ jnp.ones((3, 3)), []),
     "a primitive without a rule": (

@@ -561,4 +561,7 @@ def test_plan_names_what_was_joined_for_want_of_a_rule(monkeypatch):
     assert "joined" not in str(plan(lambda x: x.T * 2, jnp.ones((3, 4))))
     monkeypatch.setitem(RULES, "transpose", (rule, parameters - {"permutation"}))
     shown = str(plan(lambda x: x.T * 2, jnp.ones((3, 4))))
-    assert "joined for want of a rule: transpose at tests/test_plan.py:" in shown
+    assert (
+        "joined for want of a rule: transpose at tests/derivatives/plan/test_plan.py:"
+        in shown
+    )

@@ -421,7 +421,7 @@ def test_arrays_on_several_devices_have_the_same_derivatives():
     devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
     finished = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests._sharded"],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         env=os.environ | devices,
         capture_output=True,
         text=True,
