@@ -1,11 +1,10 @@
 """Derivatives at the lowest cost, proven right.
 
 One tangent program, three analyses, one plan: the derivative's own program is read as a
-flat list of equations (`_tangent`), and proven linear in the tangents (`_linearity`);
-boxes prove which outputs may depend on which
-inputs (`_dependence`), and a minimum cut finds the narrowest place between them (`_cut`);
-the plan counts forward mode, reverse mode, the cut and shared passes, and takes the
-cheapest (`_plan`).
+flat list of equations (`_program`), and proven linear in the tangents (`_program/linearity`);
+boxes prove which outputs may depend on which inputs (`_dependence`), and a minimum cut
+finds the narrowest place between them (`_modes`); the plan counts forward mode, reverse
+mode, the cut and shared passes, and takes the cheapest (`_plan`).
 
 | to ...                                | use                                            |
 | ------------------------------------- | ---------------------------------------------- |

@@ -32,25 +32,25 @@ def batch_jacobian(
     r"""Return a function that computes $\partial f(X)_i / \partial X_i$ for each sample i.
 
     All samples share the passes: forward pass j sends the tangent that is one in
-    component j of every sample, and sample i's part of the result is column j of block i.
-    The whole batch costs min(n_in, n_out, narrowest cut) passes, whatever the number of
-    samples; one when each sample has one input. That is right only where samples do not
-    influence each other, so it is proven first, from the derivative's own program, when
-    the function is traced for a new shape. Where values mix but derivatives do not
+    component j of every sample, and sample i's part of the result is column j of block
+    i. The whole batch costs min(n_in, n_out, narrowest cut) passes, whatever the number
+    of samples; one when each sample has one input. That is right only where samples do
+    not influence each other, so it is proven first, from the derivative's own program,
+    when the function is traced for a new shape. Where values mix but derivatives do not
     (statistics under `stop_gradient`), the blocks are those of the true Jacobian.
 
     Args:
-        fun: A function of a batch, traceable; arrays or pytrees of arrays. What it holds
-            besides its arguments is compiled in, as in `jacobian`.
+        fun: A function of a batch, traceable; arrays or pytrees of arrays. What it
+            holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments hold the samples to differentiate with respect to.
         in_axis: The axis of samples of every leaf of those arguments.
         out_axis: The axis of samples of every leaf of the result.
         mode: "auto", "forward", "reverse" or "cut"; "compressed" is as the better end.
         check: "proof" proves for all values. "probe" decides at the values of each call
-            (not under `jit`), by random tangents of some samples; rules and solvers that
-            are not proven linear, which these cannot decide, need the proof all the same.
-            None trusts you, in this and in that rules and solvers are linear, as in
-            `jacobian`: if samples do mix, the result is silently wrong.
+            (not under `jit`), by random tangents of some samples; rules and solvers
+            that are not proven linear, which these cannot decide, need the proof all
+            the same. None trusts you, in this and in that rules and solvers are linear,
+            as in `jacobian`: if samples do mix, the result is silently wrong.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
 
     Returns:

@@ -28,13 +28,13 @@ def jacobian_diagonal(
 ) -> Callable:
     r"""Return a function that computes $\partial f_i / \partial x_i$.
 
-    An elementwise function takes one pass, a stencil as many as it has colors, a function
-    with a narrow place d + d passes and n d operations, without forming the Jacobian.
-    A function without such structure costs as much as its Jacobian: n passes.
+    An elementwise function takes one pass, a stencil as many as it has colors, a
+    function with a narrow place d + d passes and n d operations, without forming the
+    Jacobian. A function without such structure costs as much as its Jacobian: n passes.
 
     Args:
-        fun: A traceable function whose result has its argument's tree and shapes. What it
-            holds besides its arguments is compiled in, as in `jacobian`.
+        fun: A traceable function whose result has its argument's tree and shapes. What
+            it holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which argument (or arguments) to differentiate with respect to.
         check: "proof", or None to vouch for rules and solvers, as in `jacobian`.
 
@@ -94,12 +94,12 @@ def laplacian(
     r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
 
     The divergence of the gradient: forward passes over one reverse pass, as few as the
-    structure of the Hessian allows. One number for the whole argument: for one a sample,
-    take `jax.vmap` of it, for a function of one sample.
+    structure of the Hessian allows. One number for the whole argument: for one a
+    sample, take `jax.vmap` of it, for a function of one sample.
 
     Args:
-        fun: A traceable function with a real scalar as result, twice differentiable. What
-            it holds besides its arguments is compiled in, as in `jacobian`.
+        fun: A traceable function with a real scalar as result, twice differentiable.
+            What it holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments to differentiate with respect to.
         check: As in `jacobian_diagonal`.
 

@@ -30,33 +30,35 @@ def jacobian(
 
     "forward" takes a pass for each input, "reverse" one for each output; "cut" takes
     passes from the narrowest place between them to both ends and multiplies; in
-    "compressed" inputs (or outputs) that never meet share a pass. Every mode serves every
-    function: without structure, the last two come down to the better end. "auto" takes
-    the one predicted to be the cheapest (see `plan`).
+    "compressed" inputs (or outputs) that never meet share a pass. Every mode serves
+    every function: without structure, the last two come down to the better end. "auto"
+    takes the one predicted to be the cheapest (see `plan`).
 
-    All this rests on a derivative that is linear in its tangents, which is proven of the
-    program, not assumed: JAX's own operations are; your `custom_jvp` and `custom_vjp`
-    rules, and solvers that stop on a tolerance, need not be. What is not proven runs as
-    in `jax.jacfwd` or `jax.jacrev`, a basis vector a pass: "auto" is forward where JAX
-    serves it, else reverse, and "cut" and "compressed" are refused with the line in
-    question, until `check=None` vouches for it.
+    All this rests on a derivative that is linear in its tangents, which is proven of
+    the program, not assumed: JAX's own operations are; your `custom_jvp` and
+    `custom_vjp` rules, and solvers that stop on a tolerance, need not be. What is not
+    proven runs as in `jax.jacfwd` or `jax.jacrev`, a basis vector a pass: "auto" is
+    forward where JAX serves it, else reverse, and "cut" and "compressed" are refused
+    with the line in question, until `check=None` vouches for it.
 
     Modes may differ where a partial derivative inside `fun` is infinite, as for
     `where(x > 0, sqrt(x), 0)` at 0: forward mode is finite there and reverse mode NaN.
     They differ too where a rule's two parts disagree: those of `linear_call`, the
     `transpose_solve` of `custom_linear_solve`, or a `custom_jvp` that is not linear.
-    Naming the mode is the way out. Sharded arguments work as everywhere in JAX; on a mesh with explicit axes, wrap the result
-    in `jax.sharding.auto_axes`, which asks how the answer is to be sharded. Effects of
-    `fun` (`jax.debug.print`, callbacks) come in order, once a call; where derivatives
-    pass (the body of a `while` loop, a rule for tangents) they are refused.
+    Naming the mode is the way out. Sharded arguments work as everywhere in JAX; on a
+    mesh with explicit axes, wrap the result in `jax.sharding.auto_axes`, which asks how
+    the answer is to be sharded. Effects of `fun` (`jax.debug.print`, callbacks) come in
+    order, once a call; where derivatives pass (the body of a `while` loop, a rule for
+    tangents) they are refused.
 
-    What is compiled in: booleans, strings and callables among the arguments' leaves, which
+    What is compiled in: booleans, strings and callables among the arguments' leaves,
+    which
     are static (another one compiles again; Python numbers do not), and what `fun` reads
     besides its arguments. Where an array that it holds (a variable of its closure, an
     attribute of its object or module, a global) is replaced by another, the next call
-    compiles again. Other changes go unseen: of numbers, of an array of NumPy in place, of
-    what a function compiled by `jax.jit` holds. What changes often is best an argument:
-    a module itself, or its state by `flax.nnx.split`.
+    compiles again. Other changes go unseen: of numbers, of an array of NumPy in place,
+    of what a function compiled by `jax.jit` holds. What changes often is best an
+    argument: a module itself, or its state by `flax.nnx.split`.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
@@ -69,12 +71,13 @@ def jacobian(
         format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which entries
             of one place add, and indices beyond the shape are padding. SciPy takes it
             after `sum_duplicates()`, which leaves neither (see the example).
-        has_aux: Whether `fun` returns a pair, of which the second is not differentiated.
+        has_aux: Whether `fun` returns a pair, of which the second is not
+            differentiated.
         holomorphic: Whether `fun` is a holomorphic function of complex numbers.
-        check: "proof" shares and cuts passes only where the derivative is proven linear.
-            None vouches for it: for your `custom_jvp` and `custom_vjp` rules, and for
-            iterative solvers that converge; if they are not linear, the result is
-            silently wrong.
+        check: "proof" shares and cuts passes only where the derivative is proven
+            linear. None vouches for it: for your `custom_jvp` and `custom_vjp` rules,
+            and for iterative solvers that converge; if they are not linear, the result
+            is silently wrong.
 
     Returns:
         A function of the same arguments, named ones included, compiled once for each
@@ -199,8 +202,8 @@ def hessian(
     pass. Sparse Hessians are found and compressed as sparse Jacobians are.
 
     Args:
-        fun: A traceable function of real arrays or pytrees; twice differentiable. What it
-            holds besides its arguments is compiled in, as in `jacobian`.
+        fun: A traceable function of real arrays or pytrees; twice differentiable. What
+            it holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments to differentiate with respect to.
         mode: How the gradient is differentiated, as in `jacobian`.
         max_bytes: Bound of the temporary memory, as in `jacobian`.

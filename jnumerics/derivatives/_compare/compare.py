@@ -51,12 +51,13 @@ def compare_modes(
 ) -> ModeComparison:
     r"""Measure the derivative modes of a function side by side.
 
-    Every mode is compiled ahead, warmed up, and run `repeats` times, interleaved with the
-    others in random order, each result waited for. A run of a short program is the
-    shortest of five calls, because other work on the machine only ever adds. The fastest
-    is named only where its margin to every other mode, the difference of medians, exceeds
-    the spread, half of both interquartile ranges (larger in proportion where there are
-    fewer than 20 runs). Cost: compiling each mode, and `repeats` runs of it.
+    Every mode is compiled ahead, warmed up, and run `repeats` times, interleaved with
+    the others in random order, each result waited for. A run of a short program is the
+    shortest of five calls, because other work on the machine only ever adds. The
+    fastest is named only where its margin to every other mode, the difference of
+    medians, exceeds the spread, half of both interquartile ranges (larger in proportion
+    where there are fewer than 20 runs). Cost: compiling each mode, and `repeats` runs
+    of it.
 
     Args:
         fun: A traceable function of arrays or pytrees.
@@ -71,7 +72,8 @@ def compare_modes(
         max_bytes: Bound of each mode's temporary memory, as in `jacobian`. A full
             Jacobian larger than that (or than 1 GiB) is not tried.
         reference: "float64" compares with the derivative in float64; where `fun` itself
-            keeps float32, forward mode in the given dtype serves. None compares nothing.
+            keeps float32, forward mode in the given dtype serves. None compares
+            nothing.
         **kwargs: Its named arguments; the names above are ours.
 
     Returns:

@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """What is compared: a function at closed arguments (see `_entry`)."""
+    """What is compared: a function at closed arguments (see `arguments`)."""
 
     fun: Callable
     args: tuple

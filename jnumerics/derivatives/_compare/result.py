@@ -28,7 +28,8 @@ class ModeResult(NamedTuple):
         times_evaluation: Median, as a multiple of one evaluation of the function.
         max_relative_difference: The largest difference to the reference, relative to
             the reference's largest entry, of any leaf of the result.
-        same_as: The mode whose program this one comes down to; its figures are repeated.
+        same_as: The mode whose program this one comes down to; its figures are
+            repeated.
         error: Why there are no figures.
     """
 

@@ -12,6 +12,6 @@ f(x) = (x0 x1, sin x1, x2):
 
 so entry (1, 0) of the Jacobian is zero. Indices and masks that are known when the
 program is traced are folded (`constants`). `propagate` walks the program; `mixing`
-finds where samples meet; `samples` decides whether they may share a pass; `blocks`
-and `outputs` give the boxes of each pair of leaves; `result` is the public `dependence`.
+finds where samples meet; `samples` decides whether they may share a pass; `blocks` and
+`outputs` give the boxes of each pair of leaves; `result` is the public `dependence`.
 """

@@ -1,9 +1,10 @@
 """Boxes: for every element, the lowest and highest index it may depend on.
 
-A box array of a variable of shape `s` has shape `(rows, *t)`: rows of lows and of negated
-highs, so that the join of two boxes is one minimum; then the variable's axes, of length 1
-where the box does not change along them (`t[k]` is 1 or `s[k]`). "Depends on nothing" is
-`NONE` in a row. A box may be too large, never too small. No rule mixes rows.
+A box array of a variable of shape `s` has shape `(rows, *t)`: rows of lows and of
+negated highs, so that the join of two boxes is one minimum; then the variable's axes,
+of length 1 where the box does not change along them (`t[k]` is 1 or `s[k]`). "Depends
+on nothing" is `NONE` in a row. A box may be too large, never too small. No rule mixes
+rows.
 """
 
 from collections.abc import Callable, Iterable, Sequence

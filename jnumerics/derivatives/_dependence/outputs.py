@@ -1,7 +1,7 @@
 """The boxes of a function's outputs, of every program by which it may be differentiated.
 
-A derivative that is proven linear has one program, read forward. Any other one is what its
-forward passes or its reverse passes make of it, so that both are read, and joined.
+A derivative that is proven linear has one program, read forward. Any other one is what
+its forward passes or its reverse passes make of it, so that both are read, and joined.
 """
 
 import math

@@ -140,7 +140,8 @@ def propagate(
 def joined(known: KnownValues) -> list[tuple[str, str]]:
     """Return operations that no rule served, and the user's lines, of all passes so far.
 
-    Their outputs were taken to depend on all that entered, along every axis: a primitive
+    Their outputs were taken to depend on all that entered, along every axis: a
+    primitive
     without a rule, a parameter that its rule does not know, or an operand that is no
     tangent by right, such as the matrix of a solve. Those inside loops and branches
     are among them.

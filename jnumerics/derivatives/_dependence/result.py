@@ -125,8 +125,8 @@ def dependence(
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
-        *args: Its arguments; only their shapes and dtypes are read, so that each leaf may
-            be a `jax.ShapeDtypeStruct`.
+        *args: Its arguments; only their shapes and dtypes are read, so that each leaf
+            may be a `jax.ShapeDtypeStruct`.
         argnums: Which of them to differentiate with respect to.
         **kwargs: Its named arguments; a name of ours, `argnums`, is ours.
 

@@ -1,6 +1,7 @@
 """RUN: the passes of each mode, and what is made of their results.
 
-Comes in: a `Problem`, a tangent program with the layouts of its ends, and the values that
+Comes in: a `Problem`, a tangent program with the layouts of its ends, and the values
+that
 its passes read. Goes out: dense blocks, a diagonal, or single entries.
 
 The idea: every mode gives the Jacobian as a sum of terms (`terms`), whose cheapest form

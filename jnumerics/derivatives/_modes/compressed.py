@@ -1,7 +1,8 @@
 """The compressed mode: inputs (or outputs) that never meet in an output share a pass.
 
-The colors of the inputs tell who shares (`coloring`); each entry of a pass' result is one
-entry of the Jacobian, at a place that is proven, or is filled in by a pass of its own.
+The colors of the inputs tell who shares (`coloring`); each entry of a pass' result is
+one entry of the Jacobian, at a place that is proven, or is filled in by a pass of its
+own.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,11 @@
 """The narrowest cut of a tangent program: the fewest directions between its two ends.
 
 A set of intermediate tangents that every path from the inputs to the outputs crosses is
-a cut. With d elements in all, J = J_after J_before, and d reverse passes through the first
-part and d forward passes through the second give both factors. Forward mode is the cut at
-the inputs, reverse mode the cut at the outputs. The smallest d is found as the minimum cut
-of a network (Ford and Fulkerson), in which each variable is an edge of its size.
+a cut. With d elements in all, J = J_after J_before, and d reverse passes through the
+first part and d forward passes through the second give both factors. Forward mode is
+the cut at the inputs, reverse mode the cut at the outputs. The smallest d is found as
+the minimum cut of a network (Ford and Fulkerson), in which each variable is an edge of
+its size.
 
 A cut respects how its parts run: what only runs forward lies after it, what only
 transposes before it, and all that it crosses is of one kind, real or complex.

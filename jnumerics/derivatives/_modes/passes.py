@@ -1,8 +1,8 @@
 """Passes: pushing directions forward through a part of the program, or back.
 
-Results are stacks of matrices `(n, rows, columns)`. A full Jacobian is one matrix
-(n = 1). Per-sample blocks are n of them, and a direction is then one in a component of
-every sample at once: because no sample's output reads another sample's input, all samples
+Results are stacks of matrices `(n, rows, columns)`. A full Jacobian is one matrix (n =
+1). Per-sample blocks are n of them, and a direction is then one in a component of every
+sample at once: because no sample's output reads another sample's input, all samples
 share the pass.
 """
 

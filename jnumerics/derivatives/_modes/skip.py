@@ -1,11 +1,11 @@
 """Residual connections: what passes an input on, apart from what mixes inputs.
 
-Every tangent v is written as v_pure + v_mixed. Each element of a pure part depends on one
-input element at most. An equation that keeps it so treats both parts separately, which
-linearity allows; any other takes v whole and gives a mixed result. The Jacobian is then
-that of the pure outputs, with one entry in a row and so known from one pass with ones,
-plus that of the mixed outputs, whose program has a narrower cut: the identity beside
-a bottleneck is no longer in its way.
+Every tangent v is written as v_pure + v_mixed. Each element of a pure part depends on
+one input element at most. An equation that keeps it so treats both parts separately,
+which linearity allows; any other takes v whole and gives a mixed result. The Jacobian
+is then that of the pure outputs, with one entry in a row and so known from one pass
+with ones, plus that of the mixed outputs, whose program has a narrower cut: the
+identity beside a bottleneck is no longer in its way.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

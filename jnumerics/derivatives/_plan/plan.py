@@ -1,8 +1,8 @@
 """The plan: which mode is predicted to be the cheapest, and why.
 
 Every candidate is counted on the program that would run. Nearly equal ends go to
-reverse mode, whose rows are contiguous; a cut or a compression is taken only where it is
-predicted well below the better end. The choice needs shapes alone.
+reverse mode, whose rows are contiguous; a cut or a compression is taken only where it
+is predicted well below the better end. The choice needs shapes alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,12 +42,13 @@ def plan(
     """Plan the cheapest way to a derivative, without evaluating it.
 
     The tangent program of `fun` is traced from the arguments' shapes; each mode is
-    counted on the program that would run. Cost: tracing, and an analysis of each equation.
+    counted on the program that would run. Cost: tracing, and an analysis of each
+    equation.
 
     Args:
         fun: A traceable function of arrays or pytrees.
-        *args: Its arguments; only shapes and dtypes are read, so that each leaf may be a
-            `jax.ShapeDtypeStruct`.
+        *args: Its arguments; only shapes and dtypes are read, so that each leaf may be
+            a `jax.ShapeDtypeStruct`.
         argnums: Which of them to differentiate with respect to.
         target: "jacobian", "batch" (blocks for each sample along axis 0) or "diagonal".
         **kwargs: Its named arguments; names of ours, `argnums` and `target`, are ours.

@@ -39,7 +39,8 @@ class Candidate:
 
     Attributes:
         mode: Its name.
-        strategy: How it runs; None where the function cannot be differentiated that way.
+        strategy: How it runs; None where the function cannot be differentiated that
+            way.
         cost: Operations, bytes and predicted seconds.
         note: Where it cuts, how many colors it needs, or why it is not served.
         same_as: The mode whose program it comes down to, or None.
@@ -80,8 +81,8 @@ class Plan:
         mode: The chosen one.
         reason: Why.
         chunk: Passes at a time, where memory is bounded; else None.
-        joined: Operations that no rule of dependence serves, with the user's lines: their
-            results were taken to depend on all that enters them.
+        joined: Operations that no rule of dependence serves, with the user's lines:
+            their results were taken to depend on all that enters them.
     """
 
     target: str

@@ -1,8 +1,8 @@
 """Derivatives that are not proven linear: their passes, as JAX would run them.
 
 Nothing is shared that rests on linearity: each pass moves one basis vector, everything
-else is zero, through the program of `jax.jvp` or of `jax.vjp` itself. Samples may share a
-pass even so, one basis vector in each, where the program that runs does not let them
+else is zero, through the program of `jax.jvp` or of `jax.vjp` itself. Samples may share
+a pass even so, one basis vector in each, where the program that runs does not let them
 read each other and gives zero where all tangents are zero.
 """
 
@@ -39,8 +39,8 @@ def choose(
 ) -> Choice:
     """Choose between the two ends: forward as JAX serves it, else reverse.
 
-    Where nothing but solvers is unproven, both ends approximate the same derivative, and
-    the cheaper one is taken.
+    Where nothing but solvers is unproven, both ends approximate the same derivative,
+    and the cheaper one is taken.
 
     Raises:
         SampleMixingError: If samples are to share passes in which they may mix.

@@ -1,10 +1,12 @@
 """READ: a function's own derivative as a program, flat, and proven linear or not.
 
-Comes in: `fun`, its arguments, what is differentiated (`arguments`). Goes out: a `Target`
+Comes in: `fun`, its arguments, what is differentiated (`arguments`). Goes out: a
+`Target`
 (`trace`), which holds the tangent program: equations in order, parted in those of the
 values (primal) and those that tangents reach (linear).
 
-The idea: `jax.jvp` traced at shapes alone gives one program for values and tangents, which
+The idea: `jax.jvp` traced at shapes alone gives one program for values and tangents,
+which
 holds at every value of the arguments. For f(x) = (x0 x1, sin x1, x2):
 
     primal   c = cos x1                        read by the passes: x0, x1, c

@@ -1,8 +1,8 @@
 """The arguments of every derivative: what is an array, what is static, what is selected.
 
-Arrays and Python numbers are traced. Booleans, strings and callables among the arguments'
-leaves are static: they become nodes without leaves (`Static`), part of the tree that
-JAX compiles for, so that another one compiles again.
+Arrays and Python numbers are traced. Booleans, strings and callables among the
+arguments' leaves are static: they become nodes without leaves (`Static`), part of the
+tree that JAX compiles for, so that another one compiles again.
 """
 
 import functools

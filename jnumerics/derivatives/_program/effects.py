@@ -1,7 +1,7 @@
 """Effects: prints, callbacks and writes to references, once a call and in order.
 
-They belong to the primal program, which is evaluated once. An effect in an equation that
-tangents pass would happen in every pass, so it is refused. What `jax.checkpoint`
+They belong to the primal program, which is evaluated once. An effect in an equation
+that tangents pass would happen in every pass, so it is refused. What `jax.checkpoint`
 computes again for the passes prints nothing a second time. What cannot be traced at all
 is refused here too, with the user's line.
 """

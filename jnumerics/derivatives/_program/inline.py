@@ -136,9 +136,9 @@ def _transposed_twice(eqn: JaxprEqn, is_tangent: Sequence[bool]) -> Any:
 
     It only transposes; but the transpose is an ordinary program (the user's backward
     rule), which transposes again unless it holds a true while loop. It stands for the
-    map if it is linear, which `_linearity` checks. To transpose drops custom rules, which
-    a second derivative needs: those of the residuals are kept out of it, and where
-    cotangents enter one, there is no such program.
+    map if it is linear, which `linearity` checks. To transpose drops custom rules,
+    which a second derivative needs: those of the residuals are kept out of it, and
+    where cotangents enter one, there is no such program.
     """
     if sees_zeros(eqn):
         return None

@@ -2,9 +2,9 @@
 
 The derivative is that of `jax.jvp`. Where it is proven linear, the equations that the
 tangents reach are the tangent program; loops and branches that carry values and
-tangents together are parted by `jax.linearize`. Where it is not proven, its passes are those
-that `jax.jacfwd` and `jax.jacrev` would run: the programs of `jax.jvp` and of `jax.vjp`
-as they are.
+tangents together are parted by `jax.linearize`. Where it is not proven, its passes are
+those that `jax.jacfwd` and `jax.jacrev` would run: the programs of `jax.jvp` and of
+`jax.vjp` as they are.
 """
 
 from collections.abc import Callable, Sequence

@@ -24,8 +24,8 @@ class Layout:
         shape: Its shape.
         dtype: Its dtype.
         axis: Its axis of samples, or None where all elements are one sample's.
-        inner: Elements of each sample along that axis: more than one where it was merged
-            with the axes behind it.
+        inner: Elements of each sample along that axis: more than one where it was
+            merged with the axes behind it.
     """
 
     shape: tuple[int, ...]

@@ -1,14 +1,15 @@
 """The tangent program: a function's derivative as a flat list of linear equations.
 
-`_joint` traces a function's derivative at abstract arguments (shapes alone, so that what
-is proven of the program holds at every value), and `split` parts it:
+`joint` traces a function's derivative at abstract arguments (shapes alone, so that
+what is proven of the program holds at every value), and `split` parts it:
 
 - the **linear** equations are those that the tangents of the inputs reach; each is
   linear in them;
 - all others are the **primal** equations; what the linear ones read of them are the
   residuals.
 
-Any part of the list is a function again (`LinearPart`); its transpose is the reverse pass.
+Any part of the list is a function again (`LinearPart`); its transpose is the reverse
+pass.
 """
 
 import itertools
@@ -86,8 +87,8 @@ class Program:
 def _compared_once(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
     """Let what is compared for equality and read elsewhere be computed once.
 
-    A compiler may fuse an operation into each that reads it, and round it differently in
-    each: no value is then equal to the largest of them, whose derivative is lost.
+    A compiler may fuse an operation into each that reads it, and round it differently
+    in each: no value is then equal to the largest of them, whose derivative is lost.
     """
     reads = Counter(v for eqn in eqns for v in eqn.invars if is_var(v))
     compared = {

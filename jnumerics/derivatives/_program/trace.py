@@ -123,7 +123,7 @@ def trace(
 ) -> Target:
     """Trace a function's derivative at the shapes of its arguments.
 
-    Arguments may be closed already (see `_entry`), or shapes.
+    Arguments may be closed already (see `arguments`), or shapes.
 
     Raises:
         TypeError: If an argument or a result has a type or dtype that has no

@@ -42,17 +42,19 @@ def check_derivatives(
 ) -> DerivativeCheck:
     r"""Check that $f(x + h u) - f(x) - h J u = O(h^2)$, and J against itself.
 
-    Four checks in random directions: the order and size of the Taylor remainder over all
-    steps $h = 2^{-k}$ that stand out of round-off; the adjoint identity
-    $\langle v, J u \rangle = \langle J^\top v, u \rangle$; entries of J by forward
-    against reverse mode; the arguments' dtype against float64. The function is evaluated
-    in float64 also for arguments in single or half precision, so that a rule that is 1 %
-    wrong is found there too; where it keeps its own precision, the table says so and
-    the limits are wider. Steps are chosen by the arguments' sizes; nothing is to be set.
+    Four checks in random directions: the order and size of the Taylor remainder over
+    all
+    steps $h = 2^{-k}$ that stand out of round-off; the adjoint identity $\langle v, J u
+    \rangle = \langle J^\top v, u \rangle$; entries of J by forward against reverse
+    mode; the arguments' dtype against float64. The function is evaluated in float64
+    also for arguments in single or half precision, so that a rule that is 1 % wrong is
+    found there too; where it keeps its own precision, the table says so and the limits
+    are wider. Steps are chosen by the arguments' sizes; nothing is to be set.
 
-    At a kink (relu at 0, equal numbers in a sort) no derivative exists: one-sided slopes
-    differ. The figure `kink` says by how much, and the rule is checked at a point
-    beside. `stop_gradient` hides a part of the change on purpose: such a function fails.
+    At a kink (relu at 0, equal numbers in a sort) no derivative exists: one-sided
+    slopes differ. The figure `kink` says by how much, and the rule is checked at a
+    point beside. `stop_gradient` hides a part of the change on purpose: such a function
+    fails.
 
     It costs many evaluations and products with J, and runs eagerly only, not under
     `jit`, `vmap` or `grad`. The same key gives the same answer.
@@ -75,7 +77,8 @@ def check_derivatives(
             to differentiate is not an array of floating-point numbers, or values
             are hidden by an outer transformation; `argnums` is not an int or a tuple,
             `key` no random key.
-        ValueError: If `argnums` names no argument, or one twice; if `key` holds several.
+        ValueError: If `argnums` names no argument, or one twice; if `key` holds
+            several.
 
     Example:
         >>> import jax.numpy as jnp

@@ -38,8 +38,8 @@ class DerivativeCheck:
     """What `check_derivatives` found. All figures are relative; None: not served.
 
     Attributes:
-        passed: Whether every check that could run found the derivatives right. A kink at
-            the point alone does not fail.
+        passed: Whether every check that could run found the derivatives right. A kink
+            at the point alone does not fail.
         order: The Taylor remainder's order: 2 for a right derivative, 1 for a wrong one
             or a kink; infinite where the function is linear to round-off.
         error: Largest error of J u against the function's own change, beyond round-off.

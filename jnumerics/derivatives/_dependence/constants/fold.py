@@ -1,10 +1,11 @@
 """Values of the primal program that are known at trace time.
 
 Indices and masks decide where a gather reads. Under `jit` a constant index is an
-equation's result like any other, and in an eager trace one computed from the input looks
-like a constant; so neither where a value stands nor whether it can be printed says
-that it is known. Here it is known when it is made of literals, of constants with values and
-of nothing else; everything that an argument or an unknown constant reaches is unknown.
+equation's result like any other, and in an eager trace one computed from the input
+looks like a constant; so neither where a value stands nor whether it can be printed
+says that it is known. Here it is known when it is made of literals, of constants with
+values and of nothing else; everything that an argument or an unknown constant reaches
+is unknown.
 """
 
 from collections.abc import Collection, Mapping, Sequence

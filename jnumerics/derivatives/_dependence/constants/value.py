@@ -16,7 +16,8 @@ FLOATS = ("bfloat16", "float16", "float32", "float64")
 class Bounds(NamedTuple):
     """How far a compiler may take a float from where it was found.
 
-    A compiler fuses, widens and reorders: `(x + a) + b` may become `x + (a + b)`, with a
+    A compiler fuses, widens and reorders: `(x + a) + b` may become `x + (a + b)`, with
+    a
     rounding that no step of the program shows. So what counts is the history.
 
     Attributes:

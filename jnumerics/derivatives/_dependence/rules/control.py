@@ -1,9 +1,9 @@
 """Loops and branches, and solvers that are given as functions.
 
 A loop's carry is passed through the body until its boxes stand still. A scan of known
-length is followed step by step where that is cheap, so that each step keeps its own time
-and index arithmetic on a counter is known; otherwise all steps share one carry, and
-the body is passed once more with time folded into the rows.
+length is followed step by step where that is cheap, so that each step keeps its own
+time and index arithmetic on a counter is known; otherwise all steps share one carry,
+and the body is passed once more with time folded into the rows.
 """
 
 from jnumerics.derivatives._dependence.boxes import (

@@ -80,7 +80,8 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     ignores="axis_index_groups axis_size",
 )  # fmt: skip
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    # The devices' boxes are the same: what is left is to join along the axes they share.
+    # The devices' boxes are the same: what is left is to join along the axes they
+    # share.
     p, (box,) = eqn.params, boxes
     names = ("all_gather_dimension", "scatter_dimension", "split_axis", "concat_axis")
     axes = list(dict.fromkeys(p[name] for name in names if name in p))

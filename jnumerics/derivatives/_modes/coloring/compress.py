@@ -1,14 +1,16 @@
 """Compression: inputs that never meet in one output share a pass.
 
-A pass started from many inputs at once gives the Jacobian's entries themselves, as long as no
-output depends on two of them (Curtis, Powell and Reid). So colors are **proposed**, by
-`_proposals`, and **proven**, by dependence boxes (`_prover`): the lowest and the highest input of each color that an
-output may depend on. Where the two agree, they name the entry; where they do not, both
-are entries, and the next proposal knows of them. The first proposal is as cheap as can be: the boxes' widths, or random colors.
+A pass started from many inputs at once gives the Jacobian's entries themselves, as long
+as no output depends on two of them (Curtis, Powell and Reid). So colors are
+**proposed**, by `lattice`, and **proven**, by dependence boxes (`detect`): the
+lowest and the highest input of each color that an output may depend on. Where the two
+agree, they name the entry; where they do not, both are entries, and the next proposal
+knows of them. The first proposal is as cheap as can be: the boxes' widths, or random
+colors.
 
-Every row whose reads are proven is known exactly, whatever the coloring that proved it; the last
-step looks for few colors for the whole pattern. Rows too long to pay for (an arrow's
-head) are left to reverse passes.
+Every row whose reads are proven is known exactly, whatever the coloring that proved it;
+the last step looks for few colors for the whole pattern. Rows too long to pay for (an
+arrow's head) are left to reverse passes.
 
 Reference:
     A. R. Curtis, M. J. D. Powell and J. K. Reid, "On the estimation of sparse Jacobian
@@ -139,9 +141,10 @@ def _left_out(reads: np.ndarray) -> tuple[np.ndarray, int]:
 def transposed(part: LinearPart) -> LinearPart:
     """Return the transpose as a program of its own.
 
-    Its inputs are the cotangents of the outputs, in order, its outputs those of the inputs.
-    Its residuals are the same variables, so the same environment evaluates it. Equations that do
-    not depend on a cotangent (an iota, a reshaped residual) stand among the others.
+    Its inputs are the cotangents of the outputs, in order, its outputs those of the
+    inputs. Its residuals are the same variables, so the same environment evaluates it.
+    Equations that do not depend on a cotangent (an iota, a reshaped residual) stand
+    among the others.
 
     Raises:
         Exception: Of JAX's, if an equation cannot be transposed.

@@ -1,9 +1,9 @@
 """The proof of a coloring: what each row of a Jacobian reads of each color.
 
 Two rows of dependence boxes for each color hold the lowest and the highest number of an
-input of that color, "none" at the inputs of all others; the rules join whatever numbers they
-are given by the minimum. So what comes out at an output is the lowest and the highest
-that it may depend on: where they agree, it is the only one.
+input of that color, "none" at the inputs of all others; the rules join whatever numbers
+they are given by the minimum. So what comes out at an output is the lowest and the
+highest that it may depend on: where they agree, it is the only one.
 """
 
 import math

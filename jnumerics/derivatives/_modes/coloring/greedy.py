@@ -1,6 +1,6 @@
 """Greedy coloring of any pattern, and the repair of a coloring that is nearly right.
 
-Patterns are arrays of `reads`, see `_proposals`.
+Patterns are arrays of `reads`, see `lattice`.
 
 Reference:
     M. T. Jones and P. E. Plassmann, "A parallel graph coloring heuristic", SIAM J. Sci.
@@ -45,7 +45,8 @@ def repaired(reads: np.ndarray, colors: np.ndarray) -> np.ndarray:
 def greedy(reads: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Give every column that has color -1 the smallest that its neighbors leave.
 
-    In rounds: of the columns without a color, those that come first in all of their rows
+    In rounds: of the columns without a color, those that come first in all of their
+    rows
     choose at once. Columns of many rows come first, then in a fixed random order.
     """
     colors = np.array(start, np.int32)

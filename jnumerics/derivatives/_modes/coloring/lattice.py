@@ -1,17 +1,17 @@
 """Colorings of a pattern: columns that no row reads together share a color.
 
-A pattern is an array of `reads`: for every row its columns in ascending order, filled up with
-`NONE`. In regular patterns what matters is the differences between the columns of a row, as
-vectors on the inputs' grid; a coloring is
+A pattern is an array of `reads`: for every row its columns in ascending order, filled
+up with `NONE`. In regular patterns what matters is the differences between the columns
+of a row, as vectors on the inputs' grid; a coloring is
 
 - **residues**: the index modulo the pattern's extent along each axis, or for
   rings the place in blocks of nearly that length;
 - **a lattice**: (a . index) mod m, for the smallest m with multipliers a such that a . difference
   is never 0 modulo m; also on a grid whose rows were laid end to end, after
   dividing the index by the length of a row that the differences show;
-- **greedy** (`_greedy`): each column in turn the smallest color that no neighbor has.
+- **greedy** (`greedy`): each column in turn the smallest color that no neighbor has.
 
-Nothing here is trusted: `_coloring` proves what it uses.
+Nothing here is trusted: `compress` proves what it uses.
 
 Reference:
     A. R. Curtis, M. J. D. Powell and J. K. Reid, "On the estimation of sparse Jacobian
@@ -203,8 +203,8 @@ def _differences(reads: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]
 def _residues(grid: Grid, differences: np.ndarray, ring: bool) -> np.ndarray:
     """Color by the place in blocks as long as the pattern, along each axis.
 
-    With `ring` an axis is a ring: distances are taken the short way round, and blocks that do
-    not divide the ring are a little longer, as evenly as can be.
+    With `ring` an axis is a ring: distances are taken the short way round, and blocks
+    that do not divide the ring are a little longer, as evenly as can be.
     """
     total = np.zeros(len(grid.axes[0]), np.int64)
     for size, axis, along in zip(grid.sizes, grid.axes, differences.T, strict=True):

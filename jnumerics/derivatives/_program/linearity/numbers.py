@@ -1,9 +1,9 @@
 """Numbers that fill whole arrays, through the operations: which way a predicate goes.
 
-What a program makes of zero tangents decides whether an unproven output is zero
-without them: a clipped zero is zero, one plus zero is not. Only what every platform
-computes alike is followed: nothing that rounds, nothing below the smallest normal number.
-Zero times an unknown number is zero: numbers are meant to be finite, as everywhere.
+What a program makes of zero tangents decides whether an unproven output is zero without
+them: a clipped zero is zero, one plus zero is not. Only what every platform computes
+alike is followed: nothing that rounds, nothing below the smallest normal number. Zero
+times an unknown number is zero: numbers are meant to be finite, as everywhere.
 """
 
 import math

@@ -1,8 +1,9 @@
 """Which operations are linear, and in which of their operands.
 
-An operation without a rule, or of a parameter that its rule does not know, is unproven as
-soon as a tangent enters it. Comparisons, clamps, extremes, signs, casts to integers and
-what reads an index or a predicate made of tangents have no rule: they are not linear.
+An operation without a rule, or of a parameter that its rule does not know, is unproven
+as soon as a tangent enters it. Comparisons, clamps, extremes, signs, casts to integers
+and what reads an index or a predicate made of tangents have no rule: they are not
+linear.
 """
 
 from collections.abc import Callable, Sequence
