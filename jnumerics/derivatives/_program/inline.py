@@ -160,7 +160,8 @@ def _transposed(
     moving = [e for e in flat.equations if not flat.reached.isdisjoint(variables(e))]
     if any(map(_enters_rule, moving)):
         return None
-    reads = itertools.chain(*map(variables, moving), filter(is_var, flat.outputs))
+    answers = (v for v in flat.outputs if isinstance(v, Var))
+    reads = itertools.chain(*map(variables, moving), answers)
     read = list(dict.fromkeys(v for v in reads if v not in flat.reached))
     still = [e.eqn for e in flat.equations if flat.reached.isdisjoint(variables(e))]
     given, cotangents = flat.inputs[:n_residuals], flat.inputs[n_residuals:]

@@ -29,6 +29,7 @@ from jnumerics.derivatives._program.jaxpr import (
     Atom,
     Equation,
     closed,
+    dtype_of,
     is_var,
     variables,
 )
@@ -96,7 +97,7 @@ def _compared_once(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
         for eqn in eqns
         if eqn.primitive.name == "eq"
         for v in eqn.invars
-        if is_var(v) and reads[v] > 1 and jnp.issubdtype(v.aval.dtype, jnp.inexact)
+        if is_var(v) and reads[v] > 1 and jnp.issubdtype(dtype_of(v), jnp.inexact)
     }
     found = []
     for eqn in eqns:
