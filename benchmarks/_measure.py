@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from jnumerics import _table
-from jnumerics.derivatives._timing import Timing
+from jnumerics.derivatives._compare.timing import Timing
 from jnumerics.workbench import lesson
 
 COMPILING = "/jax/core/compile/backend_compile_duration"

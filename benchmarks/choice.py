@@ -51,7 +51,9 @@ def target(case: Case) -> str:
 def programs(case: Case, plan: Plan) -> dict[str, Callable[[], Any]]:
     """Compile each mode that is a program of its own."""
     take = derivatives.batch_jacobian if case.is_batch else derivatives.jacobian
-    modes = [c.mode for c in plan.candidates if c.way is not None and not c.same_as]
+    modes = [
+        c.mode for c in plan.candidates if c.strategy is not None and not c.same_as
+    ]
     compiled = {
         mode: jax.jit(take(case.fun, mode=mode)).lower(case.x).compile()
         for mode in modes

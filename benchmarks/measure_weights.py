@@ -1,6 +1,6 @@
 """Measure the weights of the plan's cost model: `python -m benchmarks.measure_weights`.
 
-Prints the dataclass for this platform, to paste into `derivatives/_cost.py`. Each rate
+Prints the dataclass for this platform, to paste into `derivatives/_plan/cost.py`. Each rate
 is that of programs such as passes are made of; the least time of many runs counts. The
 choice is not sensitive to them: see the benchmark `choice`.
 """
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.functions import convolve, kernel, numbers
-from jnumerics.derivatives._cost import Weights, count
+from jnumerics.derivatives._plan.cost import Weights, count
 
 RUNS = 200
 UNIT = Weights(1.0, 1.0, 1.0, 1.0, 0.0)

@@ -9,13 +9,13 @@ import numpy as np
 from hypothesis import strategies as st
 from jax import lax
 
-from jnumerics.derivatives._cut import Cut, SampleAxis, batch_capacity, narrowest
-from jnumerics.derivatives._dependence import batch_index, propagate
-from jnumerics.derivatives._directions import forwardable
-from jnumerics.derivatives._joint import trace
-from jnumerics.derivatives._known import known_values
-from jnumerics.derivatives._residual import split_residual
-from jnumerics.derivatives._tangent import part
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.propagate import batch_index, propagate
+from jnumerics.derivatives._modes.flow import Cut, SampleAxis, batch_capacity, narrowest
+from jnumerics.derivatives._modes.skip import split_residual
+from jnumerics.derivatives._program.joint import trace
+from jnumerics.derivatives._program.linearity.directions import forwardable
+from jnumerics.derivatives._program.tangent import part
 
 # --- functions to differentiate ------------------------------------------------------
 

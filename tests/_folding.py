@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jnumerics.derivatives._inline import flatten
-from jnumerics.derivatives._known import KnownValues
+from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._program.inline import flatten
 
 INTEGERS = ["int8", "uint8", "int16", "int32", "uint32"]
 FLOATS = ["float32", "bfloat16", "float16"]

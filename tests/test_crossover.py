@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jnumerics.derivatives._timing import Interrupted
+from jnumerics.derivatives._compare.timing import Interrupted
 from jnumerics.workbench import cli, crossover, plots
 from jnumerics.workbench.config import UsageError
 from jnumerics.workbench.crossover import Cell, Crossover

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import _record, pages, shown
 from benchmarks._measure import Bench
 from jnumerics import derivatives
-from jnumerics.derivatives import _compare, _timing
+from jnumerics.derivatives._compare import compare, timing
 
 ROOT = Path(__file__).parents[1]
 MARKED = r"<!-- ([\w ]+) -->\n.*?\n<!-- end of \1 -->"
@@ -137,9 +137,9 @@ def test_passes_that_the_pages_count_are_the_plans():
 
 def test_runs_and_calls_are_as_many_as_the_page_says():
     page = (ROOT / "docs" / "which-mode.md").read_text(encoding="utf-8")
-    assert f"With fewer than {_timing.ENOUGH_RUNS} runs" in page
+    assert f"With fewer than {timing.ENOUGH_RUNS} runs" in page
     assert "the shortest of five\n  calls" in page
-    assert _compare.CALLS == 5
+    assert compare.CALLS == 5
 
 
 def test_five_in_a_thousand_entries_of_the_heat_equations_jacobian_are_stored():

@@ -1,5 +1,6 @@
 import time
 from fractions import Fraction
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -168,7 +169,7 @@ def test_complex_nodes_on_a_line_keep_the_accuracy_of_real_ones(x64):
 class Gaussian:
     """An exact complex number."""
 
-    def __init__(self, real, imag=0):
+    def __init__(self, real: Any, imag: Any = 0):
         self.real, self.imag = Fraction(real), Fraction(imag)
 
     def __sub__(self, other):

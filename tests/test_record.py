@@ -11,8 +11,8 @@ from benchmarks import __main__ as command
 from benchmarks import _record, _report, verdicts
 from benchmarks._measure import Bench, Clock, at_least, at_most, usual_s
 from benchmarks._record import Figure
-from jnumerics.derivatives._comparison import ModeResult
-from jnumerics.derivatives._timing import Timing
+from jnumerics.derivatives._compare.result import ModeResult
+from jnumerics.derivatives._compare.timing import Timing
 
 
 def run(value, *, day=1, jax="0.12", note="", platform="cpu", target=None, **more):

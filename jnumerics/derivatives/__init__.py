@@ -1,11 +1,10 @@
 """Derivatives at the lowest cost, proven right.
 
 One tangent program, three analyses, one plan: the derivative's own program is read as a
-flat list of equations (`_tangent`), and proven linear in the tangents (`_linearity`);
-boxes prove which outputs may depend on which
-inputs (`_dependence`), and a minimum cut finds the narrowest place between them (`_cut`);
-the plan counts forward mode, reverse mode, the cut and shared passes, and takes the
-cheapest (`_plan`).
+flat list of equations (`_program`), and proven linear in the tangents (`_program/linearity`);
+boxes prove which outputs may depend on which inputs (`_dependence`), and a minimum cut
+finds the narrowest place between them (`_modes`); the plan counts forward mode, reverse
+mode, the cut and shared passes, and takes the cheapest (`_plan`).
 
 | to ...                                | use                                            |
 | ------------------------------------- | ---------------------------------------------- |
@@ -19,13 +18,14 @@ cheapest (`_plan`).
 """
 
 from jnumerics.derivatives._batch import batch_jacobian
-from jnumerics.derivatives._compare import ModeComparison, compare_modes
-from jnumerics.derivatives._dependence import Dependence, dependence
+from jnumerics.derivatives._compare.compare import ModeComparison, compare_modes
+from jnumerics.derivatives._dependence.result import Dependence, dependence
+from jnumerics.derivatives._dependence.samples import SampleMixingError
 from jnumerics.derivatives._diagonal import divergence, jacobian_diagonal, laplacian
 from jnumerics.derivatives._jacobian import hessian, jacobian, value_and_jacobian
-from jnumerics.derivatives._plan import Plan, plan
-from jnumerics.derivatives._samples import SampleMixingError
-from jnumerics.derivatives._verify import DerivativeCheck, check_derivatives
+from jnumerics.derivatives._plan.plan import plan
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._verify.check import DerivativeCheck, check_derivatives
 
 __all__ = [
     "Dependence",

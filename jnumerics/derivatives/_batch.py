@@ -4,17 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives import _plan, _samples, _target
-from jnumerics.derivatives._entry import Entry
-from jnumerics.derivatives._jacobian import check_bound, wraps
-from jnumerics.derivatives._passes import Env, Layout
-from jnumerics.derivatives._plan import Plan
-from jnumerics.derivatives._samples import SampleAxes, SampleMixingError
-from jnumerics.derivatives._target import ArgNums, Target
+from jnumerics.derivatives._dependence import samples
+from jnumerics.derivatives._dependence.samples import SampleAxes, SampleMixingError
+from jnumerics.derivatives._modes.jacobian import filled
+from jnumerics.derivatives._plan.plan import MODES, choose
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._program import arguments
+from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps
+from jnumerics.derivatives._program.entry import Entry
+from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.trace import Target, trace
 
 
 def batch_jacobian(
@@ -30,25 +32,25 @@ def batch_jacobian(
     r"""Return a function that computes $\partial f(X)_i / \partial X_i$ for each sample i.
 
     All samples share the passes: forward pass j sends the tangent that is one in
-    component j of every sample, and sample i's part of the result is column j of block i.
-    The whole batch costs min(n_in, n_out, narrowest cut) passes, whatever the number of
-    samples; one when each sample has one input. That is right only where samples do not
-    influence each other, so it is proven first, from the derivative's own program, when
-    the function is traced for a new shape. Where values mix but derivatives do not
+    component j of every sample, and sample i's part of the result is column j of block
+    i. The whole batch costs min(n_in, n_out, narrowest cut) passes, whatever the number
+    of samples; one when each sample has one input. That is right only where samples do
+    not influence each other, so it is proven first, from the derivative's own program,
+    when the function is traced for a new shape. Where values mix but derivatives do not
     (statistics under `stop_gradient`), the blocks are those of the true Jacobian.
 
     Args:
-        fun: A function of a batch, traceable; arrays or pytrees of arrays. What it holds
-            besides its arguments is compiled in, as in `jacobian`.
+        fun: A function of a batch, traceable; arrays or pytrees of arrays. What it
+            holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments hold the samples to differentiate with respect to.
         in_axis: The axis of samples of every leaf of those arguments.
         out_axis: The axis of samples of every leaf of the result.
         mode: "auto", "forward", "reverse" or "cut"; "compressed" is as the better end.
         check: "proof" proves for all values. "probe" decides at the values of each call
-            (not under `jit`), by random tangents of some samples; rules and solvers that
-            are not proven linear, which these cannot decide, need the proof all the same.
-            None trusts you, in this and in that rules and solvers are linear, as in
-            `jacobian`: if samples do mix, the result is silently wrong.
+            (not under `jit`), by random tangents of some samples; rules and solvers
+            that are not proven linear, which these cannot decide, need the proof all
+            the same. None trusts you, in this and in that rules and solvers are linear,
+            as in `jacobian`: if samples do mix, the result is silently wrong.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
 
     Returns:
@@ -71,36 +73,28 @@ def batch_jacobian(
                [0., 8.]], dtype=float32)
     """
     _check.function("fun", fun)
-    _target.check_argnums(argnums)
-    _check.option("mode", mode, ("auto", *_plan.MODES))
+    arguments.check_argnums(argnums)
+    _check.option("mode", mode, ("auto", *MODES))
     _check.option("check", check, ("proof", "probe", None))
-    in_axis = _samples.check_axis("in_axis", in_axis)
-    out_axis = _samples.check_axis("out_axis", out_axis)
+    in_axis = arguments.check_axis("in_axis", in_axis)
+    out_axis = arguments.check_axis("out_axis", out_axis)
     bound = check_bound(max_bytes)
 
-    def planned(args: tuple, kwargs: dict) -> tuple[Target, SampleAxes, Plan]:
-        vouched = check is None
-        target = _target.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
-        axes = _samples.sample_axes(target, in_axis, out_axis)
-        return (
-            target,
-            axes,
-            _plan.build(
-                target,
-                "batch",
-                mode=mode,
-                axes=axes,
-                max_bytes=bound,
-                is_proven=check is not None and not _may_probe(target, check),
-            ),
-        )
-
     def program(args: tuple, kwargs: dict) -> Any:
-        target, axes, plan = planned(args, kwargs)
-        _, _, env = target.evaluate(plan.problem.program)
+        target = trace(fun, args, kwargs, argnums=argnums, vouched=check is None)
+        axes = samples.sample_axes(target, in_axis, out_axis)
         is_probed = _may_probe(target, check)
-        leaks = _samples.probe(target, axes, env) if is_probed else None
-        return _blocks(target, axes, plan, env), leaks
+        choice = choose(
+            target,
+            "batch",
+            mode=mode,
+            axes=axes,
+            max_bytes=bound,
+            is_proven=check is not None and not is_probed,
+        )
+        _, _, env = target.evaluate(choice.problem.program)
+        leaks = samples.probe(target, axes, env) if is_probed else None
+        return _blocks(target, axes, choice, env), leaks
 
     run = Entry(fun, program)
 
@@ -116,27 +110,17 @@ def batch_jacobian(
     return derivative
 
 
-def _blocks(target: Target, axes: SampleAxes, plan: Plan, env: Env) -> Any:
-    found = iter(_plan.run(plan, env))
-    ins = [Layout.of(v, a) for v, a in zip(target.program.tangents, axes.inputs, strict=True)]  # fmt: skip
-    blocks = []
-    for v, aval, axis in zip(target.program.outputs, target.out_avals, axes.outputs, strict=True):  # fmt: skip
-        rest = tuple(s for k, s in enumerate(aval.shape) if k != axis)
-        row = [None] * len(ins) if v is None else next(found)
-        blocks.append(
-            [
-                _shaped(b, axes.samples, rest, aval.dtype, i)
-                for b, i in zip(row, ins, strict=True)
-            ]
-        )
-    return target.nest(blocks)
+def _blocks(target: Target, axes: SampleAxes, choice: Plan, env: Env) -> Any:
+    """Nest blocks `(n, *out, *in)`, without the axes of samples in `out` and `in`."""
+    outs = zip(target.out_avals, axes.outputs, strict=True)
+    ins = zip(target.in_avals, axes.inputs, strict=True)
+    rests, starts = ([_without(a.shape, k) for a, k in ends] for ends in (outs, ins))
+    rests = [(axes.samples, *rest) for rest in rests]
+    return target.nest(filled(target, choice.run(env), rests, starts))
 
 
-def _shaped(block: Any, samples: int, rest: tuple, dtype: Any, i: Layout) -> Any:
-    shape, dtype = (samples, *rest, *i.rest), jnp.promote_types(dtype, i.dtype)
-    return (
-        jnp.zeros(shape, dtype) if block is None else block.reshape(shape).astype(dtype)
-    )
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])
 
 
 def _may_probe(target: Target, check: str | None) -> bool:
@@ -161,6 +145,6 @@ def _require_no_leak(leaks: Array, finite: Array) -> None:
         sample = int(leaks.argmax())
         msg = (
             f"`fun` must not mix samples, got outputs of sample {sample} that depend on "
-            f"another sample's input at these values: {_samples.REMEDY}"
+            f"another sample's input at these values: {samples.REMEDY}"
         )
         raise SampleMixingError(msg)

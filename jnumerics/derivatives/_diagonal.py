@@ -7,10 +7,20 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives import _plan, _target
-from jnumerics.derivatives._entry import Entry
-from jnumerics.derivatives._jacobian import jacobian, wraps
-from jnumerics.derivatives._target import EACH_SAMPLE, ArgNums, Target
+from jnumerics.derivatives._jacobian import jacobian
+from jnumerics.derivatives._modes.jacobian import shaped
+from jnumerics.derivatives._plan.plan import choose
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._program import arguments
+from jnumerics.derivatives._program.arguments import ArgNums, wraps
+from jnumerics.derivatives._program.entry import Entry
+from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.trace import (
+    EACH_SAMPLE,
+    Target,
+    require_square,
+    trace,
+)
 
 
 def jacobian_diagonal(
@@ -18,13 +28,13 @@ def jacobian_diagonal(
 ) -> Callable:
     r"""Return a function that computes $\partial f_i / \partial x_i$.
 
-    An elementwise function takes one pass, a stencil as many as it has colors, a function
-    with a narrow place d + d passes and n d operations, without forming the Jacobian.
-    A function without such structure costs as much as its Jacobian: n passes.
+    An elementwise function takes one pass, a stencil as many as it has colors, a
+    function with a narrow place d + d passes and n d operations, without forming the
+    Jacobian. A function without such structure costs as much as its Jacobian: n passes.
 
     Args:
-        fun: A traceable function whose result has its argument's tree and shapes. What it
-            holds besides its arguments is compiled in, as in `jacobian`.
+        fun: A traceable function whose result has its argument's tree and shapes. What
+            it holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which argument (or arguments) to differentiate with respect to.
         check: "proof", or None to vouch for rules and solvers, as in `jacobian`.
 
@@ -84,12 +94,12 @@ def laplacian(
     r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
 
     The divergence of the gradient: forward passes over one reverse pass, as few as the
-    structure of the Hessian allows. One number for the whole argument: for one a sample,
-    take `jax.vmap` of it, for a function of one sample.
+    structure of the Hessian allows. One number for the whole argument: for one a
+    sample, take `jax.vmap` of it, for a function of one sample.
 
     Args:
-        fun: A traceable function with a real scalar as result, twice differentiable. What
-            it holds besides its arguments is compiled in, as in `jacobian`.
+        fun: A traceable function with a real scalar as result, twice differentiable.
+            What it holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments to differentiate with respect to.
         check: As in `jacobian_diagonal`.
 
@@ -106,7 +116,7 @@ def laplacian(
         Array(18., dtype=float32)
     """
     _check.function("fun", fun)
-    _target.check_argnums(argnums)
+    arguments.check_argnums(argnums)
 
     @wraps(fun)
     def scalar(*args: Any, **kwargs: Any) -> Array:
@@ -131,13 +141,16 @@ def _compiled(
 ) -> Callable:
     """Return a function that takes the diagonal of each leaf, and finishes."""
     _check.function("fun", fun)
-    _target.check_argnums(argnums)
+    arguments.check_argnums(argnums)
     _check.option("check", check, ("proof", None))
 
     def program(args: tuple, kwargs: dict) -> Any:
         vouched = check is None
-        target = _target.make(fun, args, kwargs, argnums=argnums, vouched=vouched)
-        return finish(target, _diagonals(target))
+        target = trace(fun, args, kwargs, argnums=argnums, vouched=vouched)
+        require_square(target)
+        choice = choose(target, "diagonal")
+        _, _, env = target.evaluate(choice.problem.program)
+        return finish(target, _diagonals(target, choice, env))
 
     run = Entry(fun, program)
 
@@ -153,17 +166,10 @@ def _sum(leaves: list[Array]) -> Array:
     return sum((jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype))
 
 
-def _diagonals(target: Target) -> list[Array]:
+def _diagonals(target: Target, choice: Plan, env: Env) -> list[Array]:
     """Return the diagonal for each leaf."""
-    _target.require_square(target)
-    plan = _plan.build(target, "diagonal")
-    _, _, env = target.evaluate(plan.problem.program)
-    found = iter(_plan.run(plan, env))
+    found = iter(choice.run(env))
+    pairs = zip(target.program.outputs, target.in_avals, target.out_avals, strict=True)
     return [
-        jnp.zeros(i.shape, jnp.promote_types(i.dtype, o.dtype))
-        if v is None
-        else next(found).reshape(i.shape).astype(jnp.promote_types(i.dtype, o.dtype))
-        for v, i, o in zip(
-            target.program.outputs, target.in_avals, target.out_avals, strict=True
-        )
+        shaped(None if v is None else next(found), i.shape, o, i) for v, i, o in pairs
     ]

@@ -1,18 +1,18 @@
 """Jacobians and Hessians in every mode, dense or sparse."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
-from jaxtyping import Array
-
 from jnumerics import _check
-from jnumerics.derivatives import _plan, _sparse, _target
-from jnumerics.derivatives._entry import Entry
-from jnumerics.derivatives._passes import Env
-from jnumerics.derivatives._plan import Plan
-from jnumerics.derivatives._target import ArgNums, Target
+from jnumerics.derivatives._modes import sparse
+from jnumerics.derivatives._modes.jacobian import filled
+from jnumerics.derivatives._plan.plan import MODES, choose
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._program import arguments
+from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps
+from jnumerics.derivatives._program.entry import Entry
+from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.trace import Target, trace
 
 
 def jacobian(
@@ -30,33 +30,35 @@ def jacobian(
 
     "forward" takes a pass for each input, "reverse" one for each output; "cut" takes
     passes from the narrowest place between them to both ends and multiplies; in
-    "compressed" inputs (or outputs) that never meet share a pass. Every mode serves every
-    function: without structure, the last two come down to the better end. "auto" takes
-    the one predicted to be the cheapest (see `plan`).
+    "compressed" inputs (or outputs) that never meet share a pass. Every mode serves
+    every function: without structure, the last two come down to the better end. "auto"
+    takes the one predicted to be the cheapest (see `plan`).
 
-    All this rests on a derivative that is linear in its tangents, which is proven of the
-    program, not assumed: JAX's own operations are; your `custom_jvp` and `custom_vjp`
-    rules, and solvers that stop on a tolerance, need not be. What is not proven runs as
-    in `jax.jacfwd` or `jax.jacrev`, a basis vector a pass: "auto" is forward where JAX
-    serves it, else reverse, and "cut" and "compressed" are refused with the line in
-    question, until `check=None` vouches for it.
+    All this rests on a derivative that is linear in its tangents, which is proven of
+    the program, not assumed: JAX's own operations are; your `custom_jvp` and
+    `custom_vjp` rules, and solvers that stop on a tolerance, need not be. What is not
+    proven runs as in `jax.jacfwd` or `jax.jacrev`, a basis vector a pass: "auto" is
+    forward where JAX serves it, else reverse, and "cut" and "compressed" are refused
+    with the line in question, until `check=None` vouches for it.
 
     Modes may differ where a partial derivative inside `fun` is infinite, as for
     `where(x > 0, sqrt(x), 0)` at 0: forward mode is finite there and reverse mode NaN.
     They differ too where a rule's two parts disagree: those of `linear_call`, the
     `transpose_solve` of `custom_linear_solve`, or a `custom_jvp` that is not linear.
-    Naming the mode is the way out. Sharded arguments work as everywhere in JAX; on a mesh with explicit axes, wrap the result
-    in `jax.sharding.auto_axes`, which asks how the answer is to be sharded. Effects of
-    `fun` (`jax.debug.print`, callbacks) come in order, once a call; where derivatives
-    pass (the body of a `while` loop, a rule for tangents) they are refused.
+    Naming the mode is the way out. Sharded arguments work as everywhere in JAX; on a
+    mesh with explicit axes, wrap the result in `jax.sharding.auto_axes`, which asks how
+    the answer is to be sharded. Effects of `fun` (`jax.debug.print`, callbacks) come in
+    order, once a call; where derivatives pass (the body of a `while` loop, a rule for
+    tangents) they are refused.
 
-    What is compiled in: booleans, strings and callables among the arguments' leaves, which
+    What is compiled in: booleans, strings and callables among the arguments' leaves,
+    which
     are static (another one compiles again; Python numbers do not), and what `fun` reads
     besides its arguments. Where an array that it holds (a variable of its closure, an
     attribute of its object or module, a global) is replaced by another, the next call
-    compiles again. Other changes go unseen: of numbers, of an array of NumPy in place, of
-    what a function compiled by `jax.jit` holds. What changes often is best an argument:
-    a module itself, or its state by `flax.nnx.split`.
+    compiles again. Other changes go unseen: of numbers, of an array of NumPy in place,
+    of what a function compiled by `jax.jit` holds. What changes often is best an
+    argument: a module itself, or its state by `flax.nnx.split`.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
@@ -69,12 +71,13 @@ def jacobian(
         format: "dense", or "bcoo" for `jax.experimental.sparse.BCOO`, in which entries
             of one place add, and indices beyond the shape are padding. SciPy takes it
             after `sum_duplicates()`, which leaves neither (see the example).
-        has_aux: Whether `fun` returns a pair, of which the second is not differentiated.
+        has_aux: Whether `fun` returns a pair, of which the second is not
+            differentiated.
         holomorphic: Whether `fun` is a holomorphic function of complex numbers.
-        check: "proof" shares and cuts passes only where the derivative is proven linear.
-            None vouches for it: for your `custom_jvp` and `custom_vjp` rules, and for
-            iterative solvers that converge; if they are not linear, the result is
-            silently wrong.
+        check: "proof" shares and cuts passes only where the derivative is proven
+            linear. None vouches for it: for your `custom_jvp` and `custom_vjp` rules,
+            and for iterative solvers that converge; if they are not linear, the result
+            is silently wrong.
 
     Returns:
         A function of the same arguments, named ones included, compiled once for each
@@ -199,8 +202,8 @@ def hessian(
     pass. Sparse Hessians are found and compressed as sparse Jacobians are.
 
     Args:
-        fun: A traceable function of real arrays or pytrees; twice differentiable. What it
-            holds besides its arguments is compiled in, as in `jacobian`.
+        fun: A traceable function of real arrays or pytrees; twice differentiable. What
+            it holds besides its arguments is compiled in, as in `jacobian`.
         argnums: Which arguments to differentiate with respect to.
         mode: How the gradient is differentiated, as in `jacobian`.
         max_bytes: Bound of the temporary memory, as in `jacobian`.
@@ -243,8 +246,8 @@ def _compiled(
     A value that is not wanted is None: for a stencil it costs as much as a pass.
     """
     _check.function("fun", fun)
-    _target.check_argnums(argnums)
-    _check.option("mode", mode, ("auto", *_plan.MODES))
+    arguments.check_argnums(argnums)
+    _check.option("mode", mode, ("auto", *MODES))
     _check.option("format", format, ("dense", "bcoo"))
     _check.option("check", check, ("proof", None))
     _check.boolean("has_aux", has_aux)
@@ -252,7 +255,7 @@ def _compiled(
     bound = check_bound(max_bytes)
 
     def program(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
-        target = _target.make(
+        target = trace(
             fun,
             args,
             kwargs,
@@ -262,54 +265,26 @@ def _compiled(
             vouched=check is None,
         )
         kind = "jacobian" if format == "dense" else "sparse"
-        plan = _plan.build(target, kind, mode=mode, max_bytes=bound)
-        value, aux, env = target.evaluate(plan.problem.program)
-        if format == "dense":
-            found = target.nest(_dense(target, plan, env))
-        else:
-            found = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
+        choice = choose(target, kind, mode=mode, max_bytes=bound)
+        value, aux, env = target.evaluate(choice.problem.program)
+        made = _dense if format == "dense" else _sparse
+        found = made(target, choice, env)
         return value if has_value else None, aux if has_aux else None, found
 
     entry = Entry(fun, program)
 
     def run(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
         value, aux, found = entry(args, kwargs)
-        return value, aux, found if format == "dense" else _sparse.as_bcoo(found)
+        return value, aux, found if format == "dense" else sparse.as_bcoo(found)
 
     return run
 
 
-def check_bound(max_bytes: int | None) -> int | None:
-    """Require a number of bytes, or None."""
-    if max_bytes is None:
-        return None
-    return _check.integer("max_bytes", max_bytes, least=1, most=None)
+def _dense(target: Target, choice: Plan, env: Env) -> Any:
+    ends = target.out_avals, target.in_avals
+    outs, ins = ([aval.shape for aval in avals] for avals in ends)
+    return target.nest(filled(target, choice.run(env), outs, ins))
 
 
-def wraps(fun: Callable) -> Callable[[Callable], Callable]:
-    """Keep the function's name and signature, where it has them."""
-    return functools.wraps(fun, updated=())
-
-
-def _dense(target: Target, plan: Plan, env: Env) -> list[list[Array]]:
-    """Return a block `(*out, *in)` for each pair of leaves."""
-    blocks = iter(_plan.run(plan, env))
-    return [
-        [
-            shaped(block, o, i)
-            for block, i in zip(
-                next(blocks) if v is not None else [None] * len(target.in_avals),
-                target.in_avals,
-                strict=True,
-            )
-        ]
-        for v, o in zip(target.program.outputs, target.out_avals, strict=True)
-    ]
-
-
-def shaped(block: Array | None, o: Any, i: Any) -> Array:
-    """Bring a block to the shape `(*out, *in)` and the common dtype of its ends."""
-    dtype, shape = jnp.promote_types(o.dtype, i.dtype), (*o.shape, *i.shape)
-    if block is None:
-        return jnp.zeros(shape, dtype)
-    return block.reshape(shape).astype(dtype)
+def _sparse(target: Target, choice: Plan, env: Env) -> Any:
+    return target.nest(sparse.blocks(target, *choice.run_entries(env)), sparse.join)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Array, Float, PyTree
 
 from jnumerics import _check
@@ -30,13 +29,9 @@ def descend(
     params: PyTree,
     state: PyTree,
     batches: PyTree,
-    one: Array,
     steps: int,
 ) -> Descent:
-    """Run the updates; `functions` are the loss and the optimizer's init and update.
-
-    `one` is the number 1, which the compiler must not see (`_scan_once`).
-    """
+    """Run the updates; `functions` are the loss and the optimizer's init and update."""
     loss, init, update = functions
 
     @partial(jax.jit, inline=True)  # traced once, called at several places
@@ -73,11 +68,7 @@ def descend(
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs)
     types = _settle(lambda carry: jax.eval_shape(advance, *carry, *batch)[0], carry)
     carry = jax.tree.map(_cast, carry, types)
-    if steps == 1:
-        carry, losses = _scan_once(body, carry, xs, one)
-    else:
-        carry, losses = jax.lax.scan(body, carry, xs, length=steps)
-    params, state = carry
+    (params, state), losses = jax.lax.scan(body, carry, xs, length=steps)
     return Descent(params, state, losses)
 
 
@@ -111,54 +102,6 @@ def _refuses(error: TypeError, name: str) -> bool:
     # arguments passed to ...: ['x', 'y']"
     message = str(error)
     return "nexpected keyword argument" in message and f"'{name}'" in message
-
-
-def _scan_once(
-    body: Callable, carry: PyTree, xs: PyTree, one: Array
-) -> tuple[PyTree, Array]:
-    """Scan a single step with the roundings that it has in a longer loop.
-
-    XLA dissolves a loop that it sees to take one step, then fuses and so rounds its
-    operations differently. So this is the second half of a loop of two steps, whose
-    start, `one`, it does not see.
-    """
-    pair = jax.tree.map(lambda x: jnp.concatenate([x, x]), xs)
-    # what the body closes over becomes an argument, as `jax.custom_jvp` requires
-    program, out = jax.make_jaxpr(body, return_shape=True)(carry, _entry(pair, 0))
-
-    def step(closed_over: list, carry: PyTree, pair: PyTree, k: Array | int) -> PyTree:
-        args = jax.tree.leaves((carry, _entry(pair, k)))
-        outputs = jaxpr_as_fun(program.replace(consts=closed_over))(*args)
-        return jax.tree.unflatten(jax.tree.structure(out), outputs)
-
-    @jax.custom_jvp  # reverse mode does not go through a while loop
-    def once(closed_over: list, carry: PyTree, pair: PyTree) -> tuple[PyTree, Array]:
-        def advance(loop: tuple) -> tuple:
-            k, carry, values = loop
-            carry, value = step(closed_over, carry, pair, k)
-            values = jax.lax.dynamic_update_index_in_dim(
-                values, value, k, 0, allow_negative_indices=False
-            )
-            return k + 1, carry, values
-
-        start = one, carry, jnp.zeros(2, out[1].dtype)
-        _, carry, values = jax.lax.while_loop(lambda loop: loop[0] < 2, advance, start)
-        return carry, values[1:]
-
-    @once.defjvp
-    def once_jvp(primals: tuple, tangents: tuple) -> tuple:
-        def straight(*args: PyTree) -> tuple[PyTree, Array]:
-            carry, value = step(*args, k=0)
-            return carry, value[None]
-
-        return jax.jvp(straight, primals, tangents)
-
-    return once(program.consts, carry, pair)
-
-
-def _entry(xs: PyTree, k: Array | int) -> PyTree:
-    entry = partial(jax.lax.dynamic_index_in_dim, keepdims=False)
-    return jax.tree.map(lambda x: entry(x, k, allow_negative_indices=False), xs)
 
 
 def _real_scalar(value: Any) -> Array:

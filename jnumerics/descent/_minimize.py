@@ -8,7 +8,6 @@ from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, PyTree
 
@@ -45,15 +44,16 @@ def minimize(
         params: Any pytree of real or complex floating-point arrays or Python
             numbers, which become floats. It keeps its dtypes.
         optimizer: Any optax optimizer. It is given the extra arguments that its update
-            takes, of `value`, `grad`, `value_fn` (line searches, Polyak's step), `obj_fn`
-            (Sophia) and `grad_fn` (opaque SAM). With optax's own ValueError fail those
-            that want other gradients than those of the parameters: one for each sample
-            (`optax.contrib.dpsgd`), or of a part (`optax.lookahead`, whose update can
-            be wrapped to take `grads.fast`). Some, such as `optax.adam` and
+            takes, of `value`, `grad`, `value_fn` (line searches, Polyak's step),
+            `obj_fn` (Sophia) and `grad_fn` (opaque SAM). With optax's own ValueError
+            fail those that want other gradients than those of the parameters: one for
+            each sample (`optax.contrib.dpsgd`), or of a part (`optax.lookahead`, whose
+            update can be wrapped to take `grads.fast`). Some, such as `optax.adam` and
             `optax.lbfgs`, cannot run where JAX's dtype promotion is set to strict.
         steps: Number of updates, from 0 to 2^31 - 1.
         state: That of an earlier `Descent`, which this one continues: n + m steps are
-            n steps and then m, bit for bit. None starts afresh.
+            n steps and then m, bit for bit on CPU where both are at least 2 (of a
+            loop of one step a compiler makes another program). None starts afresh.
         batches: Pytree of arrays with leading axis `steps`; update k sees the k-th
             entries. None minimizes the same loss in each update.
 
@@ -65,9 +65,9 @@ def minimize(
         TypeError: If `loss` or `optimizer` is no such thing, a leaf of `params` is
             not made of floating-point numbers, a leaf of `batches` or `state` is not
             an array, `steps` is not an integer, or `loss` returns no real number.
-        ValueError: If `steps` is out of its range, a leaf of `batches` lacks the leading
-            axis, `state` is not one of this optimizer and these parameters, `loss`
-            returns no scalar, or `optimizer` changes a shape.
+        ValueError: If `steps` is out of its range, a leaf of `batches` lacks the
+            leading axis, `state` is not one of this optimizer and these parameters,
+            `loss` returns no scalar, or `optimizer` changes a shape.
 
     Example:
         >>> import jax.numpy as jnp, optax
@@ -82,7 +82,7 @@ def minimize(
     params = _map_leaves(_parameter, "params", params)
     state = _map_leaves(_check.array, "state", state)
     batches = _map_leaves(partial(_batch, steps=steps), "batches", batches)
-    return _program(loss, optimizer)(params, state, batches, np.int32(1), steps=steps)
+    return _program(loss, optimizer)(params, state, batches, steps=steps)
 
 
 def _check_optimizer(optimizer: Any) -> None:

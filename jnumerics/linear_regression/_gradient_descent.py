@@ -66,10 +66,10 @@ def gradient_descent(
     With many rows and steps, one QR factorization of $[X \; y]$ comes first: its
     triangle has the same cost for every $\theta$, so that a step takes $O(n^2)$
     operations whatever $m$ is, after $O(m n^2)$ once. Else each step takes two products
-    with $X$. The answer is the same but for rounding. It converges for
-    $0 < \eta < 2 m / \lVert X \rVert_2^2$; a larger rate diverges, to infinity and then
-    NaN, and is no error. Compiled once for each number of steps and each shape, whatever
-    the rate, which may be traced.
+    with $X$. The answer is the same but for rounding. It converges for $0 < \eta < 2 m
+    / \lVert X \rVert_2^2$; a larger rate diverges, to infinity and then NaN, and is no
+    error. Compiled once for each number of steps and each shape, whatever the rate,
+    which may be traced.
 
     Derivatives with respect to all arguments are those of the iterates, in both modes
     and to every order, also where a QR factorization has none: $X$ may have zero or

@@ -20,7 +20,8 @@ def solve(X: ArrayLike, y: ArrayLike) -> Float[Array, "n ..."]:
 
     With every column of $X$ scaled to size one by a power of two, so that no unit of a
     column overflows, $X = Q R$ and $R \theta = Q^\top y$: $4 m n^2$ operations for the
-    factorization, blocks of rows first, and $O(m n)$ for each right-hand side. The derivative is the closed form
+    factorization, blocks of rows first, and $O(m n)$ for each right-hand side. The
+    derivative is the closed form
 
     $d\theta = X^+ (dy - dX \, \theta) + (X^\top X)^{-1} dX^\top (y - X \theta)$,
 

@@ -34,9 +34,9 @@ def interpolate(
     and rounded once.
 
     Args:
-        nodes: $n \ge 1$ distinct finite points $x_j$, shape `(n,)`, real or complex. How
-            well the polynomial is determined by its values is a matter of the nodes: 1000
-            Chebyshev points are harmless, 100 equispaced ones are hopeless.
+        nodes: $n \ge 1$ distinct finite points $x_j$, shape `(n,)`, real or complex.
+            How well the polynomial is determined by its values is a matter of the
+            nodes: 1000 Chebyshev points are harmless, 100 equispaced ones are hopeless.
         values: $V_j$, real or complex, finite, shape `(n, *shape)`.
         y: Points, real or complex, a scalar or of any shape. Infinite ones give NaN.
 

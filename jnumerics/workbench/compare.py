@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics.derivatives import ModeComparison, compare_modes
-from jnumerics.derivatives._timing import Interrupted
+from jnumerics.derivatives._compare.timing import Interrupted
 from jnumerics.workbench import devices, flags, plots
 from jnumerics.workbench.config import UsageError
 

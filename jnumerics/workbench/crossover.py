@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from jnumerics import _table
 from jnumerics.derivatives import compare_modes
-from jnumerics.derivatives._timing import Interrupted
+from jnumerics.derivatives._compare.timing import Interrupted
 from jnumerics.workbench import devices, flags, plots
 from jnumerics.workbench.config import UsageError
 

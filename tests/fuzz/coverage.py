@@ -4,7 +4,7 @@ import enum
 from collections import Counter, defaultdict
 from typing import Any
 
-from jnumerics.derivatives._rules import RULES
+from jnumerics.derivatives._dependence.rules import RULES
 
 Counts = dict[str, Counter[str]]  # by primitive: "parameter=value"
 SERVED, JOINED = "", "joined"

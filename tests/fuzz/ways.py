@@ -1,6 +1,6 @@
 """What the library would run, without compiling it: the only module that knows it inside.
 
-`_target.make` traces, `_plan.build` counts every candidate on the program that it would
+`trace` traces, `choose` counts every candidate on the program that it would
 run. That program is kept here, as traced, for the interpreter: dense and sparse from the
 same passes.
 """
@@ -13,25 +13,22 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jnumerics.derivatives import (
-    _batch,
-    _candidates,
-    _diagonal,
-    _jacobian,
-    _plan,
-    _samples,
-    _sparse,
-    _target,
-)
-from jnumerics.derivatives._dependence._blocks import Blocks
-from jnumerics.derivatives._rules import _boxes
-from jnumerics.derivatives._samples import SampleMixingError
+from jnumerics.derivatives import _batch, _diagonal, _jacobian
+from jnumerics.derivatives._dependence import boxes as _boxes
+from jnumerics.derivatives._dependence import samples
+from jnumerics.derivatives._dependence.blocks import Blocks
+from jnumerics.derivatives._dependence.samples import SampleMixingError
+from jnumerics.derivatives._modes import sparse as _sparse
+from jnumerics.derivatives._plan import candidates
+from jnumerics.derivatives._plan import plan as _plan
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._program import trace
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy
 
 # What the public functions do with a plan, once they are traced.
-_dense = vars(_jacobian)["_dense"]
+_dense, _sparse_blocks = vars(_jacobian)["_dense"], vars(_jacobian)["_sparse"]
 _batch_blocks = vars(_batch)["_blocks"]
 _diagonals = vars(_diagonal)["_diagonals"]
 __all__ = ["Run", "SampleMixingError", "Scrambled", "Traced", "recorded_rules"]
@@ -87,7 +84,7 @@ class Traced:
 
     def __init__(self, fun: Callable[..., Any], args: Sequence[Any]) -> None:
         self.fun = fun
-        self.target = _target.make(fun, args)
+        self.target = trace.trace(fun, args)
         self._primal: dict[int, Interpreter] = {}
 
     def at(self, leaves: Sequence[Any]) -> "Values":
@@ -131,8 +128,7 @@ class Traced:
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             target = self.target
-            dense = target.nest(_dense(target, plan, env))
-            sparse = target.nest(_sparse.blocks(target, plan, env), _sparse.join)
+            dense, sparse = (f(target, plan, env) for f in (_dense, _sparse_blocks))
             is_block = lambda b: isinstance(b, _sparse.SparseBlock)  # noqa: E731
             return jax.tree.leaves(dense), jax.tree.leaves(sparse, is_leaf=is_block)
 
@@ -145,7 +141,7 @@ class Traced:
             SampleMixingError: If they are not.
         """
         target = self.target
-        axes = _samples.sample_axes(target, in_axis, out_axis)
+        axes = samples.sample_axes(target, in_axis, out_axis)
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             return jax.tree.leaves(_batch_blocks(target, axes, plan, env)), []
@@ -157,20 +153,9 @@ class Traced:
         """Return the choice, and each mode's passes to the diagonal."""
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
-            with self._evaluated(plan, env):
-                return _diagonals(self.target), []
+            return _diagonals(self.target, plan, env), []
 
         return self._planned("diagonal", made)
-
-    @contextlib.contextmanager
-    def _evaluated(self, plan: Any, env: dict) -> Iterator[None]:
-        """Let a function that plans and evaluates by itself take what is given."""
-        evaluated = (None, None, env)
-        with (
-            _instead(_plan, "build", lambda *_, **__: plan),
-            _instead(type(self.target), "evaluate", lambda *_: evaluated),
-        ):
-            yield
 
     def _planned(
         self,
@@ -183,27 +168,31 @@ class Traced:
         """Plan, and keep each candidate's whole program where the plan counts its passes."""
         found: dict[int, Run] = {}
 
-        def counted(problem: Any, _: str, way: Any, __: Any) -> Any:
-            some = None if chunk is None or way.passes < 2 else min(chunk, way.passes)
-            memory = way if kind == "diagonal" else _Remembered(way)
-            plan = _Chosen(kind, way.mode, memory, some, problem)
-            jaxpr, found[id(way)] = self._run(plan, made)
+        def counted(problem: Any, _: str, strategy: Any, __: Any) -> Any:
+            some = (
+                None
+                if chunk is None or strategy.passes < 2
+                else min(chunk, strategy.passes)
+            )
+            memory = strategy if kind == "diagonal" else _Remembered(strategy)
+            plan = _Chosen(kind, strategy.mode, memory, some, problem)
+            jaxpr, found[id(strategy)] = self._run(plan, made)
             return jaxpr
 
-        with _instead(_candidates, "passes_jaxpr", counted):
-            plan = _plan.build(self.target, kind, axes=axes)
+        with _instead(candidates, "passes_jaxpr", counted):
+            plan = _plan.choose(self.target, kind, axes=axes)
         runs: dict[str, Run | str] = {}
         for c in plan.candidates:
-            if c.way is None:
+            if c.strategy is None:
                 runs[c.mode] = c.note
             elif c.same_as is None:
-                runs[c.mode] = found[id(c.way)] if id(c.way) in found else self._run(plan, made)[1]  # fmt: skip
+                runs[c.mode] = found[id(c.strategy)] if id(c.strategy) in found else self._run(plan, made)[1]  # fmt: skip
         return plan.mode, runs
 
     def is_square(self) -> bool:
         """Whether the function has a diagonal."""
         try:
-            _target.require_square(self.target)
+            trace.require_square(self.target)
         except REFUSALS:
             return False
         return True
@@ -277,17 +266,20 @@ class _Chosen(NamedTuple):
 
     target: str
     mode: str
-    way: Any
+    strategy: Any
     chunk: int | None
     problem: Any
+
+    run = Plan.run
+    run_entries = Plan.run_entries
 
 
 class _Remembered:
     """A way whose terms are evaluated once, for dense and sparse alike."""
 
-    def __init__(self, way: Any) -> None:
-        self._way, self._terms = way, None
-        self.mode, self.passes = way.mode, way.passes
+    def __init__(self, strategy: Any) -> None:
+        self._way, self._terms = strategy, None
+        self.mode, self.passes = strategy.mode, strategy.passes
 
     def terms(self, problem: Any, env: Any, chunk: int | None) -> Any:
         if self._terms is None:

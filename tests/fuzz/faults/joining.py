@@ -3,28 +3,30 @@
 from tests.fuzz.faults.inject import Fault
 
 CONTROL, PRODUCT, WINDOW = (
-    "_rules/_control.py",
-    "_rules/_product.py",
-    "_rules/_window.py",
+    "_dependence/rules/control.py",
+    "_dependence/rules/product.py",
+    "_dependence/rules/window.py",
 )
+
+LOOPS = "_dependence/rules/loops.py"
 
 FAULTS = [
     # --- reductions ---
     Fault(
         "a reduction reads the first element",
-        "reduction", "_rules/_reduction.py",
+        "reduction", "_dependence/rules/reduction.py",
         "return collapse(box, axes).squeeze",
         "return box[tuple(slice(0, 1) if k - 1 in axes else slice(None) for k in range(box.ndim))].squeeze",
     ),
     Fault(
         "a running reduction forgets that it runs in reverse",
-        "reduction", "_rules/_reduction.py",
+        "reduction", "_dependence/rules/reduction.py",
         "    if reverse:\n",
         "    if False:\n",
     ),
     Fault(
         "a running reduction forgets its axis",
-        "reduction", "_rules/_reduction.py",
+        "reduction", "_dependence/rules/reduction.py",
         'running(boxes[0], eqn.params["axis"], reverse',
         "running(boxes[0], 0, reverse",
     ),
@@ -61,7 +63,7 @@ FAULTS = [
     ),
     Fault(
         "a sparse product reads rows for columns",
-        "product", "_rules/_sparse.py",
+        "product", "_dependence/rules/product.py",
         "parts.append(flat[..., _number(index, lhs, shape)])",
         "parts.append(flat[..., np.minimum(_number(index, kept, shape), flat.shape[-1] - 1)])",
     ),
@@ -81,19 +83,19 @@ FAULTS = [
     # --- linear algebra ---
     Fault(
         "a triangular solve forgets on which side the matrix stands",
-        "linalg", "_rules/_linalg.py",
+        "linalg", "_dependence/rules/reduction.py",
         'reverse=is_lower != p["left_side"]',
         "reverse=not is_lower",
     ),
     Fault(
         "a triangular solve forgets that its matrix is transposed",
-        "linalg", "_rules/_linalg.py",
+        "linalg", "_dependence/rules/reduction.py",
         'is_lower = p["lower"] != p["transpose_a"]',
         'is_lower = p["lower"]',
     ),
     Fault(
         "a Fourier transform acts on the last axis alone",
-        "linalg", "_rules/_linalg.py",
+        "linalg", "_dependence/rules/reduction.py",
         'range(rank - len(eqn.params["fft_lengths"]), rank)',
         "range(rank - 1, rank)",
     ),
@@ -112,89 +114,89 @@ FAULTS = [
     ),
     Fault(
         "a scan forgets that it runs in reverse",
-        "control", CONTROL,
+        "control", LOOPS,
         "times = list(reversed(times) if self.reverse else times)",
         "times = list(times)",
     ),
     Fault(
         "a scan's counter stands still",
-        "control", "_known.py",
+        "control", "_dependence/constants/fold.py",
         "        carry = results[: roles.n_carry]\n",
         "",
     ),
     Fault(
         "a loop's carry is passed once",
-        "control", CONTROL,
+        "control", LOOPS,
         "        if not grows:\n            return carry",
         "        return carry",
     ),
     Fault(
         "a scan stands still although what it reads moves",
-        "control", CONTROL,
+        "control", LOOPS,
         "uniform and not has_varied and _equal(",
         "_equal(",
     ),
     # --- shards ---
     Fault(
         "devices that send are apart",
-        "shards", "_rules/_shards.py",
+        "shards", "_dependence/rules/shards.py",
         'if eqn.primitive.name == "pvary":',
         'if eqn.primitive.name in ("pvary", "ppermute"):',
     ),
     Fault(
         "an axis split twice is numbered the other way",
-        "shards", "_rules/_shards.py",
+        "shards", "_dependence/rules/shards.py",
         "            for name in names:\n",
         "            for name in names[::-1]:\n",
     ),
     # --- known values ---
     Fault(
         "a known iota counts from one",
-        "trees", "_values/_arithmetic.py",
+        "trees", "_dependence/constants/arithmetic.py",
         "np.arange(shape[axis]).reshape(-1, *(1,) * (len(shape) - axis - 1))",
         "np.arange(1, shape[axis] + 1).reshape(-1, *(1,) * (len(shape) - axis - 1))",
     ),
     Fault(
         "a known comparison takes equal for less",
-        "trees", "_values/_arithmetic.py",
+        "trees", "_dependence/constants/arithmetic.py",
         '"lt": np.less,',
         '"lt": np.less_equal,',
     ),
     # --- what runs ---
     Fault(
         "chunks of passes do not overlap",
-        "trees", "_passes.py",
+        "trees", "_modes/passes.py",
         "start = jnp.minimum(k * chunk, count - chunk)",
         "start = k * chunk",
     ),
     Fault(
         "compressed entries are written transposed",
-        "movement", "_terms.py",
+        "movement", "_modes/terms.py",
         "where = zeros.at[self.rows, self.columns]\n",
         "where = zeros.at[self.columns % m, self.rows % n]\n",
     ),
     Fault(
         "a diagonal's entry is read from the first color",
-        "movement", "_terms.py",
+        "movement", "_modes/terms.py",
         "owner[self.rows[on]] = self.passes[on]",
         "owner[self.rows[on]] = 0",
     ),
     # --- linearity ---
     Fault(
         "a constant added to a tangent is linear",
-        "custom", "_linearity/_value.py",
+        "custom", "_program/linearity/value.py",
         "adds_constant = any(v.is_free and not v.is_neutral for v in values)",
         "adds_constant = False",
     ),
     Fault(
         "a product of tangents is linear",
-        "custom", "_linearity/_value.py",
+        "custom", "_program/linearity/value.py",
         "    if len(moving) > 1:\n",
         "    if False:\n",
     ),
     Fault(
         "a comparison forgets that it reads a tangent",
-        "custom", "_linearity/_rules.py",
+        "custom", "_program/linearity/rules.py",
         '@rule("neg", "imag")',
         '@rule("gt", "ge", "lt", "le")\n'
         "def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:\n"
@@ -203,7 +205,7 @@ FAULTS = [
     ),
     Fault(
         "a maximum is linear",
-        "custom", "_linearity/_rules.py",
+        "custom", "_program/linearity/rules.py",
         '@rule("neg", "imag")',
         '@rule("max", "min", "clamp", "abs", "sign")\n'
         "def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:\n"
@@ -212,7 +214,7 @@ FAULTS = [
     ),
     Fault(
         "a solver that iterates is linear",
-        "solver", "_linearity/_judge.py",
+        "solver", "_program/linearity/judge.py",
         "results = solver.results(body, [*consts, *right], inside)",
         "return [LINEAR] * len(eqn.outvars)",
     ),

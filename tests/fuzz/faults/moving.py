@@ -2,11 +2,11 @@
 
 from tests.fuzz.faults.inject import Fault
 
-MOVEMENT, INDEXING = "_rules/_movement.py", "_rules/_indexing.py"
+MOVEMENT, INDEXING = "_dependence/rules/movement.py", "_dependence/rules/indexing.py"
 CONTROL, PRODUCT, WINDOW = (
-    "_rules/_control.py",
-    "_rules/_product.py",
-    "_rules/_window.py",
+    "_dependence/rules/control.py",
+    "_dependence/rules/product.py",
+    "_dependence/rules/window.py",
 )
 
 FAULTS = [
@@ -67,7 +67,7 @@ FAULTS = [
     ),
     Fault(
         "padding that crops keeps the first element",
-        "movement", "_rules/_boxes.py",
+        "movement", "_dependence/boxes.py",
         "first = -(min(low, 0) // step)",
         "first = 0",
     ),
@@ -153,13 +153,13 @@ FAULTS = [
     # --- elementwise ---
     Fault(
         "select_n takes the cases in the other order",
-        "elementwise", "_rules/_elementwise.py",
+        "elementwise", "_dependence/rules/elementwise.py",
         "for k, case in enumerate(cases))",
         "for k, case in enumerate(cases[::-1]))",
     ),
     Fault(
         "an operation reads its first operand alone",
-        "elementwise", "_rules/_elementwise.py",
+        "elementwise", "_dependence/rules/elementwise.py",
         "joined = join(_aligned(box, rank) for box in boxes if box is not None)",
         "joined = _aligned(next(box for box in boxes if box is not None), rank)",
     ),

@@ -1,0 +1,141 @@
+"""Where samples mix: the first equation at which two of them meet, or leave their row."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jnumerics.derivatives._dependence.boxes import NONE, Box
+from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.propagate import Pass, passes_inside, propagate
+from jnumerics.derivatives._program.jaxpr import UNKNOWN_LINE, Equation, Var, shape_of
+from jnumerics.derivatives._program.tangent import Program
+
+
+class Mixing(NamedTuple):
+    """Samples that an output reads although they are not its own.
+
+    Attributes:
+        operation: The primitive where it happens first.
+        line: The user's file and line.
+        leaf: Which leaf of the result.
+        element: An element of that leaf.
+        inputs: The lowest and the highest input sample that it may read.
+        samples: All samples of that leaf which read another one.
+    """
+
+    operation: str
+    line: str
+    leaf: int
+    element: tuple[int, ...]
+    inputs: tuple[int, int]
+    samples: np.ndarray
+
+
+def mixing(
+    program: Program,
+    known: KnownValues,
+    seeds: Mapping[Var, Box],
+    axes: Sequence[int],
+) -> Mixing | None:
+    """Find where samples mix; None is the proof that they do not.
+
+    Args:
+        program: The tangent program.
+        known: Its known values.
+        seeds: Boxes of its tangents that follow the batch axis alone (`batch_index`).
+        axes: The batch axis of each output.
+    """
+    found = propagate(program.linear, seeds, known)
+    n = max((-int(box[1].min(initial=0)) + 1 for box in seeds.values()), default=0)
+    for leaf, (v, axis) in enumerate(zip(program.outputs, axes, strict=True)):
+        if v is None or v not in found:
+            continue
+        shape = shape_of(v)
+        strays = np.broadcast_to(~is_own(found[v], axis, shape[axis]), shape)
+        if strays.any():
+            index = tuple(int(k) for k in np.argwhere(strays)[0])
+            low, high = np.broadcast_to(found[v], (2, *shape))[(slice(None), *index)]
+            equation = culprit(
+                program.linear, found, known, v, lambda v: _is_aligned(found[v], v, n)
+            )
+            others = tuple(k for k in range(len(shape)) if k != axis)
+            return Mixing(
+                equation.name if equation else "the result itself",
+                equation.line if equation else UNKNOWN_LINE,
+                leaf,
+                index,
+                (int(low), -int(high)),
+                strays.any(axis=others).nonzero()[0],
+            )
+    return None
+
+
+def is_own(box: Box, axis: int, size: int) -> np.ndarray:
+    """Whether each element reads its own index along an axis alone, or nothing."""
+    rank = box.ndim - 1
+    own = np.arange(size).reshape([-1 if k == axis else 1 for k in range(rank)])
+    return (box[0] == NONE) | ((box[0] == own) & (-box[1] == own))
+
+
+def culprit(
+    equations: Sequence[Equation],
+    found: Mapping[Var, Box],
+    known: KnownValues,
+    output: Var,
+    is_aligned: Callable[[Var], bool],
+) -> Equation | None:
+    """Walk back from an output to the equation where its boxes went astray.
+
+    If two inputs meet in it, that is the first equation at which they meet, inside a
+    loop or a branch too; otherwise the one whose operands still stand in line.
+    """
+    makers = {v: e for e in equations for v in e.eqn.outvars}
+    is_met = not _is_single(found[output])
+
+    def strays(v: Var) -> bool:
+        return not (_is_single(found[v]) if is_met else is_aligned(v))
+
+    equation = makers.get(output)
+    while equation is not None:
+        stray = next((v for v in _operands(equation, found) if strays(v)), None)
+        if stray is None or stray not in makers:
+            break
+        equation = makers[stray]
+    if equation is not None and is_met:
+        return _first_meeting(passes_inside(equation, found, known)) or equation
+    return equation
+
+
+def _first_meeting(passes: Sequence[Pass]) -> Equation | None:
+    """Find the first equation with a user's line whose operands meet there only."""
+    for equations, found in passes:
+        for equation in equations:
+            before = all(_is_single(found[v]) for v in _operands(equation, found))
+            after = all(_is_single(found[v]) for v in equation.eqn.outvars)
+            if before and not after and equation.line != UNKNOWN_LINE:
+                return equation
+    return None
+
+
+def _operands(equation: Equation, found: Mapping[Var, Box]) -> list[Var]:
+    return [v for v in equation.eqn.invars if isinstance(v, Var) and v in found]
+
+
+def _is_single(box: Box) -> bool:
+    lows, highs = np.split(box, 2)
+    return bool(((lows == NONE) | (lows == -highs)).all())
+
+
+def _is_aligned(box: Box, v: Var, n: int) -> bool:
+    """Whether samples stand in line along an axis, or along the first part of one."""
+    nothing = box[0] == NONE
+    if nothing.all():
+        return True
+    for axis, size in enumerate(shape_of(v)):
+        if n and size and size % n == 0:
+            own = np.arange(size) // (size // n)
+            own = own.reshape([-1 if k == axis else 1 for k in range(box.ndim - 1)])
+            if (nothing | ((box[0] == own) & (-box[1] == own))).all():
+                return True
+    return False

@@ -1,0 +1,224 @@
+"""Samples along an axis, and the proof that they do not mix.
+
+Dependence boxes follow the axis of samples alone. Samples do not mix where every
+output's box is its own index along that axis, or nothing. What is proven holds for all
+values; a probe decides at the given ones.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jnumerics.derivatives._dependence.boxes import Box
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.mixing import Mixing, mixing
+from jnumerics.derivatives._dependence.propagate import batch_index
+from jnumerics.derivatives._program.jaxpr import Var
+from jnumerics.derivatives._program.layout import Env, Layout
+from jnumerics.derivatives._program.linearity.directions import (
+    forwardable,
+    one_way,
+    reach,
+)
+from jnumerics.derivatives._program.tangent import LinearPart, Program, part
+from jnumerics.derivatives._program.trace import Target
+
+REMEDY = (
+    "apply jax.vmap to a function of one sample, freeze what samples share with "
+    "jax.lax.stop_gradient, or ask for `jacobian`"
+)
+
+
+class SampleMixingError(ValueError):
+    """An output of one sample depends, or may depend, on another sample's input."""
+
+
+class SampleAxes(NamedTuple):
+    """The axis of samples of every input leaf and every output leaf."""
+
+    inputs: list[int]
+    outputs: list[int]
+    samples: int
+
+
+def sample_axes(target: Target, in_axis: int, out_axis: int) -> SampleAxes:
+    """Find the axis of samples of every leaf; all must have the same length.
+
+    Raises:
+        ValueError: If a leaf lacks the axis, or its length differs.
+    """
+    inputs = [
+        _axis("the argument", aval.shape, "in_axis", in_axis)
+        for aval in target.in_avals
+    ]
+    outputs = [
+        _axis("fun's result", aval.shape, "out_axis", out_axis)
+        for aval in target.out_avals
+    ]
+    ends = [
+        *zip(target.in_avals, inputs, itertools.repeat("the argument")),
+        *zip(target.out_avals, outputs, itertools.repeat("fun's result")),
+    ]
+    samples = target.in_avals[0].shape[inputs[0]]
+    for aval, axis, name in ends:
+        if aval.shape[axis] != samples:
+            msg = (
+                f"`{name}` must have {samples} samples along axis {axis}, "
+                f"got shape {aval.shape}"
+            )
+            raise ValueError(msg)
+    return SampleAxes(inputs, outputs, samples)
+
+
+def _axis(name: str, shape: tuple[int, ...], option: str, axis: int) -> int:
+    if not -len(shape) <= axis < len(shape):
+        msg = f"`{name}` must have the axis {option}={axis}, got shape {shape}"
+        raise ValueError(msg)
+    return axis % len(shape)
+
+
+def batch_seeds(tangents: Sequence[Var], axes: Sequence[int]) -> dict[Var, Box]:
+    """Return boxes of tangents that follow the axis of samples alone."""
+    return {
+        v: batch_index(Layout.of(v).shape, axis)
+        for v, axis in zip(tangents, axes, strict=True)
+    }
+
+
+class _Running(NamedTuple):
+    """The program that a mode runs, and the axes of samples of its ends."""
+
+    program: Program
+    starts: list[int]
+    ends: list[int]
+    what: tuple[str, str] = ("output", "the input")
+
+    @classmethod
+    def of(cls, target: Target, axes: SampleAxes, mode: str) -> "_Running":
+        if target.ends is None:  # read forward: its transpose keeps the same apart
+            return cls(target.program, axes.inputs, axes.outputs)
+        if mode == "reverse":
+            what = "derivative by input", "the output"
+            program = target.ends.reverse.program or target.program
+            return cls(program, axes.outputs, axes.inputs, what)
+        return cls(target.program, axes.inputs, axes.outputs)
+
+
+def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
+    """Prove that samples do not mix, in the program that runs.
+
+    Of a program that is not proven linear, an output that is not zero where all
+    tangents are is so whatever sample a pass moves.
+
+    Raises:
+        SampleMixingError: If the proof fails; it names an output, the samples it may
+            read, and the user's line where samples first met.
+    """
+    running = _Running.of(target, axes, mode)
+    if target.ends is not None:
+        end = target.ends.reverse if mode == "reverse" else target.ends.forward
+        if not all(end.linearity.is_zero_at_zero) and axes.samples > 1:
+            msg = (
+                f"`fun` must not mix samples, got a {mode} derivative that is not zero "
+                f"where all tangents are ({end.linearity.reason}): {REMEDY}"
+            )
+            raise SampleMixingError(msg)
+    program = running.program
+    seeds = batch_seeds(program.tangents, running.starts)
+    found = mixing(program, known_values(program), seeds, running.ends)
+    if found is not None:
+        raise SampleMixingError(_mixing_message(found, running.ends, running.what))
+
+
+def _mixing_message(found: Mixing, axes: Sequence[int], what: tuple[str, str]) -> str:
+    low, high = found.inputs
+    own = found.element[axes[found.leaf]]
+    leaf = f" of leaf {found.leaf}" if len(axes) > 1 else ""
+    read = f"sample {low}" if low == high else f"samples {low} to {high}"
+    return (
+        f"`fun` must not mix samples, got {what[0]} {list(found.element)}{leaf}, of sample "
+        f"{own}, which may depend on {read} of {what[1]} ({found.operation} at "
+        f"{found.line}): {REMEDY}"
+    )
+
+
+def probe(target: Target, axes: SampleAxes, env: Env) -> tuple[Array, Array]:
+    """Decide at the values in `env`: push random tangents of some samples.
+
+    Every pair of samples is told apart by a subset that holds one of them and not the
+    other (a Sperner family: few subsets of equal size). Tangents are drawn at random,
+    because leaks of equal tangents may cancel. A program that has no forward pass is
+    pulled back: its transpose keeps the same apart.
+
+    Returns:
+        For each sample, whether tangents of other samples reached it; and whether all
+        results were finite.
+
+    Raises:
+        ValueError: If the program has neither a forward nor a reverse pass.
+    """
+    program = target.program
+    starts = list(zip(program.tangents, axes.inputs, strict=True))
+    pairs = zip(program.outputs, axes.outputs, strict=True)
+    ends = [(v, axis) for v, axis in pairs if v is not None]
+    if not ends:
+        return jnp.zeros(axes.samples, bool), jnp.array(True)
+    linear = part(program.linear, program.tangents, [v for v, _ in ends])
+    push = linear.forward(env)
+    if not all(map(forwardable, linear.equations)):
+        _require_reverse(linear)
+        starts, ends, push = ends, starts, linear.reverse(env)
+    subsets = jnp.asarray(sperner(axes.samples))
+    key = jax.random.key(0)
+
+    def leak(subset: Array, key: Array) -> tuple[Array, Array]:
+        keys = jax.random.split(key, len(starts))
+        tangents = [
+            _draw(k, v, axis, subset) for k, (v, axis) in zip(keys, starts, strict=True)
+        ]
+        results = [
+            Layout.of(v, axis).flat(r)
+            for (v, axis), r in zip(ends, push(*tangents), strict=True)
+        ]
+        reached = [jnp.any(r != 0, axis=1) for r in results]
+        finite = [jnp.all(jnp.isfinite(r)) for r in results]
+        outside = jnp.any(jnp.stack(reached), axis=0) & ~subset
+        return outside, jnp.all(jnp.stack(finite))
+
+    leaks, finite = jax.vmap(leak)(subsets, jax.random.split(key, len(subsets)))
+    return jnp.any(leaks, axis=0), jnp.all(finite)
+
+
+def _require_reverse(linear: LinearPart) -> None:
+    """Require a reverse pass of a program that has no forward one."""
+    ways = one_way(linear.equations, reach(linear.equations, linear.inputs))
+    if ways.forward:
+        msg = f"`check` must be 'proof' or None here, got 'probe', which cannot decide: {ways.reason}"  # fmt: skip
+        raise ValueError(msg)
+
+
+def _draw(key: Array, var: Var, axis: int, subset: Array) -> Array:
+    layout = Layout.of(var)
+    shape, dtype = layout.shape, layout.dtype
+    mask = subset.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    drawn = jax.random.normal(key, shape, dtype)
+    return jnp.where(jnp.broadcast_to(mask, shape), drawn, jnp.zeros_like(drawn))
+
+
+def sperner(samples: int) -> np.ndarray:
+    """Return subsets `(k, samples)` such that of any two samples one holds each alone.
+
+    Each sample is in the subsets of its own combination of k // 2 out of k.
+    """
+    k = next(k for k in itertools.count(1) if math.comb(k, k // 2) >= samples)
+    family = np.zeros((k, samples), bool)
+    chosen = itertools.islice(itertools.combinations(range(k), k // 2), samples)
+    for sample, members in enumerate(chosen):
+        family[list(members), sample] = True
+    return family

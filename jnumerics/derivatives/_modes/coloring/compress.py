@@ -1,0 +1,180 @@
+"""Compression: inputs that never meet in one output share a pass.
+
+A pass started from many inputs at once gives the Jacobian's entries themselves, as long
+as no output depends on two of them (Curtis, Powell and Reid). So colors are
+**proposed**, by `lattice`, and **proven**, by dependence boxes (`detect`): the
+lowest and the highest input of each color that an output may depend on. Where the two
+agree, they name the entry; where they do not, both are entries, and the next proposal
+knows of them. The first proposal is as cheap as can be: the boxes' widths, or random
+colors.
+
+Every row whose reads are proven is known exactly, whatever the coloring that proved it;
+the last step looks for few colors for the whole pattern. Rows too long to pay for (an
+arrow's head) are left to reverse passes.
+
+Reference:
+    A. R. Curtis, M. J. D. Powell and J. K. Reid, "On the estimation of sparse Jacobian
+    matrices", IMA J. Appl. Math. 13 (1974).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from jnumerics.derivatives._dependence.boxes import NONE
+from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._modes.coloring.detect import CLASSES, Prover, split
+from jnumerics.derivatives._modes.coloring.greedy import conflicts
+from jnumerics.derivatives._modes.coloring.lattice import color
+from jnumerics.derivatives._program.inline import flatten
+from jnumerics.derivatives._program.jaxpr import Atom, Equation, Literal, Var
+from jnumerics.derivatives._program.tangent import LinearPart
+
+ROUNDS = 8  # proposals
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A proven coloring, and where each pass holds which entries.
+
+    Attributes:
+        colors: For each input variable the color of every element, in its shape;
+            -1 where no output of a forward pass depends on it.
+        n_colors: Number of colors, each a forward pass.
+        rows: For each entry its row: the index over all outputs, laid end to end.
+            Rows ascend, and columns within a row.
+        columns: The index over all inputs, laid end to end.
+        passes: The color whose pass holds the entry, at position `rows` of its result.
+        unproven: Rows without entries above, which need a reverse pass each.
+    """
+
+    colors: list[np.ndarray]
+    n_colors: int
+    rows: np.ndarray
+    columns: np.ndarray
+    passes: np.ndarray
+    unproven: np.ndarray
+
+
+def compress(part: LinearPart, known: KnownValues, *, most: int) -> Compression | None:
+    """Find a proven coloring of the inputs of a linear program.
+
+    Args:
+        part: The program.
+        known: Values of the primal program around it.
+        most: Passes (colors and unproven rows) of which fewer must do.
+
+    Returns:
+        The compression; None if none is found within the budget.
+    """
+    prover = Prover(part, known)
+    if most < 1 or not prover.m or not 0 < prover.n < NONE:
+        return None
+    learned, first = prover.start()
+    colors, given, thorough = first.pop(0), None, True
+    for _ in range(ROUNDS):
+        left_out, least = _left_out(learned.reads)
+        if least >= most:
+            return None
+        if (learned.proven | left_out).all():
+            break
+        if colors is None:
+            reads = learned.reads[~left_out]
+            colors = color(reads, prover.shapes, given, thorough=thorough)
+            thorough = False  # what follows repairs it
+        if not prover.affords(colors, most):
+            return None
+        lows, highs = prover.prove(colors)
+        if not _crowded(lows, highs):
+            learned = learned.add(lows, highs)
+            given, colors = colors, None
+        elif first and int(first[0].max()) < most:
+            colors = first.pop(0)
+        else:
+            return None
+    left_out, _ = _left_out(learned.reads)
+    kept = np.flatnonzero(learned.proven & ~left_out)
+    colors = color(learned.reads[kept], prover.shapes, given, thorough=thorough)
+    found = _assemble(kept, learned.reads[kept], colors, prover)
+    return found if found.n_colors + found.unproven.size < most else None
+
+
+def _assemble(
+    kept: np.ndarray, reads: np.ndarray, colors: np.ndarray, prover: Prover
+) -> Compression:
+    """List the entries of the rows whose reads have colors of their own."""
+    right = ~conflicts(reads, colors)
+    kept, reads = kept[right].astype(np.int32), reads[right]
+    inside = reads != NONE
+    columns = reads[inside]
+    return Compression(
+        colors=split(colors, prover.shapes),
+        n_colors=int(colors.max()) + 1,
+        rows=np.repeat(kept, inside.sum(axis=1)),
+        columns=columns,
+        passes=colors[columns],
+        unproven=np.delete(np.arange(prover.m, dtype=np.int32), kept),
+    )
+
+
+def _crowded(lows: np.ndarray, highs: np.ndarray) -> bool:
+    """Whether most rows read every color, and some more than once: hardly sparse."""
+    full = (lows != NONE).all(axis=0) & (lows != highs).any(axis=0)
+    return len(lows) >= CLASSES and 2 * int(full.sum()) > len(full)
+
+
+def _left_out(reads: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return which rows are cheaper by passes of their own, and the passes in all.
+
+    A row of r entries takes r colors. So leave out those longer than t, where t
+    plus their number is least.
+    """
+    counts = (reads != NONE).sum(axis=1)
+    longer = len(counts) - np.cumsum(np.bincount(counts))
+    passes = longer + np.arange(len(longer))
+    best = len(passes) - 1 - int(np.argmin(passes[::-1]))
+    return counts > best, int(passes[best])
+
+
+def transposed(part: LinearPart) -> LinearPart:
+    """Return the transpose as a program of its own.
+
+    Its inputs are the cotangents of the outputs, in order, its outputs those of the
+    inputs. Its residuals are the same variables, so the same environment evaluates it.
+    Equations that do not depend on a cotangent (an iota, a reshaped residual) stand
+    among the others.
+
+    Raises:
+        Exception: Of JAX's, if an equation cannot be transposed.
+    """
+
+    def backward(residuals: list[jax.Array], cotangents: list[jax.Array]) -> list:
+        env = dict(zip(part.residuals, residuals, strict=True))
+        return part.reverse(env)(*cotangents)
+
+    given = [v.aval for v in part.residuals]
+    jaxpr = jax.make_jaxpr(backward)(given, [v.aval for v in part.outputs])
+    flat = flatten(jaxpr, [False] * len(given) + [True] * len(part.outputs))
+    names: dict[Atom, Atom] = {v: Literal(x, v.aval) for v, x in flat.consts.items()}
+    names.update(zip(flat.inputs, part.residuals, strict=False))
+    equations = [_renamed(equation, names) for equation in flat.equations]
+    outputs = [_as_variable(v, equations) for v in flat.outputs]
+    return LinearPart(flat.inputs[len(given) :], outputs, equations, part.residuals)
+
+
+def _as_variable(atom: Atom, equations: list[Equation]) -> Var:
+    """Let an equation make a variable of a literal: the zero of an unread scalar."""
+    if isinstance(atom, Var):
+        return atom
+    (eqn,) = jax.make_jaxpr(lambda x: jax.lax.add(x, x))(atom.aval).eqns
+    result = Var(atom.aval)
+    equations.append(Equation(eqn.replace(invars=[atom, atom], outvars=[result]), ()))
+    return result
+
+
+def _renamed(equation: Equation, names: Mapping[Atom, Atom]) -> Equation:
+    eqn = equation.eqn
+    operands = [names.get(v, v) if isinstance(v, Var) else v for v in eqn.invars]
+    return equation._replace(eqn=eqn.replace(invars=operands))

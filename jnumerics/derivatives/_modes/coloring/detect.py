@@ -1,0 +1,206 @@
+"""The proof of a coloring: what each row of a Jacobian reads of each color.
+
+Two rows of dependence boxes for each color hold the lowest and the highest number of an
+input of that color, "none" at the inputs of all others; the rules join whatever numbers
+they are given by the minimum. So what comes out at an output is the lowest and the
+highest that it may depend on: where they agree, it is the only one.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jnumerics.derivatives._dependence.boxes import NONE, Box, nothing
+from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.propagate import own_index, propagate
+from jnumerics.derivatives._modes.coloring.greedy import trimmed
+from jnumerics.derivatives._modes.coloring.lattice import residues
+from jnumerics.derivatives._program.jaxpr import (
+    JaxprEqn,
+    Var,
+    inner_jaxprs,
+    open_jaxpr,
+    shape_of,
+    variables,
+)
+from jnumerics.derivatives._program.tangent import LinearPart
+
+BUDGET = 1 << 29  # box entries that one search may fill: about a second
+SHARE = 1 << 12  # and always this part of what the passes compute that it may save
+CHUNK = 1 << 23  # box entries filled at a time
+SMALL = 1 << 20  # box entries for which every input may have a color of its own
+FEW = 32  # colors by widths that are worth proving at once
+CLASSES = 16  # random colors to learn from otherwise
+USUAL = 0.75  # share of the outputs whose widths the first proposal serves
+_LISTING = 4  # box entries that take as long as listing an entry
+_LOOP_ROUNDS = 20  # passes through a loop's body until its boxes are known
+
+
+class Learned(NamedTuple):
+    """What is known of the pattern: reads of each row, all of them where proven."""
+
+    reads: np.ndarray
+    proven: np.ndarray
+
+    def add(self, lows: np.ndarray, highs: np.ndarray) -> "Learned":
+        """Take in the lowest and highest reads of each color, (colors, rows)."""
+        single = lows == highs
+        proven = single.all(axis=0)
+        new = ~self.proven
+        merged = lows.T[new]
+        if proven[new].all():
+            merged.sort(axis=1)
+            merged = trimmed(merged)
+        else:
+            others = np.where(single, NONE, highs).T[new]
+            merged = _sets(np.concatenate([self.reads[new], merged, others], axis=1))
+        width = max(merged.shape[1], self.reads.shape[1])
+        reads = np.full((len(new), width), NONE, np.int32)
+        reads[:, : self.reads.shape[1]] = self.reads
+        reads[new] = NONE
+        reads[new, : merged.shape[1]] = merged
+        return Learned(reads, self.proven | proven)
+
+
+def _sets(reads: np.ndarray) -> np.ndarray:
+    """Sort each row, drop what stands twice, and the columns that are left empty."""
+    reads.sort(axis=1)
+    reads[:, 1:][reads[:, 1:] == reads[:, :-1]] = NONE
+    reads.sort(axis=1)
+    return trimmed(reads)
+
+
+class Prover:
+    """Passes the inputs' numbers through a program: two rows of boxes for each color."""
+
+    def __init__(self, part: LinearPart, known: KnownValues) -> None:
+        self.shapes = [shape_of(v) for v in part.inputs]
+        self.n = sum(math.prod(shape) for shape in self.shapes)
+        self.m = sum(math.prod(shape_of(v)) for v in part.outputs)
+        self._part = part
+        self._known = _known_within(part, known)
+        self._numbers = np.arange(self.n, dtype=np.int32)
+        self._cost = 1  # box entries for one row
+        self._spent = 0
+
+    def start(self) -> tuple[Learned, list[np.ndarray]]:
+        """Return what the boxes of all inputs tell, and the first proposals.
+
+        That is the index modulo the widths of the boxes. Where these are wide, random
+        colors come before: they learn what a sparse pattern reads, or that it is none.
+        """
+        numbers = split(np.stack([self._numbers, -self._numbers]), self.shapes)
+        own = [own_index(self.shapes, k) for k in range(len(self.shapes))]
+        seeds = [np.concatenate(pair) for pair in zip(numbers, own, strict=True)]
+        low, high, *boxes = self._propagate(seeds)
+        nothing = Learned(np.full((self.m, 1), NONE, np.int32), np.zeros(self.m, bool))
+        learned = nothing.add(low[None], _negated(high)[None])
+        widths = _usual_widths(np.stack(boxes), self.shapes)
+        by_widths = residues(self.shapes, widths)
+        if int(by_widths.max()) < FEW:
+            return learned, [by_widths]
+        if self._needs(self.n) <= SMALL:
+            return learned, [self._numbers]
+        classes = np.random.default_rng(0).integers(0, CLASSES, self.n, np.int32)
+        narrow = 2 * int(by_widths.max()) < self.n
+        return learned, [classes, by_widths] if narrow else [classes]
+
+    def affords(self, colors: np.ndarray, passes: int) -> bool:
+        """Whether the budget allows to prove a coloring that may save these passes."""
+        budget = max(BUDGET, self._cost * passes // SHARE)
+        return self._spent + self._needs(int(colors.max()) + 2) <= budget
+
+    def prove(self, colors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lowest and highest reads of each color, (colors, rows).
+
+        Inputs without a color, of which nothing is known, are together one more.
+        """
+        count = int(colors.max()) + 1
+        if (colors < 0).any():
+            colors = np.where(colors < 0, count, colors)
+            count += 1
+        step = max(CHUNK // self._needs(1), 1)
+        lows, highs = [], []
+        for start in range(0, count, step):
+            which = np.arange(start, min(start + step, count))[:, None]
+            inside = colors == which
+            numbers = [self._numbers, -self._numbers]
+            rows = [np.where(inside, number, NONE) for number in numbers]
+            found = self._propagate(split(np.concatenate(rows), self.shapes))
+            low, high = np.split(found, 2)
+            lows.append(low)
+            highs.append(_negated(high))
+        return np.concatenate(lows), np.concatenate(highs)
+
+    def _needs(self, count: int) -> int:
+        return 2 * count * self._cost
+
+    def _propagate(self, seeds: Sequence[Box]) -> np.ndarray:
+        """Return the boxes of all outputs, (rows, outputs laid end to end)."""
+        given = dict(zip(self._part.inputs, seeds, strict=True))
+        found = propagate(self._part.equations, given, self._known)
+        n_rows = len(seeds[0])
+        rows = [_written_out(found.get(v), v, n_rows) for v in self._part.outputs]
+        filled = sum(box.size for box in found.values()) // n_rows
+        inner = sum(_inside(e.eqn) for e in self._part.equations)
+        self._cost = filled + inner + _LISTING * self.m
+        self._spent += self._cost * n_rows
+        return np.concatenate(rows, axis=1)
+
+
+def split(flat: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """Part the last axis in the leaves of the given shapes."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    leaves = zip(np.split(flat, ends, axis=-1), shapes, strict=True)
+    return [leaf.reshape(flat.shape[:-1] + shape) for leaf, shape in leaves]
+
+
+def _negated(highs: np.ndarray) -> np.ndarray:
+    return np.where(highs == NONE, NONE, -highs)
+
+
+def _written_out(box: Box | None, var: Var, rows: int) -> np.ndarray:
+    shape = shape_of(var)
+    if box is None:
+        box = nothing(rows, len(shape))
+    return np.broadcast_to(box, (rows, *shape)).reshape(rows, -1)
+
+
+def _inside(eqn: JaxprEqn) -> int:
+    """Bound the box entries for one row within a loop's or a branch's body."""
+    is_loop = eqn.primitive.name in ("scan", "while")
+    times = _LOOP_ROUNDS + eqn.params.get("length", 0) if is_loop else 1
+    return times * sum(
+        _inside(inner) + sum(math.prod(shape_of(v)) for v in inner.outvars)
+        for jaxpr in inner_jaxprs(eqn)
+        for inner in open_jaxpr(jaxpr).eqns
+    )
+
+
+def _usual_widths(
+    boxes: np.ndarray, shapes: Sequence[tuple[int, ...]]
+) -> list[list[int]]:
+    """Return widths along all axes of all leaves that most outputs keep to."""
+    lows, highs = np.split(boxes, 2)
+    reached = lows != NONE
+    wide = np.where(reached, 1 - highs - lows, 0)
+    usual = []
+    for row, there in zip(wide, reached, strict=True):
+        ordered = np.sort(row[there])
+        usual.append(int(ordered[int(USUAL * len(ordered))]) if len(ordered) else 1)
+    place = iter(usual)
+    return [[next(place) for _ in shape or (1,)] for shape in shapes]
+
+
+def _known_within(part: LinearPart, known: KnownValues) -> KnownValues:
+    """Add what a part's own primal equations make; a transposed part has some."""
+    reached = set(part.inputs)
+    primal = []
+    for equation in part.equations:
+        if reached.isdisjoint(variables(equation)):
+            primal.append(equation)
+        else:
+            reached.update(equation.eqn.outvars)
+    return KnownValues(primal, {}, around=known) if primal else known

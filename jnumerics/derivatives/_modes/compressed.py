@@ -1,0 +1,156 @@
+"""The compressed mode: inputs (or outputs) that never meet in an output share a pass.
+
+The colors of the inputs tell who shares (`coloring`); each entry of a pass' result is
+one entry of the Jacobian, at a place that is proven, or is filled in by a pass of its
+own.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jnumerics import _table
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._modes import passes as _passes
+from jnumerics.derivatives._modes.coloring.compress import (
+    Compression,
+    compress,
+    transposed,
+)
+from jnumerics.derivatives._modes.ends import Problem, Strategy
+from jnumerics.derivatives._modes.terms import (
+    Entries,
+    Lines,
+    Term,
+    concatenate,
+)
+from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.tangent import LinearPart
+from jnumerics.derivatives._program.trace import Target
+
+# Entries of directions that are constants: the compiler evaluates what of the passes
+# does not depend on values, one number at a time.
+MOST_FOLDED = 1 << 17
+FEW = 4  # colors of inputs that make a search for colors of outputs pointless
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """Inputs (or outputs) that never meet share a pass.
+
+    Attributes:
+        linear: The problem's program, or its transpose when outputs share passes.
+        compression: The colors, and the entries proven for them.
+        is_transposed: Whether outputs share passes.
+    """
+
+    linear: LinearPart
+    compression: Compression
+    is_transposed: bool = False
+    mode: str = "compressed"
+
+    @property
+    def passes(self) -> int:
+        """Colors, and lines that need a pass of their own."""
+        return self.compression.n_colors + len(self.compression.unproven)
+
+    def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
+        """Push each color's inputs together, and read the entries off."""
+        c, found = self.compression, []
+        rows, columns = (
+            (c.columns, c.rows) if self.is_transposed else (c.rows, c.columns)
+        )
+        if c.n_colors or not len(c.unproven):
+            results = self._results(problem, env, chunk)
+            found.append(Entries(results, c.passes, c.rows, rows, columns))
+        if len(c.unproven):
+            found.append(self._lines(problem, env, chunk))
+        return found
+
+    def _results(self, problem: Problem, env: Env, chunk: int | None) -> Array:
+        starts = problem.outputs if self.is_transposed else problem.inputs
+        push, n = self.linear.forward(env), self.compression.n_colors
+        if not n:  # a Jacobian of zeros
+            ends = problem.inputs if self.is_transposed else problem.outputs
+            dtype = jnp.result_type(*(e.dtype for e in ends))
+            return jnp.zeros((1, sum(e.count for e in ends)), dtype)
+        pairs = [*zip(self.compression.colors, starts, strict=True)]
+
+        def directions(k: Any) -> list[Array]:
+            return [
+                jnp.ones(s.shape, s.dtype)
+                if np.all(color == 0) and n == 1
+                else (jnp.asarray(color) == k).astype(s.dtype)
+                for color, s in pairs
+            ]
+
+        if 1 < n <= (chunk or n) and n * sum(s.count for s in starts) <= MOST_FOLDED:
+            by_color = [np.equal.outer(np.arange(n), color) for color, _ in pairs]
+            seeds = [
+                x.astype(s.dtype) for x, (_, s) in zip(by_color, pairs, strict=True)
+            ]
+            stacked = jax.vmap(push)(*seeds)
+        else:
+            stacked = _passes.stack(lambda k: push(*directions(k)), n, 0, chunk)
+        if len(stacked) == 1:
+            return stacked[0]
+        return concatenate([r.reshape(len(r), -1) for r in stacked], 1)
+
+    def _lines(self, problem: Problem, env: Env, chunk: int | None) -> Lines:
+        """Evaluate each unproven line by a pass in the other direction."""
+        back = self.linear.reverse(env)
+        ends = problem.inputs if self.is_transposed else problem.outputs
+        where = jnp.asarray(self.compression.unproven)
+        starts = np.cumsum([0, *(e.count for e in ends)], dtype=where.dtype)
+
+        def apply(k: Any) -> list[Array]:
+            cotangents = [
+                (jnp.arange(e.count, dtype=where.dtype) == where[k] - start)
+                .astype(e.dtype)
+                .reshape(e.shape)
+                for e, start in zip(ends, starts, strict=False)
+            ]
+            return [concatenate([r.reshape(-1) for r in back(*cotangents)], 0)]
+
+        (lines,) = _passes.stack(apply, len(where), 0, chunk)
+        return Lines(self.compression.unproven, lines, int(self.is_transposed))
+
+
+def find(
+    target: Target, problem: Problem, *, forward: bool, reverse: bool
+) -> tuple[Strategy | None, str]:
+    """Find a coloring of the inputs, or of the outputs where that takes fewer passes.
+
+    Args:
+        target: The function.
+        problem: Its passes.
+        forward: Whether forward passes are served.
+        reverse: Whether reverse passes are.
+
+    Returns:
+        The mode, or None; and how many colors it has, or why there is none.
+    """
+    _, m, n = problem.sizes.shape
+    most = min(m, n)
+    if most < 2:
+        return None, "one pass is enough"
+    strategy = None
+    if forward:
+        found = compress(problem.linear, known_values(target.program), most=most)
+        if found is not None and not (len(found.unproven) and not reverse):
+            strategy = Compressed(problem.linear, found)
+    if reverse and (strategy is None or strategy.passes > FEW):
+        linear = transposed(problem.linear)
+        most = most if strategy is None else strategy.passes
+        found = compress(linear, known_values(target.program), most=most)
+        if found is not None and not (len(found.unproven) and not forward):
+            strategy = Compressed(linear, found, is_transposed=True)
+    if strategy is None:
+        return None, "no inputs or outputs share a pass"
+    shared = "outputs" if strategy.is_transposed else "inputs"
+    colors = _table.plural(strategy.compression.n_colors, "color", "colors")
+    return strategy, f"{colors} of {shared}"

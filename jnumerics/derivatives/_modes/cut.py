@@ -1,0 +1,169 @@
+"""The mode that goes through a cut: J = J_after J_before, of passes from a narrow place.
+
+Reverse passes go from the cut's d variables to the inputs, forward passes from them to
+the outputs: d + d passes, each through a part of the program. `find` looks for the
+narrowest cut (`flow`), with skip connections split off where that makes it narrower.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.propagate import propagate
+from jnumerics.derivatives._dependence.samples import SampleAxes, batch_seeds
+from jnumerics.derivatives._modes import passes as _passes
+from jnumerics.derivatives._modes.ends import Problem
+from jnumerics.derivatives._modes.flow import Cut, batch_capacity, narrowest
+from jnumerics.derivatives._modes.skip import Split, split_residual
+from jnumerics.derivatives._modes.terms import (
+    Product,
+    Pure,
+    Term,
+    concatenate,
+)
+from jnumerics.derivatives._program.jaxpr import Var
+from jnumerics.derivatives._program.layout import Env, Layout
+from jnumerics.derivatives._program.tangent import part
+from jnumerics.derivatives._program.trace import Target
+
+
+@dataclass(frozen=True)
+class Through:
+    """Reverse passes from a cut to the inputs, forward passes from it to the outputs.
+
+    Where residual connections were split off, `split` holds the outputs' pure parts:
+    their Jacobian has one entry in a row, so one pass with ones gives it all.
+
+    Attributes:
+        cut: The cut, or None where nothing but pure parts remains.
+        axes: Each cut variable's axis of samples, and its elements of one sample there;
+            None for a single sample.
+        split: The split program, if there is one.
+    """
+
+    cut: Cut | None
+    axes: Sequence[tuple[int, int] | None] = ()
+    split: Split | None = None
+    mode: str = "cut"
+
+    @property
+    def width(self) -> int:
+        """Directions of the cut."""
+        return 0 if self.cut is None else self.cut.width
+
+    @property
+    def passes(self) -> int:
+        """Passes of both parts, and one for what is pure."""
+        return 2 * self.width + (self.split is not None)
+
+    def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
+        """Evaluate the pure part, and both factors of the cut."""
+        found: list[Term] = []
+        if self.split is not None:
+            found.append(_pure(self.split, problem, env))
+        if self.cut is not None:
+            ends = self.split.mixed if self.split else problem.linear.outputs
+            found.append(self._product(self.cut, ends, problem, env, chunk))
+        return found
+
+    def _product(
+        self,
+        cut: Cut,
+        ends: Sequence[Var | None],
+        problem: Problem,
+        env: Env,
+        chunk: int | None,
+    ) -> Product:
+        pairs = zip(cut.variables, self.axes, strict=True)
+        middle = [Layout.of(v, *(axis or ())) for v, axis in pairs]
+        before = _passes.rows(cut.before, env, problem.inputs, middle, chunk)
+        reached = set(cut.after.outputs)
+        kept = {k: v for k, v in enumerate(ends) if v is not None and v in reached}
+        after = part(cut.after.equations, cut.variables, list(kept.values()))
+        outputs = [problem.outputs[k] for k in kept]
+        found = _passes.columns(after, env, middle, outputs, chunk)
+        rows = dict(zip(kept, (concatenate(row, 2) for row in found), strict=True))
+        width = sum(layout.count for layout in middle)
+        full = [
+            rows.get(k, jnp.zeros((o.samples, o.count, width), o.dtype))
+            for k, o in enumerate(problem.outputs)
+        ]
+        below = concatenate([concatenate(row, 2) for row in before], 1)
+        return Product(concatenate(full, 1), below)
+
+
+def _pure(split: Split, problem: Problem, env: Env) -> Pure:
+    kept = [v for v in split.pure if v is not None]
+    push = part(split.equations, problem.linear.inputs, kept).forward(env)
+    found = iter(push(*(i.ones() for i in problem.inputs)))
+    values, columns = [], []
+    for v, where, o in zip(split.pure, split.columns, problem.outputs, strict=True):
+        none = v is None or where is None
+        values.append(o.flat(o.zeros() if none else next(found)))
+        columns.append(o.flat(np.full(o.shape, -1) if none else where))
+    return Pure(concatenate(values, 1), np.concatenate(columns, 1))
+
+
+def find(
+    target: Target, problem: Problem, axes: SampleAxes | None
+) -> tuple[Through | None, str]:
+    """Find the narrowest cut, with residual connections split off where that helps."""
+    starts, ends = problem.linear.inputs, problem.linear.outputs
+    program = replace(target.program, tangents=starts, outputs=ends)
+    in_axes = None if axes is None else [i.axis or 0 for i in problem.inputs]
+    split = split_residual(program, known_values(target.program), in_axes)
+    found = [_cut_of(target, problem, axes, None)]
+    if split is not None:
+        found.append(_cut_of(target, problem, axes, split))
+    _, m, n = problem.sizes.shape
+    strategies = [
+        strategy
+        for strategy, _ in found
+        if strategy is not None and _ends(strategy) < min(m, n)
+    ]
+    if not strategies:
+        reasons = [note for strategy, note in found if strategy is None]
+        return None, reasons[0] if reasons else "nothing is narrower than the ends"
+    best = min(strategies, key=lambda strategy: strategy.passes)
+    return best, _describe(best)
+
+
+def _ends(strategy: Through) -> int:
+    """Return the passes through the whole program that it takes as long as, about."""
+    return strategy.width + (strategy.split is not None)
+
+
+def _cut_of(
+    target: Target, problem: Problem, axes: SampleAxes | None, split: Split | None
+) -> tuple[Through | None, str]:
+    starts, ends = problem.linear.inputs, problem.linear.outputs
+    equations = target.program.linear if split is None else split.equations
+    mixed = ends if split is None else split.mixed
+    if all(v is None for v in mixed):
+        return Through(None, (), split), ""
+    capacity, where = None, {}
+    if axes is not None:
+        boxes = propagate(
+            equations,
+            batch_seeds(target.program.tangents, axes.inputs),
+            known_values(target.program),
+        )
+        capacity, where = batch_capacity(boxes, axes.samples)
+    cut = narrowest(equations, starts, mixed, capacity=capacity)
+    if isinstance(cut, str):
+        return None, cut
+    return Through(cut, [where.get(v) for v in cut.variables], split), ""
+
+
+def _describe(strategy: Through) -> str:
+    parts = []
+    if strategy.cut is not None:
+        parts.append(
+            f"{strategy.width} wide at {strategy.cut.operation}, {strategy.cut.line}"
+        )
+    if strategy.split is not None:
+        parts.append("residual connections apart")
+    return "; ".join(parts)

@@ -1,0 +1,127 @@
+"""What is made of a mode's terms: dense blocks, diagonals, single entries.
+
+`finish` runs a mode and makes what is asked for; `filled` puts zeros where an output
+depends on nothing, and brings blocks to the shape `(*out, *in)`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jnumerics.derivatives._modes import passes as _passes
+from jnumerics.derivatives._modes.ends import FromEnd, Problem, Strategy
+from jnumerics.derivatives._modes.terms import (
+    Blocks,
+    Dense,
+    Sizes,
+    Term,
+    concatenate,
+)
+from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.trace import Target
+
+Shape = tuple[int, ...]
+
+MOST_ENTRIES = 1 << 22  # of passes that each keep one entry, alive at a time
+
+
+def dense(terms: Sequence[Term], sizes: Sizes) -> Blocks:
+    """Sum the terms to one matrix stack for each pair of leaves."""
+    if len(terms) == 1 and isinstance(terms[0], Dense):
+        return terms[0].blocks
+    total = _sum([term.dense(sizes) for term in terms])
+    rows = jnp.split(total, np.cumsum(sizes.rows)[:-1], axis=1)
+    return [jnp.split(row, np.cumsum(sizes.columns)[:-1], axis=2) for row in rows]
+
+
+def diagonal(
+    strategy: Strategy, problem: Problem, env: Env, chunk: int | None
+) -> list[Array]:
+    """Return the diagonals `(n, rows)` for each leaf.
+
+    From one end, each pass gives one entry (of every sample), and no more of a pass'
+    result is kept.
+    """
+    if isinstance(strategy, FromEnd):
+        return _own_entries(strategy, problem, env, chunk)
+    terms = strategy.terms(problem, env, chunk)
+    total = _sum([term.diagonal(problem.sizes) for term in terms])
+    return jnp.split(total, np.cumsum(problem.sizes.rows)[:-1], axis=1)
+
+
+def entries(terms: Sequence[Term], sizes: Sizes) -> Array:
+    """Return the values of single entries, term after term; those that repeat add."""
+    found = [term.entries(sizes) for term in terms]
+    if len(found) == 1:
+        return found[0]
+    return concatenate([v.reshape(-1) for v in found], 0)
+
+
+def indices(terms: Sequence[Term], sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column of single entries, term after term."""
+    rows, columns = zip(*(term.indices(sizes) for term in terms), strict=True)
+    return np.concatenate(rows), np.concatenate(columns)
+
+
+def _own_entries(
+    strategy: FromEnd, problem: Problem, env: Env, chunk: int | None
+) -> list[Array]:
+    found = []
+    for position, start in enumerate(problem.inputs):
+        apply = strategy.own_entries(problem, env, position)
+        if start.count:
+            bounded = chunk or max(1, MOST_ENTRIES // start.count)
+            found += _passes.stack(apply, start.count, 1, bounded)
+        else:
+            found.append(start.flat(start.zeros()))
+    return found
+
+
+def _sum(arrays: Sequence[Array]) -> Array:
+    dtype = jnp.result_type(*(x.dtype for x in arrays))
+    first, *others = (x.astype(dtype) for x in arrays)
+    return sum(others, first)
+
+
+def filled(
+    target: Target,
+    found: Sequence[Any],
+    rests: Sequence[Shape],
+    starts: Sequence[Shape],
+) -> list[list[Array]]:
+    """Return a block `(*rest, *start)` for each pair of leaves: zeros where none was found.
+
+    Args:
+        target: The function.
+        found: A row of blocks for each output that depends on any input.
+        rests: For each leaf of the result, the shape that its rows come in.
+        starts: For each differentiated leaf, that of its columns.
+    """
+    rows, blocks = iter(found), []
+    for v, o, rest in zip(target.program.outputs, target.out_avals, rests, strict=True):
+        row = [None] * len(starts) if v is None else next(rows)
+        ends = zip(row, target.in_avals, starts, strict=True)
+        blocks.append([shaped(b, (*rest, *start), o, i) for b, i, start in ends])
+    return blocks
+
+
+def shaped(block: Array | None, shape: Shape, o: Any, i: Any) -> Array:
+    """Bring a block to a shape and to the common dtype of its ends."""
+    dtype = jnp.promote_types(o.dtype, i.dtype)
+    if block is None:
+        return jnp.zeros(shape, dtype)
+    return block.reshape(shape).astype(dtype)
+
+
+def finish(
+    strategy: Strategy, problem: Problem, kind: str, env: Env, chunk: int | None
+) -> list[Any]:
+    """Run a strategy to what the kind asks for: blocks, diagonals, or single entries."""
+    if kind == "diagonal":
+        return diagonal(strategy, problem, env, chunk)
+    if kind == "sparse":
+        return [entries(strategy.terms(problem, env, chunk), problem.sizes)]
+    return dense(strategy.terms(problem, env, chunk), problem.sizes)

@@ -1,0 +1,132 @@
+"""Sparse blocks of a Jacobian: values from the passes, indices from the proof."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jnumerics.derivatives._program.trace import Target
+
+# Entries that are flattened in the program of their passes: of more, the compiler makes
+# one slow loop, and a program of their own is faster by what it costs to start it.
+MOST_INSIDE = 1 << 15
+
+
+class Pattern:
+    """The indices of a sparse block: found when tracing, kept outside the program."""
+
+    def __init__(self, indices: np.ndarray, shape: tuple[int, ...]) -> None:
+        self.indices, self.shape = indices, shape
+
+    @functools.cached_property
+    def array(self) -> Array:
+        """The indices on the device, put there once."""
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(self.indices)
+
+    @functools.cached_property
+    def structure(self) -> Any:
+        """That of JAX's format, as a tree: building one checks what is known here."""
+        from jax.experimental.sparse import BCOO  # heavy, and few calls need it
+
+        indices = jax.ShapeDtypeStruct(self.indices.shape, jnp.int32)
+        data = jax.ShapeDtypeStruct(self.indices.shape[:1], jnp.float32)
+        return jax.tree.structure(
+            jax.eval_shape(lambda *x: BCOO(x, shape=self.shape), data, indices)
+        )
+
+
+@jax.tree_util.register_pytree_node_class
+class SparseBlock:
+    """Values with their pattern; the pattern is the same for every call of a shape."""
+
+    def __init__(self, values: Array, pattern: Pattern) -> None:
+        self.values, self.pattern = values, pattern
+
+    def tree_flatten(self) -> tuple[tuple[Array], Pattern]:
+        return (self.values,), self.pattern
+
+    @classmethod
+    def tree_unflatten(cls, pattern: Pattern, children: tuple[Array]) -> "SparseBlock":
+        return cls(*children, pattern)
+
+
+def blocks(
+    target: Target, rows: np.ndarray, columns: np.ndarray, values: Array
+) -> list[list[SparseBlock]]:
+    """Return the entries of each pair of leaves."""
+    lefts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
+    found, top = [], 0
+    for v, o in zip(target.program.outputs, target.out_avals, strict=True):
+        height = 0 if v is None else o.size
+        found.append(
+            [
+                _block(rows - top, columns - left, values, o, i, height)
+                for i, left in zip(target.in_avals, lefts, strict=True)
+            ]
+        )
+        top += height
+    return found
+
+
+def _block(
+    rows: np.ndarray, columns: np.ndarray, values: Array, o: Any, i: Any, height: int
+) -> SparseBlock:
+    """Keep one pair of leaves' entries; where it is the only pair, padding too."""
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < i.size)
+    shape = (*o.shape, *i.shape)
+    is_only = np.all(inside | ((rows == height) & (columns == i.size)))
+    if not is_only or not shape:  # between scalars, padding has no index to stand at
+        kept = np.flatnonzero(inside)
+        rows, columns = rows[kept], columns[kept]
+        values = values.reshape(-1)[kept]
+        inside = inside[kept]
+    indices = np.empty((len(rows), len(shape)), np.int32)
+    indices[:] = shape  # beyond the shape: padding
+    where = np.flatnonzero(inside)
+    parts = [*_unravel(rows[where], o.shape), *_unravel(columns[where], i.shape)]
+    for axis, part in enumerate(parts):
+        indices[where, axis] = part
+    values = values.astype(jnp.promote_types(o.dtype, i.dtype))
+    if values.size <= MOST_INSIDE:
+        values = values.reshape(-1)
+    return SparseBlock(values, Pattern(indices, shape))
+
+
+def _unravel(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    return np.unravel_index(flat, shape) if shape else ()
+
+
+def join(real: SparseBlock, imaginary: SparseBlock) -> SparseBlock:
+    """Make one block of a real and an imaginary part; entries of one place add."""
+    x, y = real.values.reshape(-1), imaginary.values.reshape(-1)
+    indices = real.pattern.indices
+    if np.array_equal(indices, imaginary.pattern.indices):
+        return SparseBlock(jax.lax.complex(x, y), real.pattern)
+    parts = [
+        jax.lax.complex(x, jnp.zeros_like(x)),
+        jax.lax.complex(jnp.zeros_like(y), y),
+    ]
+    indices = np.concatenate([indices, imaginary.pattern.indices])
+    return SparseBlock(jnp.concatenate(parts), Pattern(indices, real.pattern.shape))
+
+
+def as_bcoo(found: Any) -> Any:
+    """Return a block, or a tree of blocks, in JAX's format."""
+    if isinstance(found, SparseBlock):  # a tree's walk costs more than this block
+        return _as_bcoo(found)
+    return jax.tree.map(_as_bcoo, found, is_leaf=lambda x: isinstance(x, SparseBlock))
+
+
+def _as_bcoo(x: SparseBlock) -> Any:
+    data = x.values if x.values.ndim == 1 else _flatten(x.values)
+    return x.pattern.structure.unflatten((data, x.pattern.array))
+
+
+@jax.jit
+def _flatten(x: Array) -> Array:
+    """Flatten values in a program of its own."""
+    return x.reshape(-1)

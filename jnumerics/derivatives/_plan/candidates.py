@@ -1,0 +1,107 @@
+"""The candidates for a derivative: each mode, counted on the program that it would run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+
+from jnumerics.derivatives._dependence.samples import SampleAxes
+from jnumerics.derivatives._modes import compressed, cut
+from jnumerics.derivatives._modes.ends import Forward, Problem, Reverse, Strategy
+from jnumerics.derivatives._modes.jacobian import finish
+from jnumerics.derivatives._plan import cost as _cost
+from jnumerics.derivatives._plan.cost import Cost
+from jnumerics.derivatives._plan.result import Candidate
+from jnumerics.derivatives._program.jaxpr import Equation
+from jnumerics.derivatives._program.linearity.directions import one_way, reach
+from jnumerics.derivatives._program.trace import Target
+
+NEARLY_EQUAL = 0.9  # forward must be below this share of reverse to be preferred
+
+
+def find_candidates(
+    target: Target,
+    problem: Problem,
+    kind: str,
+    mode: str,
+    axes: SampleAxes | None,
+    is_proven: bool,
+) -> list[Candidate]:
+    """Count both ends, and the cut and the compression where they are asked for."""
+    _, m, n = problem.sizes.shape
+    one = one_way(
+        problem.linear.equations, reach(problem.linear.equations, problem.linear.inputs)
+    )
+    reverse = counted(problem, kind, Reverse(m), _obstacle(one.forward))
+    forward = counted(problem, kind, Forward(n), _obstacle(one.reverse))
+    found = [reverse, forward]
+    end = better(reverse, forward)
+    if mode in ("auto", "cut"):
+        strategy, note = (None, "samples are not proven independent")
+        if is_proven:
+            strategy, note = cut.find(target, problem, axes)
+        found.append(_or_end(problem, kind, "cut", strategy, end, note))
+    if mode in ("auto", "compressed"):
+        strategy, note = (None, "samples share passes already")
+        if axes is None:
+            serves = {
+                "forward": forward.strategy is not None,
+                "reverse": reverse.strategy is not None,
+            }
+            strategy, note = compressed.find(target, problem, **serves)
+        found.append(_or_end(problem, kind, "compressed", strategy, end, note))
+    return found
+
+
+def counted(problem: Problem, kind: str, strategy: Strategy, note: str) -> Candidate:
+    """Count the program that a strategy would run; a note says that it cannot."""
+    if note:
+        return Candidate(strategy.mode, None, Cost(), note)
+    try:
+        jaxpr = passes_jaxpr(problem, kind, strategy, None)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        return Candidate(strategy.mode, None, Cost(), f"JAX refuses: {reason}")
+    return Candidate(strategy.mode, strategy, _cost.count(jaxpr), problem=problem)
+
+
+def passes_jaxpr(
+    problem: Problem, kind: str, strategy: Strategy, chunk: int | None
+) -> Any:
+    env = {v: v.aval for v in problem.linear.residuals}  # no strategy reads others
+
+    def run(values: list[Any]) -> list[Any]:
+        return finish(
+            strategy, problem, kind, dict(zip(env, values, strict=True)), chunk
+        )
+
+    return jax.make_jaxpr(run)(list(env.values()))
+
+
+def _obstacle(equations: Sequence[Equation]) -> str:
+    """Name the first equation that a mode cannot run through."""
+    return next((f"not through {e.name} at {e.line}" for e in equations), "")
+
+
+def better(reverse: Candidate, forward: Candidate) -> Candidate:
+    """Return the better end; nearly equal goes to reverse, whose rows are contiguous."""
+    if reverse.strategy is None or forward.strategy is None:
+        return forward if reverse.strategy is None else reverse
+    if forward.cost.seconds < NEARLY_EQUAL * reverse.cost.seconds:
+        return forward
+    return reverse
+
+
+def _or_end(
+    problem: Problem,
+    kind: str,
+    mode: str,
+    strategy: Strategy | None,
+    end: Candidate,
+    note: str,
+) -> Candidate:
+    """Count a strategy; without one, the mode comes down to the better end."""
+    if strategy is None:
+        return replace(end, mode=mode, note=f"{note}: as {end.mode}", same_as=end.mode)
+    return replace(counted(problem, kind, strategy, ""), note=note)

@@ -1,0 +1,98 @@
+"""What a program costs: operations, bytes, and time by a model of few weights.
+
+The time of an equation is the larger of its operations over a rate and its bytes over
+the bandwidth, plus a fixed cost; a scan counts as often as it runs. The weights below
+were measured on a CPU by `benchmarks/measure_weights.py`; what matters is their ratios.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jnumerics.derivatives._program.jaxpr import inner_jaxprs, open_jaxpr
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Rates of one platform.
+
+    Attributes:
+        product: Operations a second in matrix products.
+        convolution: Operations a second in convolutions.
+        elementwise: Operations a second elsewhere.
+        bandwidth: Bytes a second between memory and processor.
+        fixed: Seconds an equation costs whatever its size.
+    """
+
+    product: float = 6e10
+    convolution: float = 3e10
+    elementwise: float = 1.5e9
+    bandwidth: float = 1e10
+    fixed: float = 3e-7
+
+
+WEIGHTS = Weights()
+
+
+class Cost(NamedTuple):
+    """Operations, bytes moved and predicted seconds."""
+
+    operations: float = 0.0
+    bytes: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":  # pyright: ignore[reportIncompatibleMethodOverride]
+        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def times(self, n: int | float) -> "Cost":
+        """Return the cost of doing it n times."""
+        return Cost(*(n * a for a in self))
+
+
+_FREE = {"reshape", "squeeze", "broadcast_in_dim", "iota", "copy", "stop_gradient"}  # fmt: skip
+_TRANSCENDENTAL = {"exp", "log", "tanh", "sin", "cos", "logistic", "erf", "pow", "div", "sqrt"}  # fmt: skip
+
+
+def count(jaxpr: Any, weights: Weights = WEIGHTS) -> Cost:
+    """Count a jaxpr."""
+    return sum((_equation(eqn, weights) for eqn in open_jaxpr(jaxpr).eqns), Cost())
+
+
+def _equation(eqn: Any, weights: Weights) -> Cost:
+    inner = [count(body, weights) for body in inner_jaxprs(eqn)]
+    name = eqn.primitive.name
+    if name == "cond":
+        return max(inner, key=lambda cost: cost.seconds)
+    if inner and not name.startswith(("reduce_window", "scatter")):
+        return sum(inner, Cost()).times(eqn.params.get("length", 1))
+    moved = sum(size_bytes(v.aval) for v in (*eqn.invars, *eqn.outvars))
+    operations, rate = _operations(eqn, weights)
+    if name in _FREE or (name == "split" and len(eqn.outvars) == 1):
+        return Cost(0.0, 0.0, 0.0)
+    seconds = max(operations / rate, moved / weights.bandwidth) + weights.fixed
+    return Cost(operations, moved, seconds)
+
+
+def _operations(eqn: Any, weights: Weights) -> tuple[float, float]:
+    name, out = eqn.primitive.name, _size(eqn.outvars[0].aval)
+    if name == "dot_general":
+        (contracted, _), _ = eqn.params["dimension_numbers"]
+        shape = eqn.invars[0].aval.shape
+        return 2.0 * out * math.prod(shape[k] for k in contracted), weights.product
+    if name == "conv_general_dilated":
+        kernel = eqn.invars[1].aval
+        features = kernel.shape[eqn.params["dimension_numbers"].rhs_spec[0]]
+        window = _size(kernel) / max(features, 1)
+        return 2.0 * out * window, weights.convolution
+    largest = max([out, *(_size(v.aval) for v in eqn.invars)])
+    return float(largest * (10 if name in _TRANSCENDENTAL else 1)), weights.elementwise
+
+
+def _size(aval: Any) -> int:
+    return math.prod(getattr(aval, "shape", ()))
+
+
+def size_bytes(aval: Any) -> int:
+    """Return the bytes of an array."""
+    dtype = getattr(aval, "dtype", None)
+    return _size(aval) * getattr(dtype, "itemsize", 4)

@@ -1,0 +1,170 @@
+"""The plan: which mode is predicted to be the cheapest, and why.
+
+Every candidate is counted on the program that would run. Nearly equal ends go to
+reverse mode, whose rows are contiguous; a cut or a compression is taken only where it
+is predicted well below the better end. The choice needs shapes alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jnumerics import _check, _table
+from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.propagate import joined
+from jnumerics.derivatives._dependence.samples import (
+    SampleAxes,
+    require_independent,
+    sample_axes,
+)
+from jnumerics.derivatives._modes.ends import Reverse, make_problem, size
+from jnumerics.derivatives._plan import unproven
+from jnumerics.derivatives._plan.candidates import better, find_candidates
+from jnumerics.derivatives._plan.cost import Cost
+from jnumerics.derivatives._plan.memory import others, within
+from jnumerics.derivatives._plan.result import Candidate, Plan
+from jnumerics.derivatives._program import trace
+from jnumerics.derivatives._program.arguments import ArgNums
+from jnumerics.derivatives._program.layout import Layout
+from jnumerics.derivatives._program.trace import Target, require_square
+
+MODES = ("forward", "reverse", "cut", "compressed")
+TICK = 1e-9  # seconds; less is nothing
+WORTH_IT = 0.9  # of the better end: the most a cut or a compression may cost
+
+
+def plan(
+    fun: Callable,
+    *args: Any,
+    argnums: ArgNums = 0,
+    target: str = "jacobian",
+    **kwargs: Any,
+) -> Plan:
+    """Plan the cheapest way to a derivative, without evaluating it.
+
+    The tangent program of `fun` is traced from the arguments' shapes; each mode is
+    counted on the program that would run. Cost: tracing, and an analysis of each
+    equation.
+
+    Args:
+        fun: A traceable function of arrays or pytrees.
+        *args: Its arguments; only shapes and dtypes are read, so that each leaf may be
+            a `jax.ShapeDtypeStruct`.
+        argnums: Which of them to differentiate with respect to.
+        target: "jacobian", "batch" (blocks for each sample along axis 0) or "diagonal".
+        **kwargs: Its named arguments; names of ours, `argnums` and `target`, are ours.
+
+    Returns:
+        The plan; `print` it.
+
+    Raises:
+        SampleMixingError: If `target` is "batch" and samples may mix.
+        TypeError: If `fun` cannot be differentiated at these types.
+        ValueError: If `target` is unknown, or the shapes do not fit it.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> plan(lambda x: jnp.outer(x, x).sum(0), jnp.ones(3)).n_outputs
+        3
+    """
+    _check.function("fun", fun)
+    _check.option("target", target, ("jacobian", "batch", "diagonal"))
+    traced = trace.trace(fun, args, kwargs, argnums=argnums)
+    if target == "diagonal":
+        require_square(traced)
+    if target != "batch":
+        return choose(traced, target)
+    axes = sample_axes(traced, 0, 0)
+    return choose(traced, target, axes=axes)
+
+
+def choose(
+    target: Target,
+    kind: str = "jacobian",
+    *,
+    mode: str = "auto",
+    axes: SampleAxes | None = None,
+    max_bytes: int | None = None,
+    is_proven: bool = True,
+) -> Plan:
+    """Count the candidates for a traced function, and choose.
+
+    Args:
+        target: The function.
+        kind: "jacobian", "sparse" for its entries, "batch" or "diagonal".
+        mode: "auto", or the mode to take.
+        axes: The axis of samples of each input and output leaf, for "batch".
+        max_bytes: Bound of the temporary memory.
+        is_proven: Whether samples are to be proven not to mix; a cut needs the proof.
+    """
+    problem = make_problem(target, axes, kind)
+    if size(problem) == 0:
+        end = Candidate("reverse", Reverse(0), Cost(), problem=problem)
+        reason = "nothing depends on the inputs"
+        return Plan(kind, *_counts(target, axes), (end,), "reverse", reason)
+    if target.ends is None:
+        if axes is not None and is_proven:
+            require_independent(target, axes, mode)
+        candidates = find_candidates(target, problem, kind, mode, axes, is_proven)
+        chosen, reason = _preferred(candidates, mode)
+    else:
+        candidates, chosen, reason = unproven.choose(
+            target, kind, mode, axes, is_batch_proven=is_proven
+        )
+    found = Plan(
+        kind,
+        *_counts(target, axes),
+        candidates=tuple(candidates),
+        mode=chosen.mode,
+        reason=reason,
+        joined=tuple(joined(known_values(target.program))),
+    )
+    if max_bytes is None:
+        return found
+    rest = others(found) if mode == "auto" and target.may_choose else []
+    return within([found, *rest], max_bytes)
+
+
+def _counts(target: Target, axes: SampleAxes | None) -> tuple[int, int, int]:
+    """Count samples, and the components of one sample of the result and the inputs."""
+    samples = 1 if axes is None else axes.samples
+    out_axes = [None] * target.n_outputs if axes is None else axes.outputs
+    in_axes = [None] * len(target.in_avals) if axes is None else axes.inputs
+    ends = (target.out_avals, out_axes), (target.in_avals, in_axes)
+    m, n = (
+        sum(
+            Layout(tuple(a.shape), a.dtype, axis).count
+            for a, axis in zip(avals, of, strict=True)
+        )
+        for avals, of in ends
+    )
+    return samples, m, n
+
+
+def _preferred(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, str]:
+    """Choose the mode asked for, or the cheapest."""
+    if mode != "auto":
+        chosen = next(c for c in candidates if c.mode == mode)
+        if chosen.strategy is None:
+            msg = f"`mode` must be one that serves `fun`, got {mode!r}: {chosen.note}"
+            raise ValueError(msg)
+        return chosen, "asked for"
+    reverse, forward, *others = candidates
+    end = better(reverse, forward)
+    if end.strategy is None:
+        reasons = f"reverse: {reverse.note}; forward: {forward.note}"
+        msg = f"`fun` must be differentiable by JAX, got one that is not: {reasons}"
+        raise ValueError(msg)
+    served = [c for c in others if c.strategy is not None and c.same_as is None]
+    cheapest = min(served, key=lambda c: c.cost.seconds, default=end)
+    if cheapest.cost.seconds < WORTH_IT * end.cost.seconds:
+        ratio = end.cost.seconds / max(cheapest.cost.seconds, TICK)
+        reason = f"predicted {ratio:.1f} times faster than {end.mode}; {cheapest.note}"
+        return cheapest, reason
+    other = forward if end is reverse else reverse
+    if other.strategy is None:
+        return end, f"{other.mode} is not served: {other.note}"
+    passes = _table.plural(end.passes or 0, "pass", "passes")
+    ratio = other.cost.seconds / max(end.cost.seconds, TICK)
+    if ratio < 1.05:
+        return end, f"{passes}, predicted as fast as {other.mode}"
+    return end, f"{passes}, predicted {ratio:.1f} times faster than {other.mode}"

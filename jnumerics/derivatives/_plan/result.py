@@ -1,0 +1,182 @@
+"""The plan of a derivative: each mode counted, the choice, and the reason for it."""
+
+import textwrap
+from dataclasses import dataclass, field
+from typing import Any, Never
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jnumerics import _table
+from jnumerics.derivatives._modes.ends import (
+    Problem,
+    Strategy,
+    size,
+    zeros,
+)
+from jnumerics.derivatives._modes.jacobian import entries, finish, indices
+from jnumerics.derivatives._plan.cost import Cost
+from jnumerics.derivatives._program.layout import Env
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """What is left of a strategy that was pickled: its figures; it cannot be run."""
+
+    passes: int
+    mode: str
+
+    def terms(self, problem: Problem, env: Env, chunk: int | None) -> Never:  # noqa: ARG002
+        """Refuse."""
+        msg = "a plan must be made where it is run, got one that was pickled"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One mode, counted. Pickled, it can be read and not run: programs stay behind.
+
+    Attributes:
+        mode: Its name.
+        strategy: How it runs; None where the function cannot be differentiated that
+            way.
+        cost: Operations, bytes and predicted seconds.
+        note: Where it cuts, how many colors it needs, or why it is not served.
+        same_as: The mode whose program it comes down to, or None.
+        problem: What it runs on.
+    """
+
+    mode: str
+    strategy: Strategy | None = field(repr=False)
+    cost: Cost
+    note: str = ""
+    same_as: str | None = None
+    problem: Problem | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: figures and words; of the strategy, its passes."""
+        words = ("mode", "cost", "note", "same_as")
+        strategy = self.strategy and Pickled(self.strategy.passes, self.strategy.mode)
+        return {**{name: getattr(self, name) for name in words}, "strategy": strategy}
+
+    @property
+    def passes(self) -> int | None:
+        """Number of passes."""
+        return None if self.strategy is None else self.strategy.passes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The candidates for a derivative, and the choice among them.
+
+    `print` it. Pickled, it can be read and no longer run.
+
+    Attributes:
+        target: "jacobian", "batch" or "diagonal".
+        samples: Number of samples; 1 unless `target` is "batch".
+        n_outputs: Components of (one sample of) the result.
+        n_inputs: Components of (one sample of) the differentiated arguments.
+        candidates: Each mode with its cost.
+        mode: The chosen one.
+        reason: Why.
+        chunk: Passes at a time, where memory is bounded; else None.
+        joined: Operations that no rule of dependence serves, with the user's lines:
+            their results were taken to depend on all that enters them.
+    """
+
+    target: str
+    samples: int
+    n_outputs: int
+    n_inputs: int
+    candidates: tuple[Candidate, ...]
+    mode: str
+    reason: str
+    chunk: int | None = None
+    joined: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def choice(self) -> Candidate:
+        """The chosen candidate."""
+        return next(c for c in self.candidates if c.mode == self.mode)
+
+    @property
+    def strategy(self) -> Strategy:
+        """How the choice runs."""
+        strategy = self.choice.strategy
+        if strategy is None:
+            msg = f"the plan's mode {self.mode!r} is not served"
+            raise ValueError(msg)
+        return strategy
+
+    @property
+    def problem(self) -> Problem:
+        """What the choice runs on."""
+        problem = self.choice.problem
+        if problem is None:
+            msg = f"the plan's mode {self.mode!r} is not served"
+            raise ValueError(msg)
+        return problem
+
+    def run(self, env: Env) -> list[Any]:
+        """Run the choice: blocks, or diagonals, for each output that has any."""
+        if size(self.problem) == 0:
+            return zeros(self.problem, self.target)
+        return finish(self.strategy, self.problem, self.target, env, self.chunk)
+
+    def run_entries(self, env: Env) -> tuple[np.ndarray, np.ndarray, Array]:
+        """Run the choice to rows, columns and values of single entries."""
+        if size(self.problem) == 0:
+            none = np.zeros(0, int)
+            return none, none, jnp.zeros(0)
+        terms = self.strategy.terms(self.problem, env, self.chunk)
+        values = entries(terms, self.problem.sizes)
+        return *indices(terms, self.problem.sizes), values
+
+    @property
+    def passes(self) -> int:
+        """Passes of the choice."""
+        return self.choice.passes or 0
+
+    def __repr__(self) -> str:
+        """Return the choice in one line."""
+        passes = _table.plural(self.passes, "pass", "passes")
+        return f"<Plan for {self._title()}; {self.mode}, {passes}>"
+
+    def _title(self) -> str:
+        samples = _table.plural(self.samples, "sample", "samples")
+        each = f" for each of {samples}" if self.target == "batch" else ""
+        outputs = _table.plural(self.n_outputs, "output", "outputs")
+        inputs = _table.plural(self.n_inputs, "input", "inputs")
+        return f"{self.target}: {outputs} by {inputs}{each}"
+
+    def __str__(self) -> str:
+        """Return the candidates as a table, and the reason for the choice."""
+        table = _table.text(*self._table())
+        lines = [f"{self.mode}: {self.reason}", *self._limits()]
+        wrapped = (textwrap.fill(line, 100) for line in lines)
+        return "\n\n".join([self._title(), table, *wrapped])
+
+    def _limits(self) -> list[str]:
+        """Say which operations were joined for want of a rule."""
+        places = ", ".join(f"{name} at {line}" for name, line in self.joined)
+        return [f"joined for want of a rule: {places}"] if places else []
+
+    def _repr_html_(self) -> str:
+        return _table.html(*self._table()) + f"<p>{self.mode}: {self.reason}</p>"
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        header = ["mode", "passes", "operations", "bytes", "predicted", "note"]
+        return header, [self._row(c) for c in self.candidates]
+
+    def _row(self, c: Candidate) -> list[str]:
+        name = f"{c.mode} *" if c.mode == self.mode else c.mode
+        if c.strategy is None:
+            return [name, "-", "-", "-", "-", c.note]
+        figures = [
+            str(c.passes),
+            _table.count(c.cost.operations),
+            _table.memory(c.cost.bytes),
+            _table.seconds(c.cost.seconds),
+        ]
+        return [name, *figures, c.note]

@@ -1,0 +1,202 @@
+"""The entry of every derivative: compiled once, and again where it must be.
+
+`Entry` compiles a program once for each tree of arguments, for the shapes, and for the
+arrays that the user's function holds: they are found where a function keeps things, in
+the cells of its closure, the globals that it names, defaults, attributes of its object.
+"""
+
+import contextlib
+import functools
+import itertools
+import operator
+import types
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jnumerics.derivatives._program.arguments import closed
+from jnumerics.derivatives._program.jaxpr import is_user_file
+
+
+class Entry:
+    """A program of (args, kwargs), compiled when it must be.
+
+    Args:
+        fun: The user's function. What it reads besides its arguments is compiled in;
+            where an array that it holds is replaced by another, it compiles again.
+        program: Maps (args, kwargs), in which static arguments are nodes, to arrays.
+    """
+
+    __slots__ = ("_fun", "_held", "_program", "_run")
+
+    def __init__(self, fun: Callable, program: Callable[[tuple, dict], Any]) -> None:
+        self._fun, self._program = fun, program
+        self._run: Callable | None = None
+        self._held = Held()
+
+    def __call__(self, args: tuple, kwargs: dict) -> Any:
+        """Run the program."""
+        if self._run is None or not is_unchanged(self._held):
+            program = self._program
+            self._held = held(self._fun)
+            # a new function: JAX keeps what it traced by the function's identity
+            self._run = jax.jit(lambda args, kwargs: program(args, kwargs))
+        return self._run(*closed(args, kwargs))
+
+
+MOST = 400  # objects that are looked into
+
+
+class Held(NamedTuple):
+    """Places that hold something: `reads[k](keys[k]) is values[k]`."""
+
+    reads: tuple[Callable[[Any], Any], ...] = ()
+    keys: tuple[Any, ...] = ()
+    values: tuple[Any, ...] = ()
+
+
+class _Step(NamedTuple):
+    """A step from an object to one that it holds.
+
+    Attributes:
+        place: (read, key, value) where it can change, else None.
+        owner: Identity of the object that holds.
+        before: The step that led there.
+    """
+
+    place: tuple[Callable[[Any], Any], Any, Any] | None
+    owner: int
+    before: "_Step | None"
+
+
+_OPAQUE = (
+    int, float, complex, str, bytes, type(None), type, np.generic, np.dtype, jax.Ref,
+    types.ModuleType, types.BuiltinFunctionType, type(jax.jit(len)),
+)  # fmt: skip
+
+
+def is_unchanged(places: Held) -> bool:
+    """Whether every place still holds what it held."""
+    try:
+        call: Any = operator.call
+        found = map(call, places.reads, places.keys)
+        return all(map(operator.is_, found, places.values))
+    except (LookupError, AttributeError, ValueError):  # the place is empty, or gone
+        return False
+
+
+def held(fun: Callable) -> Held:
+    """Return the places on the way from a function to the arrays that it holds.
+
+    Objects are looked into in the order of their distance.
+    """
+    waiting: deque[tuple[Any, _Step | None]] = deque([(fun, None)])
+    seen: dict[int, Any] = {}  # keeps them alive, as their identity is the key
+    arrays, again = [], []
+    while waiting:
+        value, step = waiting.popleft()
+        if isinstance(value, jax.Array | np.ndarray):
+            arrays.append(step)
+        elif id(value) in seen:
+            again.append((id(value), step))
+        elif not isinstance(value, _OPAQUE) and len(seen) < MOST:
+            seen[id(value)] = value
+            for place, child in itertools.islice(_children(value), MOST):
+                waiting.append((child, _Step(place, id(value), step)))
+    steps = _on_the_way(arrays, again)
+    places = [step.place for step in steps if step.place is not None]
+    return Held(*zip(*places, strict=True)) if places else Held()
+
+
+def _on_the_way(
+    arrays: list[_Step | None], again: list[tuple[int, _Step | None]]
+) -> list[_Step]:
+    """Return the steps to arrays, and to objects on the way that are met again."""
+    found: dict[int, _Step] = {}
+    owners: set[int] = set()
+    ends = list(arrays)
+    while ends:
+        for step in ends:
+            while step is not None and id(step) not in found:
+                found[id(step)] = step
+                owners.add(step.owner)
+                step = step.before
+        ends = [s for owner, s in again if owner in owners and id(s) not in found]
+    return list(found.values())
+
+
+def _children(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield what an object holds, each with its place; None where that cannot change."""
+    if isinstance(value, types.FunctionType):
+        yield from _of_function(value)
+    elif isinstance(value, types.MethodType):
+        yield from _fixed(value.__self__, value.__func__)
+    elif isinstance(value, functools.partial):
+        yield from _fixed(value.func, value.args, value.keywords)
+    elif isinstance(value, tuple):
+        yield from _fixed(*value)
+    elif isinstance(value, list):
+        yield from _entries(value.__getitem__, enumerate(value))
+    elif isinstance(value, dict):
+        yield from _entries(value.get, value.items())
+    attributes = getattr(value, "__dict__", None)
+    if isinstance(attributes, dict) and not isinstance(value, types.FunctionType):
+        yield from _entries(attributes.get, attributes.items())
+    for name in _slots(type(value)):
+        if hasattr(value, name):
+            yield from _entries(
+                functools.partial(getattr, value), [(name, getattr(value, name))]
+            )
+
+
+def _fixed(*values: Any) -> Iterator[tuple[None, Any]]:
+    return ((None, value) for value in values)
+
+
+def _entries(
+    read: Callable[[Any], Any], items: Iterable[tuple[Any, Any]]
+) -> Iterator[tuple[Any, Any]]:
+    return (((read, key, value), value) for key, value in items)
+
+
+def _of_function(fun: types.FunctionType) -> Iterator[tuple[Any, Any]]:
+    """Yield what a function holds; of a library's wrapper, what it wraps."""
+    is_users = is_user_file(fun.__code__.co_filename)
+    wrapped = fun.__dict__.get("__wrapped__")
+    if wrapped is not None:
+        yield None, wrapped
+        if not is_users:
+            return
+    yield from _fixed(fun.__defaults__, fun.__kwdefaults__)
+    for cell in fun.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not yet filled
+            items = [("cell_contents", cell.cell_contents)]
+            yield from _entries(functools.partial(getattr, cell), items)
+    if is_users:
+        names = fun.__globals__
+        read = [(name, names[name]) for name in _names(fun.__code__) if name in names]
+        yield from _entries(
+            names.get, (item for item in read if _is_near(item[1], names))
+        )
+
+
+def _is_near(value: Any, names: dict[str, Any]) -> bool:
+    """Whether a global is to be looked into: functions of other modules are not."""
+    return not isinstance(value, types.FunctionType) or value.__globals__ is names
+
+
+@functools.lru_cache(maxsize=1024)
+def _names(code: types.CodeType) -> tuple[str, ...]:
+    """Return the names in a function's code, and in the functions that it makes."""
+    inner = (c for c in code.co_consts if isinstance(c, types.CodeType))
+    return (*code.co_names, *itertools.chain.from_iterable(map(_names, inner)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _slots(cls: type) -> tuple[str, ...]:
+    found = [c.__dict__.get("__slots__", ()) for c in cls.__mro__]
+    names = [(s,) if isinstance(s, str) else tuple(s) for s in found]
+    return tuple(n for n in itertools.chain(*names) if not n.startswith("__"))
