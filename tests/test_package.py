@@ -59,7 +59,10 @@ import json, sys
 from jnumerics import softmax
 print(json.dumps([m for m in sys.modules if m.startswith("jnumerics.")]))
 """)
-    assert sorted(new) == ["jnumerics._check", "jnumerics.softmax"]
+    assert {".".join(name.split(".")[:2]) for name in new} == {
+        "jnumerics._check",
+        "jnumerics.softmax",
+    }
 
 
 @pytest.mark.process
