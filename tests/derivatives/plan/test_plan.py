@@ -283,7 +283,7 @@ def test_the_table_shows_each_candidate_and_the_choice():
     assert len(marked) == 1
     assert re.match(r"cut \* +8 +" + " +".join(map(re.escape, figures)), marked[0])
     assert re.match(
-        r"cut: predicted \d+\.\d times faster than reverse; 4 wide at \w+, ", reason
+        r"cut: predicted \d+\.\d times faster than reverse; 4 wide at \w+,\s", reason
     )
 
 
