@@ -9,10 +9,10 @@ import numpy as np
 from hypothesis import strategies as st
 from jax import lax
 
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.propagate import batch_index, propagate
 from jnumerics.derivatives._modes.flow import Cut, SampleAxis, batch_capacity, narrowest
-from jnumerics.derivatives._modes.skip import split_residual
+from jnumerics.derivatives._modes.skip import split_skips
 from jnumerics.derivatives._program.joint import trace
 from jnumerics.derivatives._program.linearity.directions import forwardable
 from jnumerics.derivatives._program.tangent import part
@@ -233,7 +233,7 @@ def no_cut(fun, *args, **options):
 
 
 def split_of(program):
-    split = split_residual(program, known_values(program))
+    split = split_skips(program, constants_of(program))
     assert split is not None
     return split
 
@@ -305,7 +305,7 @@ def batch_cut(program, equations, outputs, n):
     """The cut of a batch of one input, and the axes of its variables."""
     (x,) = program.tangents
     boxes = propagate(
-        equations, {x: batch_index(x.aval.shape, 0)}, known_values(program)
+        equations, {x: batch_index(x.aval.shape, 0)}, constants_of(program)
     )
     capacity, axes = batch_capacity(boxes, n)
     cut = narrowest(equations, [x], outputs, capacity=capacity)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._program.inline import flatten
 
 INTEGERS = ["int8", "uint8", "int16", "int32", "uint32"]
@@ -287,7 +287,7 @@ def folded(fun, inputs):
     """What is known of the results of a program; values and bounds, None: unknown."""
     flat = flatten(jax.make_jaxpr(fun)(*inputs), [False] * len(inputs))
     values = dict(flat.consts) | dict(zip(flat.inputs, inputs, strict=True))
-    known = KnownValues(flat.equations, values)
+    known = Constants(flat.equations, values)
     return [known.value(v) for v in flat.outputs]
 
 

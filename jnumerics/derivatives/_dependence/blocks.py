@@ -9,7 +9,7 @@ import numpy as np
 
 from jnumerics import _check
 from jnumerics.derivatives._dependence.boxes import NONE, Box
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.mixing import culprit, is_own
 from jnumerics.derivatives._dependence.outputs import output_boxes
 from jnumerics.derivatives._dependence.propagate import own_index, propagate
@@ -139,7 +139,7 @@ class Blocks:
             lost = ends.forward.linearity.losses[0] if ends else Loss("", UNKNOWN_LINE)
             return Loss(lost.operation, lost.line)
         equation = culprit(
-            program.linear, found, known_values(self.target.program), output, is_aligned
+            program.linear, found, constants_of(self.target.program), output, is_aligned
         )
         if equation is None:
             return Loss("the result's structure", UNKNOWN_LINE)
@@ -151,7 +151,7 @@ class Blocks:
         return {v: own_index(self.shapes, k) for k, v in enumerate(tangents)}
 
     def _propagated(self) -> dict[Var, Box]:
-        linear, known = self.target.program.linear, known_values(self.target.program)
+        linear, known = self.target.program.linear, constants_of(self.target.program)
         return propagate(linear, self._seeds, known)
 
     def _rows(self, leaf: int, box: Box) -> Box:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE, Box
-from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._dependence.propagate import Pass, passes_inside, propagate
 from jnumerics.derivatives._program.jaxpr import UNKNOWN_LINE, Equation, Var, shape_of
 from jnumerics.derivatives._program.tangent import Program
@@ -34,7 +34,7 @@ class Mixing(NamedTuple):
 
 def mixing(
     program: Program,
-    known: KnownValues,
+    known: Constants,
     seeds: Mapping[Var, Box],
     axes: Sequence[int],
 ) -> Mixing | None:
@@ -81,7 +81,7 @@ def is_own(box: Box, axis: int, size: int) -> np.ndarray:
 def culprit(
     equations: Sequence[Equation],
     found: Mapping[Var, Box],
-    known: KnownValues,
+    known: Constants,
     output: Var,
     is_aligned: Callable[[Var], bool],
 ) -> Equation | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE, Box, join, nothing
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.propagate import own_index, propagate
 from jnumerics.derivatives._program.jaxpr import Var, shape_of
 from jnumerics.derivatives._program.joint import End
@@ -67,7 +67,7 @@ def _turned(end: End, shapes: Sequence[Shape], target: Target) -> list[Box] | No
         return None
     outs = [tuple(aval.shape) for aval in target.out_avals]
     seeds = {v: own_index(outs, k) for k, v in enumerate(program.tangents)}
-    found = propagate(program.linear, seeds, known_values(program))
+    found = propagate(program.linear, seeds, constants_of(program))
     axes = np.cumsum([0, *(max(len(s), 1) for s in shapes)])
     boxes = [np.full((2 * int(axes[-1]), *out), NONE, np.int32) for out in outs]
     for leaf, v in enumerate(program.outputs):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE, Box
-from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._dependence.rules import apply
 from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import (
@@ -52,7 +52,7 @@ class _Bodies(dict[Any, "_Body"]):
 class _Context:
     """The program around an equation, as the rules see it."""
 
-    def __init__(self, known: KnownValues, bodies: _Bodies) -> None:
+    def __init__(self, known: Constants, bodies: _Bodies) -> None:
         self.known = known
         self.nonzero = known.nonzero
         self.columns = known.columns
@@ -107,12 +107,12 @@ class _Body:
         known = self._known(values, ())
         return [known(v) if is_index(v) else None for v in self._outputs]
 
-    def _known(self, values: Sequence[Any], varying: Sequence[int]) -> KnownValues:
+    def _known(self, values: Sequence[Any], varying: Sequence[int]) -> Constants:
         given = dict(self._consts)
         pairs = zip(self._inputs, values, strict=True)
         given.update((v, x) for v, x in pairs if x is not None)
         moving = [self._inputs[k] for k in varying if values[k] is not None]
-        return KnownValues(self._primal, given, moving)
+        return Constants(self._primal, given, moving)
 
 
 def _count(eqn: Any) -> int:
@@ -122,7 +122,7 @@ def _count(eqn: Any) -> int:
 
 
 def propagate(
-    equations: Sequence[Equation], seeds: Mapping[Var, Box], known: KnownValues
+    equations: Sequence[Equation], seeds: Mapping[Var, Box], known: Constants
 ) -> dict[Var, Box]:
     """Pass boxes through linear equations.
 
@@ -137,7 +137,7 @@ def propagate(
     return _propagate(equations, seeds, _Context(known, _bodies_of(known)))
 
 
-def joined(known: KnownValues) -> list[tuple[str, str]]:
+def joined(known: Constants) -> list[tuple[str, str]]:
     """Return operations that no rule served, and the user's lines, of all passes so far.
 
     Their outputs were taken to depend on all that entered, along every axis: a
@@ -149,14 +149,14 @@ def joined(known: KnownValues) -> list[tuple[str, str]]:
     return list(_bodies_of(known).joined)
 
 
-def _bodies_of(known: KnownValues) -> _Bodies:
+def _bodies_of(known: Constants) -> _Bodies:
     bodies = known.cache.setdefault("bodies", _Bodies())
     bodies.trusts_solvers = known.trusts_solvers
     return bodies
 
 
 def passes_inside(
-    equation: Equation, found: Mapping[Var, Box], known: KnownValues
+    equation: Equation, found: Mapping[Var, Box], known: Constants
 ) -> list[Pass]:
     """Pass boxes through one equation again, and return all passes of its bodies."""
     bodies = _Bodies()

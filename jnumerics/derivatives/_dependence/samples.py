@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jnumerics.derivatives._dependence.boxes import Box
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.mixing import Mixing, mixing
 from jnumerics.derivatives._dependence.propagate import batch_index
 from jnumerics.derivatives._program.jaxpr import Var
@@ -131,7 +131,7 @@ def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
             raise SampleMixingError(msg)
     program = running.program
     seeds = batch_seeds(program.tangents, running.starts)
-    found = mixing(program, known_values(program), seeds, running.ends)
+    found = mixing(program, constants_of(program), seeds, running.ends)
     if found is not None:
         raise SampleMixingError(_mixing_message(found, running.ends, running.what))
 

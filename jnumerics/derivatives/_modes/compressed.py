@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jnumerics import _table
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._modes import passes as _passes
 from jnumerics.derivatives._modes.coloring.compress import (
     Compression,
@@ -140,13 +140,13 @@ def find(
         return None, "one pass is enough"
     strategy = None
     if forward:
-        found = compress(problem.linear, known_values(target.program), most=most)
+        found = compress(problem.linear, constants_of(target.program), most=most)
         if found is not None and not (len(found.unproven) and not reverse):
             strategy = Compressed(problem.linear, found)
     if reverse and (strategy is None or strategy.passes > FEW):
         linear = transposed(problem.linear)
         most = most if strategy is None else strategy.passes
-        found = compress(linear, known_values(target.program), most=most)
+        found = compress(linear, constants_of(target.program), most=most)
         if found is not None and not (len(found.unproven) and not forward):
             strategy = Compressed(linear, found, is_transposed=True)
     if strategy is None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._dependence.samples import SampleAxes, batch_seeds
 from jnumerics.derivatives._modes import passes as _passes
 from jnumerics.derivatives._modes.ends import Problem
 from jnumerics.derivatives._modes.flow import Cut, batch_capacity, narrowest
-from jnumerics.derivatives._modes.skip import Split, split_residual
+from jnumerics.derivatives._modes.skip import Split, split_skips
 from jnumerics.derivatives._modes.terms import (
     Product,
     Pure,
@@ -34,7 +34,7 @@ from jnumerics.derivatives._program.trace import Target
 class Through:
     """Reverse passes from a cut to the inputs, forward passes from it to the outputs.
 
-    Where residual connections were split off, `split` holds the outputs' pure parts:
+    Where skip connections were split off, `split` holds the outputs' pure parts:
     their Jacobian has one entry in a row, so one pass with ones gives it all.
 
     Attributes:
@@ -110,11 +110,11 @@ def _pure(split: Split, problem: Problem, env: Env) -> Pure:
 def find(
     target: Target, problem: Problem, axes: SampleAxes | None
 ) -> tuple[Through | None, str]:
-    """Find the narrowest cut, with residual connections split off where that helps."""
+    """Find the narrowest cut, with skip connections split off where that helps."""
     starts, ends = problem.linear.inputs, problem.linear.outputs
     program = replace(target.program, tangents=starts, outputs=ends)
     in_axes = None if axes is None else [i.axis or 0 for i in problem.inputs]
-    split = split_residual(program, known_values(target.program), in_axes)
+    split = split_skips(program, constants_of(target.program), in_axes)
     found = [_cut_of(target, problem, axes, None)]
     if split is not None:
         found.append(_cut_of(target, problem, axes, split))
@@ -149,7 +149,7 @@ def _cut_of(
         boxes = propagate(
             equations,
             batch_seeds(target.program.tangents, axes.inputs),
-            known_values(target.program),
+            constants_of(target.program),
         )
         capacity, where = batch_capacity(boxes, axes.samples)
     cut = narrowest(equations, starts, mixed, capacity=capacity)
@@ -165,5 +165,5 @@ def _describe(strategy: Through) -> str:
             f"{strategy.width} wide at {strategy.cut.operation}, {strategy.cut.line}"
         )
     if strategy.split is not None:
-        parts.append("residual connections apart")
+        parts.append("skip connections apart")
     return "; ".join(parts)

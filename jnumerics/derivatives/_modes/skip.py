@@ -1,4 +1,4 @@
-"""Residual connections: what passes an input on, apart from what mixes inputs.
+"""Skip connections: what passes an input on, apart from what mixes inputs.
 
 Every tangent v is written as v_pure + v_mixed. Each element of a pure part depends on
 one input element at most. An equation that keeps it so treats both parts separately,
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE, Box, nothing
-from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._modes.rewrite import Writer
 from jnumerics.derivatives._program.jaxpr import (
@@ -54,8 +54,8 @@ class _Parts(NamedTuple):
     mixed: Var | None
 
 
-def split_residual(
-    program: Program, known: KnownValues, batch_axes: Sequence[int] | None = None
+def split_skips(
+    program: Program, known: Constants, batch_axes: Sequence[int] | None = None
 ) -> Split | None:
     """Split a tangent program's outputs into pure and mixed parts.
 
@@ -110,7 +110,7 @@ def _columns(
 class _Splitting:
     """Writes the new program, equation by equation."""
 
-    def __init__(self, seeds: Mapping[Var, Box], known: KnownValues) -> None:
+    def __init__(self, seeds: Mapping[Var, Box], known: Constants) -> None:
         self.parts = {v: _Parts(v, None) for v in seeds}
         self.writer = Writer()
         self._boxes = dict(seeds)  # of pure parts

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jnumerics import _check, _table
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.propagate import joined
 from jnumerics.derivatives._dependence.samples import (
     SampleAxes,
@@ -116,7 +116,7 @@ def choose(
         candidates=tuple(candidates),
         mode=chosen.mode,
         reason=reason,
-        joined=tuple(joined(known_values(target.program))),
+        joined=tuple(joined(constants_of(target.program))),
     )
     if max_bytes is None:
         return found

@@ -9,7 +9,7 @@ from jax.extend.core import Primitive
 
 from jnumerics.derivatives import SampleMixingError, batch_jacobian
 from jnumerics.derivatives._dependence.constants.evaluate import BY_JAX
-from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._dependence.constants.value import EVALUATORS
 from jnumerics.derivatives._dependence.result import dependence
 from jnumerics.derivatives._program.inline import flatten
@@ -32,7 +32,7 @@ def decides(mask):
 def found(fun):
     """What is known of the result of a function without arguments."""
     flat = flatten(jax.make_jaxpr(fun)(), [])
-    return KnownValues(flat.equations, flat.consts)(flat.outputs[0])
+    return Constants(flat.equations, flat.consts)(flat.outputs[0])
 
 
 def called_back(calls):

@@ -15,7 +15,7 @@ from jax.extend.core import Primitive, Var
 
 from jnumerics.derivatives._dependence import boxes as _boxes
 from jnumerics.derivatives._dependence.constants.arithmetic import propagated
-from jnumerics.derivatives._dependence.constants.fold import KnownValues, known_values
+from jnumerics.derivatives._dependence.constants.fold import Constants, constants_of
 from jnumerics.derivatives._dependence.constants.value import Bounds
 from jnumerics.derivatives._dependence.mixing import mixing
 from jnumerics.derivatives._dependence.propagate import (
@@ -599,7 +599,7 @@ def batch_mixing(fun, x):
     target = trace.trace(fun, (x,))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
     axes = [0] * target.n_outputs
-    return mixing(target.program, known_values(target.program), seeds, axes)
+    return mixing(target.program, constants_of(target.program), seeds, axes)
 
 
 def test_mixing_names_an_output_and_the_samples_that_it_reads():
@@ -723,7 +723,7 @@ def test_batch_boxes_stay_small_through_wide_layers():
     weight = jnp.ones((20, 30))
     target = trace.trace(lambda x: jnp.tanh(x @ weight).sum(1), (jnp.ones((1000, 20)),))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
-    found = propagate(target.program.linear, seeds, known_values(target.program))
+    found = propagate(target.program.linear, seeds, constants_of(target.program))
     assert max(box.size for box in found.values()) == 2000
 
 
@@ -790,7 +790,7 @@ def test_a_call_that_cannot_be_opened_joins_all_and_is_unknown(params):
     (eqn,) = jax.make_jaxpr(jnp.negative)(jnp.arange(3)).eqns
     call = eqn.replace(primitive=Primitive("eval_jaxpr"), params=params)
     assert _boxes.apply_rule(_Nothing(), call, [own_index([(3,)], 0)]) is None
-    known = KnownValues(
+    known = Constants(
         [Equation(call, ())],
         {v: np.arange(3) for v in call.invars if isinstance(v, Var)},
     )
@@ -806,7 +806,7 @@ def test_leaves_that_change_places_are_lost_in_the_structure():
 def test_samples_along_another_axis_are_mixed_by_the_result_itself():
     target = trace.trace(lambda x: x, (jnp.ones((3, 3)),))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
-    found = mixing(target.program, known_values(target.program), seeds, [1])
+    found = mixing(target.program, constants_of(target.program), seeds, [1])
     assert found is not None
     assert found.operation == "the result itself"
 

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 from jax.extend.core import Primitive
 
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.propagate import batch_index, joined, propagate
 from jnumerics.derivatives._dependence.result import dependence
 from jnumerics.derivatives._dependence.rules import RULES
@@ -19,13 +19,13 @@ def recorded(fun, x):
     """Names and lines of the equations that were joined for want of a rule."""
     target = trace.trace(fun, (x,), argnums=0)
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
-    propagate(target.program.linear, seeds, known_values(target.program))
+    propagate(target.program.linear, seeds, constants_of(target.program))
     propagate(
-        target.program.linear, seeds, known_values(target.program)
+        target.program.linear, seeds, constants_of(target.program)
     )  # and each of them once
     return [
         (name, line.rsplit(":", 1)[0])
-        for name, line in joined(known_values(target.program))
+        for name, line in joined(constants_of(target.program))
     ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jnumerics.derivatives import jacobian, jacobian_diagonal, plan
 from jnumerics.derivatives._dependence.boxes import NONE
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._modes.coloring import detect
 from jnumerics.derivatives._modes.coloring.compress import compress, transposed
 from jnumerics.derivatives._modes.coloring.detect import Learned, Prover
@@ -33,7 +33,7 @@ def linear_part(fun, *args):
     program = trace(flat, args, range(len(args))).program
     outputs = [v for v in program.outputs if v is not None]
     linear = part(program.linear, program.tangents, outputs)
-    return program, linear, known_values(program)
+    return program, linear, constants_of(program)
 
 
 def search(fun, *args, most=10**6, reverse=False):

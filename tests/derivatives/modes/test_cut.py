@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.propagate import batch_index, propagate
 from jnumerics.derivatives._modes.flow import Cut, SampleAxis, batch_capacity, narrowest
 from jnumerics.derivatives._modes.rewrite import started_at
@@ -412,7 +412,7 @@ def test_sample_axis_of_merged_and_moved_axes():
     def axis_of(fun, shape, n=4, axis=0):
         program = traced(fun, array(*shape))
         seeds = {program.tangents[0]: batch_index(shape, axis)}
-        boxes = propagate(program.linear, seeds, known_values(program))
+        boxes = propagate(program.linear, seeds, constants_of(program))
         (output,) = filter(None, program.outputs)
         return batch_capacity(boxes, n)[1].get(output)
 

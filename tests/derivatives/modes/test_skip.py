@@ -1,4 +1,4 @@
-"""Residual connections split off, against dense Jacobians in float64."""
+"""Skip connections split off, against dense Jacobians in float64."""
 
 import time
 from dataclasses import replace
@@ -12,9 +12,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from jnumerics.derivatives._dependence.constants.fold import known_values
+from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._modes.flow import Cut, narrowest
-from jnumerics.derivatives._modes.skip import split_residual
+from jnumerics.derivatives._modes.skip import split_skips
 from jnumerics.derivatives._program.joint import trace
 from jnumerics.derivatives._program.tangent import part
 from tests import scenarios
@@ -196,9 +196,9 @@ def test_identity_zero_and_empty_outputs_split():
 
 def test_dense_function_has_nothing_to_split():
     program = traced(network(9, 3, 9), array(9))
-    assert split_residual(program, known_values(program)) is None
+    assert split_skips(program, constants_of(program)) is None
     program = traced(lambda: jnp.ones(3))
-    assert split_residual(program, known_values(program)) is None
+    assert split_skips(program, constants_of(program)) is None
 
 
 def test_added_equations_name_the_users_line():
@@ -215,7 +215,7 @@ def test_residual_batch_has_columns_within_a_sample():
 
     x = jnp.asarray(array(5, 12))
     program = traced(fun, x)
-    split = split_residual(program, known_values(program), batch_axes=[0])
+    split = split_skips(program, constants_of(program), batch_axes=[0])
     assert split is not None
     own = np.arange(12)
     np.testing.assert_array_equal(split.columns[0], np.tile(own[::-1], (5, 1)))
@@ -285,7 +285,7 @@ def chosen_scenarios():
 def test_cut_and_split_of_every_scenario_give_its_jacobian(scenario, key):
     program, leaves, expected = scenario_blocks(scenario, key, "float64")
     cut = narrowest(program.linear, program.tangents, program.outputs)
-    split = split_residual(program, known_values(program))
+    split = split_skips(program, constants_of(program))
     rest = None
     if split is not None and any(v is not None for v in split.mixed):
         rest = narrowest(split.equations, program.tangents, split.mixed)
@@ -319,7 +319,7 @@ def test_cut_and_split_of_random_programs_give_the_jacobian(chosen):
     program = traced(fun, *args)
     assume(any(v is not None for v in program.outputs))
     checked_cut(fun, *args)
-    if split_residual(program, known_values(program)) is not None:
+    if split_skips(program, constants_of(program)) is not None:
         checked_split(fun, *args)
 
 
@@ -354,7 +354,7 @@ def test_a_loop_that_takes_pure_and_mixed_parts_is_not_split():
         return lax.scan(lambda c, _: (0.5 * c + mixed, None), x, length=3)[0]
 
     program = traced(fun, array(8))
-    assert split_residual(program, known_values(program)) is None
+    assert split_skips(program, constants_of(program)) is None
 
 
 def test_a_rule_that_only_transposes_is_not_passed_by_ones():
@@ -364,7 +364,7 @@ def test_a_rule_that_only_transposes_is_not_passed_by_ones():
         return mix(x).at[0].add(only_reverse(x[:1])[0])
 
     program = traced(fun, array(8))
-    assert split_residual(program, known_values(program)) is None
+    assert split_skips(program, constants_of(program)) is None
 
 
 def test_more_inputs_than_boxes_count_are_not_split():
@@ -372,4 +372,4 @@ def test_more_inputs_than_boxes_count_are_not_split():
     shape = jax.ShapeDtypeStruct((2**30,), "float64")
     ends = jax.make_jaxpr(jnp.sin)(shape).jaxpr.invars
     large = replace(program, tangents=ends, outputs=ends, linear=[])
-    assert split_residual(large, known_values(program)) is None
+    assert split_skips(large, constants_of(program)) is None

@@ -47,7 +47,7 @@ _NEVER_KNOWN = {
 MAX_STEPS = 4000  # equations evaluated while following a scan's indices
 
 
-class KnownValues:
+class Constants:
     """Evaluates on demand, and once, what is known.
 
     Args:
@@ -67,7 +67,7 @@ class KnownValues:
         equations: Sequence[Equation],
         values: Mapping[Var, Any],
         varying: Collection[Var] = (),
-        around: "KnownValues | None" = None,
+        around: "Constants | None" = None,
         *,
         trusts_solvers: bool = False,
     ) -> None:
@@ -204,10 +204,10 @@ class KnownValues:
         return [None] * len(equation.eqn.outvars) if results is None else results
 
 
-def known_values(program: Program) -> KnownValues:
+def constants_of(program: Program) -> Constants:
     """Return what is known of a program's primal part at trace time."""
     if "known" not in program.memo:
-        program.memo["known"] = KnownValues(
+        program.memo["known"] = Constants(
             program.primal, program.consts, trusts_solvers=program.trusts_solvers
         )
     return program.memo["known"]
@@ -218,7 +218,7 @@ def _inside(flat: Flat, operands: Sequence[Value | None]) -> list[Value | None]:
     values = dict(flat.consts)
     pairs = zip(flat.inputs, operands, strict=True)
     values.update((v, x) for v, x in pairs if x is not None)
-    known = KnownValues(flat.equations, values)
+    known = Constants(flat.equations, values)
     found = [known(v) if is_index(v) else None for v in flat.outputs]
     return [None if x is None else Value(x, x.shape) for x in found]
 

@@ -24,7 +24,7 @@ import jax
 import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE
-from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._modes.coloring.detect import CLASSES, Prover, split
 from jnumerics.derivatives._modes.coloring.greedy import conflicts
 from jnumerics.derivatives._modes.coloring.lattice import color
@@ -58,7 +58,7 @@ class Compression:
     unproven: np.ndarray
 
 
-def compress(part: LinearPart, known: KnownValues, *, most: int) -> Compression | None:
+def compress(part: LinearPart, known: Constants, *, most: int) -> Compression | None:
     """Find a proven coloring of the inputs of a linear program.
 
     Args:

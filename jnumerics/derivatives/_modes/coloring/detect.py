@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE, Box, nothing
-from jnumerics.derivatives._dependence.constants.fold import KnownValues
+from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._dependence.propagate import own_index, propagate
 from jnumerics.derivatives._modes.coloring.greedy import trimmed
 from jnumerics.derivatives._modes.coloring.lattice import residues
@@ -75,7 +75,7 @@ def _sets(reads: np.ndarray) -> np.ndarray:
 class Prover:
     """Passes the inputs' numbers through a program: two rows of boxes for each color."""
 
-    def __init__(self, part: LinearPart, known: KnownValues) -> None:
+    def __init__(self, part: LinearPart, known: Constants) -> None:
         self.shapes = [shape_of(v) for v in part.inputs]
         self.n = sum(math.prod(shape) for shape in self.shapes)
         self.m = sum(math.prod(shape_of(v)) for v in part.outputs)
@@ -194,7 +194,7 @@ def _usual_widths(
     return [[next(place) for _ in shape or (1,)] for shape in shapes]
 
 
-def _known_within(part: LinearPart, known: KnownValues) -> KnownValues:
+def _known_within(part: LinearPart, known: Constants) -> Constants:
     """Add what a part's own primal equations make; a transposed part has some."""
     reached = set(part.inputs)
     primal = []
@@ -203,4 +203,4 @@ def _known_within(part: LinearPart, known: KnownValues) -> KnownValues:
             primal.append(equation)
         else:
             reached.update(equation.eqn.outvars)
-    return KnownValues(primal, {}, around=known) if primal else known
+    return Constants(primal, {}, around=known) if primal else known
