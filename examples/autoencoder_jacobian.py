@@ -5,7 +5,6 @@ both. But everything that the outputs know of the inputs goes through the narrow
 the derivative is the product of two thin factors. The plan finds the cut by itself.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import jax
@@ -14,21 +13,24 @@ import numpy as np
 
 from jnumerics import derivatives, mlp
 from jnumerics.workbench import cli, plots
-from jnumerics.workbench.config import Condition, Count, Settings
+from jnumerics.workbench.config import Count, Settings, condition
 from jnumerics.workbench.lesson import Lesson, Picture, ask
 
-BACK = Condition(
+BACK = condition(
     lambda sizes: len(sizes) > 1 and sizes[0] == sizes[-1],
-    "with 2 or more, the last like the first",
+    "2 sizes or more, the last like the first",
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    steps: Count
+    """samples in the batch"""
     sizes: Annotated[tuple[Count, ...], BACK]
+    """units from the image through the code and back"""
     stencil: Count
+    """points along a side of the grid in the picture"""
 
 
 def main(config: Config) -> Lesson:

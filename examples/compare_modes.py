@@ -6,8 +6,6 @@ most of its Jacobian is zero (passes are shared). Where two modes do the same wo
 is no winner, and none may be named.
 """
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 
@@ -17,15 +15,21 @@ from jnumerics.workbench.config import Count, Settings
 from jnumerics.workbench.lesson import Lesson, Picture, ask
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    steps: Count
+    """runs of each mode"""
     few: Count
+    """inputs of the tall function, outputs of the wide one"""
     many: Count
+    """numbers at the other ends"""
     code: Count
+    """numbers in the bottleneck"""
     points: Count
+    """points of the stencil's rod"""
     terms: Count
+    """terms of the series whose modes tie"""
 
 
 def main(config: Config) -> Lesson:

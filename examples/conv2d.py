@@ -4,25 +4,24 @@ The original was four nested loops, right for one image, square kernels and stri
 The same function smooths a photograph and takes its edges: each is a kernel.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
 from jnumerics import conv
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Settings, between
+from jnumerics.workbench.config import Field, Settings
 from jnumerics.workbench.lesson import Lesson, Picture, ask
 
 SMOOTH = np.outer([1.0, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
 SOBEL = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
-    steps: Annotated[int, between(1, 100)]  # each takes four rows of the photograph
+    steps: Annotated[int, Field(ge=1, le=100)]  # each takes four rows of the photograph
+    """times that the photograph is smoothed before its edges are taken"""
 
 
 def main(config: Config) -> Lesson:

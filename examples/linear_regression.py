@@ -6,8 +6,6 @@ something else for a row of targets, and (m,) against (m, 1) broadcast silently 
 once to a triangle with the same cost, and an iteration no longer depends on m.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from jnumerics import linear_regression
@@ -19,12 +17,15 @@ X = np.array([[1.0, 5], [1, 2], [1, 4], [1, 5]])
 Y = np.array([1.0, 6, 4, 2])
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    steps: Count
+    """updates of theta"""
     learning_rate: float
+    """size of an update"""
     rows: Count
+    """samples of the larger problem"""
 
 
 def main(config: Config) -> Lesson:

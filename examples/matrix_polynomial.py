@@ -9,7 +9,6 @@ rational numbers from the same rounded values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from jnumerics import polynomial
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Settings, between
+from jnumerics.workbench.config import Field, Settings
 from jnumerics.workbench.lesson import Lesson, Picture, ask
 
 if TYPE_CHECKING:
@@ -27,12 +26,13 @@ if TYPE_CHECKING:
 NODES = np.linspace(0.1, 1.2, 12)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
-    steps: Annotated[int, between(4, 48)]  # more nodes overflow float32
-    size: Annotated[int, between(1, 1000)]
+    steps: Annotated[int, Field(ge=4, le=48)]  # more nodes overflow float32
+    """largest number of nodes in the picture"""
+    size: Annotated[int, Field(ge=1, le=1000)]
+    """rows and columns of a coefficient"""
 
 
 def exact_fit(nodes: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ batch. The input has one dimension, so forward mode needs one pass a sample,
 and one JVP serves the whole batch, at about the cost of an evaluation.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import jax
@@ -15,21 +14,24 @@ import numpy as np
 
 from jnumerics import derivatives, mlp
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Condition, Count, Settings
+from jnumerics.workbench.config import Count, Settings, condition
 from jnumerics.workbench.lesson import Lesson, Picture, ask, median_s
 
-FROM_TIME = Condition(
-    lambda sizes: len(sizes) > 1 and sizes[0] == 1, "with 2 or more, the first 1"
+FROM_TIME = condition(
+    lambda sizes: len(sizes) > 1 and sizes[0] == 1, "2 sizes or more, the first 1"
 )
-SOME = Condition(lambda counts: len(counts) > 0, "with 1 or more")
+SOME = condition(lambda counts: len(counts) > 0, "1 number or more")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    steps: Count
+    """points in time"""
     sizes: Annotated[tuple[Count, ...], FROM_TIME]
+    """units from the time to the outputs"""
     growth: Annotated[tuple[Count, ...], SOME]
+    """numbers of times in the picture"""
 
 
 def main(config: Config) -> Lesson:

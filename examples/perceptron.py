@@ -5,13 +5,11 @@ squared errors. The original looped in NumPy, and with `np.matrix` its elementwi
 product became a matrix product and failed; here arrays and matrices mean the same.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from jnumerics import perceptron
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Settings
+from jnumerics.workbench.config import Count, Settings
 from jnumerics.workbench.lesson import Lesson, Picture, ask
 
 X = np.array([[0.0, 0, 1], [1, 1, 1], [1, 0, 1], [0, 1, 1]])
@@ -20,11 +18,13 @@ START = np.array([-0.16595599, 0.44064899, -0.99977125])
 NEW = np.array([1.0, 0, 0])
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    steps: Count
+    """updates of the weights"""
     learning_rate: float
+    """size of an update"""
 
 
 def main(config: Config) -> Lesson:

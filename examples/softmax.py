@@ -6,8 +6,6 @@ keeps only the diagonal of J. Both are shown beside the right product,
 `p * (g - <p, g>)`, in training a classifier of handwritten digits.
 """
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,12 +26,15 @@ SCORES = np.array(
 COTANGENT = np.array([1.0, -2.0, 0.5])
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    steps: Count
+    """updates of the classifier"""
     learning_rate: float
+    """size of an update"""
     repeats: Count
+    """copies of the three rows of scores, for the timing"""
 
 
 def rows_of_jacobian_summed(x, g):

@@ -349,6 +349,25 @@ def test_demo_runs_all_six_systems_within_a_minute(tmp_path):
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("package", __main__.EXTRA)
+def test_command_without_its_extra_is_one_line_that_names_it(package):
+    code = f"""
+import sys
+sys.modules["{package}"] = None
+from jnumerics.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "info"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"jnumerics: error: {package} is missing: pip install 'jnumerics[workbench]'\n"
+    )
+
+
+@pytest.mark.process
 def test_missing_platform_leaves_no_traceback():
     done = run_process("info", "--platform", "abacus")
     assert (done.returncode, done.stdout) == (2, "")

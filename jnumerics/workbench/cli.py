@@ -102,7 +102,7 @@ def run_example(
     Args:
         script: The example's file.
         main: Its `main(config)`.
-        settings: Its settings' dataclass.
+        settings: The model of its settings.
         argv: What follows the script's name; None takes it from this process.
 
     Raises:
@@ -111,13 +111,15 @@ def run_example(
     """
     about = (main.__globals__["__doc__"] or "").strip()
     parser = Parser(Path(script).name, description=about.partition("\n")[0])
-    config.add_flags(parser, settings)
 
     def run() -> int:
+        file = config.given_file(argv, demo.settings_file(script))
+        config.add_flags(parser, settings, file)
         arguments = parser.parse_args(argv)
-        given = arguments.config
-        file = demo.settings_file(script) if given is None else Path(given)
         values = config.load(settings, file, config.given_flags(settings, arguments))
+        if arguments.print_config:
+            print(config.to_toml(values))
+            return 0
         device = devices.select(values.platform)
         named = "--out" if arguments.out is not None else f"{file}: `out`"
         folder = config.output_folder(values.out, named)

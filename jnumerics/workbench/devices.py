@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jnumerics.workbench.config import UsageError
+from jnumerics.workbench._usage import UsageError
 
 __all__ = ["PLATFORMS", "available", "names", "precision", "select"]
 
