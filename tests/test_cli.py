@@ -15,7 +15,8 @@ import pytest
 
 import jnumerics
 from jnumerics import __main__, workbench
-from jnumerics.workbench import _terminal, cli, demo, lesson
+from jnumerics.workbench import cli, demo, lesson
+from jnumerics.workbench.commands import _terminal, info
 from jnumerics.workbench.lesson import Lesson, Performance, ask
 
 KNOWN = (  # of the perceptron, the linear regression, the product with softmax
@@ -61,7 +62,7 @@ def one_line(capsys, monkeypatch):
         def fails(_):
             raise error
 
-        monkeypatch.setattr(cli, "_facts", fails)
+        monkeypatch.setattr(info, "facts", fails)
         status = cli.main(["info"])
         return status, *capsys.readouterr()
 
@@ -87,7 +88,7 @@ def test_info_names_versions_platform_devices_and_precision(run):
 
 
 def test_info_says_what_is_not_installed(run, monkeypatch):
-    monkeypatch.setattr(cli, "OPTIONAL", ("no-such-package",))
+    monkeypatch.setattr(info, "OPTIONAL", ("no-such-package",))
     assert re.search("no-such-package +not installed", run("info")[1])
 
 
@@ -159,7 +160,7 @@ def test_too_little_memory_is_one_line_and_status_2(run, monkeypatch, error):
     def fails(_):
         raise error
 
-    monkeypatch.setattr(cli, "_facts", fails)
+    monkeypatch.setattr(info, "facts", fails)
     status, out, err = run("info")
     assert (status, out) == (2, "")
     first = str(error).splitlines()[0]
@@ -171,7 +172,7 @@ def test_other_errors_of_the_runtime_keep_their_traceback(run, monkeypatch):
         msg = "INTERNAL: broken"
         raise jax.errors.JaxRuntimeError(msg)
 
-    monkeypatch.setattr(cli, "_facts", fails)
+    monkeypatch.setattr(info, "facts", fails)
     with pytest.raises(jax.errors.JaxRuntimeError, match="broken"):
         run("info")
 

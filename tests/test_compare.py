@@ -28,7 +28,8 @@ from jnumerics.derivatives import (
 )
 from jnumerics.derivatives._compare import Task
 from jnumerics.derivatives._timing import Interrupted, Timing
-from jnumerics.workbench import cli, compare, lesson, plots
+from jnumerics.workbench import cli, lesson, plots
+from jnumerics.workbench.commands import compare
 from jnumerics.workbench.config import UsageError
 from tests._schema import COMPARE, faults
 

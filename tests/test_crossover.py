@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from jnumerics.derivatives._timing import Interrupted
-from jnumerics.workbench import cli, crossover, plots
+from jnumerics.workbench import cli, plots
+from jnumerics.workbench.commands import crossover
+from jnumerics.workbench.commands.crossover import Cell, Crossover
 from jnumerics.workbench.config import UsageError
-from jnumerics.workbench.crossover import Cell, Crossover
 from tests._schema import CROSSOVER, VERSIONS, faults
 
 

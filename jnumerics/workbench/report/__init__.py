@@ -9,13 +9,15 @@ import re
 import textwrap
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 from string import Template
+from typing import Any
 
 from jnumerics import _table
 from jnumerics.workbench import lesson, plots
 from jnumerics.workbench.lesson import Answer, Performance
 
-__all__ = ["page", "row", "table", "text"]
+__all__ = ["page", "row", "save_figures", "table", "text"]
 
 HEADER = ("system", "asked", "expected", "obtained", "error", "time", "times faster")
 
@@ -72,7 +74,7 @@ def page(performances: Sequence[Performance], facts: Sequence[tuple[str, str]]) 
     """
     wrong = [p.system for p in performances if not p.is_right]
     verdict = f"Wrong: {', '.join(wrong)}." if wrong else "All answers are right."
-    template = resources.files("jnumerics.workbench") / "report.html"
+    template = resources.files("jnumerics.workbench.report") / "page.html"
     return Template(template.read_text(encoding="utf-8")).substitute(
         verdict=html.escape(verdict),
         mood="bad" if wrong else "good",
@@ -116,7 +118,7 @@ def _with_code(text: str) -> str:
     return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text))
 
 
-def _figure(system: str, picture: lesson.Picture, figure: "plots.Figure") -> str:
+def _figure(system: str, picture: lesson.Picture, figure: Any) -> str:
     drawing = plots.inline_svg(figure, f"{system}-{picture.name}")
     caption = html.escape(picture.caption)
     return f"<figure>{drawing}<figcaption>{caption}</figcaption></figure>"
@@ -175,3 +177,16 @@ def _ratio(answer: Answer) -> str:
     if times < 1.05:
         return f"as fast as {original}"
     return f"{_table.times(times)} times {word} than {original}"
+
+
+def save_figures(folder: Path, performances: Sequence[Performance]) -> None:
+    """Write the figures of performances to files, and say where they are."""
+    if not lesson.has_matplotlib():
+        print("No figures without matplotlib: pip install 'jnumerics[workbench]'")
+    files = []
+    for performance in performances:
+        for picture, figure in performance.figures:
+            files.append(folder / f"{performance.system}_{picture.name}.png")
+            plots.save(figure, files[-1])
+    for file in files:
+        print(f"Figure: {file}")

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 INK = "#24292f"
 FAINT = "#d0d7de"
 SERIES = ("#2f6fb3", "#d9772b", "#8c959f", "#3f8f5f", "#a0529c")
+COLORS: dict[str, str] = dict(
+    zip(("forward", "reverse", "full", "cut", "compressed"), SERIES, strict=True)
+)
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
