@@ -4,7 +4,7 @@ import sys
 
 __all__ = ["main"]
 
-EXTRA = ("pydantic",)  # what the command line cannot do without
+EXTRA = ("jinja2", "pydantic")  # what the command line cannot do without
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """The command line, in this process and, where that matters, in one of its own."""
 
+import datetime
 import errno
 import os
 import re
@@ -81,6 +82,8 @@ def test_info_names_versions_platform_devices_and_precision(run):
     assert (status, err) == (0, "")
     assert facts["jax"] == jax.__version__
     assert facts["devices"] == str(jax.device_count())
+    assert int(facts["cores"]) > 0
+    assert facts["CPU"]
     assert jax.default_backend() in facts["device"]
     assert facts["default float"] == "float32"
     assert facts["matrix products"].startswith("highest in jnumerics")
@@ -99,7 +102,11 @@ def test_demo_prints_one_row_for_each_and_writes_the_report(run, monkeypatch, tm
     names = [line.split()[0] for line in out.splitlines()[2:8]]
     assert names == list(demo.SYSTEMS)
     assert err.splitlines()[-1] == "6 of 6: softmax"
-    assert "All answers are right." in (tmp_path / "new" / "report.html").read_text()
+    page = (tmp_path / "new" / "report.html").read_text()
+    assert "All answers are right." in page
+    assert f"<dt>date</dt><dd>{datetime.date.today()}" in page
+    assert "<dt>precision of the answers</dt><dd>float64</dd>" in page
+    assert "Error is the largest difference" in out
 
 
 def test_demo_with_a_wrong_answer_says_so_and_returns_1(run, monkeypatch, tmp_path):

@@ -102,3 +102,11 @@ def test_figures_leave_matplotlibs_settings_alone():
     before = dict(mpl.rcParams)
     plots.inline_svg(plots.images({"one": np.zeros((2, 2))}), "one")
     assert dict(mpl.rcParams) == before
+
+
+def test_figure_is_described_by_its_axes_and_names(curves):
+    names = "ours; ours, rounded; theirs; limit"
+    assert plots.describe(curves) == f"Figure: error, over nodes ({names})."
+    root = ET.fromstring(plots.inline_svg(curves, "errors"))
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == plots.describe(curves)

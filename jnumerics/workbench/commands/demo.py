@@ -1,8 +1,10 @@
 """`jnumerics demo`: the six systems as a table, with figures and a report."""
 
 import argparse
+import datetime
+import statistics
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jnumerics.workbench import config, demo, devices, report
 from jnumerics.workbench.commands import info
@@ -30,10 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         print(report.table(performances))
         print(f"\nTimes are medians, in turn with the original's, on {device}.")
+        print(report.ERROR)
         is_whole = is_whole and _collect(performances, demo.chapters())
     finally:  # though nobody may read the table
         page = folder / "report.html"
-        page.write_text(report.page(performances, info.facts(device)), encoding="utf-8")
+        facts = [*_facts(performances), *info.facts(device)]
+        page.write_text(report.page(performances, facts), encoding="utf-8")
         report.save_figures(folder, performances)
     print(f"Report: {page}")
     if not is_whole:
@@ -53,3 +57,20 @@ def _collect(performances: list[Performance], more: Iterable[Performance]) -> bo
     except KeyboardInterrupt:
         return False
     return True
+
+
+def _facts(performances: Sequence[Performance]) -> list[tuple[str, str]]:
+    """Return when this is, and the precision of the answers."""
+    found = {p.system: _precision(p) for p in performances if p.lesson.answers}
+    usual = statistics.mode(found.values()) if found else "none"
+    others = [f"{name} in {system}" for system, name in found.items() if name != usual]
+    now = datetime.datetime.now().astimezone()
+    return [
+        ("date", now.strftime("%Y-%m-%d %H:%M %Z")),
+        ("precision of the answers", "; ".join([usual, *others])),
+    ]
+
+
+def _precision(performance: Performance) -> str:
+    names = [a.obtained.dtype.name for a in performance.lesson.answers]
+    return " and ".join(dict.fromkeys(names))

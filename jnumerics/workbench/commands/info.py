@@ -10,7 +10,7 @@ from jnumerics.workbench import devices
 __all__ = ["configure", "facts", "run"]
 
 PACKAGES = ("jnumerics", "jax", "jaxlib", "optax", "numpy", "scipy", "jaxtyping")
-OPTIONAL = ("matplotlib", "pydantic", "scikit-learn")
+OPTIONAL = ("matplotlib", "pydantic", "jinja2", "scikit-learn")
 
 
 def configure(_: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def configure(_: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show versions, platform, devices, precision and what is installed."""
-    rows = facts(devices.select(arguments.platform))
+    rows = [*facts(devices.select(arguments.platform)), *devices.precision()]
     print(_table.text(("what", "is"), rows))
     return 0
 
@@ -30,10 +30,11 @@ def facts(device: str) -> list[tuple[str, str]]:
         ("Python", platform.python_version()),
         *((name, _version(name)) for name in PACKAGES),
         ("system", f"{platform.system()} {platform.machine()}"),
+        ("CPU", devices.cpu()),
+        ("cores", str(devices.cores())),
         ("platforms here", ", ".join(devices.available())),
         ("device", device),
         ("devices", str(len(devices.names()))),
-        *devices.precision(),
         *((name, _version(name)) for name in OPTIONAL),
     ]
 

@@ -10,13 +10,14 @@ from jnumerics.workbench.plots._images import images, photograph, surface
 from jnumerics.workbench.plots._lines import lines
 from jnumerics.workbench.plots._modes import mode_comparison, mode_comparisons
 from jnumerics.workbench.plots._style import FAINT, INK, SERIES, save
-from jnumerics.workbench.plots._svg import inline_svg
+from jnumerics.workbench.plots._svg import describe, inline_svg
 
 __all__ = [
     "FAINT",
     "INK",
     "SERIES",
     "crossover",
+    "describe",
     "images",
     "inline_svg",
     "lines",
