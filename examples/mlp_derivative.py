@@ -82,14 +82,15 @@ def main(config: Config) -> Lesson:
             {
                 name: (
                     config.growth,
-                    [1e3 * median_s(lambda w=way, t=t: w(t)) for t in batches],
+                    [median_s(lambda w=way, t=t: w(t)) for t in batches],
                 )
                 for name, way in ways.items()
             },
             x_label="times in the batch",
-            y_label="time for all derivatives, ms",
+            y_label="time for all derivatives",
             scales=("log", "log"),
             markers=True,
+            seconds=True,
         )
 
     return Lesson(

@@ -106,7 +106,7 @@ def test_demo_prints_one_row_for_each_and_writes_the_report(run, monkeypatch, tm
     assert "All answers are right." in page
     assert f"<dt>date</dt><dd>{datetime.date.today()}" in page
     assert "<dt>precision of the answers</dt><dd>float64</dd>" in page
-    assert "Error is the largest difference" in out
+    assert "Error is the largest absolute difference" in out
 
 
 def test_demo_with_a_wrong_answer_says_so_and_returns_1(run, monkeypatch, tmp_path):

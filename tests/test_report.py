@@ -181,8 +181,8 @@ def test_page_is_complete_in_itself_and_escaped():
     assert "nav" not in tags.seen  # the table's names are the links
     assert '<td data-label="system"><a href="#system">system</a></td>' in page
     assert '<svg role="img" aria-label="Figure: one."' in page
-    assert "<dt>in</dt><dd>float64</dd>" in page
-    assert "Error is the largest difference from an expected number" in page
+    assert "<dt>precision</dt><dd>float64</dd>" in page
+    assert "Error is the largest absolute difference" in page
     assert not {"script", "link", "iframe"} & set(tags.seen)
     assert all(a.startswith(("#", "data:")) for a in tags.addresses)
     assert not re.search(r"url\((?!#)|@import", page)

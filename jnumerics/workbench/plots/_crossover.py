@@ -32,25 +32,16 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
     """
     inputs, outputs = found.inputs, found.outputs
     size = (2.6 + 0.62 * len(inputs), 1.5 + 0.52 * len(outputs))
-    figure, (axes,) = canvas(1, (max(size[0], 4.6), max(size[1], 3.2)))
-    cells = [[found.measured.get((n, m)) for n in inputs] for m in outputs]
-    grid = np.array([[_ratio(cell) for cell in row] for row in cells])
+    figure, (axes,) = canvas(1, (max(size[0], 6.0), max(size[1], 3.2)))
+    ratios = [[_ratio(found.measured.get((n, m))) for n in inputs] for m in outputs]
     most = np.log2(MOST_SHOWN)
     colors = _colors_between("forward", "reverse")
     with styled():
         image = axes.imshow(
-            np.log2(grid), origin="lower", cmap=colors, vmin=-most, vmax=most,
+            np.log2(ratios), origin="lower", cmap=colors, vmin=-most, vmax=most,
             aspect="auto",
         )  # fmt: skip
-        for (row, column), ratio in np.ndenumerate(grid):
-            cell = cells[row][column]
-            if cell is None:
-                continue
-            text = "tie" if cell.tie else cell.margin
-            color = "white" if np.log2(ratio) < -0.6 * most else INK  # on blue
-            axes.text(
-                column, row, text, ha="center", va="center", color=color, fontsize=9
-            )
+        _write_cells(axes, found)
         _draw_border(axes, found)
         _ring_wrong(axes, found)
         axes.set_xticks(range(len(inputs)), [str(n) for n in inputs])
@@ -62,11 +53,21 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside upper left", ncols=2, handlelength=1.6,
-            markerscale=0.4, borderaxespad=0.2,
+            markerscale=0.3, borderaxespad=0.2,
         )  # fmt: skip
     if file is not None:
         save(figure, file)
     return figure
+
+
+def _write_cells(axes: "Axes", found: "Crossover") -> None:
+    """Write into each cell which mode is how many times faster."""
+    for cell in found.cells:
+        at = found.inputs.index(cell.inputs), found.outputs.index(cell.outputs)
+        text = "tie" if cell.tie else f"{'F' if cell.ratio < 1 else 'R'} {cell.margin}"
+        on_blue = _ratio(cell) < MOST_SHOWN**-0.6
+        color = "white" if on_blue else INK
+        axes.text(*at, text, ha="center", va="center", color=color, fontsize=9)
 
 
 def _ratio(cell: "Cell | None") -> float:
@@ -114,7 +115,7 @@ def _ring_wrong(axes: "Axes", found: "Crossover") -> None:
         axes.scatter(
             [found.inputs.index(cell.inputs) for cell in wrong],
             [found.outputs.index(cell.outputs) for cell in wrong],
-            s=500, facecolor="none", edgecolor=BORDER, label="the other one is faster",
+            s=1100, facecolor="none", edgecolor=BORDER, label="the other one is faster",
         )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from jnumerics.workbench.plots._style import (
     SERIES,
     canvas,
     save,
+    short_seconds,
     styled,
 )
 
@@ -180,7 +181,7 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
             va="center",
         )  # fmt: skip
     axes.set_xlabel("time")
-    _tick_logarithms(axes, lambda t, _: _short(_table.seconds(t)), 100)
+    _tick_logarithms(axes, lambda t, _: short_seconds(t), 100)
     axes.grid(visible=True, axis="x")
     axes.minorticks_off()
 
@@ -209,9 +210,3 @@ def _draw_memory(axes: "Axes", rows: Sequence[Any]) -> None:
     axes.set(xlim=(0, 1.6 * largest), xticks=[])
     axes.set_xlabel("temporary memory", loc="left")
     axes.spines["bottom"].set_visible(False)
-
-
-def _short(text: str) -> str:
-    """Write `1.00 ms` as `1 ms`."""
-    figure, _, unit = text.partition(" ")
-    return f"{float(figure):g} {unit}"

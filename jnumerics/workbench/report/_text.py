@@ -9,8 +9,8 @@ from jnumerics.workbench.lesson import Answer, Performance
 
 HEADER = ("system", "asked", "expected", "obtained", "error", "time", "times faster")
 ERROR = (
-    "Error is the largest difference from an expected number, divided by the largest "
-    "expected number; all signs aside."
+    "Error is the largest absolute difference from an expected number, divided by the "
+    "largest absolute expected number."
 )
 
 
