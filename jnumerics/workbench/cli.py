@@ -1,9 +1,9 @@
 """The command line: `jnumerics demo | compare | crossover | info`; the examples' flags.
 
 A command is an entry of `COMMANDS`. What the person who typed can mend is one line on
-the standard error stream and exit status 2; a wrong answer is exit status 1. Ctrl-C keeps
-what was done until then: it is printed and written, then follow one line and status 130.
-A reader that goes, as `head` does, is status 141, and no line.
+the standard error stream and exit status 2; a wrong answer is exit status 1. Ctrl-C
+keeps what was done until then: it is printed and written, then follow one line and
+status 130. A reader that goes, as `head` does, is status 141, and no line.
 """
 
 import argparse

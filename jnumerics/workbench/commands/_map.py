@@ -101,7 +101,8 @@ class Crossover:
             f"{_table.text(header, rows)}\n\n"
             f"F: forward mode is faster, so many times; R: reverse mode; =: a tie;\n"
             f"*: the other one was predicted. {self.device}.\n"
-            f"Predicted: {right} of {decided} cells whose margin exceeds the spread{share}.\n"
+            f"Predicted: {right} of {decided} cells whose margin exceeds the "
+            f"spread{share}.\n"
             f"The predicted mode is at most {worst.slowdown:.2f} times slower than the "
             f"better one, at {worst.inputs} inputs, {worst.outputs} outputs."
         )

@@ -168,7 +168,8 @@ def numbers(flag: str, text: str, factor: int) -> list[int]:
     except ValueError:
         first = last = 0
     if not 1 <= first <= last <= MOST_ENDS:
-        msg = f"{flag} must be LOW:HIGH with 1 <= LOW <= HIGH <= {MOST_ENDS}, got {text!r}"
+        bounds = f"1 <= LOW <= HIGH <= {MOST_ENDS}"
+        msg = f"{flag} must be LOW:HIGH with {bounds}, got {text!r}"
         raise UsageError(msg)
     found = [first]
     while found[-1] * factor <= last:

@@ -66,13 +66,14 @@ def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Fi
         figure.align_xlabels()
         winner = "a tie" if comparison.tie else comparison.fastest or "none"
         figure.suptitle(
-            f"{comparison.function}: fastest {winner}, predicted {comparison.predicted}",
+            f"{comparison.function}: fastest {winner}, "
+            f"predicted {comparison.predicted}",
             x=0.012, ha="left", fontsize=11,
         )  # fmt: skip
         handles, labels = times.get_legend_handles_labels()
         figure.legend(  # what was measured comes first
-            handles[::-1], labels[::-1], loc="outside lower left", ncols=3, handlelength=1.6,
-            borderaxespad=0.2,
+            handles[::-1], labels[::-1], loc="outside lower left", ncols=3,
+            handlelength=1.6, borderaxespad=0.2,
         )  # fmt: skip
     if file is not None:
         save(figure, file)
@@ -189,7 +190,7 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
 def _tick_logarithms(
     axes: "Axes", write: Callable[[float, float], str], long: int
 ) -> None:
-    """Write at least two numbers below a logarithmic axis, powers of ten if it is long."""
+    """Write two numbers or more below a logarithmic axis, powers of ten if long."""
     from matplotlib.ticker import LogLocator
 
     low, high = axes.get_xlim()
