@@ -11,6 +11,7 @@ from jnumerics.workbench.config import Condition, Count, Settings, UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Example(Settings):
+    steps: Count
     learning_rate: float
     sizes: tuple[Count, ...] = (1,)
     shuffle: bool = False
@@ -155,11 +156,11 @@ def test_integer_serves_as_a_float(load):
         ("sizes = " + "[" * 9999 + "]" * 9999, "lists or tables are nested too deeply"),
         ("sizes" + ".a" * 9999 + " = 1", "`sizes` must be a list, each an integer "),
         ("sizes = " + "[" * 99 + "]" * 99, "got [[[[[...]]]]]"),
-        ('"two\\nlines" = 1', r"unknown key 'two\nlines', expected one of steps, "),
+        ('"two\\nlines" = 1', r"unknown key 'two\nlines', expected one of platform, "),
         ("momentum = -1", "`momentum` must be a finite number of at least 0, got -1"),
         ("solver = 'lu'", "`solver` must be one of 'qr', 'svd', got 'lu'"),
         ("precision = 64", "`precision` must be one of 'float32', 'float64', got 64"),
-        ("stepz = 1", "unknown key `stepz`, expected one of steps, platform, "),
+        ("stepz = 1", "unknown key `stepz`, expected one of platform, precision, "),
         ("steps = 1", "missing key `learning_rate`, expected a finite number"),
         ("steps = ", "must be a TOML file with the settings: "),
     ],

@@ -93,7 +93,7 @@ def _run(argv: Sequence[str]) -> int:
 
 def run_example(
     script: str,
-    main: Callable[[Any], Lesson],
+    main: Callable[[Any, Lesson], None],
     settings: type[Settings],
     argv: Sequence[str] | None = None,
 ) -> None:
@@ -101,7 +101,7 @@ def run_example(
 
     Args:
         script: The example's file.
-        main: Its `main(config)`.
+        main: Its `main(config, lesson)`.
         settings: Its settings' dataclass.
         argv: What follows the script's name; None takes it from this process.
 
@@ -207,9 +207,9 @@ def _save_figures(folder: Path, performances: Sequence[Performance]) -> None:
         print("No figures without matplotlib: pip install 'jnumerics[workbench]'")
     files = []
     for performance in performances:
-        for picture, figure in performance.figures:
+        for picture in performance.lesson.pictures:
             files.append(folder / f"{performance.system}_{picture.name}.png")
-            plots.save(figure, files[-1])
+            plots.save(picture.figure, files[-1])
     for file in files:
         print(f"Figure: {file}")
 

@@ -66,7 +66,6 @@ Count = Annotated[int, between(1, MOST_COUNTED)]
 class Settings:
     """The settings that every script has."""
 
-    steps: Count
     platform: str | None = None
     precision: Literal["float32", "float64"] = "float64"
     out: Path = Path("out")
@@ -97,7 +96,7 @@ def load(cls: type[C], file: Path, flags: Mapping[str, str] | None = None) -> C:
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "settings.toml")
-        ...     _ = file.write_text("steps = 10")
+        ...     _ = file.write_text('precision = "float64"')
         ...     load(Settings, file, {"precision": "float32"}).precision
         'float32'
     """

@@ -52,7 +52,7 @@ def _performance(system: str) -> Performance:
     except Exception as e:
         traceback.print_exc()
         failure = f"{type(e).__name__}: {e}".splitlines()[0]
-        return Performance(system, "", Lesson(()), failure=failure)
+        return Performance(system, "", Lesson(), failure=failure)
 
 
 def settings_file(script: str | Path | None) -> Path:

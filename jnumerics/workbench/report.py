@@ -13,7 +13,7 @@ from string import Template
 
 from jnumerics import _table
 from jnumerics.workbench import lesson, plots
-from jnumerics.workbench.lesson import Answer, Performance
+from jnumerics.workbench.lesson import Answer, Performance, Picture, Race
 
 __all__ = ["page", "row", "table", "text"]
 
@@ -37,24 +37,24 @@ def row(performance: Performance) -> tuple[str, ...]:
         lesson.numbers(answer.expected, 6, most=2),
         lesson.numbers(answer.obtained, 6, most=2),
         _error(answer),
-        _table.seconds(answer.race.run_s),
-        _table.times(answer.times_faster),
+        *_times(answer.race),
     )
 
 
 def text(performance: Performance, device: str) -> str:
     """Write everything that a performance has to say, for a terminal."""
     lines = [f"{performance.system} on {device}"]
+    if performance.code:
+        lines += ["", textwrap.indent(performance.code, "    ")]
     for answer in performance.lesson.answers:
         lines += ["", f"  {answer.asked}"]
-        call = textwrap.indent(answer.call, " " * 14).strip()
-        lines += [f"    call      {call}"] if call else []
         lines += [
             f"    expected  {lesson.numbers(answer.expected, 8)}",
             f"    obtained  {lesson.numbers(answer.obtained, 8)}",
             f"    error     {_error(answer)}",
-            f"    time      {_speed(answer)}",
         ]
+        if answer.race:
+            lines.append(f"    time      {_speed(answer.race)}")
     for note in performance.lesson.notes:  # a table is laid out in the whole width
         lines += ["", note if "\n" in note else f"  {note}"]
     return "\n".join(lines)
@@ -98,7 +98,8 @@ def _chapter(performance: Performance) -> str:
         f'<section id="{performance.system}">',
         f"<h2><code>{performance.system}</code> {title}</h2>{paragraphs}",
         f'<p class="bad">{html.escape(performance.failure)}</p>',
-        *(_figure(performance.system, *drawn) for drawn in performance.figures),
+        *(_figure(performance.system, p) for p in performance.lesson.pictures),
+        _code(performance.code),
         *(_answer(answer) for answer in performance.lesson.answers),
         *map(_note, performance.lesson.notes),
         "</section>",
@@ -116,8 +117,12 @@ def _with_code(text: str) -> str:
     return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text))
 
 
-def _figure(system: str, picture: lesson.Picture, figure: "plots.Figure") -> str:
-    drawing = plots.inline_svg(figure, f"{system}-{picture.name}")
+def _code(code: str) -> str:
+    return f"<pre><code>{html.escape(code)}</code></pre>" if code else ""
+
+
+def _figure(system: str, picture: Picture) -> str:
+    drawing = plots.inline_svg(picture.figure, f"{system}-{picture.name}")
     caption = html.escape(picture.caption)
     return f"<figure>{drawing}<figcaption>{caption}</figcaption></figure>"
 
@@ -129,24 +134,24 @@ def _answer(answer: Answer) -> str:
         ("error", _error(answer)),
     )
     details = "".join(f"<dt>{k}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
-    code = f"<pre><code>{html.escape(answer.call)}</code></pre>" if answer.call else ""
+    bars = _bars(answer.race) if answer.race else ""
     mood = "good" if answer.is_right else "bad"
     return (
-        f'<article class="{mood}"><h3>{html.escape(answer.asked)}</h3>{code}'
-        f"<dl>{details}</dl>{_bars(answer)}</article>"
+        f'<article class="{mood}"><h3>{html.escape(answer.asked)}</h3>'
+        f"<dl>{details}</dl>{bars}</article>"
     )
 
 
-def _bars(answer: Answer) -> str:
-    ours, original = answer.race.run_s, answer.race.original_s
+def _bars(race: Race) -> str:
+    ours, original = race.run_s, race.original_s
     longest = max(ours, original)
     bars = "".join(
         f'<span>{html.escape(name)}</span><span class="bar {kind}">'
         f'<i style="width:{100 * t / longest:.2f}%"></i></span>'
         f"<span>{_table.seconds(t)}</span>"
-        for name, t, kind in (("jnumerics", ours, "ours"), (answer.rival, original, ""))
+        for name, t, kind in (("jnumerics", ours, "ours"), (race.rival, original, ""))
     )
-    note = f"{_ratio(answer)}; the {_first_call(answer)}"
+    note = f"{_ratio(race)}; the {_first_call(race)}"
     return f'<div class="bars">{bars}</div><p class="note">{note}</p>'
 
 
@@ -155,23 +160,28 @@ def _error(answer: Answer) -> str:
     return figure if answer.is_right else f"WRONG {figure}"
 
 
-def _speed(answer: Answer) -> str:
-    ours = _table.seconds(answer.race.run_s)
-    return f"{ours}, {_ratio(answer)}; {_first_call(answer)}"
+def _times(race: Race | None) -> tuple[str, str]:
+    if race is None:
+        return "-", "-"
+    return _table.seconds(race.run_s), _table.times(race.times_faster)
 
 
-def _first_call(answer: Answer) -> str:
-    race = answer.race
-    compiled = race.first_s > 5 * race.run_s  # else an earlier answer's program serves
+def _speed(race: Race) -> str:
+    ours = _table.seconds(race.run_s)
+    return f"{ours}, {_ratio(race)}; {_first_call(race)}"
+
+
+def _first_call(race: Race) -> str:
+    compiled = race.first_s > 5 * race.run_s  # else the run is most of it
     what = "first call, compilation included, took" if compiled else "first call took"
     return f"{what} {_table.seconds(race.first_s)}"
 
 
-def _ratio(answer: Answer) -> str:
-    times, word = answer.times_faster, "faster"
+def _ratio(race: Race) -> str:
+    times, word = race.times_faster, "faster"
     if times < 1:
         times, word = 1 / times, "slower"
-    original = f"{answer.rival} ({_table.seconds(answer.race.original_s)})"
+    original = f"{race.rival} ({_table.seconds(race.original_s)})"
     if times < 1.05:
         return f"as fast as {original}"
     return f"{_table.times(times)} times {word} than {original}"
