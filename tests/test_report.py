@@ -225,6 +225,13 @@ def test_code_of_a_lesson_is_what_stands_above_its_first_line():
     assert lesson.opening(example) == "x = np.add(\n    config,\n    2.0,\n)"
 
 
+def test_lesson_that_begins_at_once_shows_no_code():
+    def begins(_, lesson):
+        lesson.note("x")
+
+    assert lesson.opening(begins) == ""
+
+
 def test_race_is_told_of_the_comparison_above_it():
     told = Lesson()
     told.compare("one", 1.0, 1.0)

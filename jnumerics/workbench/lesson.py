@@ -166,8 +166,9 @@ def opening(main: Callable[[Any, Lesson], None]) -> str:
     text = textwrap.dedent(inspect.getsource(main))
     function = ast.parse(text).body[0]
     assert isinstance(function, ast.FunctionDef)
-    above = [*itertools.takewhile(lambda s: not _names_lesson(s), function.body)]
-    lines = text.splitlines()[above[0].lineno - 1 : above[-1].end_lineno]
+    above = itertools.takewhile(lambda s: not _names_lesson(s), function.body)
+    end = max((statement.end_lineno or 0 for statement in above), default=0)
+    lines = text.splitlines()[function.body[0].lineno - 1 : end]
     return textwrap.dedent("\n".join(lines))
 
 
