@@ -18,7 +18,7 @@ import jnumerics
 from jnumerics import __main__, workbench
 from jnumerics.workbench import cli, demo, lesson
 from jnumerics.workbench.commands import _terminal, info
-from jnumerics.workbench.lesson import Lesson, Performance, ask
+from jnumerics.workbench.lesson import Answer, Lesson, Performance, Race
 
 KNOWN = (  # of the perceptron, the linear regression, the product with softmax
     "9.67299,", "-0.207843,", "5.21475,", "-0.573346", "0.384094,", "-0.603176,",
@@ -26,8 +26,8 @@ KNOWN = (  # of the perceptron, the linear regression, the product with softmax
 
 
 def perform(name, *, off=0.0):
-    given = Lesson([ask("one", lambda: np.array(1.0 + off), lambda: np.array(1.0))])
-    return Performance(name, "Title.", given)
+    one = Answer("one", np.array(1.0 + off), np.array(1.0), Race(3.0, 0.5, 1.0))
+    return Performance(name, "Title.", Lesson([one]))
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def _run(argv: Sequence[str]) -> int:
 
 def run_example(
     script: str,
-    main: Callable[[Any], Lesson],
+    main: Callable[[Any, Lesson], None],
     settings: type[Settings],
     argv: Sequence[str] | None = None,
 ) -> None:
@@ -94,7 +94,7 @@ def run_example(
 
     Args:
         script: The example's file.
-        main: Its `main(config)`.
+        main: Its `main(config, lesson)`.
         settings: The model of its settings.
         argv: What follows the script's name; None takes it from this process.
 

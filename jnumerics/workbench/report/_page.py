@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -52,8 +51,8 @@ def _with_code(text: str) -> Markup:
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _drawing(system: str, picture: lesson.Picture, figure: Any) -> Markup:
-    return Markup(plots.inline_svg(figure, f"{system}-{picture.name}"))
+def _drawing(system: str, picture: lesson.Picture) -> Markup:
+    return Markup(plots.inline_svg(picture.figure, f"{system}-{picture.name}"))
 
 
 def save_figures(folder: Path, performances: Sequence[Performance]) -> None:
@@ -62,8 +61,8 @@ def save_figures(folder: Path, performances: Sequence[Performance]) -> None:
         print("No figures without matplotlib: pip install 'jnumerics[workbench]'")
     files = []
     for performance in performances:
-        for picture, figure in performance.figures:
+        for picture in performance.lesson.pictures:
             files.append(folder / f"{performance.system}_{picture.name}.png")
-            plots.save(figure, files[-1])
+            plots.save(picture.figure, files[-1])
     for file in files:
         print(f"Figure: {file}")

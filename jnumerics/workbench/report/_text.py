@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from jnumerics import _table
 from jnumerics.workbench import lesson
-from jnumerics.workbench.lesson import Answer, Performance
+from jnumerics.workbench.lesson import Answer, Performance, Race
 
 HEADER = ("system", "asked", "expected", "obtained", "error", "time", "times faster")
 ERROR = (
@@ -31,24 +31,25 @@ def row(performance: Performance) -> tuple[str, ...]:
         lesson.numbers(answer.expected, 6, most=2),
         lesson.numbers(answer.obtained, 6, most=2),
         error(answer),
-        _table.seconds(answer.race.run_s),
-        _table.times(answer.times_faster),
+        *_times(answer.race),
     )
 
 
 def text(performance: Performance, device: str) -> str:
     """Write everything that a performance has to say, for a terminal."""
     lines = [f"{performance.system} on {device}"]
+    if performance.code:
+        lines += ["", textwrap.indent(performance.code, "    ")]
     for answer in performance.lesson.answers:
-        lines += ["", f"  {answer.asked}"]
-        call = textwrap.indent(answer.call, " " * 14).strip()
-        lines += [f"    call      {call}"] if call else []
         lines += [
+            "",
+            f"  {answer.asked}",
             f"    expected  {lesson.numbers(answer.expected, 8)}",
             f"    obtained  {lesson.numbers(answer.obtained, 8)}",
             f"    error     {error(answer)}",
-            f"    time      {_speed(answer)}",
         ]
+        if answer.race:
+            lines.append(f"    time      {_speed(answer.race)}")
     for note in performance.lesson.notes:  # a table is laid out in the whole width
         lines += ["", note if "\n" in note else f"  {note}"]
     return "\n".join(lines)
@@ -59,23 +60,28 @@ def error(answer: Answer) -> str:
     return figure if answer.is_right else f"WRONG {figure}"
 
 
-def _speed(answer: Answer) -> str:
-    ours = _table.seconds(answer.race.run_s)
-    return f"{ours}, {ratio(answer)}; {first_call(answer)}"
+def _times(race: Race | None) -> tuple[str, str]:
+    if race is None:
+        return "-", "-"
+    return _table.seconds(race.run_s), _table.times(race.times_faster)
 
 
-def first_call(answer: Answer) -> str:
-    race = answer.race
-    compiled = race.first_s > 5 * race.run_s  # else an earlier answer's program serves
+def _speed(race: Race) -> str:
+    ours = _table.seconds(race.run_s)
+    return f"{ours}, {ratio(race)}; {first_call(race)}"
+
+
+def first_call(race: Race) -> str:
+    compiled = race.first_s > 5 * race.run_s  # else the run is most of it
     what = "first call, compilation included, took" if compiled else "first call took"
     return f"{what} {_table.seconds(race.first_s)}"
 
 
-def ratio(answer: Answer) -> str:
-    times, word = answer.times_faster, "faster"
+def ratio(race: Race) -> str:
+    times, word = race.times_faster, "faster"
     if times < 1:
         times, word = 1 / times, "slower"
-    original = f"{answer.rival} ({_table.seconds(answer.race.original_s)})"
+    original = f"{race.rival} ({_table.seconds(race.original_s)})"
     if times < 1.05:
         return f"as fast as {original}"
     return f"{_table.times(times)} times {word} than {original}"
