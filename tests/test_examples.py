@@ -143,15 +143,43 @@ def test_wrong_flag_of_an_example_is_one_line_and_status_2(
     ("example", "flags", "message"),
     [
         ("autoencoder_jacobian", ["--sizes", "[3]"], "2 sizes or more, the last like "),
-        ("autoencoder_jacobian", ["--sizes", "[3, 2]"], "2 sizes or more, the last like "),
-        ("conv2d", ["--smoothings", "101"], "--smoothings must be less than or equal to 100"),
-        ("linear_regression", ["--rows", "-1"], "--rows must be greater than or equal to 1"),
-        ("matrix_polynomial", ["--size", "1001"], "--size must be less than or equal to 1000"),
-        ("mlp_derivative", ["--sizes", "[2, 4]"], "2 sizes or more, the first 1, got '[2"),
-        ("mlp_derivative", ["--sizes", "[1]"], "2 sizes or more, the first 1, got '[1]'"),
-        ("mlp_derivative", ["--growth", "[]"], "--growth must be 1 number or more, got '[]'"),
+        (
+            "autoencoder_jacobian",
+            ["--sizes", "[3, 2]"],
+            "2 sizes or more, the last like ",
+        ),
+        (
+            "conv2d",
+            ["--smoothings", "101"],
+            "--smoothings must be less than or equal to 100",
+        ),
+        (
+            "linear_regression",
+            ["--rows", "-1"],
+            "--rows must be greater than or equal to 1",
+        ),
+        (
+            "matrix_polynomial",
+            ["--size", "1001"],
+            "--size must be less than or equal to 1000",
+        ),
+        (
+            "mlp_derivative",
+            ["--sizes", "[2, 4]"],
+            "2 sizes or more, the first 1, got '[2",
+        ),
+        (
+            "mlp_derivative",
+            ["--sizes", "[1]"],
+            "2 sizes or more, the first 1, got '[1]'",
+        ),
+        (
+            "mlp_derivative",
+            ["--growth", "[]"],
+            "--growth must be 1 number or more, got '[]'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_setting_without_an_answer_is_one_line_and_status_2(
     example, flags, message, monkeypatch, capsys
 ):
