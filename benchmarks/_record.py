@@ -10,7 +10,6 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import re
 import statistics
@@ -23,6 +22,7 @@ import jax
 
 from benchmarks._measure import Bench, Clock, Line, Target
 from jnumerics import _table
+from jnumerics.workbench import devices
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "optax", "asdex", "torch")
@@ -75,22 +75,14 @@ def over_runs(values: Sequence[float], write: Any) -> str:
 def machine() -> dict[str, Any]:
     """Describe where and with what is measured."""
     return {
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cpu": devices.cpu(),
+        "cores": devices.cores(),
         "platform": jax.default_backend(),
         "device": jax.devices()[0].device_kind,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
     }
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    found = (
-        re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    )
-    return found[1] if found else platform.processor() or platform.machine()
 
 
 def _version(name: str) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks._measure import Bench, at_least, at_most
 from jnumerics.workbench import plots
-from jnumerics.workbench.crossover import measure
+from jnumerics.workbench.commands.crossover import measure
 
 NUMBERS = (1, 4, 16, 64, 256, 1024)
 QUICK = (1, 256)

@@ -63,8 +63,8 @@ def five_functions(bench: Bench) -> None:
 def _draw_lesson(bench: Bench, performances: Any, system: str, name: str) -> None:
     for performance in performances:
         if performance.system == system:
-            for _, figure in performance.figures:
-                bench.draw(name, lambda file, f=figure: plots.save(f, file))
+            for picture in performance.lesson.pictures:
+                bench.draw(name, lambda file, p=picture: plots.save(p.figure, file))
 
 
 def autoencoder(bench: Bench) -> None:

@@ -1,11 +1,12 @@
 """What is an autoencoder's Jacobian, when neither forward nor reverse mode is the way?
 
 Forward mode takes a pass for each input, reverse mode one for each output: hundreds of
-both. But everything that the outputs know of the inputs goes through the narrow code, so
-the derivative is the product of two thin factors. The plan finds the cut by itself.
+both. But everything that the outputs know of the inputs goes through the narrow code,
+so the derivative is the product of two thin factors. The plan finds the cut by itself.
 """
 
-from dataclasses import dataclass
+import math
+from functools import partial
 from typing import Annotated
 
 import jax
@@ -14,93 +15,68 @@ import numpy as np
 
 from jnumerics import derivatives, mlp
 from jnumerics.workbench import cli, plots
-from jnumerics.workbench.config import Condition, Count, Settings
-from jnumerics.workbench.lesson import Lesson, Picture, ask
+from jnumerics.workbench.config import Count, Settings, condition
+from jnumerics.workbench.lesson import Lesson
 
-BACK = Condition(
+BACK = condition(
     lambda sizes: len(sizes) > 1 and sizes[0] == sizes[-1],
-    "with 2 or more, the last like the first",
+    "2 sizes or more, the last like the first",
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
     sizes: Annotated[tuple[Count, ...], BACK]
+    """units from the image through the code and back"""
+    samples: Count
+    """samples in the batch"""
     stencil: Count
+    """points along a side of the grid in the picture"""
 
 
-def main(config: Config) -> Lesson:
-    params = mlp.init(jax.random.key(0), config.sizes)
+def main(config: Config, lesson: Lesson) -> None:
+    autoencoder = partial(mlp.apply, mlp.init(jax.random.key(0), config.sizes))
     x = jax.random.normal(jax.random.key(1), (config.sizes[0],))
-
-    def autoencoder(x):
-        return mlp.apply(params, x)
-
+    samples = jax.random.normal(jax.random.key(2), (config.samples, len(x)))
     jacobian = derivatives.jacobian(autoencoder)
     diagonal = derivatives.jacobian_diagonal(autoencoder)
-    forward, reverse = (
-        jax.jit(jax.jacfwd(autoencoder)),
-        jax.jit(jax.jacrev(autoencoder)),
-    )
-    its_diagonal = jax.jit(lambda x: jnp.diagonal(jax.jacfwd(autoencoder)(x)))
+    blocks = derivatives.batch_jacobian(autoencoder)  # one for each sample
 
-    samples = np.asarray(jax.random.normal(jax.random.key(2), (config.steps, len(x))))
-    blocks = derivatives.batch_jacobian(autoencoder)
+    forward = jax.jit(jax.jacfwd(autoencoder))
+    reverse = jax.jit(jax.jacrev(autoencoder))
+    full = jax.jit(lambda x: jnp.diagonal(jax.jacfwd(autoencoder)(x)))
     each = jax.jit(jax.vmap(jax.jacrev(autoencoder)))
-
-    return Lesson(
-        answers=[
-            ask(
-                f"the Jacobian of {' - '.join(map(str, config.sizes))}",
-                lambda: jacobian(x),
-                lambda: forward(x),
-                rival="jax.jacfwd",
-            ),
-            ask(
-                "the same beside reverse mode",
-                lambda: jacobian(x),
-                lambda: reverse(x),
-                rival="jax.jacrev",
-            ),
-            ask(
-                "its diagonal, without the Jacobian",
-                lambda: diagonal(x),
-                lambda: its_diagonal(x),
-                rival="the diagonal of jax.jacfwd",
-            ),
-            ask(
-                f"the Jacobian of each of {config.steps} samples",
-                lambda: blocks(samples),
-                lambda: each(samples),
-                rival="vmap of jax.jacrev",
-            ),
-        ],
-        notes=[str(derivatives.plan(autoencoder, x))],
-        pictures=[
-            Picture(
-                "dependence",
-                "What a two-dimensional five-point stencil depends on, proven without "
-                "evaluating it: for each output (down), the range of inputs (across) "
-                "that the boxes leave, and the entries that shared passes prove.",
-                lambda: dependence_picture(config.stencil),
-            )
-        ],
+    asked = f"the Jacobian of {' - '.join(map(str, config.sizes))}"
+    lesson.compare(asked, jacobian(x), forward(x))
+    lesson.race(lambda: jacobian(x), lambda: forward(x), rival="jax.jacfwd")
+    lesson.compare("the same beside reverse mode", jacobian(x), reverse(x))
+    lesson.race(lambda: jacobian(x), lambda: reverse(x), rival="jax.jacrev")
+    lesson.compare("its diagonal, without the Jacobian", diagonal(x), full(x))
+    lesson.race(lambda: diagonal(x), lambda: full(x), rival="the diagonal of jacfwd")
+    asked = f"the Jacobian of each of {config.samples} samples"
+    lesson.compare(asked, blocks(samples), each(samples))
+    lesson.race(lambda: blocks(samples), lambda: each(samples), rival="vmap of jacrev")
+    lesson.note(str(derivatives.plan(autoencoder, x)))
+    lesson.picture(
+        "dependence",
+        "What a two-dimensional five-point stencil depends on, proven without "
+        "evaluating it: for each output (down), the range of inputs (across) that the "
+        "boxes leave, and the entries that shared passes prove.",
+        lambda: dependence(config.stencil),
     )
 
 
-def dependence_picture(n):
-    """Draw the range of inputs behind each output of a stencil on an n x n grid."""
+def heat(x):
+    """One step of a heat equation on a square grid, flattened."""
+    n = math.isqrt(x.size)
+    x = x.reshape(n, n)
+    around = jnp.pad(x, 1)
+    near = around[2:, 1:-1] + around[:-2, 1:-1] + around[1:-1, 2:] + around[1:-1, :-2]
+    return (x + 0.1 * (near - 4 * x)).reshape(-1)
 
-    def heat(x):
-        x = x.reshape(n, n)
-        around = jnp.pad(x, 1)
-        near = (
-            around[2:, 1:-1] + around[:-2, 1:-1] + around[1:-1, 2:] + around[1:-1, :-2]
-        )
-        return (x + 0.1 * (near - 4 * x)).reshape(-1)
 
+def dependence(n):
     at = jnp.ones(n * n)
     found = derivatives.dependence(heat, at)
     columns = np.arange(n * n)

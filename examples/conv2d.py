@@ -4,66 +4,56 @@ The original was four nested loops, right for one image, square kernels and stri
 The same function smooths a photograph and takes its edges: each is a kernel.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
 from jnumerics import conv
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Settings, between
-from jnumerics.workbench.lesson import Lesson, Picture, ask
+from jnumerics.workbench.config import Field, Settings
+from jnumerics.workbench.lesson import Lesson
 
 SMOOTH = np.outer([1.0, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
 SOBEL = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
-    steps: Annotated[int, between(1, 100)]  # each takes four rows of the photograph
+    smoothings: Annotated[int, Field(ge=1, le=100)]  # each takes four rows of pixels
+    """times that the photograph is smoothed before its edges are taken"""
 
 
-def main(config: Config) -> Lesson:
+def main(config: Config, lesson: Lesson) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1, 28, 28, 3)).astype(config.precision)
     kernel = rng.normal(size=(5, 5, 3, 16)).astype(config.precision)
+    features = conv.conv2d(x, kernel)
 
-    def correlate():
-        return conv.conv2d(x, kernel)
+    expected = originals.conv2d(x, kernel)
+    lesson.compare("16 kernels 5x5x3 over an image 28x28x3", features, expected)
+    lesson.race(lambda: conv.conv2d(x, kernel), lambda: originals.conv2d(x, kernel))
+    lesson.picture(
+        "edges",
+        "Smoothed by a 5x5 kernel; edges are the length of the two slopes that a pair "
+        "of 3x3 kernels finds.",
+        lambda: edges(plots.photograph().astype(config.precision), config.smoothings),
+    )
 
-    def correlate_in_loops():
-        return originals.conv2d(x, kernel)
 
-    def edges():
-        photograph = plots.photograph().astype(config.precision)
-        image = photograph[None, :, :, None]
-        smooth = SMOOTH[:, :, None, None].astype(config.precision)
-        for _ in range(config.steps):
-            image = conv.conv2d(image, smooth)
-        both = np.stack([SOBEL, SOBEL.T], axis=-1)[:, :, None].astype(config.precision)
-        slope = np.linalg.norm(conv.conv2d(image, both), axis=-1)
-        return plots.images(
-            {
-                "photograph": photograph,
-                f"smoothed {config.steps} times": np.asarray(image)[0, :, :, 0],
-                "its edges": -slope[0],
-            }
-        )
-
-    return Lesson(
-        answers=[
-            ask("16 kernels 5x5x3 over an image 28x28x3", correlate, correlate_in_loops)
-        ],
-        pictures=[
-            Picture(
-                "edges",
-                "Smoothed by a 5x5 kernel; edges are the length of the two slopes that "
-                "a pair of 3x3 kernels finds.",
-                edges,
-            )
-        ],
+def edges(photograph, smoothings):
+    smooth = SMOOTH[:, :, None, None].astype(photograph.dtype)
+    slopes = np.stack([SOBEL, SOBEL.T], axis=-1)[:, :, None].astype(photograph.dtype)
+    image = photograph[None, :, :, None]
+    for _ in range(smoothings):
+        image = conv.conv2d(image, smooth)
+    steepness = np.linalg.norm(conv.conv2d(image, slopes), axis=-1)
+    return plots.images(
+        {
+            "photograph": photograph,
+            f"smoothed {smoothings} times": np.asarray(image)[0, :, :, 0],
+            "its edges": -steepness[0],
+        }
     )
 
 

@@ -6,92 +6,72 @@ something else for a row of targets, and (m,) against (m, 1) broadcast silently 
 once to a triangle with the same cost, and an iteration no longer depends on m.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from jnumerics import linear_regression
+from jnumerics.linear_regression import cost, gradient_descent, solve
 from jnumerics.workbench import cli, originals, plots
 from jnumerics.workbench.config import Count, Settings
-from jnumerics.workbench.lesson import Lesson, Picture, ask
+from jnumerics.workbench.lesson import Lesson
 
 X = np.array([[1.0, 5], [1, 2], [1, 4], [1, 5]])
 Y = np.array([1.0, 6, 4, 2])
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    steps: Count
+    """updates of theta"""
     learning_rate: float
+    """size of an update"""
     rows: Count
+    """samples of the larger problem"""
 
 
-def main(config: Config) -> Lesson:
+def main(config: Config, lesson: Lesson) -> None:
     steps, rate = config.steps, config.learning_rate
+    line = gradient_descent(X, Y, np.zeros(2), learning_rate=rate, steps=steps)
+    best = solve(X, Y)
+    rows, targets, start = random_problem(config.rows)
+    many = gradient_descent(rows, targets, start, learning_rate=rate, steps=steps)
+
+    theta, costs = originals.gradient_descent(X, Y, np.zeros(2), rate=rate, steps=steps)
+    lesson.compare(f"theta after {steps:,} updates", line.theta, theta)
+    lesson.race(
+        lambda: gradient_descent(X, Y, np.zeros(2), learning_rate=rate, steps=steps),
+        lambda: originals.gradient_descent(X, Y, np.zeros(2), rate=rate, steps=steps),
+    )
+    lesson.compare("the history of the cost", line.cost_history, costs)
+    theta, _ = originals.gradient_descent(rows, targets, start, rate=rate, steps=steps)
+    lesson.compare(f"theta of {len(rows):,} rows with 10 columns", many.theta, theta)
+    lesson.race(
+        lambda: gradient_descent(rows, targets, start, learning_rate=rate, steps=steps),
+        lambda: originals.gradient_descent(
+            rows, targets, start, rate=rate, steps=steps
+        ),
+    )
+    lesson.picture(
+        "cost",
+        "The cost falls by the first updates along one direction, then slowly along "
+        "the other, towards that of least squares.",
+        lambda: curve(line.cost_history, cost(best, X, Y)),
+    )
+
+
+def random_problem(m):
     rng = np.random.default_rng(0)
-    rows = rng.normal(size=(config.rows, 10))
-    targets = rows @ np.arange(10.0) + rng.normal(size=config.rows)
+    rows = rng.normal(size=(m, 10))
+    targets = rows @ np.arange(10.0) + rng.normal(size=m)
+    return rows, targets, np.zeros(10)
 
-    def fit():
-        return linear_regression.gradient_descent(
-            X, Y, np.zeros(2), learning_rate=rate, steps=steps
-        )
 
-    def fit_in_numpy():
-        return originals.gradient_descent(X, Y, np.zeros(2), rate=rate, steps=steps)
-
-    def fit_many_rows():
-        return linear_regression.gradient_descent(
-            rows, targets, np.zeros(10), learning_rate=rate, steps=steps
-        )
-
-    def fit_many_rows_in_numpy():
-        theta = np.zeros(10)
-        return originals.gradient_descent(rows, targets, theta, rate=rate, steps=steps)
-
-    theta = ask(
-        f"theta after {steps:,} updates",
-        lambda: fit().theta,
-        lambda: fit_in_numpy()[0],
-        shown=fit,
-    )
-    costs = ask(
-        "the history of the cost",
-        lambda: fit().cost_history,
-        lambda: fit_in_numpy()[1],
-        shown=fit,
-    )
-    best = linear_regression.solve(X, Y)
-
-    def curve():
-        return plots.lines(
-            {"gradient descent": (np.arange(1, steps + 1), costs.obtained)},
-            x_label="updates",
-            y_label="cost, half the mean of squared errors",
-            scales=("log", "linear"),
-            levels={"least squares": float(linear_regression.cost(best, X, Y))},
-        )
-
-    return Lesson(
-        answers=[
-            theta,
-            costs,
-            ask(
-                f"theta of {config.rows:,} rows with 10 columns",
-                lambda: fit_many_rows().theta,
-                lambda: fit_many_rows_in_numpy()[0],
-                shown=fit_many_rows,
-            ),
-        ],
-        pictures=[
-            Picture(
-                "cost",
-                "The cost falls by the first updates along one direction, then slowly "
-                "along the other, towards that of least squares.",
-                curve,
-            )
-        ],
+def curve(costs, least):
+    return plots.lines(
+        {"gradient descent": (np.arange(1, len(costs) + 1), np.asarray(costs))},
+        x_label="updates",
+        y_label="cost, half the mean of squared errors",
+        scales=("log", "linear"),
+        levels={"least squares": float(least)},
     )
 
 

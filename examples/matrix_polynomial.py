@@ -6,36 +6,62 @@ of Björck and Pereyra lose hardly one. Expected are the exact coefficients, com
 rational numbers from the same rounded values.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.polynomial.polynomial import polyval
 
 from jnumerics import polynomial
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Settings, between
-from jnumerics.workbench.lesson import Lesson, Picture, ask
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from jnumerics.workbench.config import Field, Settings
+from jnumerics.workbench.lesson import Lesson
 
 NODES = np.linspace(0.1, 1.2, 12)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
-    steps: Annotated[int, between(4, 48)]  # more nodes overflow float32
-    size: Annotated[int, between(1, 1000)]
+    size: Annotated[int, Field(ge=1, le=1000)]
+    """rows and columns of a coefficient"""
+    max_nodes: Annotated[int, Field(ge=4, le=48)]  # more overflow float32
+    """largest number of nodes in the picture"""
 
 
-def exact_fit(nodes: np.ndarray, values: np.ndarray) -> np.ndarray:
+def main(config: Config, lesson: Lesson) -> None:
+    size, y = config.size, 0.55
+    values = np.random.default_rng(0).uniform(size=(12, size, size))
+    matrices = jnp.asarray(values)  # where they are wanted, before the clock starts
+    coefficients = polynomial.fit(NODES, matrices)
+    between_nodes = polynomial.interpolate(NODES, matrices, y)
+
+    exact = exact_fit(NODES, values[:, :2])  # of two rows: rational numbers are slow
+    expected, solved = exact.astype(float), originals.polynomial_fit(NODES, values)
+    asked = f"coefficients {size}x{size} of 12 nodes"
+    lesson.compare(asked, coefficients[:, :2], expected)
+    lesson.race(
+        lambda: polynomial.fit(NODES, matrices),
+        lambda: originals.polynomial_fit(NODES, values),
+    )
+    value = np.asarray(sum(a * Fraction(y) ** k for k, a in enumerate(exact)), float)
+    lesson.compare("the value at 0.55, between two nodes", between_nodes[:2], value)
+    lesson.race(
+        lambda: polynomial.interpolate(NODES, matrices, y),
+        lambda: polyval(y, originals.polynomial_fit(NODES, values)),
+    )
+    lost = np.max(np.abs(solved[:, :2] - expected)) / np.max(np.abs(expected))
+    lesson.note(f"np.linalg.solve returns the coefficients with error {lost:.1e}")
+    lesson.picture(
+        "errors",
+        "Largest error of a coefficient against rational arithmetic. Solving with the "
+        "Vandermonde matrix loses a digit with each node.",
+        lambda: errors_by_nodes(range(4, config.max_nodes + 1, 4)),
+    )
+
+
+def exact_fit(nodes, values):
     """Newton's divided differences, expanded to powers, in rational numbers."""
     x = [Fraction(float(node)) for node in nodes]
     c = np.vectorize(lambda v: Fraction(float(v)), otypes=[object])(values)
@@ -49,70 +75,15 @@ def exact_fit(nodes: np.ndarray, values: np.ndarray) -> np.ndarray:
     return c
 
 
-def main(config: Config) -> Lesson:
-    values = np.random.default_rng(0).uniform(size=(12, config.size, config.size))
-    exact = exact_fit(NODES, values[:, :2])  # of two rows: rational numbers are slow
-    matrices = jnp.asarray(values)  # where they are wanted, before the clock starts
-
-    def fit():
-        return polynomial.fit(NODES, matrices)
-
-    def solve():
-        return originals.polynomial_fit(NODES, values)
-
-    def between_nodes():
-        return polynomial.interpolate(NODES, matrices, 0.55)
-
-    def solve_and_evaluate():
-        return np.polynomial.polynomial.polyval(0.55, solve())
-
-    coefficients = exact.astype(float)
-    value = sum(a * Fraction(0.55) ** k for k, a in enumerate(exact))
-    lost = np.max(np.abs(solve()[:, :2] - coefficients)) / np.max(np.abs(coefficients))
-    return Lesson(
-        answers=[
-            ask(
-                f"coefficients {config.size}x{config.size} of 12 nodes",
-                fit,
-                solve,
-                expected=coefficients,
-                compared=np.s_[:, :2],
-            ),
-            ask(
-                "the value at 0.55, between two nodes",
-                between_nodes,
-                solve_and_evaluate,
-                expected=np.asarray(value, float),
-                compared=np.s_[:2],
-            ),
-        ],
-        notes=[f"np.linalg.solve returns the coefficients with error {lost:.1e}"],
-        pictures=[
-            Picture(
-                "errors",
-                "Largest error of a coefficient against rational arithmetic. Solving "
-                "with the Vandermonde matrix loses a digit with each node.",
-                lambda: errors_by_nodes(range(4, config.steps + 1, 4)),
-            )
-        ],
-    )
-
-
-def errors_by_nodes(counts: Sequence[int]) -> Figure:
-    def error(way, n, dtype):
-        nodes = np.linspace(0.1, 1.2, n).astype(dtype)
-        values = np.random.default_rng(n).uniform(size=(n, 8)).astype(dtype)
-        exact = exact_fit(nodes, values).astype(float)
-        return np.max(np.abs(np.asarray(way(nodes, values)) - exact) / np.abs(exact))
-
-    ways = {
+def errors_by_nodes(counts):
+    fits = {
         "polynomial.fit": polynomial.fit,
         "np.linalg.solve": originals.polynomial_fit,
     }
     return plots.lines(
         {
-            f"{name}, {dtype}": (counts, [error(way, n, dtype) for n in counts])
-            for name, way in ways.items()
+            f"{name}, {dtype}": (counts, [error(fit, n, dtype) for n in counts])
+            for name, fit in fits.items()
             for dtype in ("float64", "float32")
         },
         x_label="equispaced nodes in [0.1, 1.2]",
@@ -120,6 +91,13 @@ def errors_by_nodes(counts: Sequence[int]) -> Figure:
         scales=("linear", "log"),
         paired=True,
     )
+
+
+def error(fit, n, dtype):
+    nodes = np.linspace(0.1, 1.2, n).astype(dtype)
+    values = np.random.default_rng(n).uniform(size=(n, 8)).astype(dtype)
+    exact = exact_fit(nodes, values).astype(float)
+    return np.max(np.abs(np.asarray(fit(nodes, values)) - exact) / np.abs(exact))
 
 
 if __name__ == "__main__":

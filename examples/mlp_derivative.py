@@ -4,9 +4,10 @@ The original looped reverse mode over every output of every sample, then took th
 Jacobian of the batch and kept its diagonal, whose cost grows with the square of the
 batch. The input has one dimension, so forward mode needs one pass a sample,
 and one JVP serves the whole batch, at about the cost of an evaluation.
+`batch_jacobian` finds that by itself, once it has proven that times do not mix.
 """
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import jax
@@ -15,129 +16,93 @@ import numpy as np
 
 from jnumerics import derivatives, mlp
 from jnumerics.workbench import cli, originals, plots
-from jnumerics.workbench.config import Condition, Count, Settings
-from jnumerics.workbench.lesson import Lesson, Picture, ask, median_s
+from jnumerics.workbench.config import Count, Settings, condition
+from jnumerics.workbench.lesson import Lesson, median_s
 
-FROM_TIME = Condition(
-    lambda sizes: len(sizes) > 1 and sizes[0] == 1, "with 2 or more, the first 1"
+FROM_TIME = condition(
+    lambda sizes: len(sizes) > 1 and sizes[0] == 1, "2 sizes or more, the first 1"
 )
-SOME = Condition(lambda counts: len(counts) > 0, "with 1 or more")
+SOME = condition(lambda counts: len(counts) > 0, "1 number or more")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    times: Count
+    """points in time"""
     sizes: Annotated[tuple[Count, ...], FROM_TIME]
+    """units from the time to the outputs"""
     growth: Annotated[tuple[Count, ...], SOME]
+    """numbers of times in the picture"""
 
 
-def main(config: Config) -> Lesson:
+def main(config: Config, lesson: Lesson) -> None:
     params = mlp.init(jax.random.key(0), config.sizes)
-    times = np.linspace(0.0, 10.0, config.steps)
+    times = np.linspace(0.0, 10.0, config.times)
 
-    def network(time):
-        return mlp.apply(params, time[None])
-
-    def batch(times):
+    def network(times):
         return mlp.apply(params, times[:, None])
 
-    @jax.jit
-    def per_sample(times):
-        return jax.vmap(jax.jacfwd(network))(times)
+    velocity = derivatives.batch_jacobian(network)
+    found = velocity(times)  # a row for each time
 
-    @jax.jit
-    def one_jvp(times):
-        return jax.jvp(batch, (times,), (jnp.ones_like(times),))[1]
-
-    @jax.jit
-    def full_jacobian(times):
-        return jnp.einsum("iki->ik", jax.jacfwd(batch)(times))
-
-    blocks = derivatives.batch_jacobian(lambda times: batch(times[:, 0]))
-
-    def proven(times):
-        return blocks(times[:, None])[:, :, 0]
-
-    def normalized(times):  # as batch normalization does in training
-        outputs = batch(times[:, 0])
-        mean, std = outputs.mean(0, keepdims=True), outputs.std(0, keepdims=True)
-        return (outputs - mean) / std
-
-    def loop(times):
-        layers = [(np.asarray(w, float), np.asarray(b, float)) for w, b in params]
-        return originals.mlp_derivative(layers, times)
-
-    def growth():
-        ways = {
-            "one JVP": one_jvp,
-            "full Jacobian, its diagonal": full_jacobian,
-            "reverse mode, sample by sample": loop,
-            "vmap of jacfwd": per_sample,
-        }
-        batches = [np.linspace(0.0, 10.0, n) for n in config.growth]
-        return plots.lines(
-            {
-                name: (
-                    config.growth,
-                    [1e3 * median_s(lambda w=way, t=t: w(t)) for t in batches],
-                )
-                for name, way in ways.items()
-            },
-            x_label="times in the batch",
-            y_label="time for all derivatives, ms",
-            scales=("log", "log"),
-            markers=True,
-        )
-
-    return Lesson(
-        answers=[
-            ask(
-                f"d output / d time at {len(times)} times",
-                lambda: per_sample(times),
-                lambda: loop(times),
-                shown=per_sample,
-            ),
-            ask(
-                "the same by one JVP",
-                lambda: one_jvp(times),
-                lambda: loop(times),
-                shown=one_jvp,
-            ),
-            ask(
-                "the same by batch_jacobian, proven first",
-                lambda: proven(times),
-                lambda: per_sample(times),
-                shown=proven,
-                rival="vmap of jacfwd",
-            ),
-            ask(
-                "one JVP beside the full Jacobian's diagonal",
-                lambda: one_jvp(times),
-                lambda: full_jacobian(times),
-                shown=one_jvp,
-                rival="the full Jacobian",
-            ),
-        ],
-        notes=[refusal(normalized, times)],
-        pictures=[
-            Picture(
-                "growth",
-                "The full Jacobian's cost grows with the square of the batch; the one "
-                "JVP stays near the cost of a call until the batch fills the machine.",
-                growth,
-            )
-        ],
+    one_jvp = jax.jit(lambda t: jax.jvp(network, (t,), (jnp.ones_like(t),))[1])
+    each = jax.jit(jax.vmap(jax.jacfwd(lambda time: network(time[None])[0])))
+    full = jax.jit(lambda t: jnp.einsum("iki->ik", jax.jacfwd(network)(t)))
+    expected = loop(params, times)
+    lesson.compare(f"d output / d time at {len(times)} times", found, expected)
+    lesson.race(lambda: velocity(times), lambda: loop(params, times))
+    lesson.compare("the same by one JVP", found, one_jvp(times))
+    lesson.race(lambda: velocity(times), lambda: one_jvp(times), rival="one JVP")
+    lesson.compare("the same by vmap of jacfwd", found, each(times))
+    lesson.race(lambda: velocity(times), lambda: each(times), rival="vmap of jacfwd")
+    lesson.compare("the same by the full Jacobian", found, full(times))
+    lesson.race(lambda: velocity(times), lambda: full(times), rival="the full Jacobian")
+    lesson.note(f"with batch normalization, {refusal(network, times)}")
+    lesson.picture(
+        "growth",
+        "The full Jacobian's cost grows with the square of the batch; the one JVP "
+        "stays near the cost of a call until the batch fills the machine.",
+        lambda: growth(config.growth, one_jvp, full, partial(loop, params), each),
     )
 
 
+def loop(params, times):
+    layers = [(np.asarray(w, float), np.asarray(b, float)) for w, b in params]
+    return originals.mlp_derivative(layers, times)
+
+
 def refusal(network, times):
-    """The message for a network in which samples influence each other."""
+    def normalized(times):  # as batch normalization does in training
+        y = network(times)
+        return (y - y.mean(0, keepdims=True)) / y.std(0, keepdims=True)
+
     try:
-        derivatives.batch_jacobian(network)(times[:, None])
+        derivatives.batch_jacobian(normalized)(times)
     except derivatives.SampleMixingError as error:
-        return f"with batch normalization, batch_jacobian refuses: {error}"
-    return "with batch normalization, batch_jacobian does not refuse: WRONG"
+        return f"batch_jacobian refuses: {error}"
+    return "batch_jacobian does not refuse: WRONG"
+
+
+def growth(counts, one_jvp, full, loop, each):
+    ways = {
+        "one JVP": one_jvp,
+        "full Jacobian, its diagonal": full,
+        "reverse mode, sample by sample": loop,
+        "vmap of jacfwd": each,
+    }
+    batches = [np.linspace(0.0, 10.0, n) for n in counts]
+    return plots.lines(
+        {
+            name: (counts, [median_s(way, times) for times in batches])
+            for name, way in ways.items()
+        },
+        x_label="times in the batch",
+        y_label="time for all derivatives",
+        scales=("log", "log"),
+        markers=True,
+        seconds=True,
+    )
 
 
 if __name__ == "__main__":

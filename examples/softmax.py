@@ -6,7 +6,8 @@ keeps only the diagonal of J. Both are shown beside the right product,
 `p * (g - <p, g>)`, in training a classifier of handwritten digits.
 """
 
-from dataclasses import dataclass
+import functools
+import importlib.util
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ import optax
 from jnumerics import descent, softmax
 from jnumerics.workbench import cli, originals, plots
 from jnumerics.workbench.config import Count, Settings
-from jnumerics.workbench.lesson import Lesson, Picture, ask, numbers
+from jnumerics.workbench.lesson import Lesson, numbers
 
 SCORES = np.array(
     [
@@ -28,12 +29,36 @@ SCORES = np.array(
 COTANGENT = np.array([1.0, -2.0, 0.5])
 
 
-@dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of this example."""
 
+    steps: Count
+    """updates of the classifier"""
     learning_rate: float
+    """size of an update"""
     repeats: Count
+    """copies of the three rows of scores, for the timing"""
+
+
+def main(config: Config, lesson: Lesson) -> None:
+    scores = np.tile(SCORES, (config.repeats, 1))
+    g = np.tile(COTANGENT, (len(scores), 1))
+    product = softmax.vjp(scores, g)
+    summed = rows_of_jacobian_summed(scores, g)
+    diagonal = einsum_mnr_mrr(scores, g)
+
+    expected = originals.softmax_vjp(scores, g)
+    lesson.compare(f"J'g for {len(scores):,} samples", product, expected)
+    lesson.race(
+        lambda: softmax.vjp(scores, g), lambda: originals.softmax_vjp(scores, g)
+    )
+    wrong = "wrong for the first sample"
+    lesson.note(f"{wrong}, J summed over its rows: {numbers(summed[0], 8)}")
+    lesson.note(f"{wrong}, `einsum('mnr,mrr->mr')`: {numbers(diagonal[0], 8)}")
+    if importlib.util.find_spec("sklearn"):
+        read_digits(config, lesson)
+    else:
+        lesson.note("no digits without scikit-learn: pip install scikit-learn")
 
 
 def rows_of_jacobian_summed(x, g):
@@ -46,91 +71,63 @@ def einsum_mnr_mrr(x, g):
     return jnp.einsum("mnr,mrr->mr", g[:, None, :], softmax.jacobian(x))
 
 
-def main(config: Config) -> Lesson:
-    scores = np.tile(SCORES, (config.repeats, 1))
-    g = np.tile(COTANGENT, (len(scores), 1))
-
-    def product():
-        return softmax.vjp(scores, g)
-
-    def product_by_jacobians():
-        return originals.softmax_vjp(scores, g)
-
-    answers = [ask(f"J'g for {len(scores):,} samples", product, product_by_jacobians)]
-    ways = {
-        "J summed over its rows": rows_of_jacobian_summed,
-        "`einsum('mnr,mrr->mr')`": einsum_mnr_mrr,
-    }
-    notes = [
-        f"wrong for the first sample, {name}: {numbers(way(SCORES, g[:3])[0], 8)}"
-        for name, way in ways.items()
-    ]
-    if data := digits():
-        return learn_digits(config, Lesson(answers, notes), *data)
-    notes.append("no digits without scikit-learn: pip install scikit-learn")
-    return Lesson(answers, notes)
-
-
-def learn_digits(config: Config, lesson: Lesson, X, Y) -> Lesson:
-    steps, rate, start = config.steps, config.learning_rate, jnp.zeros((65, 10))
+def read_digits(config, lesson):
+    """Train a classifier by autodiff, and by hand with each of the three products."""
+    (X, Y), steps, sgd = digits(), config.steps, optax.sgd(config.learning_rate)
+    start = jnp.zeros((X.shape[1], Y.shape[1]))
 
     def loss(W):
         return jnp.sum((softmax.softmax(X @ W) - Y) ** 2) / (2 * len(X))
 
-    def train(product):
-        def update(W, _):
-            scores = X @ W
-            error = softmax.softmax(scores) - Y  # d loss / d probabilities, times n
-            step = X.T @ product(scores, error / len(X))
-            return W - rate * step, jnp.sum(error**2) / (2 * len(X))
+    def by_hand(product=softmax.vjp):
+        return descend(start, X, Y, product, steps=steps, rate=config.learning_rate)
 
-        return jax.jit(lambda: jax.lax.scan(update, start, length=steps))
-
-    train_by_hand, sgd = train(softmax.vjp), optax.sgd(rate)
-
-    def by_hand():
-        return train_by_hand()[0]
-
-    def by_autodiff():
-        return descent.minimize(loss, start, optimizer=sgd, steps=steps).params
-
-    asked = f"weights that read digits, {steps} updates, by hand as by autodiff"
-    answer = ask(asked, by_hand, by_autodiff, rival="autodiff")
+    learned = descent.minimize(loss, start, optimizer=sgd, steps=steps)
+    weights, right = by_hand()
     losses = {
-        "J'g, by hand as by autodiff": train_by_hand()[1],
-        "einsum mnr,mrr->mr": train(einsum_mnr_mrr)()[1],
-        "rows of J summed": train(rows_of_jacobian_summed)()[1],
+        "J'g, by hand as by autodiff": right,
+        "einsum mnr,mrr->mr": by_hand(einsum_mnr_mrr)[1],
+        "rows of J summed": by_hand(rows_of_jacobian_summed)[1],
     }
-    ends = ", ".join(
-        f"{name} {float(history[-1]):.3f}" for name, history in losses.items()
+
+    asked = f"weights that read digits, {steps} updates, by autodiff as by hand"
+    lesson.compare(asked, learned.params, weights)
+    lesson.race(
+        lambda: descent.minimize(loss, start, optimizer=sgd, steps=steps),
+        by_hand,
+        rival="a loop by hand",
     )
-    return Lesson(
-        [*lesson.answers, answer],
-        [*lesson.notes, f"loss at the end: {ends}"],
-        [
-            Picture(
-                "losses",
-                "A classifier of 1,797 handwritten digits learns with J'g; with the "
-                "diagonal of J it learns badly, with the sum of its rows not at all.",
-                lambda: plots.lines(
-                    {
-                        name: (np.arange(steps), history)
-                        for name, history in losses.items()
-                    },
-                    x_label="updates",
-                    y_label="loss, half the mean squared error",
-                ),
-            )
-        ],
+    ends = ", ".join(f"{name} {float(h[-1]):.3f}" for name, h in losses.items())
+    lesson.note(f"loss at the end: {ends}")
+    lesson.picture(
+        "losses",
+        "A classifier of 1,797 handwritten digits learns with J'g; with the diagonal "
+        "of J it learns badly, with the sum of its rows not at all.",
+        lambda: plots.lines(
+            {name: (np.arange(steps), history) for name, history in losses.items()},
+            x_label="updates",
+            y_label="loss, half the mean squared error",
+        ),
     )
+
+
+@functools.partial(jax.jit, static_argnames=("product", "steps"))
+def descend(W, X, Y, product, *, steps, rate):
+    """Descend by hand, with a product for J'g; return the weights and the losses."""
+
+    def update(W, _):
+        scores = X @ W
+        error = softmax.softmax(scores) - Y  # d loss / d probabilities, times n
+        step = X.T @ product(scores, error / len(X))
+        return W - rate * step, jnp.sum(error**2) / (2 * len(X))
+
+    return jax.lax.scan(update, W, length=steps)
 
 
 def digits():
-    """A one for the bias and pixels, and the targets; None without scikit-learn."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        return None
+    """A one for the bias and pixels, and the targets."""
+    from sklearn.datasets import load_digits
+
     images, classes = load_digits(return_X_y=True)
     X = np.column_stack([np.ones(len(images)), images / 16])
     return X, np.eye(10)[classes]

@@ -1,5 +1,6 @@
 """The command line, in this process and, where that matters, in one of its own."""
 
+import datetime
 import errno
 import os
 import re
@@ -15,8 +16,9 @@ import pytest
 
 import jnumerics
 from jnumerics import __main__, workbench
-from jnumerics.workbench import _terminal, cli, demo, lesson
-from jnumerics.workbench.lesson import Lesson, Performance, ask
+from jnumerics.workbench import cli, demo, lesson
+from jnumerics.workbench.commands import _terminal, info
+from jnumerics.workbench.lesson import Answer, Lesson, Performance, Race
 
 KNOWN = (  # of the perceptron, the linear regression, the product with softmax
     "9.67299,", "-0.207843,", "5.21475,", "-0.573346", "0.384094,", "-0.603176,",
@@ -24,8 +26,8 @@ KNOWN = (  # of the perceptron, the linear regression, the product with softmax
 
 
 def perform(name, *, off=0.0):
-    given = Lesson([ask("one", lambda: np.array(1.0 + off), lambda: np.array(1.0))])
-    return Performance(name, "Title.", given)
+    one = Answer("one", np.array(1.0 + off), np.array(1.0), Race(3.0, 0.5, 1.0))
+    return Performance(name, "Title.", Lesson([one]))
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def one_line(capsys, monkeypatch):
         def fails(_):
             raise error
 
-        monkeypatch.setattr(cli, "_facts", fails)
+        monkeypatch.setattr(info, "facts", fails)
         status = cli.main(["info"])
         return status, *capsys.readouterr()
 
@@ -80,6 +82,8 @@ def test_info_names_versions_platform_devices_and_precision(run):
     assert (status, err) == (0, "")
     assert facts["jax"] == jax.__version__
     assert facts["devices"] == str(jax.device_count())
+    assert int(facts["cores"]) > 0
+    assert facts["CPU"]
     assert jax.default_backend() in facts["device"]
     assert facts["default float"] == "float32"
     assert facts["matrix products"].startswith("highest in jnumerics")
@@ -87,7 +91,7 @@ def test_info_names_versions_platform_devices_and_precision(run):
 
 
 def test_info_says_what_is_not_installed(run, monkeypatch):
-    monkeypatch.setattr(cli, "OPTIONAL", ("no-such-package",))
+    monkeypatch.setattr(info, "OPTIONAL", ("no-such-package",))
     assert re.search("no-such-package +not installed", run("info")[1])
 
 
@@ -98,7 +102,11 @@ def test_demo_prints_one_row_for_each_and_writes_the_report(run, monkeypatch, tm
     names = [line.split()[0] for line in out.splitlines()[2:8]]
     assert names == list(demo.SYSTEMS)
     assert err.splitlines()[-1] == "6 of 6: softmax"
-    assert "All answers are right." in (tmp_path / "new" / "report.html").read_text()
+    page = (tmp_path / "new" / "report.html").read_text()
+    assert "All answers are right." in page
+    assert f"<dt>date</dt><dd>{datetime.date.today()}" in page
+    assert "<dt>precision of the answers</dt><dd>float64</dd>" in page
+    assert "Error is the largest absolute difference" in out
 
 
 def test_demo_with_a_wrong_answer_says_so_and_returns_1(run, monkeypatch, tmp_path):
@@ -159,7 +167,7 @@ def test_too_little_memory_is_one_line_and_status_2(run, monkeypatch, error):
     def fails(_):
         raise error
 
-    monkeypatch.setattr(cli, "_facts", fails)
+    monkeypatch.setattr(info, "facts", fails)
     status, out, err = run("info")
     assert (status, out) == (2, "")
     first = str(error).splitlines()[0]
@@ -171,7 +179,7 @@ def test_other_errors_of_the_runtime_keep_their_traceback(run, monkeypatch):
         msg = "INTERNAL: broken"
         raise jax.errors.JaxRuntimeError(msg)
 
-    monkeypatch.setattr(cli, "_facts", fails)
+    monkeypatch.setattr(info, "facts", fails)
     with pytest.raises(jax.errors.JaxRuntimeError, match="broken"):
         run("info")
 
@@ -346,6 +354,25 @@ def test_demo_runs_all_six_systems_within_a_minute(tmp_path):
     assert (tmp_path / "out" / "report.html").read_text().count("<svg") >= 6
     assert len(list((tmp_path / "out").glob("*.png"))) >= 6
     assert elapsed < 180  # a minute on a machine that does nothing else
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("package", __main__.EXTRA)
+def test_command_without_its_extra_is_one_line_that_names_it(package):
+    code = f"""
+import sys
+sys.modules["{package}"] = None
+from jnumerics.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "info"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"jnumerics: error: {package} is missing: pip install 'jnumerics[workbench]'\n"
+    )
 
 
 @pytest.mark.process

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from jnumerics.derivatives._compare.timing import Interrupted
-from jnumerics.workbench import cli, crossover, plots
+from jnumerics.workbench import cli, plots
+from jnumerics.workbench.commands import crossover
+from jnumerics.workbench.commands.crossover import Cell, Crossover
 from jnumerics.workbench.config import UsageError
-from jnumerics.workbench.crossover import Cell, Crossover
 from tests._schema import CROSSOVER, VERSIONS, faults
 
 
@@ -107,7 +108,7 @@ def test_json_has_its_schema(found):
 def test_figure_shows_margins_ties_border_and_wrong_predictions(tmp_path):
     figure = plots.crossover(MADE_UP, tmp_path / "a.png")
     axes, bar = figure.axes
-    assert [t.get_text() for t in axes.texts] == ["tie", "3.3", "130", "1.2"]
+    assert [t.get_text() for t in axes.texts] == ["tie", "F 130", "R 3.3", "F 1.2"]
     np.testing.assert_allclose(
         np.asarray(axes.images[0].get_array()), np.log2([[1.0, 3.3], [1 / 130, 0.8]])
     )
@@ -183,7 +184,7 @@ def test_map_of_which_cells_are_missing_says_so():
     assert "2 of 2 cells whose margin exceeds the spread (100 %)" in str(part)
     figure = plots.crossover(part)
     axes = figure.axes[0]
-    assert [t.get_text() for t in axes.texts] == ["tie", "3.3", "130"]
+    assert [t.get_text() for t in axes.texts] == ["tie", "F 130", "R 3.3"]
     assert np.ma.getmaskarray(axes.images[0].get_array())[1, 1]
     edges = np.asarray(axes.lines[0].get_xydata()).reshape(-1, 3, 2)[:, :2]
     assert edges.tolist() == [[[-0.5, 0.5], [0.5, 0.5]]]

@@ -1,27 +1,31 @@
 """Every example runs in the suite, on small settings."""
 
+import inspect
+import itertools
 import re
 import runpy
 import sys
+import textwrap
 from pathlib import Path
 
 import jax.numpy as jnp
 import pytest
 
 from jnumerics import softmax
-from jnumerics.workbench import demo
+from jnumerics.workbench import config, demo, lesson
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(ROOT.glob("examples/*.py"))
 SMALL = {
+    "autoencoder_jacobian": ["--samples", "3", "--sizes", "[24, 9, 2, 9, 24]"],
     "compare_modes": [
-        *("--steps", "2", "--few", "2", "--many", "20"),
+        *("--repeats", "2", "--few", "2", "--many", "20"),
         *("--code", "2", "--points", "30", "--terms", "9"),
     ],
-    "conv2d": ["--steps", "1"],
+    "conv2d": ["--smoothings", "1"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
-    "matrix_polynomial": ["--steps", "6", "--size", "3"],
-    "mlp_derivative": ["--steps", "3", "--growth", "[2, 4]"],
+    "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
+    "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
     "perceptron": ["--steps", "20"],
     "softmax": ["--steps", "3", "--repeats", "2"],
 }
@@ -32,6 +36,9 @@ SHOWN = {  # the right product beside the two wrong ones, of which the first is 
 }
 
 
+each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+
+
 def run(script, monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", [str(script), *arguments])
     return runpy.run_path(str(script), run_name="__main__")
@@ -39,10 +46,9 @@ def run(script, monkeypatch, *arguments):
 
 @pytest.mark.process
 @pytest.mark.slow
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+@each_script
 def test_example_is_right_and_leaves_a_figure(script, monkeypatch, tmp_path, capsys):
-    flags = SMALL.get(script.stem, [])
-    run(script, monkeypatch, "--out", str(tmp_path), *flags)
+    run(script, monkeypatch, "--out", str(tmp_path), *SMALL[script.stem])
     out = capsys.readouterr().out
     assert out.startswith(f"{script.stem} on ")
     assert re.search(r"expected .*\n +obtained .*\n +error .*\n +time ", out)
@@ -51,6 +57,30 @@ def test_example_is_right_and_leaves_a_figure(script, monkeypatch, tmp_path, cap
     (figure,) = tmp_path.iterdir()
     assert figure.name.startswith(f"{script.stem}_")
     assert figure.stat().st_size > 5_000
+
+
+@pytest.mark.process
+@each_script
+def test_lines_above_the_first_comparison_work_in_a_notebook(script):
+    _, _, main = script.read_text(encoding="utf-8").partition("def main(")
+    lines = main.splitlines()[1:]
+    above = itertools.takewhile(lambda line: "compare(" not in line, lines)
+    cell = textwrap.dedent("\n".join(above)).strip()
+
+    flags = SMALL[script.stem]
+    keys = (flag[2:].replace("-", "_") for flag in flags[::2])
+    small = dict(zip(keys, flags[1::2], strict=True))
+    names = runpy.run_path(str(script))
+    values = config.load(names["Config"], demo.settings_file(script), small)
+    exec(cell, names | {"config": values})
+    assert lesson.opening(names["main"]) == cell  # as the report shows it
+
+
+@each_script
+def test_main_of_an_example_is_short(script):
+    main = runpy.run_path(str(script))["main"]
+    assert [*inspect.signature(main).parameters] == ["config", "lesson"]
+    assert len(inspect.getsource(main).splitlines()) <= 30
 
 
 @pytest.mark.process
@@ -78,14 +108,11 @@ def test_example_with_a_wrong_answer_exits_with_1(monkeypatch, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (
-            ["--steps", "many"],
-            "--steps must be an integer from 1 to 2147483647, got 'many'",
-        ),
-        (["--steps", "0"], "--steps must be an integer from 1 to 2147483647, got '0'"),
+        (["--steps", "many"], "--steps must be a valid integer, got 'many'"),
+        (["--steps", "0"], "--steps must be greater than or equal to 1, got '0'"),
         (
             ["--steps", f"1{'0' * 23}"],
-            "--steps must be an integer from 1 to 2147483647",
+            "--steps must be less than or equal to 2147483647",
         ),
         (
             ["--learning-rate", "nan"],
@@ -115,16 +142,44 @@ def test_wrong_flag_of_an_example_is_one_line_and_status_2(
 @pytest.mark.parametrize(
     ("example", "flags", "message"),
     [
-        ("autoencoder_jacobian", ["--sizes", "[3]"], "with 2 or more, the last like "),
-        ("autoencoder_jacobian", ["--sizes", "[3, 2]"], "with 2 or more, the last like "),
-        ("conv2d", ["--steps", "101"], "--steps must be an integer from 1 to 100, got "),
-        ("linear_regression", ["--rows", "-1"], "--rows must be an integer from 1 to 214"),
-        ("matrix_polynomial", ["--size", "1001"], "--size must be an integer from 1 to 1"),
-        ("mlp_derivative", ["--sizes", "[2, 4]"], "with 2 or more, the first 1, got '[2"),
-        ("mlp_derivative", ["--sizes", "[1]"], "with 2 or more, the first 1, got '[1]'"),
-        ("mlp_derivative", ["--growth", "[]"], "with 1 or more, got '[]'"),
+        ("autoencoder_jacobian", ["--sizes", "[3]"], "2 sizes or more, the last like "),
+        (
+            "autoencoder_jacobian",
+            ["--sizes", "[3, 2]"],
+            "2 sizes or more, the last like ",
+        ),
+        (
+            "conv2d",
+            ["--smoothings", "101"],
+            "--smoothings must be less than or equal to 100",
+        ),
+        (
+            "linear_regression",
+            ["--rows", "-1"],
+            "--rows must be greater than or equal to 1",
+        ),
+        (
+            "matrix_polynomial",
+            ["--size", "1001"],
+            "--size must be less than or equal to 1000",
+        ),
+        (
+            "mlp_derivative",
+            ["--sizes", "[2, 4]"],
+            "2 sizes or more, the first 1, got '[2",
+        ),
+        (
+            "mlp_derivative",
+            ["--sizes", "[1]"],
+            "2 sizes or more, the first 1, got '[1]'",
+        ),
+        (
+            "mlp_derivative",
+            ["--growth", "[]"],
+            "--growth must be 1 number or more, got '[]'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_setting_without_an_answer_is_one_line_and_status_2(
     example, flags, message, monkeypatch, capsys
 ):
@@ -147,10 +202,41 @@ def test_config_whose_folder_cannot_be_made_is_named(tmp_path, monkeypatch, caps
     assert f"{file}: `out` {__file__}: must be a folder" in capsys.readouterr().err
 
 
+@pytest.mark.process
+def test_settings_that_an_example_prints_are_a_file_for_it(
+    monkeypatch, tmp_path, capsys
+):
+    script, file = ROOT / "examples" / "perceptron.py", tmp_path / "mine.toml"
+    run(script, monkeypatch, "--steps", "7", "--print-config")
+    file.write_text(capsys.readouterr().out)
+    assert "steps = 7  # updates of the weights\n" in file.read_text()
+    run(script, monkeypatch, "--config", str(file), "--print-config")
+    assert capsys.readouterr().out == file.read_text()
+
+
+@pytest.mark.process
+def test_help_of_an_example_shows_meanings_and_the_defaults_of_its_file(
+    monkeypatch, capsys
+):
+    with pytest.raises(SystemExit) as caught:
+        run(ROOT / "examples" / "perceptron.py", monkeypatch, "--help")
+    assert caught.value.code == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "--steps INT updates of the weights (default: 10000)" in out
+
+
+@each_script
+def test_comments_of_a_config_are_the_meanings_of_its_settings(script):
+    fields = runpy.run_path(str(script))["Config"].model_fields
+    text = (ROOT / "configs" / f"{script.stem}.toml").read_text()
+    for key, meaning in re.findall(r"^(\w+) = .*?(?:  # (.*))?$", text, re.MULTILINE):
+        assert meaning in ("", fields[key].description), key
+
+
 def test_every_example_has_a_config_and_small_settings():
     stems = {p.stem for p in SCRIPTS}
     assert stems == {p.stem for p in ROOT.glob("configs/*.toml")}
-    assert set(SMALL) <= stems
+    assert set(SMALL) == stems
 
 
 def test_demo_runs_examples_that_are_there():

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from jnumerics.workbench import flags, lesson
+from jnumerics.workbench import lesson
+from jnumerics.workbench.commands import flags
 from jnumerics.workbench.config import UsageError
 
 

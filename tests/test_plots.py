@@ -102,3 +102,30 @@ def test_figures_leave_matplotlibs_settings_alone():
     before = dict(mpl.rcParams)
     plots.inline_svg(plots.images({"one": np.zeros((2, 2))}), "one")
     assert dict(mpl.rcParams) == before
+
+
+def test_marked_curves_are_named_at_their_ends_apart_from_one_another():
+    figure = plots.lines(
+        {"one": ([1, 2], [1e-3, 2e-3]), "other": ([1, 2], [1e-3, 2.001e-3])},
+        x_label="samples",
+        y_label="time",
+        scales=("log", "log"),
+        markers=True,
+        seconds=True,
+    )
+    (axes,) = figure.axes
+    names = {text.get_text(): text for text in axes.texts}
+    assert [*names] == ["one", "other"]
+    assert names["one"].get_color() == axes.lines[0].get_color()
+    below, above = (text.get_position()[1] for text in axes.texts)
+    assert above - below > 0.06
+    assert axes.get_legend() is None
+    assert axes.yaxis.get_major_formatter()(1e-3) == "1 ms"
+
+
+def test_figure_is_described_by_its_axes_and_names(curves):
+    names = "ours; ours, rounded; theirs; limit"
+    assert plots.describe(curves) == f"Figure: error, over nodes ({names})."
+    root = ET.fromstring(plots.inline_svg(curves, "errors"))
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == plots.describe(curves)

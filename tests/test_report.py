@@ -12,15 +12,16 @@ from jnumerics.workbench.lesson import Answer, Lesson, Performance, Picture, Rac
 
 def answer(obtained, expected=(1.0, 2.0), *, ours=0.5, original=1.0, rival="NumPy"):
     obtained, expected = np.asarray(obtained), np.asarray(expected)
-    race = Race(obtained, expected, 3.0, ours, original)
-    return Answer("two <numbers>", "f(x) < 2", expected, obtained, race, rival)
+    race = Race(3.0, ours, original, rival)
+    return Answer("two <numbers>", obtained, expected, race)
 
 
 def performance(*answers, failure="", name="system"):
     return Performance(
         name,
         "A title.\n\nA & B, `f(x)`.",
-        Lesson(answers, ["a `note`"]),
+        Lesson([*answers], ["a `note`"]),
+        code="f(x) < 2",
         failure=failure,
     )
 
@@ -91,13 +92,14 @@ def test_table_keeps_names_whole_within_100_columns():
     assert any(line.startswith("linear_regression ") for line in lines)
 
 
-def test_text_tells_call_expected_obtained_and_times():
+def test_text_tells_code_expected_obtained_and_times():
     text = report.text(performance(RIGHT), "cpu, float64")
     assert text.splitlines() == [
         "system on cpu, float64",
         "",
+        "    f(x) < 2",
+        "",
         "  two <numbers>",
-        "    call      f(x) < 2",
         "    expected  1, 2",
         "    obtained  1, 2",
         "    error     0",
@@ -170,20 +172,25 @@ def test_bars_are_as_long_as_the_times_the_longest_filling_the_width(
 
 def test_page_is_complete_in_itself_and_escaped():
     figure = plots.images({"one": np.zeros((4, 4))})
-    drawn = performance(RIGHT)._replace(
-        figures=[(Picture("one", "a < b", lambda: figure), figure)]
-    )
-    page = report.page([drawn], [("JAX", "1 & 2")])
+    drawn = Lesson([RIGHT], ["a `note`"], [Picture("one", "a < b", figure)])
+    told = performance()._replace(lesson=drawn)
+    page = report.page([told], [("JAX", "1 & 2")])
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
     assert {"table", "svg", "figcaption"} <= set(tags.seen)
+    assert "nav" not in tags.seen  # the table's names are the links
+    assert '<td data-label="system"><a href="#system">system</a></td>' in page
+    assert '<svg role="img" aria-label="Figure: one."' in page
+    assert "<dt>precision</dt><dd>float64</dd>" in page
+    assert "Error is the largest absolute difference" in page
     assert not {"script", "link", "iframe"} & set(tags.seen)
     assert all(a.startswith(("#", "data:")) for a in tags.addresses)
     assert not re.search(r"url\((?!#)|@import", page)
     assert "prefers-color-scheme: dark" in page
     for text in (
         "two &lt;numbers&gt;",
+        "<pre><code>f(x) &lt; 2</code></pre>",
         "A &amp; B, <code>f(x)</code>.",
         "a <code>note</code>",
         "a &lt; b",
@@ -209,36 +216,63 @@ def test_page_names_what_is_wrong():
     ]
 
 
-def test_ask_compares_the_chosen_entries_with_what_is_expected():
-    found = lesson.ask(
-        "squares",
-        lambda: np.array([1.0, 4.0, 9.0]),
-        lambda: None,
-        expected=np.array([4.0]),
-        compared=np.s_[1:2],
+def example(config, lesson):
+    x = np.add(
+        config,
+        2.0,
     )
-    assert found.is_right
-    assert found.race.first_s >= 0
+
+    lesson.note("x")
+    lesson.compare("one and two", x, 3.0)
 
 
-def test_source_shows_what_is_returned():
-    def fit():
-        return np.add(
-            1.0,
-            2.0,
-        )
+def test_code_of_a_lesson_is_what_stands_above_its_first_line():
+    assert lesson.opening(example) == "x = np.add(\n    config,\n    2.0,\n)"
+
+
+def test_lesson_that_begins_at_once_shows_no_code():
+    def begins(_, lesson):
+        lesson.note("x")
+
+    assert lesson.opening(begins) == ""
+
+
+def test_race_is_told_of_the_comparison_above_it():
+    told = Lesson()
+    told.compare("one", 1.0, 1.0)
+    told.compare("two", 2.0, 2.0)
+    told.race(lambda: 1, lambda: 1, rival="another")
+    one, two = told.answers
+    assert one.race is None
+    assert two.race is not None
+    assert two.race.rival == "another"
+
+
+def test_answer_that_was_not_timed_has_no_times():
+    told = performance(RIGHT._replace(race=None))
+    assert report.row(told)[-2:] == ("-", "-")
+    assert "time  " not in report.text(told, "cpu")
+    assert 'class="bars"' not in report.page([told], [])
+
+
+def test_picture_is_drawn_only_with_matplotlib(monkeypatch):
+    told = Lesson()
+    monkeypatch.setattr(lesson, "has_matplotlib", lambda: False)
+    told.picture("one", "a caption", lambda: pytest.fail("drawn"))
+    assert told.pictures == []
+
+
+def test_first_call_of_a_race_compiles_again():
+    traced = []
 
     @jax.jit
     def compiled(x):
+        traced.append(x)
         return x + 1
 
-    def nothing():
-        pass
-
-    assert lesson.source(fit) == "np.add(\n    1.0,\n    2.0,\n)"
-    assert lesson.source(compiled) == "x + 1"
-    assert lesson.source(nothing) == ""
-    assert lesson.source(eval("lambda: 1")) == ""
+    compiled(1.0)
+    lesson.measure(lambda: compiled(1.0), lambda: None, seconds=0.0)
+    assert len(traced) == 2
 
 
 def test_measure_takes_turns():
@@ -268,7 +302,7 @@ def test_measure_tells_the_first_call_and_the_medians_of_the_others(monkeypatch)
     clock = Durations(*(t for pair in zip(ours, theirs, strict=True) for t in pair))
     monkeypatch.setattr(lesson, "time", clock)
     race = lesson.measure(lambda: "ours", lambda: "theirs", seconds=74.0)
-    assert race == ("ours", "theirs", 100.0, 2.0, 40.0)
+    assert race == (100.0, 2.0, 40.0, "the NumPy original")
     assert clock.left == []
 
 

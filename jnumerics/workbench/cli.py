@@ -1,45 +1,38 @@
 """The command line: `jnumerics demo | compare | crossover | info`; the examples' flags.
 
 A command is an entry of `COMMANDS`. What the person who typed can mend is one line on
-the standard error stream and exit status 2; a wrong answer is exit status 1. Ctrl-C keeps
-what was done until then: it is printed and written, then follow one line and status 130.
-A reader that goes, as `head` does, is status 141, and no line.
+the standard error stream and exit status 2; a wrong answer is exit status 1. Ctrl-C
+keeps what was done until then: it is printed and written, then follow one line and
+status 130. A reader that goes, as `head` does, is status 141, and no line.
 """
 
 import argparse
 import errno
-import importlib.metadata
-import platform
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Never
 
 import jax
 
 import jnumerics
-from jnumerics import _table
-from jnumerics.workbench import (
+from jnumerics.workbench import config, devices, lesson, report
+from jnumerics.workbench.commands import (
     _terminal,
     compare,
-    config,
     crossover,
     demo,
-    devices,
     flags,
-    lesson,
-    plots,
-    report,
+    info,
 )
 from jnumerics.workbench.config import Settings, UsageError
-from jnumerics.workbench.lesson import Lesson, Performance
+from jnumerics.workbench.demo import settings_file
+from jnumerics.workbench.lesson import Lesson
 
 __all__ = ["COMMANDS", "Parser", "main", "run_example"]
 
 OUT_OF_MEMORY = re.compile("out of memory|RESOURCE_EXHAUSTED", re.IGNORECASE)
-PACKAGES = ("jnumerics", "jax", "jaxlib", "optax", "numpy", "scipy", "jaxtyping")
-OPTIONAL = ("matplotlib", "scikit-learn")
 INTERRUPTED, NO_READER = 128 + 2, 128 + 13  # as shells tell of SIGINT and SIGPIPE
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of what the output is written to
 
@@ -93,7 +86,7 @@ def _run(argv: Sequence[str]) -> int:
 
 def run_example(
     script: str,
-    main: Callable[[Any], Lesson],
+    main: Callable[[Any, Lesson], None],
     settings: type[Settings],
     argv: Sequence[str] | None = None,
 ) -> None:
@@ -101,8 +94,8 @@ def run_example(
 
     Args:
         script: The example's file.
-        main: Its `main(config)`.
-        settings: Its settings' dataclass.
+        main: Its `main(config, lesson)`.
+        settings: The model of its settings.
         argv: What follows the script's name; None takes it from this process.
 
     Raises:
@@ -111,13 +104,15 @@ def run_example(
     """
     about = (main.__globals__["__doc__"] or "").strip()
     parser = Parser(Path(script).name, description=about.partition("\n")[0])
-    config.add_flags(parser, settings)
 
     def run() -> int:
+        file = config.given_file(argv, settings_file(script))
+        config.add_flags(parser, settings, file)
         arguments = parser.parse_args(argv)
-        given = arguments.config
-        file = demo.settings_file(script) if given is None else Path(given)
         values = config.load(settings, file, config.given_flags(settings, arguments))
+        if arguments.print_config:
+            print(config.to_toml(values))
+            return 0
         device = devices.select(values.platform)
         named = "--out" if arguments.out is not None else f"{file}: `out`"
         folder = config.output_folder(values.out, named)
@@ -125,93 +120,11 @@ def run_example(
         try:
             print(report.text(performance, f"{device}, {values.precision}"))
         finally:  # though nobody may read it
-            _save_figures(folder, [performance])
+            report.save_figures(folder, [performance])
         return 0 if performance.is_right else 1
 
     if status := _guarded(parser.prog, run):
         sys.exit(status)
-
-
-def _configure_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", metavar="DIR", default="out", help="folder of the report"
-    )
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    """Run all six systems, and write figures and a report to out/."""
-    device = devices.select(arguments.platform)
-    folder = config.output_folder(arguments.out)
-    performances: list[Performance] = []
-    is_whole = _collect(performances, demo.performances())
-    if not performances:
-        raise KeyboardInterrupt
-    done = len(performances)
-    try:
-        print(report.table(performances))
-        print(f"\nTimes are medians, in turn with the original's, on {device}.")
-        is_whole = is_whole and _collect(performances, demo.chapters())
-    finally:  # though nobody may read the table
-        page = folder / "report.html"
-        page.write_text(report.page(performances, _facts(device)), encoding="utf-8")
-        _save_figures(folder, performances)
-    print(f"Report: {page}")
-    if not is_whole:
-        msg = f"after {done} of {len(demo.SYSTEMS)} systems"
-        raise KeyboardInterrupt(msg)
-    return 0 if all(p.is_right for p in performances) else 1
-
-
-def _collect(performances: list[Performance], more: Iterable[Performance]) -> bool:
-    """Append performances as they are given; return whether no Ctrl-C ended it."""
-    try:
-        for performance in more:
-            performances.append(performance)
-            if performance.system in demo.SYSTEMS:
-                done = f"{len(performances)} of {len(demo.SYSTEMS)}"
-                print(f"{done}: {performance.system}", file=sys.stderr)
-    except KeyboardInterrupt:
-        return False
-    return True
-
-
-def _info(arguments: argparse.Namespace) -> int:
-    """Show versions, platform, devices, precision and what is installed."""
-    rows = _facts(devices.select(arguments.platform))
-    print(_table.text(("what", "is"), rows))
-    return 0
-
-
-def _facts(device: str) -> list[tuple[str, str]]:
-    return [
-        ("Python", platform.python_version()),
-        *((name, _version(name)) for name in PACKAGES),
-        ("system", f"{platform.system()} {platform.machine()}"),
-        ("platforms here", ", ".join(devices.available())),
-        ("device", device),
-        ("devices", str(len(devices.names()))),
-        *devices.precision(),
-        *((name, _version(name)) for name in OPTIONAL),
-    ]
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _save_figures(folder: Path, performances: Sequence[Performance]) -> None:
-    if not lesson.has_matplotlib():
-        print("No figures without matplotlib: pip install 'jnumerics[workbench]'")
-    files = []
-    for performance in performances:
-        for picture, figure in performance.figures:
-            files.append(folder / f"{performance.system}_{picture.name}.png")
-            plots.save(figure, files[-1])
-    for file in files:
-        print(f"Figure: {file}")
 
 
 def _guarded(program: str, run: Callable[[], int]) -> int:
@@ -248,13 +161,7 @@ def _shortage(error: Exception) -> str:
     raise error
 
 
-def _nothing_more(_: argparse.ArgumentParser) -> None:
-    """Add no argument."""
-
-
 COMMANDS: dict[str, tuple[Callable, Callable]] = {
-    "demo": (_configure_demo, _demo),
-    "compare": (compare.configure, compare.run),
-    "crossover": (crossover.configure, crossover.run),
-    "info": (_nothing_more, _info),
+    module.__name__.rpartition(".")[2]: (module.configure, module.run)
+    for module in (demo, compare, crossover, info)
 }

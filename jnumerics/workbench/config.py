@@ -1,178 +1,205 @@
-"""Typed settings of a script: a dataclass, filled from a TOML file and from flags.
+"""Settings of a script: a pydantic model, filled from a TOML file and from flags.
 
-A setting is declared once, as a field with its type. The file gives its value, and a
-flag of the same name overrides that (`learning_rate`, `--learning-rate 0.5`). Types are
-those that TOML has (bool, int, float, str), and `pathlib.Path`, `Literal`, `tuple[T, ...]`,
-`T | None`, all of them optionally narrowed by `Annotated[T, Condition(...)]`.
+A setting is declared once, as a field with its type and, in a string below it, its
+meaning. The file gives its value; a flag of the same name overrides that
+(`learning_rate`, `--learning-rate 0.5`). Validation is strict: 2.7 and true are no
+integers.
 
-What is wrong with a file or a flag is a `UsageError`: one line that names the file and
-the key, and what was expected.
+What is wrong with a file or a flag is a `UsageError`: one line that names the file, the
+line and the key, or the flag, and says what was expected.
 """
 
 import argparse
 import contextlib
-import dataclasses
-import math
+import difflib
+import json
 import re
 import reprlib
-import tempfile
 import tomllib
-import types
-import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from jnumerics._check import MOST_COUNTED
+from jnumerics.workbench._usage import UsageError, output_folder
 
 __all__ = [
-    "Condition",
     "Count",
+    "Field",
     "Settings",
     "UsageError",
     "add_flags",
-    "between",
+    "condition",
+    "given_file",
     "given_flags",
     "load",
     "output_folder",
+    "to_toml",
 ]
 
-
-class UsageError(Exception):
-    """What the person who started the program can mend, said in one line."""
+Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
 
 
-@dataclasses.dataclass(frozen=True)
-class Condition:
-    """What a setting must fulfill beside its type, as a test and in words.
-
-    Example:
-        >>> Even = Annotated[int, Condition(lambda n: n % 2 == 0, "that is even")]
-    """
-
-    holds: Callable[[Any], bool]
-    words: str
-
-
-def between(least: int, most: int) -> Condition:
-    """Return the condition of a number from `least` to `most`."""
-    return Condition(lambda n: least <= n <= most, f"from {least} to {most}")
-
-
-Count = Annotated[int, between(1, MOST_COUNTED)]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(BaseModel):
     """The settings that every script has."""
 
-    steps: Count
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )  # fmt: skip
+
     platform: str | None = None
+    """where to compute: cpu, cuda or tpu; JAX chooses if none is given"""
     precision: Literal["float32", "float64"] = "float64"
-    out: Path = Path("out")
+    """precision of the numbers"""
+    out: str = "out"
+    """folder of the figures"""
 
 
-C = typing.TypeVar("C", bound=Settings)
+S = TypeVar("S", bound=Settings)
 
 
-class _MismatchError(Exception):
-    """A value of another type."""
+def condition(holds: Callable[[Any], bool], words: str) -> AfterValidator:
+    """Return what a setting must fulfill beside its type, as a test and in words.
+
+    Example:
+        >>> Even = Annotated[int, condition(lambda n: n % 2 == 0, "an even number")]
+    """
+
+    def check(value: Any) -> Any:
+        if holds(value):
+            return value
+        msg = f"must be {words}"
+        raise ValueError(msg)
+
+    return AfterValidator(check)
 
 
-def load(cls: type[C], file: Path, flags: Mapping[str, str] | None = None) -> C:
-    """Fill the dataclass `cls` from a TOML file, and from flags, which win.
+def load(cls: type[S], file: Path, flags: Mapping[str, str] | None = None) -> S:
+    """Fill the model `cls` from a TOML file, and from flags, which win.
 
     Args:
-        cls: The dataclass.
-        file: The TOML file; fields that have a default may be missing there.
-        flags: Texts given on the command line, by the field's name.
+        cls: The model.
+        file: The TOML file; settings that have a default may be missing there.
+        flags: Texts given on the command line, by the setting's name.
 
     Returns:
         The settings.
 
     Raises:
         UsageError: If the file cannot be read, has an unknown key or a value of the
-            wrong type, or lacks a field; or if a flag's text does not fit.
+            wrong type, or lacks a setting; or if a flag's text does not fit.
 
     Example:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "settings.toml")
-        ...     _ = file.write_text("steps = 10")
+        ...     _ = file.write_text("out = 'figures'")
         ...     load(Settings, file, {"precision": "float32"}).precision
         'float32'
     """
-    kinds = _kinds(cls)
-    values = {}
-    for key, value in _read(file).items():
-        if key not in kinds:
-            msg = f"{file}: unknown key {_key(key)}, expected one of {', '.join(kinds)}"
-            raise UsageError(msg)
-        try:
-            values[key] = _convert(kinds[key], value)
-        except _MismatchError:
-            expected = _describe(kinds[key])
-            msg = f"{file}: `{key}` must be {expected}, got {_shown(value)}"
-            raise UsageError(msg) from None
-    for key, text in (flags or {}).items():
-        try:
-            values[key] = _from_text(kinds[key], text)
-        except _MismatchError:
-            msg = f"{_flag(key)} must be {_describe(kinds[key])}, got {text!r}"
-            raise UsageError(msg) from None
-    for field in dataclasses.fields(cls):
-        if field.name not in values and field.default is dataclasses.MISSING:
-            expected = _describe(kinds[field.name])
-            msg = f"{file}: missing key `{field.name}`, expected {expected}"
-            raise UsageError(msg)
-    return cls(**values)
+    text, flags = _text(file), flags or {}
+    forms = _forms(cls)
+    values = _values(file, text)
+    values |= {key: _from_flag(forms[key], flag) for key, flag in flags.items()}
+    try:
+        # as JSON, where a strict tuple may be written as a list: TOML has no other
+        return cls.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as e:
+        # the first, but what is missing comes last: a misspelt key is missing too
+        error = min(e.errors(), key=lambda k: _RANKS.get(k["type"], 1))
+    except RecursionError:
+        msg = f"{file}: its lists or tables are nested too deeply"
+        raise UsageError(msg) from None
+    key = str(error["loc"][0])
+    if key in flags:
+        msg = f"{_flag(key)} {_expectation(error)}, got {flags[key]!r}"
+    else:
+        msg = f"{_place(file, text, key)}: {_complaint(error, key, forms)}"
+    raise UsageError(msg)
 
 
-def add_flags(parser: argparse.ArgumentParser, cls: type[Settings]) -> None:
-    """Add a flag for every field of the dataclass `cls`, and `--config`."""
-    parser.add_argument("--config", metavar="FILE", help="TOML file with the settings")
-    for key, kind in _kinds(cls).items():
-        parser.add_argument(_flag(key), metavar=_metavar(key), help=_describe(kind))
+def given_file(argv: Sequence[str] | None, default: Path) -> Path:
+    """Return the file that `--config` names, or else the default one."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", nargs="?", type=Path, default=default)
+    return parser.parse_known_args(argv)[0].config or default
+
+
+def add_flags(parser: argparse.ArgumentParser, cls: type[Settings], file: Path) -> None:
+    """Add a flag for every setting of `cls`, `--config` and `--print-config`.
+
+    Args:
+        parser: What they are added to.
+        cls: The model.
+        file: The TOML file, whose values are shown as the defaults.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help=f"TOML file with the settings (default: {file})",
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the settings, and end"
+    )
+    values = _values(file, _text(file))
+    for key, form in _forms(cls).items():
+        meaning = cls.model_fields[key].description or ""
+        default = values.get(key, form.get("default"))
+        shown = "" if default is None else f" (default: {_shown(default)})"
+        parser.add_argument(
+            _flag(key),
+            metavar=_metavar(form),
+            help=f"{meaning}{shown}".replace("%", "%%"),
+        )
 
 
 def given_flags(cls: type[Settings], arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the texts of the flags that were given, by the field's name."""
-    texts = {key: getattr(arguments, key) for key in _kinds(cls)}
+    """Return the texts of the flags that were given, by the setting's name."""
+    texts = {key: getattr(arguments, key) for key in cls.model_fields}
     return {key: text for key, text in texts.items() if text is not None}
 
 
-def output_folder(path: Path | str, name: str = "--out") -> Path:
-    """Make a folder for results, and make sure that files can be written there.
+def to_toml(settings: Settings) -> str:
+    """Write settings as a TOML file, with their meanings.
 
-    Args:
-        path: The folder; a text that is empty is none.
-        name: What gave it: a flag, or a file and its key.
-
-    Returns:
-        The folder.
-
-    Raises:
-        UsageError: If it cannot be made or written to.
+    Example:
+        >>> print(to_toml(Settings(out="figures")))
+        precision = "float64"  # precision of the numbers
+        out = "figures"  # folder of the figures
     """
-    if not path:
-        msg = f"{name} must be a folder, got ''"
-        raise UsageError(msg)
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except (OSError, ValueError) as e:  # of values, a path with a null character
-        reason = e.strerror if isinstance(e, OSError) else e
-        msg = f"{name} {path}: must be a folder that can be written to: {reason}"
-        raise UsageError(msg) from None
+    lines = []
+    for key, field in type(settings).model_fields.items():
+        value = getattr(settings, key)
+        if value is not None:
+            meaning = f"  # {field.description}" if field.description else ""
+            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}{meaning}")
+    return "\n".join(lines)
 
 
-def _read(file: Path) -> dict[str, Any]:
+# the file
+
+
+def _text(file: Path) -> str:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return file.read_text(encoding="utf-8-sig")
     except OSError as e:
         reason = e.strerror
-    except ValueError as e:  # of TOML or of UTF-8
+    except ValueError as e:  # of UTF-8
+        reason = e
+    msg = f"{file}: must be a TOML file with the settings: {reason}"
+    raise UsageError(msg)
+
+
+def _values(file: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError as e:
         reason = e
     except RecursionError:
         reason = "its lists or tables are nested too deeply"
@@ -180,7 +207,77 @@ def _read(file: Path) -> dict[str, Any]:
     raise UsageError(msg)
 
 
-def _key(key: str) -> str:
+def _place(file: Path, text: str, key: str) -> str:
+    """Return the file, and the line in it where the value of a key begins."""
+    begins = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[\].=]""")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if begins.match(line):
+            return f"{file}:{number}"
+    return str(file)
+
+
+# the flags
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "integer": int, "number": float, "boolean": json.loads, "string": str,
+}  # fmt: skip
+_METAVARS = {"integer": "INT", "number": "FLOAT", "boolean": "BOOL", "string": "TEXT"}
+
+
+def _forms(cls: type[Settings]) -> dict[str, Any]:
+    """Return the JSON schema of every setting; where there are two, of the first."""
+    properties = cls.model_json_schema()["properties"]
+    return {k: {**p, **p.get("anyOf", [{}])[0]} for k, p in properties.items()}
+
+
+def _from_flag(form: Mapping[str, Any], text: str) -> Any:
+    """Read a text in the form of a setting; if it has another, it stays a text."""
+    with contextlib.suppress(ValueError, RecursionError):
+        if form["type"] != "array":
+            return _READERS[form["type"]](text)
+        inner = re.sub(r"^\s*\[(.*)\]\s*$", r"\1", text).strip()
+        is_empty = text and not inner  # `[]`, and not the empty text
+        parts = [] if is_empty else inner.removesuffix(",").split(",")
+        return [_from_flag(form["items"], part) for part in parts]
+    return text
+
+
+def _flag(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def _metavar(form: Mapping[str, Any]) -> str:
+    if "enum" in form:
+        return "|".join(map(str, form["enum"]))
+    if form["type"] == "array":
+        return f"{_metavar(form['items'])},..."
+    return _METAVARS[form["type"]]
+
+
+# words
+
+_RANKS = {"extra_forbidden": 0, "missing": 2}
+
+
+def _expectation(error: Any) -> str:
+    """Say what pydantic expected, in the grammar of our messages."""
+    text = error["msg"].removeprefix("Value error, ")
+    return re.sub(r"^\w+ should ", "must ", text)
+
+
+def _complaint(error: Any, key: str, known: Mapping[str, Any]) -> str:
+    """Say what is wrong with a key of a file."""
+    if error["type"] == "missing":
+        return f"missing key `{key}`"
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "known are " + ", ".join(known)
+        return f"unknown key {_quoted(key)}, {hint}"
+    at = "".join(f"[{k}]" for k in error["loc"][1:])
+    return f"`{key}{at}` {_expectation(error)}, got {_shown(error['input'])}"
+
+
+def _quoted(key: str) -> str:
     return f"`{key}`" if key.isprintable() else repr(key)
 
 
@@ -190,81 +287,3 @@ def _shown(value: Any) -> str:
     short.maxlevel = 4
     short.maxstring = short.maxother = 60
     return short.repr(value)
-
-
-def _kinds(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls, include_extras=True)
-
-
-def _flag(key: str) -> str:
-    return "--" + key.replace("_", "-")
-
-
-def _metavar(key: str) -> str:
-    named = {"steps": "N", "out": "DIR", "platform": "cpu|cuda|tpu"}
-    return named.get(key, key.upper())
-
-
-def _from_text(kind: Any, text: str) -> Any:
-    """Return a flag's text as one of `kind`: a string, TOML, or near to TOML."""
-    for value in (text, *_readings(text)):
-        with contextlib.suppress(_MismatchError):
-            return _convert(kind, value)
-    raise _MismatchError
-
-
-def _readings(text: str) -> Iterator[Any]:
-    """Read a text as TOML; `.5` and `5.` are numbers too, and `1,8,3` is a list."""
-    if "\n" in text:  # TOML would go on with the next setting
-        return
-    written_out = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
-    written_out = re.sub(r"(?<=\d)\.(?!\d)", ".0", written_out)
-    lists = (f"[{t}]" for t in (text, written_out) if text.strip())
-    for line in dict.fromkeys((text, written_out, *lists)):
-        # no TOML, nested deeply, or thousands of digits, which Python refuses to read
-        with contextlib.suppress(ValueError, RecursionError):
-            yield tomllib.loads(f"value = {line}")["value"]
-
-
-def _convert(kind: Any, value: Any) -> Any:
-    """Return the TOML `value` as one of `kind`; a bool is no int, an int is a float."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Annotated:
-        plain, condition = arguments
-        converted = _convert(plain, value)
-        if condition.holds(converted):
-            return converted
-    elif origin is Literal:
-        if any(type(value) is type(a) and value == a for a in arguments):
-            return value
-    elif origin in (types.UnionType, typing.Union):
-        for alternative in arguments:
-            with contextlib.suppress(_MismatchError):
-                return _convert(alternative, value)
-    elif origin is tuple:
-        if isinstance(value, list):
-            with contextlib.suppress(_MismatchError):
-                return tuple(_convert(arguments[0], v) for v in value)
-    elif kind is float and type(value) in (int, float):
-        with contextlib.suppress(OverflowError):  # of an integer
-            if math.isfinite(value):
-                return float(value)
-    elif kind is Path and isinstance(value, str) and value:
-        return Path(value)
-    elif type(value) is kind:
-        return value
-    raise _MismatchError
-
-
-def _describe(kind: Any) -> str:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Annotated:
-        return f"{_describe(arguments[0])} {arguments[1].words}"
-    if origin is Literal:
-        return "one of " + ", ".join(map(repr, arguments))
-    if origin in (types.UnionType, typing.Union):
-        return " or ".join(_describe(a) for a in arguments if a is not type(None))
-    if origin is tuple:
-        return f"a list, each {_describe(arguments[0])}"
-    names = {bool: "true or false", int: "an integer", float: "a finite number"}
-    return {**names, str: "a string", Path: "a path"}[kind]

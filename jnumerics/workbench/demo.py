@@ -52,7 +52,7 @@ def _performance(system: str) -> Performance:
     except Exception as e:
         traceback.print_exc()
         failure = f"{type(e).__name__}: {e}".splitlines()[0]
-        return Performance(system, "", Lesson(()), failure=failure)
+        return Performance(system, "", Lesson(), failure=failure)
 
 
 def settings_file(script: str | Path | None) -> Path:
@@ -74,6 +74,6 @@ def _load(system: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # its dataclass looks its annotations up there
+    sys.modules[name] = module  # its settings look their annotations up there
     spec.loader.exec_module(module)
     return module

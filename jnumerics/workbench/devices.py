@@ -4,14 +4,18 @@ A process has one JAX backend, started by its first computation. The choice must
 before that, and this is the only place in the package that changes `jax.config`.
 """
 
+import os
+import platform
+import re
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jnumerics.workbench.config import UsageError
+from jnumerics.workbench._usage import UsageError
 
-__all__ = ["PLATFORMS", "available", "names", "precision", "select"]
+__all__ = ["PLATFORMS", "available", "cores", "cpu", "names", "precision", "select"]
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -73,6 +77,31 @@ def names() -> list[str]:
         True
     """
     return [_describe(device) for device in jax.devices()]
+
+
+def cpu() -> str:
+    """Return the model of the processor.
+
+    Example:
+        >>> bool(cpu())
+        True
+    """
+    info = Path("/proc/cpuinfo")
+    text = info.read_text() if info.exists() else ""
+    found = re.search(r"model name\s*: (.*)", text)
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use.
+
+    Example:
+        >>> cores() > 0
+        True
+    """
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def precision() -> list[tuple[str, str]]:

@@ -1,18 +1,21 @@
-"""What an example tells: questions, the answers beside the expected ones, pictures.
+"""What an example tells: its answers beside the expected ones, times, notes, pictures.
 
-An example's `main(config)` returns a `Lesson`. The same lesson is printed by the script,
-is a row of the demo's table and a chapter of its report.
+An example's `main(config, lesson)` computes, and then tells the lesson a line at a time
+what it found. The script prints it; in the demo it is a row of the table and a chapter
+of the report.
 """
 
 import ast
 import functools
 import importlib.util
 import inspect
+import itertools
 import math
 import statistics
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -31,35 +34,36 @@ __all__ = [
     "Performance",
     "Picture",
     "Race",
-    "ask",
     "has_matplotlib",
     "measure",
     "median_s",
     "numbers",
+    "opening",
     "perform",
-    "source",
 ]
 
 
 class Race(NamedTuple):
-    """Two ways to one answer, timed in turn."""
+    """Two programs with one purpose, timed in turn."""
 
-    obtained: Any
-    expected: Any
     first_s: float  # our first call, compilation included
     run_s: float  # our median after that
     original_s: float  # the original's median
+    rival: str = "the NumPy original"
+
+    @property
+    def times_faster(self) -> float:
+        """The original's time over ours."""
+        return self.original_s / self.run_s
 
 
 class Answer(NamedTuple):
-    """A question, its answer, and what it was expected to be."""
+    """What was obtained, beside what was expected; timed where a race was run."""
 
     asked: str
-    call: str  # the source code that answers
-    expected: np.ndarray
     obtained: np.ndarray
-    race: Race
-    rival: str = "the NumPy original"
+    expected: np.ndarray
+    race: Race | None = None
 
     @property
     def error(self) -> float:
@@ -75,35 +79,70 @@ class Answer(NamedTuple):
         """Whether at least half of the digits agree; not a number is wrong."""
         return self.error <= math.sqrt(jnp.finfo(self.obtained.dtype).eps)
 
-    @property
-    def times_faster(self) -> float:
-        """The original's time over ours."""
-        return self.race.original_s / self.race.run_s
-
 
 class Picture(NamedTuple):
-    """A figure that is drawn only where matplotlib is installed."""
+    """A figure with the name of its file."""
 
-    name: str  # of its file
+    name: str
     caption: str
-    draw: Callable[[], "Figure"]
+    figure: "Figure"
 
 
-class Lesson(NamedTuple):
-    """What an example has to say; its first answer is the one that sums it up."""
+@dataclass
+class Lesson:
+    """What an example has to say; its first answer is the one that sums it up.
 
-    answers: Sequence[Answer]
-    notes: Sequence[str] = ()
-    pictures: Sequence[Picture] = ()
+    Example:
+        >>> lesson = Lesson()
+        >>> lesson.compare("2 times 2", np.square(2.0), 4.0)
+        >>> lesson.race(lambda: np.square(2.0), lambda: 2.0 * 2.0)
+        >>> lesson.answers[0].is_right
+        True
+    """
+
+    answers: list[Answer] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+    def compare(self, asked: str, obtained: Any, expected: Any) -> None:
+        """Compare what was obtained with the expected answer to a question."""
+        answer = Answer(asked, np.asarray(obtained), np.asarray(expected))
+        self.answers.append(answer)
+
+    def race(
+        self,
+        ours: Callable[[], Any],
+        original: Callable[[], Any],
+        *,
+        rival: str = "the NumPy original",
+    ) -> None:
+        """Time two programs in turn, for the comparison above.
+
+        Args:
+            ours: Ours.
+            original: What it is timed beside.
+            rival: What that is.
+        """
+        race = measure(ours, original)._replace(rival=rival)
+        self.answers[-1] = self.answers[-1]._replace(race=race)
+
+    def note(self, text: str) -> None:
+        """Say a sentence, or show a table of several lines."""
+        self.notes.append(text)
+
+    def picture(self, name: str, caption: str, draw: Callable[[], "Figure"]) -> None:
+        """Draw a figure where matplotlib is installed; its file gets the name."""
+        if has_matplotlib():
+            self.pictures.append(Picture(name, caption, draw()))
 
 
 class Performance(NamedTuple):
-    """A lesson given: with its name, its text, and its pictures drawn."""
+    """A lesson given: with its name, its text and the code that it is about."""
 
     system: str
     about: str
     lesson: Lesson
-    figures: Sequence[tuple[Picture, "Figure"]] = ()
+    code: str = ""
     failure: str = ""
 
     @property
@@ -112,40 +151,30 @@ class Performance(NamedTuple):
         return not self.failure and all(a.is_right for a in self.lesson.answers)
 
 
-def ask(
-    asked: str,
-    answer: Callable[[], Any],
-    original: Callable[[], Any],
-    *,
-    expected: Any = None,
-    compared: Any = ...,
-    shown: Callable | None = None,
-    rival: str = "the NumPy original",
-) -> Answer:
-    """Answer a question by our way and by the original's, and time both.
+def perform(
+    system: str, about: str, main: Callable[[Any, Lesson], None], config: Settings
+) -> Performance:
+    """Give a lesson in the precision that its settings ask for."""
+    lesson = Lesson()
+    with jax.enable_x64(config.precision == "float64"):
+        main(config, lesson)
+    return Performance(system, inspect.cleandoc(about), lesson, opening(main))
 
-    Args:
-        asked: The question, in a few words.
-        answer: Our way.
-        original: The original's way.
-        expected: The right answer; None where the original gives it.
-        compared: Index of the entries of our answer that are compared with it.
-        shown: The function of one `return` whose source code is shown; None shows
-            that of `answer`.
-        rival: What the original's way is.
 
-    Returns:
-        The answer.
+def opening(main: Callable[[Any, Lesson], None]) -> str:
+    """Return the lines of an example's `main` above the first that names `lesson`."""
+    text = textwrap.dedent(inspect.getsource(main))
+    function = ast.parse(text).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    above = itertools.takewhile(lambda s: not _names_lesson(s), function.body)
+    end = max((statement.end_lineno or 0 for statement in above), default=0)
+    lines = text.splitlines()[function.body[0].lineno - 1 : end]
+    return textwrap.dedent("\n".join(lines))
 
-    Example:
-        >>> square = ask("2 times 2", lambda: np.square(2.0), lambda: 2.0 * 2.0)
-        >>> square.is_right, float(square.obtained)
-        (True, 4.0)
-    """
-    race = measure(answer, original)
-    right = np.asarray(race.expected if expected is None else expected)
-    obtained = np.asarray(race.obtained)[compared]
-    return Answer(asked, source(shown or answer), right, obtained, race, rival)
+
+def _names_lesson(statement: ast.stmt) -> bool:
+    nodes = ast.walk(statement)
+    return any(isinstance(node, ast.Name) and node.id == "lesson" for node in nodes)
 
 
 def measure(
@@ -153,62 +182,34 @@ def measure(
 ) -> Race:
     """Time two functions in turn, for about so many seconds, and at least once each.
 
-    Every timing waits for its result. Each is called once before, to compile.
+    Every timing waits for its result. Each is called once before, to compile: what JAX
+    has compiled until then is forgotten, so that the first call tells what that takes.
 
     Example:
-        >>> measure(lambda: 1.0, lambda: 2.0, seconds=0.0).obtained
-        1.0
+        >>> measure(lambda: 1.0, lambda: 2.0, seconds=0.0).run_s < 1.0
+        True
     """
-    obtained, first_s = _clock(ours)
-    expected, _ = _clock(original)
+    jax.clear_caches()
+    first_s, _ = _clock(ours), _clock(original)
     runs, original_runs = [], []
     while not runs or (sum(runs) + sum(original_runs) < seconds and len(runs) < 50):
-        runs.append(_clock(ours)[1])
-        original_runs.append(_clock(original)[1])
-    medians = statistics.median(runs), statistics.median(original_runs)
-    return Race(obtained, expected, first_s, *medians)
+        runs.append(_clock(ours))
+        original_runs.append(_clock(original))
+    return Race(first_s, statistics.median(runs), statistics.median(original_runs))
 
 
-def median_s(call: Callable[[], Any], *, seconds: float = 0.05) -> float:
+def median_s(call: Callable, *args: Any, seconds: float = 0.05) -> float:
     """Time calls for about so many seconds, after one that compiles.
 
     Example:
-        >>> median_s(lambda: 1.0, seconds=0.0) < 1.0
+        >>> median_s(abs, -1.0, seconds=0.0) < 1.0
         True
     """
-    _clock(call)
-    runs = [_clock(call)[1]]
+    _clock(call, *args)
+    runs = [_clock(call, *args)]
     while sum(runs) < seconds and len(runs) < 50:
-        runs.append(_clock(call)[1])
+        runs.append(_clock(call, *args))
     return statistics.median(runs)
-
-
-def source(function: Callable) -> str:
-    """Return the expression that a function of one `return` evaluates.
-
-    Example:
-        >>> source(median_s)
-        'statistics.median(runs)'
-    """
-    try:
-        text = textwrap.dedent(inspect.getsource(function))
-        tree = ast.parse(text)
-    except (OSError, SyntaxError):  # no file, or a lambda in the midst of a call
-        return ""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Return) and node.value is not None:
-            return textwrap.dedent(_segment(text, node.value))
-    return ""
-
-
-def perform(
-    system: str, about: str, main: Callable[[Any], Lesson], config: Settings
-) -> Performance:
-    """Give a lesson in the precision that its settings ask for, pictures included."""
-    with jax.enable_x64(config.precision == "float64"):
-        given = main(config)
-        figures = [(p, p.draw()) for p in given.pictures] if has_matplotlib() else []
-    return Performance(system, inspect.cleandoc(about), given, figures)
 
 
 @functools.cache
@@ -217,7 +218,7 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def numbers(x: np.ndarray, digits: int, most: int = 4) -> str:
+def numbers(x: np.ndarray | jax.Array, digits: int, most: int = 4) -> str:
     """Write the first numbers of an array.
 
     Example:
@@ -229,12 +230,7 @@ def numbers(x: np.ndarray, digits: int, most: int = 4) -> str:
     return ", ".join(shown + ["…"] * (flat.size > most))
 
 
-def _clock(call: Callable[[], Any]) -> tuple[Any, float]:
+def _clock(call: Callable, *args: Any) -> float:
     start = time.perf_counter()
-    value = jax.block_until_ready(call())
-    return value, time.perf_counter() - start
-
-
-def _segment(text: str, node: ast.expr) -> str:
-    first, *rest = (ast.get_source_segment(text, node) or "").splitlines()
-    return "\n".join([first, textwrap.dedent("\n".join(rest))]) if rest else first
+    jax.block_until_ready(call(*args))
+    return time.perf_counter() - start

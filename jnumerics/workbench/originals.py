@@ -34,7 +34,7 @@ def perceptron(
 
 
 def mlp_derivative(layers: Layers, times: np.ndarray) -> np.ndarray:
-    """Differentiate a tanh network in reverse mode: one pass for each time and output."""
+    """Differentiate a tanh network by a reverse pass for each time and output."""
     n_out = layers[-1][0].shape[1]
     derivative = np.empty((len(times), n_out))
     for i, time in enumerate(times):

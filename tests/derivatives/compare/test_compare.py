@@ -23,7 +23,8 @@ from jnumerics.derivatives._compare import compare as _compare
 from jnumerics.derivatives._compare import contenders, reference, timing
 from jnumerics.derivatives._compare.compare import Task
 from jnumerics.derivatives._compare.timing import Interrupted, Timing
-from jnumerics.workbench import cli, compare, lesson, plots
+from jnumerics.workbench import cli, lesson, plots
+from jnumerics.workbench.commands import compare
 from jnumerics.workbench.config import UsageError
 from tests._schema import COMPARE, faults
 

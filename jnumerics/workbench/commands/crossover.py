@@ -8,18 +8,18 @@ import argparse
 import itertools
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jnumerics import _table
 from jnumerics.derivatives import compare_modes
 from jnumerics.derivatives._compare.timing import Interrupted
-from jnumerics.workbench import devices, flags, plots
-from jnumerics.workbench.config import UsageError
+from jnumerics.workbench import devices, plots
+from jnumerics.workbench._usage import UsageError
+from jnumerics.workbench.commands import flags
+from jnumerics.workbench.commands._map import Cell, Crossover
 
 __all__ = [
     "Cell",
@@ -33,130 +33,6 @@ __all__ = [
 
 MODES = ("forward", "reverse")
 MOST_ENDS = 1_000_000  # matrices of so many rows and columns fit nowhere
-
-
-class Cell(NamedTuple):
-    """Both modes for one number of inputs and of outputs; times are medians.
-
-    Attributes:
-        inputs: Number of inputs.
-        outputs: Number of outputs.
-        forward_s: Seconds of forward mode.
-        reverse_s: Seconds of reverse mode.
-        predicted: The mode that the plan takes.
-        fastest: The faster one; None where the spread hides it.
-        tie: Whether it does.
-    """
-
-    inputs: int
-    outputs: int
-    forward_s: float
-    reverse_s: float
-    predicted: str
-    fastest: str | None
-    tie: bool
-
-    @property
-    def ratio(self) -> float:
-        """Time of forward mode over that of reverse mode."""
-        return self.forward_s / self.reverse_s
-
-    @property
-    def margin(self) -> str:
-        """How many times faster the better mode is, in writing."""
-        times = max(self.ratio, 1 / self.ratio)
-        return _table.times(times, 3 if times < 1.1 else 2)
-
-    @property
-    def slowdown(self) -> float:
-        """Time of the predicted mode over that of the better one."""
-        times = {"forward": self.forward_s, "reverse": self.reverse_s}
-        return times[self.predicted] / min(times.values())
-
-
-@dataclass(frozen=True)
-class Crossover:
-    """A map of cells.
-
-    Attributes:
-        device: The device's name.
-        versions: Of jax, jaxlib and numpy.
-        inputs: Numbers of inputs.
-        outputs: Numbers of outputs.
-        cells: One for each pair of them, in this order: fewer where Ctrl-C ended it.
-    """
-
-    device: str
-    versions: dict[str, str]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    cells: tuple[Cell, ...]
-
-    @cached_property
-    def measured(self) -> dict[tuple[int, int], Cell]:
-        """The cells by their inputs and outputs."""
-        return {(c.inputs, c.outputs): c for c in self.cells}
-
-    def cell(self, inputs: int, outputs: int) -> Cell:
-        """Return the cell of a pair."""
-        return self.measured[inputs, outputs]
-
-    @property
-    def decided(self) -> list[Cell]:
-        """The cells whose margin exceeds the spread."""
-        return [c for c in self.cells if c.fastest is not None]
-
-    @property
-    def right(self) -> list[Cell]:
-        """Those of them that were predicted."""
-        return [c for c in self.decided if c.fastest == c.predicted]
-
-    @property
-    def worst(self) -> Cell:
-        """The cell in which the predicted mode is the slowest beside the better one."""
-        return max(self.cells, key=lambda c: c.slowdown)
-
-    def __str__(self) -> str:
-        """Return a table, a row for each number of outputs, and what it shows."""
-        header = ["outputs \\ inputs", *map(str, self.inputs)]
-        rows = [
-            [str(m), *(_cell_text(self.measured.get((n, m))) for n in self.inputs)]
-            for m in reversed(self.outputs)
-        ]
-        decided, right, worst = len(self.decided), len(self.right), self.worst
-        share = f" ({100 * right / decided:.0f} %)" if decided else ""
-        return (
-            f"{_table.text(header, rows)}\n\n"
-            f"F: forward mode is faster, so many times; R: reverse mode; =: a tie;\n"
-            f"*: the other one was predicted. {self.device}.\n"
-            f"Predicted: {right} of {decided} cells whose margin exceeds the spread{share}.\n"
-            f"The predicted mode is at most {worst.slowdown:.2f} times slower than the "
-            f"better one, at {worst.inputs} inputs, {worst.outputs} outputs."
-        )
-
-    def to_json(self) -> str:
-        """Return all figures as JSON."""
-        return _table.to_json(
-            {
-                "device": self.device,
-                "versions": self.versions,
-                "inputs": self.inputs,
-                "outputs": self.outputs,
-                "cells": [c._asdict() | {"slowdown": c.slowdown} for c in self.cells],
-                "decided": len(self.decided),
-                "right": len(self.right),
-                "worst_slowdown": self.worst.slowdown,
-            }
-        )
-
-
-def _cell_text(cell: Cell | None) -> str:
-    if cell is None:
-        return "-"
-    if cell.tie:
-        return "="
-    wrong = "" if cell.fastest == cell.predicted else "*"
-    return f"{'F' if cell.ratio < 1 else 'R'} {cell.margin}{wrong}"
 
 
 def measure(
@@ -292,7 +168,8 @@ def numbers(flag: str, text: str, factor: int) -> list[int]:
     except ValueError:
         first = last = 0
     if not 1 <= first <= last <= MOST_ENDS:
-        msg = f"{flag} must be LOW:HIGH with 1 <= LOW <= HIGH <= {MOST_ENDS}, got {text!r}"
+        bounds = f"1 <= LOW <= HIGH <= {MOST_ENDS}"
+        msg = f"{flag} must be LOW:HIGH with {bounds}, got {text!r}"
         raise UsageError(msg)
     found = [first]
     while found[-1] * factor <= last:

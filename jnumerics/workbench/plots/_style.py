@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jnumerics import _table
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 INK = "#24292f"
 FAINT = "#d0d7de"
 SERIES = ("#2f6fb3", "#d9772b", "#8c959f", "#3f8f5f", "#a0529c")
+COLORS: dict[str, str] = dict(
+    zip(("forward", "reverse", "full", "cut", "compressed"), SERIES, strict=True)
+)
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -77,3 +82,14 @@ def styled() -> Any:
     import matplotlib as mpl
 
     return mpl.rc_context(_STYLE)
+
+
+def short_seconds(t: float) -> str:
+    """Write a time for an axis: `1 ms`, without the figures that `1.00 ms` has.
+
+    Example:
+        >>> short_seconds(1e-3).split()
+        ['1', 'ms']
+    """
+    figure, _, unit = _table.seconds(t).partition(" ")
+    return f"{float(figure):g} {unit}"

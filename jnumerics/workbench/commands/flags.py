@@ -9,7 +9,7 @@ from typing import Any
 
 from jnumerics._check import MOST_COUNTED
 from jnumerics.workbench import lesson
-from jnumerics.workbench.config import UsageError
+from jnumerics.workbench._usage import UsageError
 
 __all__ = ["add_flags", "integer", "json_alone", "require_writable", "write"]
 

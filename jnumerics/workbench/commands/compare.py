@@ -6,16 +6,10 @@ the function is that person's to find, so it is shown with the frames of their o
 
 import argparse
 import contextlib
-import importlib
-import importlib.util
-import os
 import re
 import sys
-import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jax
@@ -23,10 +17,12 @@ import jax.numpy as jnp
 
 from jnumerics.derivatives import ModeComparison, compare_modes
 from jnumerics.derivatives._compare.timing import Interrupted
-from jnumerics.workbench import devices, flags, plots
-from jnumerics.workbench.config import UsageError
+from jnumerics.workbench import devices, plots
+from jnumerics.workbench._usage import UsageError
+from jnumerics.workbench.commands import flags
+from jnumerics.workbench.commands._functions import load, own_frames
 
-__all__ = ["configure", "load", "own_frames", "run", "shape"]
+__all__ = ["configure", "run", "shape"]
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 MODES = ("forward", "reverse", "cut", "compressed")
@@ -137,65 +133,6 @@ def shape(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def load(name: str) -> Callable:
-    """Import `MODULE:FUNCTION`, where MODULE is importable or a file.
-
-    Raises:
-        UsageError: If the module or the function is missing.
-
-    Example:
-        >>> load("jax.numpy:sin").__name__
-        'sin'
-    """
-    place, colon, attribute = name.rpartition(":")
-    if not (colon and place and attribute):
-        msg = f"a function is written MODULE:FUNCTION, got {name!r}"
-        raise UsageError(msg)
-    found: Any = _module(place)
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            names = [k for k, v in vars(found).items() if callable(v) and k[0] != "_"]
-            there = f": it has {', '.join(names)}" if names else ""
-            msg = f"{place} has no function {attribute!r}{there}"
-            raise UsageError(msg)
-        found = getattr(found, part)
-    if not callable(found):
-        msg = f"{name} must be a function, got {type(found).__name__}"
-        raise UsageError(msg)
-    return found
-
-
-def _module(place: str) -> ModuleType:
-    file = Path(place)
-    is_name = all(part.isidentifier() for part in place.split("."))
-    if file.suffix == ".py" or not is_name:
-        return _from_file(file)
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        return importlib.import_module(place)
-    except ModuleNotFoundError as e:
-        if e.name is None or not f"{place}.".startswith(f"{e.name}."):
-            raise  # the module is there; what it imports is not
-        msg = f"no module {place!r} here, expected one that can be imported, or a file"
-        raise UsageError(msg) from None
-
-
-def _from_file(file: Path) -> ModuleType:
-    if not file.is_file():
-        msg = f"no file {str(file)!r}, expected a Python file, or a module's name"
-        raise UsageError(msg)
-    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
-    if spec is None or spec.loader is None:
-        msg = f"{file} must be a Python file"
-        raise UsageError(msg)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(file.stem, module)
-    sys.path.insert(0, str(file.resolve().parent))  # as when Python runs the file
-    spec.loader.exec_module(module)
-    return module
-
-
 def _compare(
     fun: Callable,
     shapes: Sequence[tuple[int, ...]],
@@ -206,15 +143,6 @@ def _compare(
     dtype = jnp.dtype(arguments.dtype)
     args = [jax.random.normal(k, s, dtype) for k, s in zip(keys, shapes, strict=True)]
     return compare_modes(fun, *args, **options)
-
-
-def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """Return the frames outside of Python's library, of packages, and of jnumerics."""
-    paths = sysconfig.get_paths()
-    ours = f"{Path(__file__).parents[1]}{os.sep}"
-    others = (*(paths[k] for k in ("stdlib", "purelib", "platlib")), ours, "<frozen")
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f for f in frames if not f.filename.startswith(others)]
 
 
 def _is_misfit(error: BaseException, frame: traceback.FrameSummary) -> bool:

@@ -1,4 +1,4 @@
-"""Figures of derivative modes: side by side, and where one overtakes the other."""
+"""Figures of derivative modes, side by side."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,22 +8,23 @@ import numpy as np
 
 from jnumerics import _table
 from jnumerics.derivatives import ModeComparison
-from jnumerics.workbench._style import FAINT, INK, SERIES, canvas, save, styled
+from jnumerics.workbench.plots._style import (
+    COLORS,
+    FAINT,
+    INK,
+    SERIES,
+    canvas,
+    save,
+    short_seconds,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
-
-    from jnumerics.workbench.crossover import Cell, Crossover
 
 ROW = 0.42  # inches of height for each mode
 LEAST_SPAN = 8.0  # of an axis of times: its end over its start
-COLORS: dict[str, str] = dict(
-    zip(("forward", "reverse", "full", "cut", "compressed"), SERIES, strict=True)
-)
-BORDER = "#111111"  # on colors, whatever the page
-MOST_SHOWN = 64.0  # times faster: from here on the color stays the same
 
 
 def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Figure":
@@ -65,13 +66,14 @@ def mode_comparison(comparison: ModeComparison, file: Path | None = None) -> "Fi
         figure.align_xlabels()
         winner = "a tie" if comparison.tie else comparison.fastest or "none"
         figure.suptitle(
-            f"{comparison.function}: fastest {winner}, predicted {comparison.predicted}",
+            f"{comparison.function}: fastest {winner}, "
+            f"predicted {comparison.predicted}",
             x=0.012, ha="left", fontsize=11,
         )  # fmt: skip
         handles, labels = times.get_legend_handles_labels()
         figure.legend(  # what was measured comes first
-            handles[::-1], labels[::-1], loc="outside lower left", ncols=3, handlelength=1.6,
-            borderaxespad=0.2,
+            handles[::-1], labels[::-1], loc="outside lower left", ncols=3,
+            handlelength=1.6, borderaxespad=0.2,
         )  # fmt: skip
     if file is not None:
         save(figure, file)
@@ -180,7 +182,7 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
             va="center",
         )  # fmt: skip
     axes.set_xlabel("time")
-    _tick_logarithms(axes, lambda t, _: _short(_table.seconds(t)), 100)
+    _tick_logarithms(axes, lambda t, _: short_seconds(t), 100)
     axes.grid(visible=True, axis="x")
     axes.minorticks_off()
 
@@ -188,7 +190,7 @@ def _draw_times(axes: "Axes", comparison: ModeComparison, rows: Sequence[Any]) -
 def _tick_logarithms(
     axes: "Axes", write: Callable[[float, float], str], long: int
 ) -> None:
-    """Write at least two numbers below a logarithmic axis, powers of ten if it is long."""
+    """Write two numbers or more below a logarithmic axis, powers of ten if long."""
     from matplotlib.ticker import LogLocator
 
     low, high = axes.get_xlim()
@@ -209,119 +211,3 @@ def _draw_memory(axes: "Axes", rows: Sequence[Any]) -> None:
     axes.set(xlim=(0, 1.6 * largest), xticks=[])
     axes.set_xlabel("temporary memory", loc="left")
     axes.spines["bottom"].set_visible(False)
-
-
-def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
-    """Draw which of forward and reverse mode wins, with the predicted border on it.
-
-    A tie has no color, whatever its medians.
-
-    Args:
-        found: What `crossover.measure` returns.
-        file: Where to write the figure, if anywhere.
-
-    Returns:
-        The figure.
-    """
-    inputs, outputs = found.inputs, found.outputs
-    size = (2.6 + 0.62 * len(inputs), 1.5 + 0.52 * len(outputs))
-    figure, (axes,) = canvas(1, (max(size[0], 4.6), max(size[1], 3.2)))
-    cells = [[found.measured.get((n, m)) for n in inputs] for m in outputs]
-    grid = np.array([[_ratio(cell) for cell in row] for row in cells])
-    most = np.log2(MOST_SHOWN)
-    colors = _colors_between("forward", "reverse")
-    with styled():
-        image = axes.imshow(
-            np.log2(grid), origin="lower", cmap=colors, vmin=-most, vmax=most,
-            aspect="auto",
-        )  # fmt: skip
-        for (row, column), ratio in np.ndenumerate(grid):
-            cell = cells[row][column]
-            if cell is None:
-                continue
-            text = "tie" if cell.tie else cell.margin
-            color = "white" if np.log2(ratio) < -0.6 * most else INK  # on blue
-            axes.text(
-                column, row, text, ha="center", va="center", color=color, fontsize=9
-            )
-        _draw_border(axes, found)
-        _ring_wrong(axes, found)
-        axes.set_xticks(range(len(inputs)), [str(n) for n in inputs])
-        axes.set_yticks(range(len(outputs)), [str(m) for m in outputs])
-        axes.set(xlabel="inputs", ylabel="outputs")
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        _draw_scale(figure, axes, image)
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside upper left", ncols=2, handlelength=1.6,
-            markerscale=0.4, borderaxespad=0.2,
-        )  # fmt: skip
-    if file is not None:
-        save(figure, file)
-    return figure
-
-
-def _ratio(cell: "Cell | None") -> float:
-    if cell is None:
-        return np.nan  # has no color
-    return 1.0 if cell.tie else cell.ratio
-
-
-def _colors_between(low: str, high: str) -> "Colormap":
-    """Return the colors from one mode's, over white, to another's."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    ends = COLORS[low], "#ffffff", COLORS[high]
-    return LinearSegmentedColormap.from_list("modes", ends)
-
-
-def _draw_border(axes: "Axes", found: "Crossover") -> None:
-    """Draw the edges between cells for which different modes are predicted."""
-    rows, columns = len(found.outputs), len(found.inputs)
-    mode = np.full((rows + 1, columns + 1), "", object)  # nothing beyond, or unmeasured
-    for cell in found.cells:
-        at = found.outputs.index(cell.outputs), found.inputs.index(cell.inputs)
-        mode[at] = cell.predicted
-    xs: list[float] = []
-    ys: list[float] = []
-    for row, column in np.ndindex(rows, columns):
-        here, right, above = mode[row : row + 2, column : column + 2].flat[:3]
-        if here and right and here != right:
-            xs += [column + 0.5, column + 0.5, np.nan]
-            ys += [row - 0.5, row + 0.5, np.nan]
-        if here and above and here != above:
-            xs += [column - 0.5, column + 0.5, np.nan]
-            ys += [row + 0.5, row + 0.5, np.nan]
-    label = "predicted: forward above, reverse below"
-    axes.plot(
-        xs, ys, color=BORDER, linewidth=2.4, solid_capstyle="round",
-        label=label if xs else f"predicted: {found.cells[0].predicted} everywhere",
-    )  # fmt: skip
-
-
-def _ring_wrong(axes: "Axes", found: "Crossover") -> None:
-    """Put a ring around the cells whose faster mode was not predicted."""
-    wrong = [cell for cell in found.decided if cell.fastest != cell.predicted]
-    if wrong:
-        axes.scatter(
-            [found.inputs.index(cell.inputs) for cell in wrong],
-            [found.outputs.index(cell.outputs) for cell in wrong],
-            s=500, facecolor="none", edgecolor=BORDER, label="the other one is faster",
-        )  # fmt: skip
-
-
-def _draw_scale(figure: "Figure", axes: "Axes", image: Any) -> None:
-    ticks = [-6, -3, 0, 3, 6]
-    bar = figure.colorbar(image, ax=axes, ticks=ticks, extend="both")
-    bar.ax.set_yticklabels(["64", "8", "1", "8", "64"])
-    bar.set_label("reverse  ←  times faster  →  forward")
-    bar.ax.invert_yaxis()  # forward mode is above, as in the map
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0)
-
-
-def _short(text: str) -> str:
-    """Write `1.00 ms` as `1 ms`."""
-    figure, _, unit = text.partition(" ")
-    return f"{float(figure):g} {unit}"

@@ -1,0 +1,82 @@
+"""A person's own function: how it is found, and where in it something broke."""
+
+import importlib
+import importlib.util
+import os
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from jnumerics.workbench._usage import UsageError
+
+
+def load(name: str) -> Callable:
+    """Import `MODULE:FUNCTION`, where MODULE is importable or a file.
+
+    Raises:
+        UsageError: If the module or the function is missing.
+
+    Example:
+        >>> load("jax.numpy:sin").__name__
+        'sin'
+    """
+    place, colon, attribute = name.rpartition(":")
+    if not (colon and place and attribute):
+        msg = f"a function is written MODULE:FUNCTION, got {name!r}"
+        raise UsageError(msg)
+    found: Any = _module(place)
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            names = [k for k, v in vars(found).items() if callable(v) and k[0] != "_"]
+            there = f": it has {', '.join(names)}" if names else ""
+            msg = f"{place} has no function {attribute!r}{there}"
+            raise UsageError(msg)
+        found = getattr(found, part)
+    if not callable(found):
+        msg = f"{name} must be a function, got {type(found).__name__}"
+        raise UsageError(msg)
+    return found
+
+
+def _module(place: str) -> ModuleType:
+    file = Path(place)
+    is_name = all(part.isidentifier() for part in place.split("."))
+    if file.suffix == ".py" or not is_name:
+        return _from_file(file)
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as e:
+        if e.name is None or not f"{place}.".startswith(f"{e.name}."):
+            raise  # the module is there; what it imports is not
+        msg = f"no module {place!r} here, expected one that can be imported, or a file"
+        raise UsageError(msg) from None
+
+
+def _from_file(file: Path) -> ModuleType:
+    if not file.is_file():
+        msg = f"no file {str(file)!r}, expected a Python file, or a module's name"
+        raise UsageError(msg)
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
+    if spec is None or spec.loader is None:
+        msg = f"{file} must be a Python file"
+        raise UsageError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(file.stem, module)
+    sys.path.insert(0, str(file.resolve().parent))  # as when Python runs the file
+    spec.loader.exec_module(module)
+    return module
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the frames outside of Python's library, of packages, and of jnumerics."""
+    paths = sysconfig.get_paths()
+    ours = f"{Path(__file__).parents[2]}{os.sep}"
+    others = (*(paths[k] for k in ("stdlib", "purelib", "platlib")), ours, "<frozen")
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f for f in frames if not f.filename.startswith(others)]

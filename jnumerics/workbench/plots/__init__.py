@@ -1,0 +1,29 @@
+"""Figures in one restrained style, legible in print, on white and on black.
+
+Functions take plain arrays and return a `matplotlib.figure.Figure`; no window opens
+and no global state of matplotlib changes. Colors come from `INK`, `FAINT` and `SERIES`,
+so that `inline_svg` can hand the first two over to the page around the figure.
+"""
+
+from jnumerics.workbench.plots._crossover import crossover
+from jnumerics.workbench.plots._images import images, photograph, surface
+from jnumerics.workbench.plots._lines import lines
+from jnumerics.workbench.plots._modes import mode_comparison, mode_comparisons
+from jnumerics.workbench.plots._style import FAINT, INK, SERIES, save
+from jnumerics.workbench.plots._svg import describe, inline_svg
+
+__all__ = [
+    "FAINT",
+    "INK",
+    "SERIES",
+    "crossover",
+    "describe",
+    "images",
+    "inline_svg",
+    "lines",
+    "mode_comparison",
+    "mode_comparisons",
+    "photograph",
+    "save",
+    "surface",
+]
