@@ -4,6 +4,7 @@ import argparse
 import datetime
 import statistics
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from jnumerics.workbench import config, demo, devices, report
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         print(report.table(performances))
         print(f"\nTimes are medians, in turn with the original's, on {device}.")
-        print(report.ERROR)
+        print(textwrap.fill(report.ERROR, 100))
         is_whole = is_whole and _collect(performances, demo.chapters())
     finally:  # though nobody may read the table
         page = folder / "report.html"
