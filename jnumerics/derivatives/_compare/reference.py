@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jnumerics.derivatives._program.arguments import widened
 from jnumerics.derivatives._program.jaxpr import narrow_dtypes
 
 DOUBLE = "the derivative in float64"
@@ -48,7 +49,7 @@ def _in_double(
     # constants in single precision that `fun` closes over are promoted, as they are by
     # JAX's own default
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        wide, named = jax.tree.map(_widened, (tuple(args), kwargs))
+        wide, named = jax.tree.map(widened, (tuple(args), kwargs))
         try:
             program = jax.make_jaxpr(derivative)(*wide, **named).jaxpr
             narrow = narrow_dtypes(program, program.invars)
@@ -75,13 +76,6 @@ def _attempt(run: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
 def _values(tree: Any) -> Any:
     # To read an array whose program ran out of memory ends the process: to wait raises.
     return jax.tree.map(np.asarray, jax.block_until_ready(tree))
-
-
-def _widened(x: Any) -> Any:
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
-        return x
-    wide = jnp.complex128 if jnp.iscomplexobj(x) else jnp.float64
-    return jnp.asarray(np.asarray(x), wide)
 
 
 def difference(found: Sequence[Any], truth: Sequence[Any]) -> float:

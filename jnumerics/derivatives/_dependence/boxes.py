@@ -236,3 +236,23 @@ def minimum_at(box: Box, number: np.ndarray, size: int) -> tuple[Box, np.ndarray
     result[..., ordered[starts]] = joined
     hit[ordered[starts]] = True
     return result, hit
+
+
+def reads_own(box: Box, axis: int, size: int, inner: int = 1) -> np.ndarray:
+    """Whether each element reads its own index along an axis, and no other.
+
+    Args:
+        box: Boxes that follow one axis of the input.
+        axis: The axis.
+        size: Its length.
+        inner: How many elements one after another have the same index of the input.
+    """
+    own = np.arange(size) // inner
+    own = own.reshape([-1 if k == axis else 1 for k in range(box.ndim - 1)])
+    return (box[0] == own) & (-box[1] == own)
+
+
+def is_single(box: Box) -> bool:
+    """Whether no element reads more than one index."""
+    lows, highs = np.split(box, 2)
+    return bool(((lows == NONE) | (lows == -highs)).all())

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jnumerics.derivatives._dependence.boxes import NONE, Box
+from jnumerics.derivatives._dependence.boxes import NONE, Box, is_single, reads_own
 from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._dependence.propagate import Pass, passes_inside, propagate
 from jnumerics.derivatives._program.jaxpr import UNKNOWN_LINE, Equation, Var, shape_of
@@ -73,9 +73,7 @@ def mixing(
 
 def is_own(box: Box, axis: int, size: int) -> np.ndarray:
     """Whether each element reads its own index along an axis alone, or nothing."""
-    rank = box.ndim - 1
-    own = np.arange(size).reshape([-1 if k == axis else 1 for k in range(rank)])
-    return (box[0] == NONE) | ((box[0] == own) & (-box[1] == own))
+    return (box[0] == NONE) | reads_own(box, axis, size)
 
 
 def culprit(
@@ -91,10 +89,10 @@ def culprit(
     loop or a branch too; otherwise the one whose operands still stand in line.
     """
     makers = {v: e for e in equations for v in e.eqn.outvars}
-    is_met = not _is_single(found[output])
+    is_met = not is_single(found[output])
 
     def strays(v: Var) -> bool:
-        return not (_is_single(found[v]) if is_met else is_aligned(v))
+        return not (is_single(found[v]) if is_met else is_aligned(v))
 
     equation = makers.get(output)
     while equation is not None:
@@ -111,8 +109,8 @@ def _first_meeting(passes: Sequence[Pass]) -> Equation | None:
     """Find the first equation with a user's line whose operands meet there only."""
     for equations, found in passes:
         for equation in equations:
-            before = all(_is_single(found[v]) for v in _operands(equation, found))
-            after = all(_is_single(found[v]) for v in equation.eqn.outvars)
+            before = all(is_single(found[v]) for v in _operands(equation, found))
+            after = all(is_single(found[v]) for v in equation.eqn.outvars)
             if before and not after and equation.line != UNKNOWN_LINE:
                 return equation
     return None
@@ -122,20 +120,13 @@ def _operands(equation: Equation, found: Mapping[Var, Box]) -> list[Var]:
     return [v for v in equation.eqn.invars if isinstance(v, Var) and v in found]
 
 
-def _is_single(box: Box) -> bool:
-    lows, highs = np.split(box, 2)
-    return bool(((lows == NONE) | (lows == -highs)).all())
-
-
 def _is_aligned(box: Box, v: Var, n: int) -> bool:
     """Whether samples stand in line along an axis, or along the first part of one."""
     nothing = box[0] == NONE
     if nothing.all():
         return True
     for axis, size in enumerate(shape_of(v)):
-        if n and size and size % n == 0:
-            own = np.arange(size) // (size // n)
-            own = own.reshape([-1 if k == axis else 1 for k in range(box.ndim - 1)])
-            if (nothing | ((box[0] == own) & (-box[1] == own))).all():
-                return True
+        is_whole = n and size and size % n == 0
+        if is_whole and (nothing | reads_own(box, axis, size, size // n)).all():
+            return True
     return False

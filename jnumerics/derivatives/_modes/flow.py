@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jnumerics.derivatives._dependence.boxes import reads_own
 from jnumerics.derivatives._program.jaxpr import Equation, Var, shape_of, variables
 from jnumerics.derivatives._program.linearity.directions import (
     OneWay,
@@ -249,8 +250,6 @@ def _sample_axis(shape: Sequence[int], box: np.ndarray, n: int) -> SampleAxis | 
     for axis, size in enumerate(shape):
         if box.shape[axis + 1] != size or size % n or not size:
             continue
-        own = np.arange(size) // (size // n)
-        own = own.reshape([-1 if k == axis else 1 for k in range(len(shape))])
-        if (box[0] == own).all() and (box[1] == -own).all():
+        if reads_own(box, axis, size, size // n).all():
             return SampleAxis(axis, size // n)
     return None

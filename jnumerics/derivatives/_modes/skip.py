@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jnumerics.derivatives._dependence.boxes import NONE, Box, nothing
+from jnumerics.derivatives._dependence.boxes import NONE, Box, is_single, nothing
 from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._modes.rewrite import Writer
@@ -159,7 +159,7 @@ class _Splitting:
             choices.append({widest: pure[widest]})
         for kept in choices:
             boxes = self._propagate(equation, read, kept)
-            if all(map(_is_single, boxes)) and not all(map(_is_none, boxes)):
+            if all(map(is_single, boxes)) and not all(map(_is_none, boxes)):
                 return boxes, kept
         return [nothing(2, len(shape_of(v))) for v in equation.eqn.outvars], {}
 
@@ -194,10 +194,6 @@ def _has_body(equation: Equation) -> bool:
     if equation.name.startswith("scatter"):
         return False  # its jaxpr is the addition
     return next(inner_jaxprs(equation.eqn), None) is not None
-
-
-def _is_single(box: Box) -> bool:
-    return bool(((box[0] == NONE) | (box[0] == -box[1])).all())
 
 
 def _is_none(box: Box) -> bool:

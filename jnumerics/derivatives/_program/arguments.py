@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jnumerics import _check
@@ -177,3 +178,11 @@ def wraps(fun: Callable) -> Callable[[Callable], Callable]:
 def check_axis(name: str, axis: int) -> int:
     """Require an int; negative counts from the end."""
     return _check.integer(name, axis, least=-64)
+
+
+def widened(x: Any) -> Any:
+    """Return floats and complex numbers in double precision, all else as it is."""
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        return x
+    wide = jnp.complex128 if jnp.iscomplexobj(x) else jnp.float64
+    return jnp.asarray(np.asarray(x), wide)

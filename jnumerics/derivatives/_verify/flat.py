@@ -270,9 +270,5 @@ def _results(result: Any) -> list[Any]:
 
 
 def _widened(a: Any) -> Any:
-    if not jnp.issubdtype(a.dtype, jnp.inexact):
-        return a
-    if a.weak_type and a.ndim == 0:
-        return jnp.asarray(a.item())
-    is_complex = jnp.issubdtype(a.dtype, jnp.complexfloating)
-    return jnp.asarray(np.asarray(a), "complex128" if is_complex else "float64")
+    is_number = a.weak_type and a.ndim == 0 and jnp.issubdtype(a.dtype, jnp.inexact)
+    return jnp.asarray(a.item()) if is_number else arguments.widened(a)
