@@ -10,7 +10,7 @@ import json
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Rows = Sequence[Sequence[str]]
@@ -23,26 +23,35 @@ def text(header: Sequence[str], rows: Rows, *, width: int = 100) -> str:
     """Lay out a table in at most `width` columns, wrapping what does not fit.
 
     Columns of numbers are aligned to the right; the first column keeps its width,
-    and the widest of the others give way first, down to their longest word.
+    and the widest of the others give way first, down to their longest word; a unit
+    counts as a part of its number while there is room.
     """
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    longest_word = [
-        max(len(word) for cell in column for word in _words(cell)) for column in columns
-    ]
     room = width - 2 * (len(columns) - 1)
-    shrinkable = set(range(1, len(columns)))
-    while sum(widths) > room and shrinkable:
-        widest = max(shrinkable, key=lambda k: widths[k])
-        if widths[widest] > max(longest_word[widest], 4):
-            widths[widest] -= 1
-        else:
-            shrinkable.remove(widest)
+    for words in (_words, str.split):  # at last a number goes without its unit
+        least = [max(map(len, _each(words, column))) for column in columns]
+        _shrink(widths, least, room)
     is_number = [all(_is_figure(cell) for cell in column[1:]) for column in columns]
     lines = [*_row(header, widths, is_number), "  ".join("─" * w for w in widths)]
     for row in rows:
         lines += _row(row, widths, is_number)
     return "\n".join(lines)
+
+
+def _each(words: Callable[[str], Sequence[str]], column: Sequence[str]) -> list[str]:
+    return [word for cell in column for word in (words(cell) or [""])]
+
+
+def _shrink(widths: list[int], least: Sequence[int], room: int) -> None:
+    """Take from the widest column, of all but the first, until all have room."""
+    shrinkable = set(range(1, len(widths)))
+    while sum(widths) > room and shrinkable:
+        widest = max(shrinkable, key=lambda k: widths[k])
+        if widths[widest] > max(least[widest], 4):
+            widths[widest] -= 1
+        else:
+            shrinkable.remove(widest)
 
 
 def _row(
@@ -62,8 +71,10 @@ def _row(
 
 
 def _wrap(cell: str, width: int) -> list[str]:
-    """Break a cell into lines, a number never from its unit."""
-    lines = textwrap.wrap(_UNIT.sub(_HARD_SPACE, cell), width) or [""]
+    """Break a cell into lines, a number from its unit only where it must be."""
+    joined = _UNIT.sub(_HARD_SPACE, cell)
+    fits = all(len(word) <= width for word in joined.split(" "))
+    lines = textwrap.wrap(joined if fits else cell, width) or [""]
     return [line.replace(_HARD_SPACE, " ") for line in lines]
 
 

@@ -74,3 +74,13 @@ def test_text_keeps_a_number_with_its_unit():
 
 def test_seconds_range_has_one_unit():
     assert _table.seconds_range(5e-4, 1.5e-3) == "0.50-1.50 ms"
+
+
+def test_a_number_leaves_its_unit_below_where_there_is_no_room():
+    header = tuple(f"c{k}" for k in range(11))
+    row = ("compressed", *(["123.4 MiB"] * 9), "1.5e-07")
+    lines = _table.text(header, [row], width=90).splitlines()
+    assert max(map(len, lines)) <= 90
+    assert [word for line in lines[-2:] for word in line.split()].count("MiB") == 9
+    wide = _table.text(header, [row], width=140)
+    assert len(wide.splitlines()) == 3  # and not before
