@@ -370,7 +370,8 @@ def test_derivatives_in_single_precision_are_those_of_the_plain_recurrence(
             truth = jax.tree.map(np.asarray, plain(*(a.astype(float) for a in data)))
         of_ours = np.maximum(of_ours, largest_errors(ours(*data), truth))
         of_plain = np.maximum(of_plain, largest_errors(plain(*data), truth))
-    assert np.all(of_ours <= 4 * of_plain + 2e-6), (of_ours, of_plain)
+    # entry by entry, one of them may be right by chance
+    assert np.max(of_ours) <= 4 * np.max(of_plain) + 2e-6, (of_ours, of_plain)
 
 
 def all_derivatives(descend, mode):
