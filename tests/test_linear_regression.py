@@ -370,8 +370,8 @@ def test_derivatives_in_single_precision_are_those_of_the_plain_recurrence(
             truth = jax.tree.map(np.asarray, plain(*(a.astype(float) for a in data)))
         of_ours = np.maximum(of_ours, largest_errors(ours(*data), truth))
         of_plain = np.maximum(of_plain, largest_errors(plain(*data), truth))
-    # entry by entry, one of them may be right by chance
-    assert np.max(of_ours) <= 4 * np.max(of_plain) + 2e-6, (of_ours, of_plain)
+    # measured: theta's derivative in X, of columns far from zero, 2.5 to 4.6 times
+    assert np.all(of_ours <= 5 * of_plain + 2e-6), (of_ours, of_plain)
 
 
 def all_derivatives(descend, mode):
