@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import inspect
 import itertools
 import re
 import runpy
@@ -232,7 +233,10 @@ def test_comments_of_a_config_are_the_meanings_of_its_settings(script):
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:  # Python 3.11 reads the source there
+    with pytest.MonkeyPatch.context() as patch:
+        # Python 3.11 finds a class's source by its module's name, and remembers the
+        # name under which another test has run the file.
+        patch.setattr(inspect, "modulesbyfile", {})
         patch.setitem(sys.modules, script.stem, module)
         spec.loader.exec_module(module)
     fields = module.Config.model_fields
