@@ -150,3 +150,15 @@ def test_a_scatter_into_an_axis_without_elements_hits_nothing(op, mode):
 
     x, k = jnp.ones(3), jnp.array([1])
     np.testing.assert_array_equal(jacobian(fun)(x, k), np.eye(3))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 3), (3, 0, 2), (0, 3, 0)])
+def test_a_product_with_a_triangle_and_nothing_reads_nothing(shape):
+    lower = jnp.tril(jnp.ones((3, shape[1])))
+
+    def fun(x):
+        return jnp.tensordot(lower, x, ((1,), (1,)))
+
+    x = jnp.zeros(shape)
+    assert dependence(fun, x).is_elementwise
+    assert_same(jacobian(fun, mode="compressed")(x), jax.jacfwd(fun)(x))

@@ -69,6 +69,11 @@ class Truth:
         return [len(shape) for shape, _ in self._outs]
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no output has an element: any derivative of them is right."""
+        return all(0 in shape for shape, _ in self._outs)
+
+    @property
     def has_forward(self) -> bool:
         """Whether JAX has a forward mode here."""
         return self._forward is not None

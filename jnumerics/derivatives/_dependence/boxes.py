@@ -119,7 +119,14 @@ RULES = Registry()
 def apply(
     context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]
 ) -> tuple[list[Box], bool]:
-    """Pass boxes through an equation; and say whether a rule served, or all was joined."""
+    """Pass boxes through an equation; and say whether a rule served, or all was joined.
+
+    No rule meets an equation that nothing enters or leaves, for want of elements.
+    """
+    tangents = [v for v, box in zip(eqn.invars, boxes, strict=True) if box is not None]
+    if _is_empty(tangents) or _is_empty(eqn.outvars):
+        rows = next(len(box) for box in boxes if box is not None)
+        return [nothing(rows, len(shape_of(v))) for v in eqn.outvars], True
     served = apply_rule(context, eqn, boxes)
     results = join_all(eqn, boxes) if served is None else served
     cleared = [
@@ -127,6 +134,10 @@ def apply(
         for box, v in zip(results, eqn.outvars, strict=True)
     ]
     return cleared, served is not None
+
+
+def _is_empty(atoms: Iterable[Atom]) -> bool:
+    return all(0 in shape_of(v) for v in atoms)
 
 
 def apply_rule(
