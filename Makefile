@@ -6,7 +6,8 @@ PYTHON ?=
 bin := $(VENV)/bin
 made := $(VENV)/.made-by-$(subst /,-,$(or $(PYTHON),newest))
 has = $(addprefix $(VENV)/.has-,$(1))
-shapes := -m "not (boundary or process or product or scenario or slow)" \
+# A few cases of a test pass through all annotations that the others pass through.
+shapes := -m "not (boundary or process or product or scenario or slow)" --cases 3 \
   --jaxtyping-packages=jnumerics,beartype.beartype
 
 # The tests' compiled programs are kept: the passes of one interpreter share them.
