@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import (
-    _record,
-    _report,
+from benchmarks import _record, _report
+from benchmarks.suites import (
     choice,
     crossover,
     derivatives,

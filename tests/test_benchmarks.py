@@ -5,14 +5,14 @@ import pkgutil
 
 import pytest
 
-import benchmarks
 from benchmarks import __main__ as command
+from benchmarks import suites
 from benchmarks._measure import at_least
 
 
 def test_every_benchmark_of_the_package_can_be_run_by_name(capsys):
-    names = {m.name for m in pkgutil.iter_modules(benchmarks.__path__)} - {"__main__"}
-    modules = [importlib.import_module(f"benchmarks.{name}") for name in sorted(names)]
+    names = sorted(m.name for m in pkgutil.iter_modules(suites.__path__))
+    modules = [importlib.import_module(f"benchmarks.suites.{name}") for name in names]
     known = {k for m in modules for k in getattr(m, "BENCHMARKS", {})}
     assert set(command.BENCHMARKS) == known
     with pytest.raises(SystemExit):

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks import _record, pages, shown
+from benchmarks import _record, pages
 from benchmarks._measure import Bench
+from benchmarks.suites import shown
 from jnumerics import derivatives
 from jnumerics.derivatives._compare import compare, timing
 

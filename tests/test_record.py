@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import _record, _report, verdicts
+from benchmarks import _record, _report
 from benchmarks._measure import Bench, Clock, at_least, at_most, usual_s
 from benchmarks._record import Figure
+from benchmarks.suites import verdicts
 from jnumerics.derivatives._compare.result import ModeResult
 from jnumerics.derivatives._compare.timing import Timing
 

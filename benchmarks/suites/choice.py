@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import functions
 from benchmarks._measure import Bench, at_least
-from benchmarks.functions import Case
+from benchmarks.suites import functions
+from benchmarks.suites.functions import Case
 from jnumerics import derivatives
 from jnumerics.derivatives import Plan
 

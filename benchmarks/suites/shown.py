@@ -21,7 +21,7 @@ from jnumerics import derivatives
 from jnumerics.derivatives import ModeComparison
 from jnumerics.workbench import demo, plots, report
 
-PAGE = Path(__file__).parents[1] / "docs" / "which-mode.md"
+PAGE = Path(__file__).parents[2] / "docs" / "which-mode.md"
 WIDTH = 95  # columns of a message
 
 

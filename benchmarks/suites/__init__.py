@@ -1,0 +1,13 @@
+"""What is measured; `BENCHMARKS` of a module are its benchmarks by name.
+
+| module        | holds                                                            |
+| ------------- | ---------------------------------------------------------------- |
+| `systems`     | the six systems, beside their originals and beside plain JAX     |
+| `derivatives` | Jacobians, blocks and diagonals, beside JAX's own ways and peers |
+| `choice`      | the mode that is chosen, beside the fastest one                  |
+| `verdicts`    | comparisons of modes, beside the true winners                    |
+| `crossover`   | the border between forward and reverse mode, beside the plan's   |
+| `passes`      | one forward and one reverse pass, beside the evaluation          |
+| `shown`       | the tables and pictures that the pages show as examples          |
+| `functions`   | functions to differentiate, of sizes that people have            |
+"""
