@@ -1,6 +1,6 @@
 """The compiled public functions, as a user calls them, against JAX's."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -35,7 +35,7 @@ def compared(program: Program, check: str, args: Any) -> Answer:
     """Compare what a check is about with JAX, all of it compiled."""
     fun = program.function()
     kind, *rest = check.split()
-    expected = list(_truths(fun, args))
+    expected = _truths(fun, args)
     tolerance = tolerance_of(program)
     try:
         if kind == "dependence":
@@ -68,16 +68,22 @@ def _flat(blocks: Any) -> list[Any]:
     return [b for row in blocks for b in row]
 
 
-def _truths(fun: Callable[..., Any], args: Any) -> Iterator[Any]:
-    """Yield rows of blocks by each of JAX's modes that serves, where they are finite."""
-    width = len(jax.tree.leaves(args[0]))
+def _truths(fun: Callable[..., Any], args: Any) -> list[Any]:
+    """Return rows of blocks by each of JAX's modes that serves.
+
+    None of them where one is not finite: zero tangents times an infinite factor are
+    left out by some modes, and NaN in others.
+    """
+    width, truths = len(jax.tree.leaves(args[0])), []
     for by in (jax.jacfwd, jax.jacrev):
         try:
             found = [np.asarray(b) for b in jax.tree.leaves(jax.jit(by(fun))(*args))]
         except Exception:
             continue
-        if all(np.isfinite(b).all() for b in found):
-            yield [found[k : k + width] for k in range(0, len(found), width)]
+        if not all(np.isfinite(b).all() for b in found):
+            return []
+        truths.append([found[k : k + width] for k in range(0, len(found), width)])
+    return truths
 
 
 def _box(fun: Callable[..., Any], args: Any, expected: Any, tolerance: float) -> str:
