@@ -2,7 +2,6 @@
 
 import importlib.util
 import inspect
-import inspect
 import itertools
 import re
 import runpy
