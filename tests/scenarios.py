@@ -20,10 +20,13 @@ The first of `dtypes` is float32, or complex64 for functions of complex numbers 
 import pytest
 
 from tests._scenarios import (
+    accumulation,
+    batch_programs,
     batches,
     control,
     dense,
     elementwise,
+    linalg,
     mixing,
     movement,
     stencils,
@@ -34,9 +37,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     *elementwise.TABLE,
     *stencils.TABLE,
     *dense.TABLE,
+    *linalg.TABLE,
     *movement.TABLE,
+    *accumulation.TABLE,
     *control.TABLE,
     *batches.TABLE,
+    *batch_programs.TABLE,
     *mixing.TABLE,
 )
 

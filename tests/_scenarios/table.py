@@ -52,6 +52,9 @@ def tags(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+DENSE, MOVED, BATCH = tags("dense twice"), tags("twice"), tags("batch twice")
+
+
 def generator(key: jax.Array) -> np.random.Generator:
     """NumPy's, seeded by the key: JAX's would be compiled for each shape and dtype."""
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))

@@ -8,7 +8,7 @@ import pytest
 from jnumerics.derivatives import SampleMixingError, batch_jacobian, jacobian, plan
 from jnumerics.derivatives._dependence.result import dependence
 from tests import hulls
-from tests.derivatives.modes.test_coloring import compressed
+from tests.derivatives.modes.coloring._cases import compressed
 
 RNG = np.random.default_rng(0)
 ORDER = np.array([2, 0, 3, 1])

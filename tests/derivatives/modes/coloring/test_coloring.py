@@ -1,0 +1,190 @@
+"""Compression: proven colorings, against dense Jacobians and known chromatic numbers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from jnumerics.derivatives._modes.coloring import detect
+from jnumerics.derivatives._modes.coloring.greedy import conflicts, greedy
+from jnumerics.derivatives._modes.coloring.lattice import color
+from tests.derivatives.modes.coloring._cases import (
+    CASES,
+    array,
+    arrow,
+    average_pool,
+    compressed,
+    convolution,
+    dense,
+    features_couple,
+    flat_star,
+    mesh,
+    patterns,
+    periodic_star,
+    reaction,
+    rebuilt,
+    ring,
+    search,
+    second_difference,
+    star,
+    tridiagonal,
+    twice,
+)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_the_passes_give_the_jacobian(name, reverse):
+    fun, args = CASES[name]
+    found, _ = rebuilt(fun, args, reverse)
+    np.testing.assert_allclose(found, dense(fun, *args), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_entries_are_the_true_nonzeros(name):
+    fun, args = CASES[name]
+    found = compressed(fun, *args)
+    jacobian = dense(fun, *args)
+    pattern = np.zeros(jacobian.shape, bool)
+    pattern[found.rows, found.columns] = True
+    pattern[found.unproven] = jacobian[found.unproven] != 0
+    np.testing.assert_array_equal(pattern, jacobian != 0)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_entries_ascend_and_passes_are_their_columns_colors(name):
+    fun, args = CASES[name]
+    found = compressed(fun, *args)
+    colors = np.concatenate([c.ravel() for c in found.colors])
+    assert [c.shape for c in found.colors] == [a.shape for a in args]
+    assert {c.dtype for c in found.colors} == {np.dtype(np.int32)}
+    place = found.rows.astype(np.int64) * colors.size + found.columns
+    assert (np.diff(place) > 0).all()
+    np.testing.assert_array_equal(found.passes, colors[found.columns])
+    assert set(colors[found.columns]) == set(range(found.n_colors))
+    unread = np.delete(np.arange(colors.size), found.columns)
+    assert (colors[unread] == -1).all()
+    assert not set(found.rows) & set(found.unproven)
+
+
+@pytest.mark.parametrize(
+    ("fun", "shape", "n_colors"),
+    [
+        (tridiagonal, (1000,), 3),
+        (second_difference, (1000,), 3),
+        (star, (200, 200), 5),
+        (flat_star(200, 200), (40_000,), 5),
+        (flat_star(61, 83), (61 * 83,), 5),
+        (convolution(), (41, 52), 9),
+        (convolution(2), (41, 52), 9),
+        (convolution(1, 2), (41, 52), 9),
+        (twice, (41, 52), 25),
+        (lambda x: twice(x.reshape(41, 52)).ravel(), (41 * 52,), 25),
+        (ring, (300,), 3),
+        (ring, (301,), 4),
+        (ring, (302,), 4),
+        (periodic_star, (40, 55), 5),
+        (jnp.sin, (300, 7), 1),
+    ],
+)
+def test_as_few_colors_as_are_possible(fun, shape, n_colors):
+    found = compressed(fun, array(*shape))
+    assert (found.n_colors, found.unproven.size) == (n_colors, 0)
+
+
+@pytest.mark.parametrize(
+    ("fun", "args", "n_colors"),
+    [
+        (convolution(2), [array(41, 52)], 4),
+        (average_pool, [array(20, 33)], 1),
+        (lambda x: jnp.tanh(features_couple(x)), [array(50, 3)], 4),
+    ],
+    ids=["strided convolution", "pool", "blocks"],
+)
+def test_reverse_passes_are_fewer_where_outputs_are(fun, args, n_colors):
+    found = compressed(fun, *args, reverse=True)
+    assert (found.n_colors, found.unproven.size) == (n_colors, 0)
+
+
+def test_leaves_of_one_shape_share_colors():
+    found = compressed(reaction, array(30, 41), array(30, 41))
+    assert found.n_colors == 6
+
+
+def test_an_arrows_head_is_left_to_a_reverse_pass():
+    found = compressed(arrow, array(3000))
+    assert found.n_colors == 2
+    np.testing.assert_array_equal(found.unproven, [0])
+
+
+def test_an_irregular_pattern_takes_few_colors():
+    found = compressed(mesh, array(60))
+    longest = np.bincount(found.rows).max()
+    assert found.n_colors + found.unproven.size <= 2 * longest
+
+
+@pytest.mark.parametrize("most", [1, 3, 5])
+def test_none_where_the_coloring_does_not_save(most):
+    assert search(star, array(20, 30), most=most) is None
+    assert search(arrow, array(30), most=min(most, 3)) is None
+
+
+def test_one_pass_fewer_is_taken():
+    assert compressed(star, array(20, 30), most=6).n_colors == 5
+
+
+@pytest.mark.parametrize(
+    "fun", [jnp.cumsum, jnp.fft.fft, lambda x: array(300, 300) @ x, jnp.sort]
+)
+def test_dense_functions_have_none(fun):
+    assert search(fun, array(300), most=300) is None
+
+
+def test_a_search_beyond_the_budget_is_given_up(monkeypatch):
+    monkeypatch.setattr(detect, "BUDGET", 1000)
+    assert search(star, array(20, 30), most=600) is None
+
+
+@pytest.mark.parametrize("chunk", [1, 10_000])
+def test_chunks_do_not_change_the_answer(monkeypatch, chunk):
+    whole = compressed(twice, array(9, 12))
+    monkeypatch.setattr(detect, "CHUNK", chunk)
+    chunked = compressed(twice, array(9, 12))
+    for one, other in zip(
+        jax.tree.leaves(vars(whole)), jax.tree.leaves(vars(chunked)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+def test_empty_inputs_have_none(shape):
+    assert search(lambda x: x * 2, array(*shape)) is None
+
+
+def test_colorings_inside_jit_are_the_same():
+    outside = compressed(flat_star(11, 13), array(143))
+    inside = []
+
+    @jax.jit
+    def run(x):
+        inside.append(compressed(flat_star(11, 13), x))
+        return x
+
+    run(array(143))
+    np.testing.assert_array_equal(inside[0].passes, outside.passes)
+    np.testing.assert_array_equal(inside[0].columns, outside.columns)
+
+
+@settings(deadline=None, max_examples=150)
+@given(patterns())
+def test_any_pattern_is_colored_validly(pattern):
+    mask, reads = pattern
+    colors = color(reads, [(mask.shape[1],)])
+    assert not conflicts(reads, colors).any()
+    assert ((colors >= 0) == mask.any(axis=0)).all()
+    assert set(colors[colors >= 0]) == set(range(colors.max() + 1))
+    chosen = greedy(reads, np.full(mask.shape[1], -1))
+    for row in mask:
+        assert len(set(chosen[row])) == row.sum()
+        assert len(set(colors[row])) == row.sum()
