@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import jax
 import numpy as np
 
 from tests.fuzz.interpret.core import Eqn, Function, Interpreter, evaluator, shape_of
@@ -82,6 +83,18 @@ def _(eqn: Eqn) -> Function:
         return [*carry, *map(np.stack, zip(*rows, strict=True))]
 
     return fun
+
+
+@evaluator("custom_lin")
+def _(eqn: Eqn) -> Function:
+    """Give NaN for what has no forward mode: the compiled program drops it if unread."""
+    avals = [v.aval for v in eqn.outvars]
+    return lambda *_: [
+        np.zeros(a.shape, a.dtype)
+        if a.dtype == jax.dtypes.float0
+        else np.full(a.shape, np.nan, a.dtype)
+        for a in avals
+    ]
 
 
 @evaluator("custom_linear_solve")
