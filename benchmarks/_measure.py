@@ -249,7 +249,7 @@ def _rounds(
         for name in names:
             times = [_call_s(contenders[name]) for _ in range(calls[name])]
             runs[name].append(statistics.median(times))
-    return {name: Timing.of(times) for name, times in runs.items()}
+    return {name: Timing.from_runs(times) for name, times in runs.items()}
 
 
 def first_call(run: Callable[[], Any]) -> tuple[float, float]:

@@ -21,7 +21,7 @@ def crossover(bench: Bench) -> None:
     bench.shown["text"] = str(found)
     bench.shown["result"] = json.loads(found.to_json())
     bench.draw("modes_crossover.png", lambda file: plots.crossover(found, file))
-    decided, right, worst = found.decided, found.right, found.worst
+    decided, right, worst = found.decided, found.correct, found.worst
     wrong = [
         f"{c.inputs} to {c.outputs} ({c.margin})" for c in decided if c not in right
     ]

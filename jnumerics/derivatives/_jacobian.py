@@ -123,8 +123,8 @@ def jacobian(
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        _, aux, found = run(args, kwargs)
-        return (found, aux) if has_aux else found
+        _, aux, result = run(args, kwargs)
+        return (result, aux) if has_aux else result
 
     return derivative
 
@@ -181,8 +181,8 @@ def value_and_jacobian(
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        value, aux, found = run(args, kwargs)
-        return ((value, aux) if has_aux else value), found
+        value, aux, result = run(args, kwargs)
+        return ((value, aux) if has_aux else value), result
 
     return derivative
 
@@ -268,14 +268,14 @@ def _compiled(
         choice = choose(target, kind, mode=mode, max_bytes=bound)
         value, aux, env = target.evaluate(choice.problem.program)
         made = _dense if format == "dense" else _sparse
-        found = made(target, choice, env)
-        return value if has_value else None, aux if has_aux else None, found
+        result = made(target, choice, env)
+        return value if has_value else None, aux if has_aux else None, result
 
     entry = Entry(fun, program)
 
     def run(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
-        value, aux, found = entry(args, kwargs)
-        return value, aux, found if format == "dense" else sparse.as_bcoo(found)
+        value, aux, result = entry(args, kwargs)
+        return value, aux, result if format == "dense" else sparse.as_bcoo(result)
 
     return run
 

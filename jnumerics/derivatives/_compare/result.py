@@ -202,8 +202,8 @@ def _quartiles(t: Timing) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _or_dash(value: Any, write: Callable[[Any], str]) -> str:

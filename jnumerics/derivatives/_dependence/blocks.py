@@ -31,7 +31,7 @@ class Loss(NamedTuple):
     line: str
 
 
-class Blocks:
+class BlockBoxes:
     """The boxes of every leaf of the result, in every leaf of the inputs.
 
     Real and imaginary parts of the result, which count as two leaves, are joined.
@@ -47,7 +47,7 @@ class Blocks:
         counts = [max(len(s), 1) for s in self.shapes]  # a scalar counts as one axis
         self._starts = np.cumsum([0, *counts])
         boxes = output_boxes(target, self._propagated())
-        self.parts = np.cumsum([0, *(1 + split for split in target.is_split)])
+        self.parts = np.cumsum([0, *(1 + is_pair for is_pair in target.is_pair)])
         pairs = list(zip(self.parts, self.parts[1:], strict=False))
         self.boxes: list[Box] = [np.minimum(boxes[a], boxes[b - 1]) for a, b in pairs]
         self.outs: list[Shape] = [tuple(target.out_avals[a].shape) for a, _ in pairs]
@@ -114,17 +114,17 @@ class Blocks:
 
     def _where_lost(self, k: int, axis: int | None) -> Loss:
         """Find the equation where output leaf k lost it, by passing the boxes again."""
-        found = self._propagated()
+        boxes = self._propagated()
         if axis is not None:  # that axis alone, all leaves together
             rows = self._starts[:-1] + [_axis(axis, s) for s in self.shapes]
             total = self._starts[-1]
-            found = {
+            boxes = {
                 v: np.stack([box[rows].min(axis=0), box[rows + total].min(axis=0)])
-                for v, box in found.items()
+                for v, box in boxes.items()
             }
 
         def is_aligned(v: Var) -> bool:
-            box, shape = found[v], shape_of(v)
+            box, shape = boxes[v], shape_of(v)
             if axis is not None:
                 return any(is_own(box, d, size).all() for d, size in enumerate(shape))
             return any(
@@ -134,12 +134,12 @@ class Blocks:
 
         program, ends = self.target.program, self.target.ends
         parts = program.outputs[self.parts[k] : self.parts[k + 1]]
-        output = next((v for v in parts if v is not None and v in found), None)
+        output = next((v for v in parts if v is not None and v in boxes), None)
         if output is None or (ends and not ends.keep_zero):
             lost = ends.forward.linearity.losses[0] if ends else Loss("", UNKNOWN_LINE)
             return Loss(lost.operation, lost.line)
         equation = culprit(
-            program.linear, found, constants_of(self.target.program), output, is_aligned
+            program.linear, boxes, constants_of(self.target.program), output, is_aligned
         )
         if equation is None:
             return Loss("the result's structure", UNKNOWN_LINE)
@@ -151,8 +151,11 @@ class Blocks:
         return {v: own_index(self.shapes, k) for k, v in enumerate(tangents)}
 
     def _propagated(self) -> dict[Var, Box]:
-        linear, known = self.target.program.linear, constants_of(self.target.program)
-        return propagate(linear, self._seeds, known)
+        linear, constants = (
+            self.target.program.linear,
+            constants_of(self.target.program),
+        )
+        return propagate(linear, self._seeds, constants)
 
     def _rows(self, leaf: int, box: Box) -> Box:
         """Take the rows of one input leaf: lows, then negated highs."""

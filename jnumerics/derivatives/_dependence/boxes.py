@@ -72,7 +72,7 @@ class Context(Protocol):
 
     trusts_solvers: bool
 
-    def known(self, atom: Atom) -> np.ndarray | None:
+    def constant(self, atom: Atom) -> np.ndarray | None:
         """Return a value that is known at trace time."""
         ...
 

@@ -60,16 +60,16 @@ class Compressed:
 
     def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
         """Push each color's inputs together, and read the entries off."""
-        c, found = self.compression, []
+        c, terms = self.compression, []
         rows, columns = (
             (c.columns, c.rows) if self.is_transposed else (c.rows, c.columns)
         )
         if c.n_colors or not len(c.unproven):
             results = self._results(problem, env, chunk)
-            found.append(Entries(results, c.passes, c.rows, rows, columns))
+            terms.append(Entries(results, c.passes, c.rows, rows, columns))
         if len(c.unproven):
-            found.append(self._lines(problem, env, chunk))
-        return found
+            terms.append(self._lines(problem, env, chunk))
+        return terms
 
     def _results(self, problem: Problem, env: Env, chunk: int | None) -> Array:
         starts = problem.outputs if self.is_transposed else problem.inputs
@@ -135,20 +135,22 @@ def find(
         The mode, or None; and how many colors it has, or why there is none.
     """
     _, m, n = problem.sizes.shape
-    most = min(m, n)
-    if most < 2:
+    limit = min(m, n)
+    if limit < 2:
         return None, "one pass is enough"
     strategy = None
     if forward:
-        found = compress(problem.linear, constants_of(target.program), most=most)
-        if found is not None and not (len(found.unproven) and not reverse):
-            strategy = Compressed(problem.linear, found)
+        compression = compress(
+            problem.linear, constants_of(target.program), limit=limit
+        )
+        if compression is not None and not (len(compression.unproven) and not reverse):
+            strategy = Compressed(problem.linear, compression)
     if reverse and (strategy is None or strategy.passes > FEW):
         linear = transposed(problem.linear)
-        most = most if strategy is None else strategy.passes
-        found = compress(linear, constants_of(target.program), most=most)
-        if found is not None and not (len(found.unproven) and not forward):
-            strategy = Compressed(linear, found, is_transposed=True)
+        limit = limit if strategy is None else strategy.passes
+        compression = compress(linear, constants_of(target.program), limit=limit)
+        if compression is not None and not (len(compression.unproven) and not forward):
+            strategy = Compressed(linear, compression, is_transposed=True)
     if strategy is None:
         return None, "no inputs or outputs share a pass"
     shared = "outputs" if strategy.is_transposed else "inputs"

@@ -199,6 +199,6 @@ def make_problem(
     return Problem(
         program=program,
         linear=part(program.linear, starts, ends),
-        inputs=[Layout.of(*pair) for pair in inputs],
-        outputs=[Layout.of(*pair) for pair in present],
+        inputs=[Layout.from_var(*pair) for pair in inputs],
+        outputs=[Layout.from_var(*pair) for pair in present],
     )

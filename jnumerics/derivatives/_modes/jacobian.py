@@ -54,10 +54,10 @@ def diagonal(
 
 def entries(terms: Sequence[Term], sizes: Sizes) -> Array:
     """Return the values of single entries, term after term; those that repeat add."""
-    found = [term.entries(sizes) for term in terms]
-    if len(found) == 1:
-        return found[0]
-    return concatenate([v.reshape(-1) for v in found], 0)
+    values = [term.entries(sizes) for term in terms]
+    if len(values) == 1:
+        return values[0]
+    return concatenate([v.reshape(-1) for v in values], 0)
 
 
 def indices(terms: Sequence[Term], sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
@@ -69,15 +69,15 @@ def indices(terms: Sequence[Term], sizes: Sizes) -> tuple[np.ndarray, np.ndarray
 def _own_entries(
     strategy: FromEnd, problem: Problem, env: Env, chunk: int | None
 ) -> list[Array]:
-    found = []
+    diagonals = []
     for position, start in enumerate(problem.inputs):
         apply = strategy.own_entries(problem, env, position)
         if start.count:
             bounded = chunk or max(1, MOST_ENTRIES // start.count)
-            found += _passes.stack(apply, start.count, 1, bounded)
+            diagonals += _passes.stack(apply, start.count, 1, bounded)
         else:
-            found.append(start.flat(start.zeros()))
-    return found
+            diagonals.append(start.flat(start.zeros()))
+    return diagonals
 
 
 def _sum(arrays: Sequence[Array]) -> Array:
@@ -88,7 +88,7 @@ def _sum(arrays: Sequence[Array]) -> Array:
 
 def filled(
     target: Target,
-    found: Sequence[Any],
+    computed: Sequence[Any],
     rests: Sequence[Shape],
     starts: Sequence[Shape],
 ) -> list[list[Array]]:
@@ -96,11 +96,11 @@ def filled(
 
     Args:
         target: The function.
-        found: A row of blocks for each output that depends on any input.
+        computed: A row of blocks for each output that depends on any input.
         rests: For each leaf of the result, the shape that its rows come in.
         starts: For each differentiated leaf, that of its columns.
     """
-    rows, blocks = iter(found), []
+    rows, blocks = iter(computed), []
     for v, o, rest in zip(target.program.outputs, target.out_avals, rests, strict=True):
         row = [None] * len(starts) if v is None else next(rows)
         ends = zip(row, target.in_avals, starts, strict=True)

@@ -44,9 +44,9 @@ def columns(
             return [o.flat(r) for o, r in zip(ends, results, strict=True)]
 
         fill = 1 + turn * len(outputs)
-        found = stack(apply, layout.count, 2, chunk, fill) if ends else []
+        stacks = stack(apply, layout.count, 2, chunk, fill) if ends else []
         where = range(len(outputs)) if reached is None else reached
-        column = dict(zip(where, found, strict=True))
+        column = dict(zip(where, stacks, strict=True))
         by_input.append(
             [
                 column[k] if k in column else o.zero_block(layout)
@@ -95,15 +95,15 @@ def one_by_one(
     Returns:
         For each start the list over ends of results stacked along `axis`.
     """
-    push, found = linear.forward(env), []
+    push, stacks = linear.forward(env), []
     for turn, start in enumerate(starts):
 
         def apply(k: Any, turn: int = turn) -> list[Array]:
             results = push(*basis_vector(starts, turn, k))
             return [end.flat(r) for end, r in zip(ends, results, strict=True)]
 
-        found.append(stack(apply, start.count, axis, chunk, 1 + turn * len(ends)))
-    return found
+        stacks.append(stack(apply, start.count, axis, chunk, 1 + turn * len(ends)))
+    return stacks
 
 
 def basis_vector(layouts: Sequence[Layout], position: int, k: Any) -> list[Array]:
@@ -136,8 +136,8 @@ def stack(
 
     def body(k: Any, filled: list[Array]) -> list[Array]:
         start = jnp.minimum(k * chunk, count - chunk)
-        found = along(start + lax.iota(jnp.int32, chunk))
-        pairs = zip(filled, found, strict=True)
+        results = along(start + lax.iota(jnp.int32, chunk))
+        pairs = zip(filled, results, strict=True)
         return [lax.dynamic_update_slice_in_dim(f, r, start, axis) for f, r in pairs]
 
     single = jax.eval_shape(apply, jnp.int32(0))

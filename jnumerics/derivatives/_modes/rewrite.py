@@ -52,11 +52,11 @@ class Writer:
             The results; None where they are zero.
         """
         eqn = equation.eqn
-        given = [v for v in operands.values() if v is not None]
-        if not given:
+        nonzero = [v for v in operands.values() if v is not None]
+        if not nonzero:
             return [None] * len(eqn.outvars)
-        if len(given) == 1 and _is_sum(equation, operands):
-            return [given[0]]
+        if len(nonzero) == 1 and _is_sum(equation, operands):
+            return [nonzero[0]]
         invars: list[Atom] = [
             (operands[v] or self.zeros(v))
             if isinstance(v, Var) and v in operands
@@ -104,8 +104,8 @@ def _is_sum(equation: Equation, operands: Mapping[Var, Var | None]) -> bool:
         return False
     if equation.name == "sub" and operands[terms[0]] is None:
         return False
-    given = next(v for v in terms if operands[v] is not None)
-    return shape_of(given) == shape_of(equation.eqn.outvars[0])
+    term = next(v for v in terms if operands[v] is not None)
+    return shape_of(term) == shape_of(equation.eqn.outvars[0])
 
 
 def started_at(linear: LinearPart, var: Var) -> tuple[LinearPart, list[int]]:

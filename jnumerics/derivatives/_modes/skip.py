@@ -55,13 +55,13 @@ class _Parts(NamedTuple):
 
 
 def split_skips(
-    program: Program, known: Constants, batch_axes: Sequence[int] | None = None
+    program: Program, constants: Constants, batch_axes: Sequence[int] | None = None
 ) -> Split | None:
     """Split a tangent program's outputs into pure and mixed parts.
 
     Args:
         program: The tangent program.
-        known: What is known of its residuals.
+        constants: What is known of its residuals.
         batch_axes: The axis of samples of each input, proven not to mix.
 
     Returns:
@@ -72,7 +72,7 @@ def split_skips(
     seeds = _columns(program.tangents, batch_axes)
     if seeds is None:
         return None
-    splitting = _Splitting(seeds, known)
+    splitting = _Splitting(seeds, constants)
     for equation in program.linear:
         splitting.add(equation)
     none = _Parts(None, None)
@@ -110,11 +110,11 @@ def _columns(
 class _Splitting:
     """Writes the new program, equation by equation."""
 
-    def __init__(self, seeds: Mapping[Var, Box], known: Constants) -> None:
+    def __init__(self, seeds: Mapping[Var, Box], constants: Constants) -> None:
         self.parts = {v: _Parts(v, None) for v in seeds}
         self.writer = Writer()
         self._boxes = dict(seeds)  # of pure parts
-        self._known = known
+        self._constants = constants
 
     def columns(self, var: Var | None) -> np.ndarray | None:
         """Return the input column of every element of a pure part."""
@@ -127,10 +127,10 @@ class _Splitting:
         """Write an equation for both parts of its operands."""
         outvars = equation.eqn.outvars
         read = {v: self.parts[v] for v in variables(equation) if v in self.parts}
-        boxes, kept = self._keep(equation, read)
-        pure = {v: kept.get(v) for v in read}
+        boxes, retained = self._keep(equation, read)
+        pure = {v: retained.get(v) for v in read}
         mixed = {
-            v: parts.mixed if v in kept else self.writer.add(*parts, like=equation)
+            v: parts.mixed if v in retained else self.writer.add(*parts, like=equation)
             for v, parts in read.items()
         }
         is_split = any(pure.values()) and any(mixed.values())
@@ -157,10 +157,10 @@ class _Splitting:
         if choices and len(pure) > 1 and not _has_body(equation):
             widest = max(pure, key=lambda v: self._distinct(pure[v]))
             choices.append({widest: pure[widest]})
-        for kept in choices:
-            boxes = self._propagate(equation, read, kept)
+        for retained in choices:
+            boxes = self._propagate(equation, read, retained)
             if all(map(is_single, boxes)) and not all(map(_is_none, boxes)):
-                return boxes, kept
+                return boxes, retained
         return [nothing(2, len(shape_of(v))) for v in equation.eqn.outvars], {}
 
     def _distinct(self, pure: Var) -> int:
@@ -168,14 +168,16 @@ class _Splitting:
         return int(np.count_nonzero(np.bincount(low[low != NONE])))
 
     def _propagate(
-        self, equation: Equation, read: Iterable[Var], kept: Mapping[Var, Var]
+        self, equation: Equation, read: Iterable[Var], retained: Mapping[Var, Var]
     ) -> list[Box]:
         seeds = {
-            v: self._boxes[kept[v]] if v in kept else nothing(2, len(shape_of(v)))
+            v: self._boxes[retained[v]]
+            if v in retained
+            else nothing(2, len(shape_of(v)))
             for v in read
         }
-        found = propagate([equation], seeds, self._known)
-        return [found[v] for v in equation.eqn.outvars]
+        boxes = propagate([equation], seeds, self._constants)
+        return [boxes[v] for v in equation.eqn.outvars]
 
 
 def _may_split(equation: Equation, operands: Iterable[_Parts]) -> bool:

@@ -58,18 +58,18 @@ def blocks(
     target: Target, rows: np.ndarray, columns: np.ndarray, values: Array
 ) -> list[list[SparseBlock]]:
     """Return the entries of each pair of leaves."""
-    lefts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
-    found, top = [], 0
+    starts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
+    result, top = [], 0
     for v, o in zip(target.program.outputs, target.out_avals, strict=True):
         height = 0 if v is None else o.size
-        found.append(
+        result.append(
             [
-                _block(rows - top, columns - left, values, o, i, height)
-                for i, left in zip(target.in_avals, lefts, strict=True)
+                _block(rows - top, columns - start, values, o, i, height)
+                for i, start in zip(target.in_avals, starts, strict=True)
             ]
         )
         top += height
-    return found
+    return result
 
 
 def _block(
@@ -80,10 +80,10 @@ def _block(
     shape = (*o.shape, *i.shape)
     is_only = np.all(inside | ((rows == height) & (columns == i.size)))
     if not is_only or not shape:  # between scalars, padding has no index to stand at
-        kept = np.flatnonzero(inside)
-        rows, columns = rows[kept], columns[kept]
-        values = values.reshape(-1)[kept]
-        inside = inside[kept]
+        selected = np.flatnonzero(inside)
+        rows, columns = rows[selected], columns[selected]
+        values = values.reshape(-1)[selected]
+        inside = inside[selected]
     indices = np.empty((len(rows), len(shape)), np.int32)
     indices[:] = shape  # beyond the shape: padding
     where = np.flatnonzero(inside)
@@ -114,11 +114,11 @@ def join(real: SparseBlock, imaginary: SparseBlock) -> SparseBlock:
     return SparseBlock(jnp.concatenate(parts), Pattern(indices, real.pattern.shape))
 
 
-def as_bcoo(found: Any) -> Any:
+def as_bcoo(tree: Any) -> Any:
     """Return a block, or a tree of blocks, in JAX's format."""
-    if isinstance(found, SparseBlock):  # a tree's walk costs more than this block
-        return _as_bcoo(found)
-    return jax.tree.map(_as_bcoo, found, is_leaf=lambda x: isinstance(x, SparseBlock))
+    if isinstance(tree, SparseBlock):  # a tree's walk costs more than this block
+        return _as_bcoo(tree)
+    return jax.tree.map(_as_bcoo, tree, is_leaf=lambda x: isinstance(x, SparseBlock))
 
 
 def _as_bcoo(x: SparseBlock) -> Any:

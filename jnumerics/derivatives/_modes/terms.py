@@ -154,11 +154,11 @@ class Entries(NamedTuple):
         owner = np.full(sizes.shape[1], -1)
         owner[self.rows[on]] = self.passes[on]
         shape = self.results.shape[1:]
-        found = jnp.zeros(shape, self.results.dtype)
+        picked = jnp.zeros(shape, self.results.dtype)
         for k in np.unique(owner[owner >= 0]):
             mine = (owner == k).reshape(shape)
-            found = self.results[k] if mine.all() else jnp.where(mine, self.results[k], found)  # fmt: skip
-        return found.reshape(1, -1)
+            picked = self.results[k] if mine.all() else jnp.where(mine, self.results[k], picked)  # fmt: skip
+        return picked.reshape(1, -1)
 
     @property
     def is_full(self) -> bool:

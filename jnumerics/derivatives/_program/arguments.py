@@ -167,7 +167,7 @@ def check_bound(max_bytes: int | None) -> int | None:
     """Require a number of bytes, or None."""
     if max_bytes is None:
         return None
-    return _check.integer("max_bytes", max_bytes, least=1, most=None)
+    return _check.integer("max_bytes", max_bytes, least=1, greatest=None)
 
 
 def wraps(fun: Callable) -> Callable[[Callable], Callable]:

@@ -164,8 +164,8 @@ def _transposed(
     reads = itertools.chain(*map(variables, moving), answers)
     read = list(dict.fromkeys(v for v in reads if v not in flat.reached))
     still = [e.eqn for e in flat.equations if flat.reached.isdisjoint(variables(e))]
-    given, cotangents = flat.inputs[:n_residuals], flat.inputs[n_residuals:]
-    primal = closed(still, [*flat.consts, *given], read)
+    inputs, cotangents = flat.inputs[:n_residuals], flat.inputs[n_residuals:]
+    primal = closed(still, [*flat.consts, *inputs], read)
     linear = closed([e.eqn for e in moving], [*read, *cotangents], flat.outputs)
     start = [v.aval for v in cotangents]
 

@@ -132,8 +132,8 @@ def _check_at(flat: FlatFunction, rng: np.random.Generator) -> DerivativeCheck:
         reason = "the derivative is not finite at this point"
         return _undecidable("derivative", reason)
     work = evidence.working(flat, modes)
-    taylor, found = _taylor_findings(work, modes[0], rng)
-    findings = found + findings
+    taylor, remainder = _taylor_findings(work, modes[0], rng)
+    findings = remainder + findings
     adjoint, entries = None, None
     if len(modes) == 2:
         adjoint, entries = evidence.adjoint(work, rng), evidence.entries(work, rng)
@@ -207,10 +207,10 @@ def _taylor_findings(
         meaning = (
             "no change beyond round-off" if is_still else f"{BURIED} {work.eps:.1g}"
         )
-    found = [Finding(name, error, limit, verdict, meaning)]
+    findings = [Finding(name, error, limit, verdict, meaning)]
     if np.any(is_kinked):
-        found.append(Finding("kink", float(np.max(here.kinks)), None, "kink", KINK))
-    return here, found
+        findings.append(Finding("kink", float(np.max(here.kinks)), None, "kink", KINK))
+    return here, findings
 
 
 def _beside_kink(

@@ -127,11 +127,11 @@ def propagated(
         return Bounds(error, a.unit * b.unit, a.reach * b.reach, steps, zeros)
     divisors = np.abs(arrays[1])
     least = float(divisors.min(initial=math.inf)) - b.error
-    most = float(divisors.max(initial=0.0))
+    greatest = float(divisors.max(initial=0.0))
     if least <= 0:
         return Bounds(math.inf, 0.0, math.inf, steps, zeros)
     error = (a.error + a.reach / least * b.error) / least
-    unit = a.unit / most if most else math.inf
+    unit = a.unit / greatest if greatest else math.inf
     return Bounds(error, unit, a.reach / least, steps, zeros)
 
 
@@ -176,8 +176,8 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     if eqn.primitive.name == "shift_left":
         return one(eqn, np.left_shift(x, by))
     kind = "u" if eqn.primitive.name == "shift_right_logical" else "i"
-    seen = x.view(f"{kind}{dtype.itemsize}")  # the bits, with or without a sign
-    return one(eqn, np.right_shift(seen, by.astype(seen.dtype)))
+    bits = x.view(f"{kind}{dtype.itemsize}")  # the bits, with or without a sign
+    return one(eqn, np.right_shift(bits, by.astype(bits.dtype)))
 
 
 @evaluator("rem")
@@ -242,8 +242,8 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         is_sure = x.error == 0 or bool((np.abs(x.array) > x.error).all())
         return one(eqn, x.array != 0) if is_sure else None
     whole, bounds = np.trunc(x.array.astype(float)), jnp.iinfo(dtype)
-    least, most = max(bounds.min, -(2**31)), min(bounds.max, 2**31 - 1)
-    in_range = ((whole >= least) & (whole <= most)).all()  # else platforms saturate
+    least, greatest = max(bounds.min, -(2**31)), min(bounds.max, 2**31 - 1)
+    in_range = ((whole >= least) & (whole <= greatest)).all()  # else platforms saturate
     return one(eqn, whole) if in_range and _is_same(np.trunc, x) else None
 
 
@@ -264,7 +264,7 @@ def _to_float(
     if not np.isfinite(error):
         return None
     if error:
-        bounds = Bounds.of(numbers) if bounds is None else bounds
+        bounds = Bounds.from_numbers(numbers) if bounds is None else bounds
         total = bounds.error + error
         bounds = bounds._replace(error=total, steps=bounds.steps + 1)
     return one(eqn, converted, bounds)

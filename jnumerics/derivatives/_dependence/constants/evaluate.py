@@ -25,7 +25,7 @@ from jnumerics.derivatives._dependence.constants.movement import MOVES, moved
 from jnumerics.derivatives._dependence.constants.value import (
     EVALUATORS,
     Value,
-    given,
+    constant_value,
     is_float,
     is_plain,
 )
@@ -39,7 +39,7 @@ from jnumerics.derivatives._program.jaxpr import (
     shape_of,
 )
 
-__all__ = ["Value", "evaluate", "families", "given"]
+__all__ = ["Value", "constant_value", "evaluate", "families"]
 
 families = (arithmetic, movement, reduction)
 # Evaluated by JAX: pure, and the same integers, or the same order, on every platform.
@@ -92,7 +92,7 @@ def as_value(x: Any) -> Value | None:
         return x
     if jnp.issubdtype(jnp.result_type(x), jax.dtypes.extended):
         return None
-    return given(np.asarray(x))
+    return constant_value(np.asarray(x))
 
 
 MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time

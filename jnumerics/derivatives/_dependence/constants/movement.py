@@ -36,7 +36,7 @@ class _Operands:
     def __init__(self, eqn: JaxprEqn, operands: Sequence[Value]) -> None:
         self._values = {id(v): x for v, x in zip(eqn.invars, operands, strict=True)}
 
-    def known(self, atom: Any) -> np.ndarray:
+    def constant(self, atom: Any) -> np.ndarray:
         return self._values[id(atom)].full
 
     def nonzero(self, atom: Any) -> Any:
@@ -72,9 +72,9 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
     ):
         place = np.arange(size) * (interior + 1) + low
         places.append(place)
-    keep = [(p >= 0) & (p < n) for p, n in zip(places, aval.shape, strict=True)]
-    kept = [p[k] for p, k in zip(places, keep, strict=True)]
-    spread[np.ix_(*kept)] = x.full[np.ix_(*keep)]
+    is_inside = [(p >= 0) & (p < n) for p, n in zip(places, aval.shape, strict=True)]
+    inside = [p[k] for p, k in zip(places, is_inside, strict=True)]
+    spread[np.ix_(*inside)] = x.full[np.ix_(*is_inside)]
     return one(eqn, spread, joined([x, value]))
 
 

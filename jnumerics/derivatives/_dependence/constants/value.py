@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
     zeros: bool = True
 
     @classmethod
-    def of(cls, array: np.ndarray) -> "Bounds":
+    def from_numbers(cls, array: np.ndarray) -> "Bounds":
         """Return those of numbers that are given, or that are sure however made."""
         numbers = np.abs(np.asarray(array, np.float64)).ravel()
         numbers = numbers[(numbers > 0) & np.isfinite(numbers)]
@@ -84,7 +84,7 @@ class Value:
     @property
     def history(self) -> Bounds:
         """The bounds, found from the value where it is given."""
-        return Bounds.of(self.array) if self.bounds is None else self.bounds
+        return Bounds.from_numbers(self.array) if self.bounds is None else self.bounds
 
 
 def joined(values: Sequence[Value]) -> Bounds | None:
@@ -112,7 +112,7 @@ def evaluator(*names: str) -> Callable[[Evaluator], Evaluator]:
     return register
 
 
-def given(array: np.ndarray) -> Value | None:
+def constant_value(array: np.ndarray) -> Value | None:
     """Wrap a constant; None where platforms may read it differently.
 
     They flush subnormal numbers to zero or keep them, and compare NaN as they like.

@@ -46,7 +46,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
 def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     rank = len(shape_of(eqn.outvars[0]))
     which, *cases = (_aligned(box, rank) for box in present(boxes, eqn.invars))
-    chosen = context.known(eqn.invars[0]) if boxes[0] is None else None
+    chosen = context.constant(eqn.invars[0]) if boxes[0] is None else None
     if chosen is None or ((chosen < 0) | (chosen >= len(cases))).any():
         return [join([which, *cases])]
     chosen = compact(chosen.astype(np.int32), range(chosen.ndim), offset=0)

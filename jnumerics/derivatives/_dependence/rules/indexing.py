@@ -209,17 +209,17 @@ def _scattered(
     operand (plain), those that index columns or the bounds need, and the rest, which
     is joined.
     """
-    known = {k: i for k, i in enumerate(places.index) if i is not None}
-    plain = _plain_axes(known, places.outside, shape)
-    indexed = {k: i for k, i in known.items() if k not in plain}
+    by_axis = {k: i for k, i in enumerate(places.index) if i is not None}
+    plain = _plain_axes(by_axis, places.outside, shape)
+    indexed = {k: i for k, i in by_axis.items() if k not in plain}
     arrays = [*indexed.values(), places.outside]
     others = [d for d in range(len(updates)) if d not in plain.values()]
     needed = [d for d in others if any(i.shape[d] > 1 for i in arrays)]
     rest = [d for d in others if d not in needed]
     box = expand(collapse(box, rest), needed, updates)
     box = box.transpose(0, *(d + 1 for d in (*plain.values(), *needed, *rest)))
-    kept = box.shape[: 1 + len(plain)]
-    box = box.reshape(*kept, -1)
+    leading = box.shape[: 1 + len(plain)]
+    box = box.reshape(*leading, -1)
 
     spread = [size if d in needed else 1 for d, size in enumerate(updates)]
     number = np.zeros(spread, np.int64)
@@ -229,9 +229,9 @@ def _scattered(
     sizes = [shape[k] for k in indexed]
     flat, hit = minimum_at(box[..., inside], number.ravel()[inside], math.prod(sizes))
 
-    unknown = [k for k in range(len(shape)) if k not in known]
+    unknown = [k for k in range(len(shape)) if k not in by_axis]
     back = np.argsort([*plain, *indexed, *unknown]).astype(int)
-    result = flat.reshape(*kept, *sizes, *(1,) * len(unknown))
+    result = flat.reshape(*leading, *sizes, *(1,) * len(unknown))
     result = result.transpose(0, *(back + 1))
     if unknown or not places.is_certain:
         return result, None
@@ -239,15 +239,15 @@ def _scattered(
 
 
 def _plain_axes(
-    known: dict[int, np.ndarray], outside: np.ndarray, shape: Sequence[int]
+    by_axis: dict[int, np.ndarray], outside: np.ndarray, shape: Sequence[int]
 ) -> dict[int, int]:
     """Return the operand's axes that one axis of the updates runs along, whole."""
     plain = {}
-    for axis, index in known.items():
+    for axis, index in by_axis.items():
         varies = [d for d, length in enumerate(index.shape) if length > 1]
         is_whole = index.size == shape[axis] and len(varies) == 1
         if is_whole and np.array_equal(index.ravel(), np.arange(shape[axis])):
-            others = [i for k, i in known.items() if k != axis]
+            others = [i for k, i in by_axis.items() if k != axis]
             if all(i.shape[varies[0]] == 1 for i in (*others, outside)):
                 plain[axis] = varies[0]
     return plain

@@ -62,9 +62,9 @@ class Scan:
         carry, values, stacked = list(self.carry), list(self.known_carry), []
         for time in times:
             known_xs = [None if x is None else x[time] for x in self.known_xs]
-            known = [*self.known_consts, *values, *known_xs]
+            inputs = [*self.known_consts, *values, *known_xs]
             results, has_varied = self.body(
-                [*self.consts, *carry, *self._at(time)], known, varying
+                [*self.consts, *carry, *self._at(time)], inputs, varying
             )
             stacked.append(results[self.n_carry :])
             stands = (
@@ -74,17 +74,17 @@ class Scan:
             if stands:
                 stacked += [stacked[-1]] * (self.length - len(stacked))
                 break
-            values = self.body.values(known)[: self.n_carry]
+            values = self.body.values(inputs)[: self.n_carry]
         ordered = stacked[::-1] if self.reverse else stacked
         return [*carry, *(self._stack(boxes) for boxes in zip(*ordered, strict=True))]
 
     def folded(self) -> list[Box | None]:
         """Give all steps one carry, then pass the body once with time among the rows."""
-        known = [*self.known_consts, *[None] * (self.n_carry + len(self.xs))]
+        inputs = [*self.known_consts, *[None] * (self.n_carry + len(self.xs))]
         xs = [None if b is None else b.min(axis=1, initial=2**30) for b in self.xs]
 
         def step(carry: Boxes) -> list[Box | None]:
-            return self.body([*self.consts, *carry, *xs], known)[0][: self.n_carry]
+            return self.body([*self.consts, *carry, *xs], inputs)[0][: self.n_carry]
 
         carry = fixpoint(step, self.carry, [*self.consts, *xs])
         times = max((b.shape[1] for b in self.xs if b is not None), default=1)
@@ -100,7 +100,7 @@ class Scan:
             )
             for b in self.xs
         ]
-        stacked = self.body([*whole, *own], known)[0][self.n_carry :]
+        stacked = self.body([*whole, *own], inputs)[0][self.n_carry :]
         return [
             *carry,
             *(
@@ -186,7 +186,7 @@ def fixpoint(
 
 
 def known_indices(context: Context, atoms: Sequence[Any]) -> list[Any]:
-    return [context.known(v) if is_index(v) else None for v in atoms]
+    return [context.constant(v) if is_index(v) else None for v in atoms]
 
 
 def _equal(old: Boxes, new: Boxes) -> bool:
@@ -194,9 +194,9 @@ def _equal(old: Boxes, new: Boxes) -> bool:
     return all(a is None or (b is not None and np.array_equal(a, b)) for a, b in pairs)
 
 
-def filled(boxes: Boxes, eqn: JaxprEqn, found: Boxes) -> list[Box]:
+def filled(boxes: Boxes, eqn: JaxprEqn, results: Boxes) -> list[Box]:
     """Put the empty box where a result is no tangent."""
-    pairs = zip(eqn.outvars, found, strict=True)
+    pairs = zip(eqn.outvars, results, strict=True)
     return [empty_for(boxes, v) if box is None else box for v, box in pairs]
 
 

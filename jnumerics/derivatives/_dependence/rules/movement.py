@@ -45,11 +45,11 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 
 def reshape(box: Box, shape: Sequence[int], new: Sequence[int]) -> Box:
-    """Reshape the boxes of a variable, each group of merged or split axes by itself."""
+    """Reshape the boxes of a variable, each group of merged or divided axes by itself."""
     if 0 in shape:
         return nothing(len(box), len(new))
     groups = list(_groups(shape, new))
-    written_out, target, split = list(box.shape), [len(box)], []
+    written_out, target, regrouped = list(box.shape), [len(box)], []
     for before, after in groups:
         if all(box.shape[axis + 1] == 1 for axis in before):
             target += [1] * len(after)
@@ -58,8 +58,8 @@ def reshape(box: Box, shape: Sequence[int], new: Sequence[int]) -> Box:
             written_out[axis + 1] = shape[axis]
         target += [new[axis] for axis in after]
         if len(before) > 1 or len(after) > 1:
-            split += after
-    return compact(np.broadcast_to(box, written_out).reshape(target), split)
+            regrouped += after
+    return compact(np.broadcast_to(box, written_out).reshape(target), regrouped)
 
 
 def _groups(
@@ -244,7 +244,7 @@ def _starts(
     """Return where a slice starts along each axis, clamped to fit; None: unknown."""
     starts = []
     for atom, dim, size in zip(atoms, shape, sizes, strict=True):
-        value = np.zeros((), int) if dim == size else context.known(atom)
+        value = np.zeros((), int) if dim == size else context.constant(atom)
         if value is None or not is_read_alike(value, dim):
             starts.append(None)
         else:

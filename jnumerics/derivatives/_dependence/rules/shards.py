@@ -113,8 +113,10 @@ class _Mesh:
             box[self._piece(device, spec, box.shape[1:])] for device in self._devices()
         ]
         shape = pieces[0].shape
-        found = np.stack(pieces, 1).reshape(len(box), *self.sizes.values(), *shape[1:])
-        joined = found.min(axis=self.together, keepdims=True)
+        stacked = np.stack(pieces, 1).reshape(
+            len(box), *self.sizes.values(), *shape[1:]
+        )
+        joined = stacked.min(axis=self.together, keepdims=True)
         return joined.reshape(len(box) * math.prod(self.apart), *shape[1:])
 
     def whole(self, box: Box, rows: int, shape: Sequence[int], spec: Any) -> Box:

@@ -25,7 +25,7 @@ import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE
 from jnumerics.derivatives._dependence.constants.fold import Constants
-from jnumerics.derivatives._modes.coloring.detect import CLASSES, Prover, split
+from jnumerics.derivatives._modes.coloring.detect import CLASSES, Prover, unflatten
 from jnumerics.derivatives._modes.coloring.greedy import conflicts
 from jnumerics.derivatives._modes.coloring.lattice import color
 from jnumerics.derivatives._program.inline import flatten
@@ -58,64 +58,67 @@ class Compression:
     unproven: np.ndarray
 
 
-def compress(part: LinearPart, known: Constants, *, most: int) -> Compression | None:
+def compress(
+    part: LinearPart, constants: Constants, *, limit: int
+) -> Compression | None:
     """Find a proven coloring of the inputs of a linear program.
 
     Args:
         part: The program.
-        known: Values of the primal program around it.
-        most: Passes (colors and unproven rows) of which fewer must do.
+        constants: Values of the primal program around it.
+        limit: Passes (colors and unproven rows) of which fewer must do.
 
     Returns:
         The compression; None if none is found within the budget.
     """
-    prover = Prover(part, known)
-    if most < 1 or not prover.m or not 0 < prover.n < NONE:
+    prover = Prover(part, constants)
+    if limit < 1 or not prover.m or not 0 < prover.n < NONE:
         return None
     learned, first = prover.start()
-    colors, given, thorough = first.pop(0), None, True
+    colors, initial, thorough = first.pop(0), None, True
     for _ in range(ROUNDS):
         left_out, least = _left_out(learned.reads)
-        if least >= most:
+        if least >= limit:
             return None
         if (learned.proven | left_out).all():
             break
         if colors is None:
             reads = learned.reads[~left_out]
-            colors = color(reads, prover.shapes, given, thorough=thorough)
+            colors = color(reads, prover.shapes, initial, thorough=thorough)
             thorough = False  # what follows repairs it
-        if not prover.affords(colors, most):
+        if not prover.affords(colors, limit):
             return None
         lows, highs = prover.prove(colors)
         if not _crowded(lows, highs):
             learned = learned.add(lows, highs)
-            given, colors = colors, None
-        elif first and int(first[0].max()) < most:
+            initial, colors = colors, None
+        elif first and int(first[0].max()) < limit:
             colors = first.pop(0)
         else:
             return None
     left_out, _ = _left_out(learned.reads)
-    kept = np.flatnonzero(learned.proven & ~left_out)
-    colors = color(learned.reads[kept], prover.shapes, given, thorough=thorough)
-    found = _assemble(kept, learned.reads[kept], colors, prover)
-    return found if found.n_colors + found.unproven.size < most else None
+    rows = np.flatnonzero(learned.proven & ~left_out)
+    colors = color(learned.reads[rows], prover.shapes, initial, thorough=thorough)
+    compression = _assemble(rows, learned.reads[rows], colors, prover)
+    passes = compression.n_colors + compression.unproven.size
+    return compression if passes < limit else None
 
 
 def _assemble(
-    kept: np.ndarray, reads: np.ndarray, colors: np.ndarray, prover: Prover
+    rows: np.ndarray, reads: np.ndarray, colors: np.ndarray, prover: Prover
 ) -> Compression:
     """List the entries of the rows whose reads have colors of their own."""
-    right = ~conflicts(reads, colors)
-    kept, reads = kept[right].astype(np.int32), reads[right]
+    valid = ~conflicts(reads, colors)
+    rows, reads = rows[valid].astype(np.int32), reads[valid]
     inside = reads != NONE
     columns = reads[inside]
     return Compression(
-        colors=split(colors, prover.shapes),
+        colors=unflatten(colors, prover.shapes),
         n_colors=int(colors.max()) + 1,
-        rows=np.repeat(kept, inside.sum(axis=1)),
+        rows=np.repeat(rows, inside.sum(axis=1)),
         columns=columns,
         passes=colors[columns],
-        unproven=np.delete(np.arange(prover.m, dtype=np.int32), kept),
+        unproven=np.delete(np.arange(prover.m, dtype=np.int32), rows),
     )
 
 
@@ -154,14 +157,14 @@ def transposed(part: LinearPart) -> LinearPart:
         env = dict(zip(part.residuals, residuals, strict=True))
         return part.reverse(env)(*cotangents)
 
-    given = [v.aval for v in part.residuals]
-    jaxpr = jax.make_jaxpr(backward)(given, [v.aval for v in part.outputs])
-    flat = flatten(jaxpr, [False] * len(given) + [True] * len(part.outputs))
+    avals = [v.aval for v in part.residuals]
+    jaxpr = jax.make_jaxpr(backward)(avals, [v.aval for v in part.outputs])
+    flat = flatten(jaxpr, [False] * len(avals) + [True] * len(part.outputs))
     names: dict[Atom, Atom] = {v: Literal(x, v.aval) for v, x in flat.consts.items()}
     names.update(zip(flat.inputs, part.residuals, strict=False))
     equations = [_renamed(equation, names) for equation in flat.equations]
     outputs = [_as_variable(v, equations) for v in flat.outputs]
-    return LinearPart(flat.inputs[len(given) :], outputs, equations, part.residuals)
+    return LinearPart(flat.inputs[len(avals) :], outputs, equations, part.residuals)
 
 
 def _as_variable(atom: Atom, equations: list[Equation]) -> Var:

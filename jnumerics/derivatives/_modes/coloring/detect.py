@@ -75,12 +75,12 @@ def _sets(reads: np.ndarray) -> np.ndarray:
 class Prover:
     """Passes the inputs' numbers through a program: two rows of boxes for each color."""
 
-    def __init__(self, part: LinearPart, known: Constants) -> None:
+    def __init__(self, part: LinearPart, constants: Constants) -> None:
         self.shapes = [shape_of(v) for v in part.inputs]
         self.n = sum(math.prod(shape) for shape in self.shapes)
         self.m = sum(math.prod(shape_of(v)) for v in part.outputs)
         self._part = part
-        self._known = _known_within(part, known)
+        self._constants = _constants_within(part, constants)
         self._numbers = np.arange(self.n, dtype=np.int32)
         self._cost = 1  # box entries for one row
         self._spent = 0
@@ -91,7 +91,7 @@ class Prover:
         That is the index modulo the widths of the boxes. Where these are wide, random
         colors come before: they learn what a sparse pattern reads, or that it is none.
         """
-        numbers = split(np.stack([self._numbers, -self._numbers]), self.shapes)
+        numbers = unflatten(np.stack([self._numbers, -self._numbers]), self.shapes)
         own = [own_index(self.shapes, k) for k in range(len(self.shapes))]
         seeds = [np.concatenate(pair) for pair in zip(numbers, own, strict=True)]
         low, high, *boxes = self._propagate(seeds)
@@ -128,8 +128,8 @@ class Prover:
             inside = colors == which
             numbers = [self._numbers, -self._numbers]
             rows = [np.where(inside, number, NONE) for number in numbers]
-            found = self._propagate(split(np.concatenate(rows), self.shapes))
-            low, high = np.split(found, 2)
+            boxes = self._propagate(unflatten(np.concatenate(rows), self.shapes))
+            low, high = np.split(boxes, 2)
             lows.append(low)
             highs.append(_negated(high))
         return np.concatenate(lows), np.concatenate(highs)
@@ -139,18 +139,18 @@ class Prover:
 
     def _propagate(self, seeds: Sequence[Box]) -> np.ndarray:
         """Return the boxes of all outputs, (rows, outputs laid end to end)."""
-        given = dict(zip(self._part.inputs, seeds, strict=True))
-        found = propagate(self._part.equations, given, self._known)
+        starts = dict(zip(self._part.inputs, seeds, strict=True))
+        boxes = propagate(self._part.equations, starts, self._constants)
         n_rows = len(seeds[0])
-        rows = [_written_out(found.get(v), v, n_rows) for v in self._part.outputs]
-        filled = sum(box.size for box in found.values()) // n_rows
+        rows = [_written_out(boxes.get(v), v, n_rows) for v in self._part.outputs]
+        filled = sum(box.size for box in boxes.values()) // n_rows
         inner = sum(_inside(e.eqn) for e in self._part.equations)
         self._cost = filled + inner + _LISTING * self.m
         self._spent += self._cost * n_rows
         return np.concatenate(rows, axis=1)
 
 
-def split(flat: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+def unflatten(flat: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     """Part the last axis in the leaves of the given shapes."""
     ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
     leaves = zip(np.split(flat, ends, axis=-1), shapes, strict=True)
@@ -194,7 +194,7 @@ def _usual_widths(
     return [[next(place) for _ in shape or (1,)] for shape in shapes]
 
 
-def _known_within(part: LinearPart, known: Constants) -> Constants:
+def _constants_within(part: LinearPart, constants: Constants) -> Constants:
     """Add what a part's own primal equations make; a transposed part has some."""
     reached = set(part.inputs)
     primal = []
@@ -203,4 +203,4 @@ def _known_within(part: LinearPart, known: Constants) -> Constants:
             primal.append(equation)
         else:
             reached.update(equation.eqn.outvars)
-    return Constants(primal, {}, around=known) if primal else known
+    return Constants(primal, {}, around=constants) if primal else constants

@@ -21,9 +21,9 @@ def conflicts(reads: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """Return for each row whether two of its columns have the same color."""
     apart = -2 - np.arange(reads.shape[1], dtype=np.int32)
     inside = reads != NONE
-    found = np.where(inside, colors[np.where(inside, reads, 0)], apart)
-    found.sort(axis=1)
-    return (found[:, 1:] == found[:, :-1]).any(axis=1)
+    assigned = np.where(inside, colors[np.where(inside, reads, 0)], apart)
+    assigned.sort(axis=1)
+    return (assigned[:, 1:] == assigned[:, :-1]).any(axis=1)
 
 
 def repaired(reads: np.ndarray, colors: np.ndarray) -> np.ndarray:
@@ -32,11 +32,11 @@ def repaired(reads: np.ndarray, colors: np.ndarray) -> np.ndarray:
     rows = reads[conflicts(reads, colors)]
     inside = rows != NONE
     apart = -2 - np.arange(reads.shape[1])
-    found = np.where(inside, colors[np.where(inside, rows, 0)], apart)
-    order = np.argsort(found, axis=1, kind="stable")
-    found = np.take_along_axis(found, order, axis=1)
+    assigned = np.where(inside, colors[np.where(inside, rows, 0)], apart)
+    order = np.argsort(assigned, axis=1, kind="stable")
+    assigned = np.take_along_axis(assigned, order, axis=1)
     again = np.take_along_axis(rows, order, axis=1)[:, 1:][
-        found[:, 1:] == found[:, :-1]
+        assigned[:, 1:] == assigned[:, :-1]
     ]
     start[again] = -1
     return greedy(reads, start)

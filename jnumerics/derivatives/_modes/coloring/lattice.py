@@ -5,7 +5,7 @@ up with `NONE`. In regular patterns what matters is the differences between the 
 of a row, as vectors on the inputs' grid; a coloring is
 
 - **residues**: the index modulo the pattern's extent along each axis, or for
-  rings the place in blocks of nearly that length;
+  rings the place in runs of nearly that length;
 - **a lattice**: (a . index) mod m, for the smallest m with multipliers a such that a . difference
   is never 0 modulo m; also on a grid whose rows were laid end to end, after
   dividing the index by the length of a row that the differences show;
@@ -33,7 +33,7 @@ _MOST_DIFFERENCES = 1024  # more is irregular
 _LATTICE_WORK = 1 << 21  # products of multipliers and differences
 _GOOD = 1.25  # colors for each entry of the longest row that are not worth more search
 _SMALL = 1 << 12  # entries of a pattern that is always worth more search
-_SPLITS = 2  # times that an axis is taken for rows laid end to end
+_DIVISIONS = 2  # times that an axis is taken for rows laid end to end
 
 
 class Grid(NamedTuple):
@@ -43,7 +43,7 @@ class Grid(NamedTuple):
     axes: list[np.ndarray]
 
     @classmethod
-    def of(cls, shapes: Sequence[Sequence[int]]) -> "Grid":
+    def from_shapes(cls, shapes: Sequence[Sequence[int]]) -> "Grid":
         """Lay out the leaves of the given shapes, axes of length 1 left out."""
         rank = max(1, *(len(shape) for shape in shapes))
         parts = [
@@ -54,10 +54,10 @@ class Grid(NamedTuple):
         leaf = np.repeat(np.arange(len(shapes)), [part.shape[1] for part in flat])
         axes = [leaf, *np.concatenate(flat, axis=1)]
         sizes = [int(axis.max(initial=0)) + 1 for axis in axes]
-        kept = [k for k, size in enumerate(sizes) if size > 1] or [0]
-        return cls(tuple(sizes[k] for k in kept), [axes[k] for k in kept])
+        extended = [k for k, size in enumerate(sizes) if size > 1] or [0]
+        return cls(tuple(sizes[k] for k in extended), [axes[k] for k in extended])
 
-    def split(self, axis: int, length: int) -> "Grid":
+    def divide(self, axis: int, length: int) -> "Grid":
         """Divide an axis in rows of the given length."""
         quotient, remainder = np.divmod(self.axes[axis], length)
         new = [*self.axes[:axis], quotient, remainder, *self.axes[axis + 1 :]]
@@ -96,7 +96,7 @@ def residues(
 def color(
     reads: np.ndarray,
     shapes: Sequence[Sequence[int]],
-    given: np.ndarray | None = None,
+    initial: np.ndarray | None = None,
     *,
     thorough: bool = True,
 ) -> np.ndarray:
@@ -105,7 +105,7 @@ def color(
     Args:
         reads: The pattern, (rows, entries).
         shapes: Those of the inputs, whose elements the columns count.
-        given: A coloring to improve on; wrong ones are repaired.
+        initial: A coloring to improve on; wrong ones are repaired.
         thorough: Whether the greedy coloring is tried beside others that are not good.
 
     Returns:
@@ -117,20 +117,20 @@ def color(
     if not used.any():
         return np.full(len(used), -1, np.int32)
     fewest = reads.shape[1]
-    found = []
-    for proposal in _proposals(reads, shapes, given):
+    candidates = []
+    for proposal in _proposals(reads, shapes, initial):
         count, colors = _dense(proposal, used)
         # Fewer colors than a row has entries are wrong for sure, and long to repair.
-        found.append((count < fewest, count, len(found), colors))
-        if count == fewest and proposal is not given:
+        candidates.append((count < fewest, count, len(candidates), colors))
+        if count == fewest and proposal is not initial:
             break
     count, best = len(used) + 1, None
     good = fewest if reads.size <= _SMALL else _GOOD * fewest + 1
-    for is_wrong, proposed, _, colors in sorted(found, key=lambda item: item[:3]):
+    for is_wrong, proposed, _, colors in sorted(candidates, key=lambda item: item[:3]):
         if proposed < count and not (is_wrong and count <= good):
-            right = repaired(reads, colors)
-            if int(right.max()) + 1 < count:
-                count, best = int(right.max()) + 1, right
+            valid = repaired(reads, colors)
+            if int(valid.max()) + 1 < count:
+                count, best = int(valid.max()) + 1, valid
     if best is None or (thorough and count > good):
         colors = greedy(reads, np.where(used, -1, 0))
         best = colors if int(colors.max()) + 1 < count else best
@@ -145,17 +145,17 @@ def _dense(colors: np.ndarray, used: np.ndarray) -> tuple[int, np.ndarray]:
 
 
 def _proposals(
-    reads: np.ndarray, shapes: Sequence[Sequence[int]], given: np.ndarray | None
+    reads: np.ndarray, shapes: Sequence[Sequence[int]], initial: np.ndarray | None
 ) -> Iterator[np.ndarray]:
-    if given is not None:
-        yield given
-    yield from _regular(reads, Grid.of(shapes))
+    if initial is not None:
+        yield initial
+    yield from _regular(reads, Grid.from_shapes(shapes))
 
 
 def _regular(reads: np.ndarray, grid: Grid) -> Iterator[np.ndarray]:
     """Propose colorings from the differences between columns read together."""
     fewest = reads.shape[1]
-    for _ in range(_SPLITS + 1):
+    for _ in range(_DIVISIONS + 1):
         every, times = _differences(reads, grid)
         if not len(every):
             yield np.zeros(len(grid.axes[0]), np.int64)
@@ -163,15 +163,15 @@ def _regular(reads: np.ndarray, grid: Grid) -> Iterator[np.ndarray]:
         for differences in (every, usual):
             if not 0 < len(differences) <= _MOST_DIFFERENCES:
                 continue
-            blocks = [_residues(grid, differences, ring=r) for r in (False, True)]
-            yield from blocks
-            least = min(int(colors.max()) for colors in blocks) + 1
+            periodic = [_residues(grid, differences, ring=r) for r in (False, True)]
+            yield from periodic
+            least = min(int(colors.max()) for colors in periodic) + 1
             lattice = _lattice(grid, differences, fewest, least)
             if lattice is not None:
                 yield lattice
             if len(usual) == len(every):
                 break
-        longer = _split(grid, usual)
+        longer = _divide(grid, usual)
         if longer is None:
             return
         grid = longer
@@ -194,16 +194,16 @@ def _differences(reads: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]
     step = 1 + len(first) * len(early) // _MOST_PAIRS
     patterns, counts = offsets[first[::step]], counts[::step] * step
     both = patterns[:, late] != outside
-    found = np.abs(patterns[:, late] - patterns[:, early])[both]
+    distances = np.abs(patterns[:, late] - patterns[:, early])[both]
     rows = np.broadcast_to(counts[:, None], both.shape)[both]
-    codes, place = np.unique(found, return_inverse=True)
+    codes, place = np.unique(distances, return_inverse=True)
     return grid.vectors(codes, radix), np.bincount(place, rows, len(codes))
 
 
 def _residues(grid: Grid, differences: np.ndarray, ring: bool) -> np.ndarray:
-    """Color by the place in blocks as long as the pattern, along each axis.
+    """Color by the place in runs as long as the pattern, along each axis.
 
-    With `ring` an axis is a ring: distances are taken the short way round, and blocks
+    With `ring` an axis is a ring: distances are taken the short way round, and runs
     that do not divide the ring are a little longer, as evenly as can be.
     """
     total = np.zeros(len(grid.axes[0]), np.int64)
@@ -212,21 +212,21 @@ def _residues(grid: Grid, differences: np.ndarray, ring: bool) -> np.ndarray:
         width = int(np.minimum(reach, size - reach).max() if ring else reach.max()) + 1
         place = axis % width
         if ring:
-            blocks = size // width
-            block = (axis * blocks + blocks - 1) // size
-            start = block * size // blocks
+            runs = size // width
+            run = (axis * runs + runs - 1) // size
+            start = run * size // runs
             place = axis - start
         total = total * (int(place.max(initial=0)) + 1) + place
     return total
 
 
 def _lattice(
-    grid: Grid, differences: np.ndarray, fewest: int, most: int
+    grid: Grid, differences: np.ndarray, fewest: int, limit: int
 ) -> np.ndarray | None:
-    """Color by (a . index) mod m for the smallest m < most that keeps all differences."""
+    """Color by (a . index) mod m for the smallest m < limit that keeps differences."""
     moving = np.flatnonzero(differences.any(axis=0))
     steps = differences[:, moving].astype(np.int32)
-    moduli = range(fewest, min(2 * fewest + 8, most))
+    moduli = range(fewest, min(2 * fewest + 8, limit))
     tries = 1 + _LATTICE_WORK // (len(steps) * max(len(moduli), 1))
     for m in moduli:
         a = _multipliers(m, len(moving), tries)
@@ -237,14 +237,14 @@ def _lattice(
     return None
 
 
-def _multipliers(m: int, axes: int, most: int) -> np.ndarray:
+def _multipliers(m: int, axes: int, limit: int) -> np.ndarray:
     """Return all vectors modulo m, or a fixed random choice of them."""
-    if m**axes <= most:
+    if m**axes <= limit:
         return np.indices((m,) * axes, np.int32).reshape(axes, -1).T
-    return np.random.default_rng(m).integers(0, m, (most, axes), np.int32)
+    return np.random.default_rng(m).integers(0, m, (limit, axes), np.int32)
 
 
-def _split(grid: Grid, differences: np.ndarray) -> Grid | None:
+def _divide(grid: Grid, differences: np.ndarray) -> Grid | None:
     """Take the longest axis for rows laid end to end, if differences cluster so."""
     if not 0 < len(differences) <= _MOST_DIFFERENCES:
         return None
@@ -255,4 +255,4 @@ def _split(grid: Grid, differences: np.ndarray) -> Grid | None:
         return None
     rest = reach[:, None] % lengths
     apart = np.minimum(rest, lengths - rest).sum(axis=0)
-    return grid.split(axis, int(lengths[np.argmin(apart)]))
+    return grid.divide(axis, int(lengths[np.argmin(apart)]))

@@ -177,19 +177,19 @@ def _computed(eqn: JaxprEqn, numbers: Sequence[Number | None]) -> Number | None:
         return _logical(eqn, numbers)
     if name == "integer_pow" and eqn.params["y"] <= 0:
         return None
-    known = [x for x in numbers if x is not None]
-    if len(known) < len(numbers) or any(x != x for x in known):
+    operands = [x for x in numbers if x is not None]
+    if len(operands) < len(numbers) or any(x != x for x in operands):
         return None
     if name == "not":
-        return not known[0] if _is_boolean(eqn) else None
-    if name in _AT_ZERO and known[0] == 0:
+        return not operands[0] if _is_boolean(eqn) else None
+    if name in _AT_ZERO and operands[0] == 0:
         return _AT_ZERO[name]
-    if name in _AT_ONE and known[0] == 1:
+    if name in _AT_ONE and operands[0] == 1:
         return _AT_ONE[name]
     if name not in _FUNCTIONS:
         return None
     try:
-        return _FUNCTIONS[name](*known)
+        return _FUNCTIONS[name](*operands)
     except (TypeError, ValueError, OverflowError):  # of complex or infinite numbers
         return None
 
