@@ -239,8 +239,8 @@ def _rounds(
 ) -> dict[str, Timing]:
     """Time contenders in rounds: of some calls in a row, the median.
 
-    What is short beside the slowest is called several times in a row, or it would always
-    be measured on caches and cores that the slow one has just left.
+    What is short beside the slowest is called several times in a row, or it would
+    always be measured on caches and cores that the slow one has just left.
     """
     order, names = random.Random(0), list(contenders)
     runs: dict[str, list[float]] = {name: [] for name in names}

@@ -196,7 +196,7 @@ def hessian(
     format: str = "dense",
     check: str | None = "proof",
 ) -> Callable:
-    r"""Return a function that computes $H_{ij} = \partial^2 f / \partial x_i \partial x_j$.
+    r"""Return a function of $H_{ij} = \partial^2 f / \partial x_i \partial x_j$.
 
     The Jacobian of the Jacobian: for a scalar function, of its gradient by one reverse
     pass. Sparse Hessians are found and compressed as sparse Jacobians are.

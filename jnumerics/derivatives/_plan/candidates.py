@@ -1,4 +1,4 @@
-"""The candidates for a derivative: each mode, counted on the program that it would run."""
+"""The candidates for a derivative: each mode, counted on the program it would run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -85,7 +85,7 @@ def _obstacle(equations: Sequence[Equation]) -> str:
 
 
 def better(reverse: Candidate, forward: Candidate) -> Candidate:
-    """Return the better end; nearly equal goes to reverse, whose rows are contiguous."""
+    """Return the better end; near ties go to reverse, whose rows are contiguous."""
     if reverse.strategy is None or forward.strategy is None:
         return forward if reverse.strategy is None else reverse
     if forward.cost.seconds < NEARLY_EQUAL * reverse.cost.seconds:

@@ -41,7 +41,8 @@ def refuse_in_passes(equations: Iterable[Equation], reached: Set[Var]) -> None:
         if culprit is not None:
             msg = (
                 "`fun` must be free of effects and callbacks where derivatives pass, "
-                f"got {culprit.name} at {culprit.line}, which would run again in every pass"
+                f"got {culprit.name} at {culprit.line}, which would run again in every "
+                "pass"
             )
             raise TypeError(msg)
 
@@ -57,7 +58,7 @@ def _first(eqn: JaxprEqn, callers: tuple[JaxprEqn, ...]) -> Equation | None:
 
 
 def _discharges(eqn: JaxprEqn) -> bool:
-    """Whether effects inside end there: of collectives, and of a kernel's references."""
+    """Whether effects inside end there: collectives, and a kernel's references."""
     return eqn.primitive.name in {"shard_map", "pallas_call"}
 
 

@@ -129,7 +129,7 @@ def _on_the_way(
 
 
 def _children(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what an object holds, each with its place; None where that cannot change."""
+    """Yield what an object holds, each with its place, None where it cannot change."""
     if isinstance(value, types.FunctionType):
         yield from _of_function(value)
     elif isinstance(value, types.MethodType):

@@ -173,8 +173,10 @@ def _transposed(
         residuals, tangents = _parted(operands, is_tangent)
         constants = map(as_array, flat.consts.values())
         values = jex.jaxpr_as_fun(primal)(*constants, *residuals)
-        back = lambda cts: tuple(jex.jaxpr_as_fun(linear)(*values, *cts))  # noqa: E731
-        return jax.linear_transpose(back, start)(tuple(tangents))[0]
+        transpose = jax.linear_transpose(
+            lambda cts: tuple(jex.jaxpr_as_fun(linear)(*values, *cts)), start
+        )
+        return transpose(tuple(tangents))[0]
 
     return forward
 

@@ -70,13 +70,13 @@ class Program:
         return [v for e in self.primal for v in e.eqn.outvars if v in read]
 
     def primal_jaxpr(self) -> Any:
-        """Make the primal program: from constants and leaves to values and residuals."""
+        """Make the primal program: constants and leaves to values and residuals."""
         inputs = [*self.consts, *self.inputs]
         eqns = _compared_once([e.eqn for e in self.primal])
         return closed(eqns, inputs, [*self.values, *self.residuals])
 
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
-        """Evaluate the primal program: the values, and all that the linear one reads."""
+        """Evaluate the primal program: the values, and what the linear one reads."""
         env = {v: as_array(x) for v, x in self.consts.items()}
         env.update(zip(self.inputs, leaves, strict=True))
         results = jex.jaxpr_as_fun(self.primal_jaxpr())(*env.values())

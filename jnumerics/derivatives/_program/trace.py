@@ -146,7 +146,7 @@ def trace(
         result, aux = _part_aux(result) if has_aux else (result, ())
         results, structure["outputs"] = jax.tree.flatten(result)
         aux_leaves, structure["aux"] = jax.tree.flatten(aux)
-        results = _require_results(results, holomorphic)
+        results = require_results(results, holomorphic=holomorphic)
         structure["is_pair"] = [
             not holomorphic and jnp.iscomplexobj(r) for r in results
         ]
@@ -190,7 +190,10 @@ def _require_differentiable(
                 )
                 raise TypeError(msg)
             if holomorphic and not is_complex:
-                msg = f"`{name}` must be complex with holomorphic=True, got dtype {leaf.dtype}"
+                msg = (
+                    f"`{name}` must be complex with holomorphic=True, "
+                    f"got dtype {leaf.dtype}"
+                )
                 raise TypeError(msg)
 
 
@@ -205,7 +208,10 @@ def _part_aux(result: Any) -> tuple[Any, Any]:
     return result[0], result[1]
 
 
-def _require_results(results: Sequence[Any], holomorphic: bool) -> list[Any]:
+def require_results(
+    results: Sequence[Any], *, holomorphic: bool = False
+) -> list[jax.Array]:
+    """Require at least one leaf, all arrays of real or complex numbers."""
     if not results:
         msg = "`fun` must return an array, or a pytree with at least one, got none"
         raise TypeError(msg)

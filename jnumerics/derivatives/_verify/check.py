@@ -22,14 +22,14 @@ from jnumerics.derivatives._verify.flat import FlatFunction
 from jnumerics.derivatives._verify.verdict import DerivativeCheck, Finding
 
 WRONG = (
-    "J u is not the change of `fun`: a derivative rule is wrong, lacks a factor, or a part"
-    " is hidden by stop_gradient or a straight-through estimator"
+    "J u is not the change of `fun`: a derivative rule is wrong, lacks a factor, or a"
+    " part is hidden by stop_gradient or a straight-through estimator"
 )
 JUMP = "`fun` jumps or has a vertical slope at this point, so no derivative exists"
 BURIED = "the change of `fun` does not stand out of its round-off,"
 KINK = (
-    "a kink at this very point: one-sided slopes differ by this part of the slope, so no"
-    " derivative exists and J is a choice; not a wrong rule"
+    "a kink at this very point: one-sided slopes differ by this part of the slope, so"
+    " no derivative exists and J is a choice; not a wrong rule"
 )
 
 
@@ -94,7 +94,8 @@ def check_derivatives(
         adjoints).
     """
     _check.function("fun", fun)
-    flat = _flat.make(fun, args, kwargs, _positions(argnums, len(args)))
+    chosen = arguments.selected(argnums, len(args))
+    flat = _flat.make(fun, args, kwargs, chosen)
     with np.errstate(all="ignore"):
         return _check_at(flat, np.random.default_rng(_seed(key)))
 
@@ -103,20 +104,6 @@ def _seed(key: _check.ArrayLike | None) -> list[int]:
     if key is None:
         return [0]
     return np.asarray(jax.random.bits(_check.key("key", key), (4,), "uint32")).tolist()
-
-
-def _positions(argnums: int | tuple[int, ...], n: int) -> list[int]:
-    argnums = arguments.check_argnums(argnums)
-    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-    for k in numbers:
-        if not -n <= k < n:
-            msg = f"`argnums` must be below the number of arguments, {n}, got {k}"
-            raise ValueError(msg)
-    chosen = [k % n for k in numbers]
-    if len(set(chosen)) < len(chosen):
-        msg = f"`argnums` must be different from each other, got {argnums!r}"
-        raise ValueError(msg)
-    return chosen
 
 
 def _check_at(flat: FlatFunction, rng: np.random.Generator) -> DerivativeCheck:

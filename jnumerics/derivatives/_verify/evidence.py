@@ -129,7 +129,7 @@ def direction(
 def cotangent(
     flat: FlatFunction, values: np.ndarray, rng: np.random.Generator, *, each: bool
 ) -> np.ndarray:
-    """Draw a cotangent that gives all arrays of `values`, or all elements, one weight."""
+    """Draw a cotangent that weighs all arrays of `values`, or all elements, equally."""
     scale = largest(values, flat.out_leaves)
     if each:
         scale = np.where(values == 0, scale, np.abs(values))
@@ -184,7 +184,7 @@ def _summary(
 def _maps(
     flat: FlatFunction, mode: str, rng: np.random.Generator, x: np.ndarray
 ) -> tuple[Map, Map, list[Leaf]]:
-    """The function and its derivative at x; by reverse mode, some combinations of it."""
+    """The function and its derivative at x; in reverse mode, sums of outputs."""
     if mode == "forward":
         return flat.value, lambda u: flat.forward(x, u), flat.out_leaves
     fx = flat.value(x)

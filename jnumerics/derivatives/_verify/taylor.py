@@ -281,7 +281,7 @@ def _lasting(
 def _smallest_resolved(
     values: np.ndarray, resolved: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The values at the last WINDOW resolved steps, not a number where there are fewer."""
+    """The values at the last WINDOW resolved steps; NaN where there are fewer."""
     together = _windows(resolved).all(1)
     n = len(together)
     last = n - 1 - np.argmax(together[::-1], axis=0)

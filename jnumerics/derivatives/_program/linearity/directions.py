@@ -1,4 +1,4 @@
-"""How the equations of a tangent program may run: forward, reverse, over which numbers."""
+"""How tangent equations may run: forward, transposed, over real or complex numbers."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -160,12 +160,12 @@ def is_wide(dtype: Any) -> bool:
 
 
 def keeps_digits(mantissa_bits: int, exponent_bits: int) -> bool:
-    """Whether a format is as good as bfloat16 or float16, whose rounding is let pass."""
+    """Whether a format is as good as bfloat16 or float16, whose rounding passes."""
     return mantissa_bits >= 7 and exponent_bits >= 5
 
 
 def _is_operand(x: Number | None, numbers: Sequence[Number | None]) -> bool:
-    """Whether a number is one that was there before: by max, min or an addition of 0."""
+    """Whether a number is one of the operands, as by max, min or adding 0."""
     return any(x is a or x == a for a in numbers)
 
 
