@@ -35,7 +35,7 @@ class BlockBoxes:
     """The boxes of every leaf of the result, in every leaf of the inputs.
 
     Real and imaginary parts of the result, which count as two leaves, are joined.
-    Pickled, it holds no program: where properties were lost is found before.
+    It is pickled without the program, once it is found where properties were lost.
     """
 
     def __init__(self, target: Target) -> None:
@@ -59,7 +59,7 @@ class BlockBoxes:
                 yield k, leaf, self._rows(leaf, box)
 
     def bounds(self, k: int, leaf: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return lower and upper, (*out, k), and whether anything is behind, (*out,)."""
+        """Return lower and upper, (*out, k), and whether anything is read, (*out,)."""
         box, rank = self._rows(leaf, self.boxes[k]), len(self.shapes[leaf])
         box = np.broadcast_to(box, (len(box), *self.outs[k]))
         n, depends = len(box) // 2, np.asarray(box[0] != NONE)
@@ -113,7 +113,7 @@ class BlockBoxes:
         return None
 
     def _where_lost(self, k: int, axis: int | None) -> Loss:
-        """Find the equation where output leaf k lost it, by passing the boxes again."""
+        """Find the equation where output leaf k lost it, by propagating again."""
         boxes = self._propagated()
         if axis is not None:  # that axis alone, all leaves together
             rows = self._starts[:-1] + [_axis(axis, s) for s in self.shapes]
@@ -158,13 +158,13 @@ class BlockBoxes:
         return propagate(linear, self._seeds, constants)
 
     def _rows(self, leaf: int, box: Box) -> Box:
-        """Take the rows of one input leaf: lows, then negated highs."""
+        """Return the rows of one input leaf: lows, then negated highs."""
         rows = np.arange(self._starts[leaf], self._starts[leaf + 1])
         return box[np.concatenate([rows, rows + self._starts[-1]])]
 
 
 def _is_elementwise(box: Box, out: Shape, shape: Shape) -> bool:
-    """Whether every box is its own single index or none, the shapes being equal."""
+    """Whether shapes are equal, and every box is its own single index or nothing."""
     if (box == NONE).all() or 0 in out:
         return True
     if tuple(out) != tuple(shape):

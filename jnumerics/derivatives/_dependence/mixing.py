@@ -1,4 +1,4 @@
-"""Where samples mix: the first equation at which two of them meet, or leave their row."""
+"""Where samples mix: the first equation at which two meet, or leave their places."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Mixing(NamedTuple):
         leaf: Which leaf of the result.
         element: An element of that leaf.
         inputs: The lowest and the highest input sample that it may read.
-        samples: All samples of that leaf which read another one.
+        samples: All samples of that leaf that read another one.
     """
 
     operation: str
@@ -42,7 +42,7 @@ def mixing(
 
     Args:
         program: The tangent program.
-        constants: Its known values.
+        constants: What is known of its primal part.
         seeds: Boxes of its tangents that follow the batch axis alone (`batch_index`).
         axes: The batch axis of each output.
     """
@@ -89,8 +89,8 @@ def culprit(
 ) -> Equation | None:
     """Walk back from an output to the equation where its boxes went astray.
 
-    If two inputs meet in it, that is the first equation at which they meet, inside a
-    loop or a branch too; otherwise the one whose operands still stand in line.
+    If two inputs meet in the output, this is the first equation at which they meet, be
+    it inside a loop or a branch; otherwise the one whose operands are still aligned.
     """
     makers = {v: e for e in equations for v in e.eqn.outvars}
     is_met = not is_single(boxes[output])
@@ -110,7 +110,7 @@ def culprit(
 
 
 def _first_meeting(passes: Sequence[Pass]) -> Equation | None:
-    """Find the first equation with a user's line whose operands meet there only."""
+    """Find the first equation with a user's line at which single inputs meet."""
     for equations, boxes in passes:
         for equation in equations:
             before = all(is_single(boxes[v]) for v in _operands(equation, boxes))
@@ -125,7 +125,7 @@ def _operands(equation: Equation, boxes: Mapping[Var, Box]) -> list[Var]:
 
 
 def _is_aligned(box: Box, v: Var, n: int) -> bool:
-    """Whether samples stand in line along an axis, or along the first part of one."""
+    """Whether samples lie in order along an axis, or along the first part of one."""
     nothing = box[0] == NONE
     if nothing.all():
         return True

@@ -1,7 +1,8 @@
-"""The boxes of a function's outputs, of every program by which it may be differentiated.
+"""The boxes of a function's outputs, from every program that may differentiate it.
 
-A derivative that is proven linear has one program, read forward. Any other one is what
-its forward passes or its reverse passes make of it, so that both are read, and joined.
+A derivative that is proven linear has one program, which is read forward. Any other
+derivative is what its forward or its reverse passes make of it, so both programs are
+read, and their boxes joined.
 """
 
 import math
@@ -17,7 +18,7 @@ from jnumerics.derivatives._program.joint import End
 from jnumerics.derivatives._program.trace import Target
 
 Shape = tuple[int, ...]
-MAX_TURNED = 1 << 14  # inputs whose readers are listed one by one
+MAX_TURNED = 1 << 14  # input elements whose readers are listed one by one
 
 
 def output_boxes(target: Target, tangent_boxes: dict[Var, Box]) -> list[Box]:

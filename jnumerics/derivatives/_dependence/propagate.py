@@ -1,4 +1,4 @@
-"""Boxes pass from the tangents of the inputs through every linear equation."""
+"""Propagation: boxes pass from the inputs' tangents through every linear equation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ Pass = tuple[Sequence[Equation], Mapping[Var, Box]]
 
 
 class _Bodies(dict[Any, "_Body"]):
-    """Bodies by the identity of their jaxpr; what happens inside is recorded.
+    """Bodies by the identity of their jaxpr, and a record of what happens inside.
 
     Attributes:
-        passes: All passes of bodies, if it is a list.
-        stack: The equations around the one that is being passed, outermost first.
+        passes: All passes of bodies, where they are recorded.
+        stack: The equations that are being passed, outermost first.
         joined: Operations that no rule served, with the user's line.
     """
 
@@ -116,7 +116,7 @@ class _Body:
 
 
 def _count(eqn: Any) -> int:
-    """Count the equations that one pass takes, loops followed."""
+    """Count the equations that one pass takes, those of all steps of loops included."""
     inner = sum(_count(e) for body in inner_jaxprs(eqn) for e in open_jaxpr(body).eqns)
     return max(inner * eqn.params.get("length", 1), 1)
 
@@ -138,13 +138,12 @@ def propagate(
 
 
 def joined(constants: Constants) -> list[tuple[str, str]]:
-    """Return operations that no rule served, and the user's lines, of all passes so far.
+    """Return the operations that no rule served so far, with the user's lines.
 
-    Their outputs were taken to depend on all that entered, along every axis: a
-    primitive
-    without a rule, a parameter that its rule does not know, or an operand that is no
-    tangent by right, such as the matrix of a solve. Those inside loops and branches
-    are among them.
+    Their outputs were taken to depend on all that entered, along every axis. The reason
+    is a primitive without a rule, a parameter that its rule does not know, or a tangent
+    in an operand for which the rule expects none, such as the matrix of a solve.
+    Operations inside loops and branches are among them.
     """
     return list(_bodies_of(constants).joined)
 

@@ -35,7 +35,7 @@ class Dependence:
 
     @property
     def widths(self) -> Any:
-        """Number of indices from `lower` to `upper` along each axis, shape (*out, k)."""
+        """Number of indices from `lower` to `upper` along each axis, (*out, k)."""
         return jax.tree.map(lambda low, high: high - low + 1, self.lower, self.upper)
 
     @property
@@ -119,9 +119,10 @@ def dependence(
     it holds for every x of that shape, and is the same under `jit`. A box may be too
     large, never too small: what values alone decide, such as a mask that is multiplied
     in, is not seen; an operation without a rule, such as the `linear_solve` of lineax,
-    depends on all that enters it. Zeros of a matrix known while tracing count as zero,
-    as a selected case does not count: JAX's passes give NaN there where a tangent is
-    not finite. Cost: a trace, and a pass over arrays of integers.
+    depends on all that enters it. The zeros of a matrix that is known while tracing
+    count as zero, and a case that is not selected does not count, though JAX's passes
+    give NaN there for a tangent that is not finite. Cost: a trace, and a pass over
+    arrays of integers.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.

@@ -1,8 +1,8 @@
 """Samples along an axis, and the proof that they do not mix.
 
 Dependence boxes follow the axis of samples alone. Samples do not mix where every
-output's box is its own index along that axis, or nothing. What is proven holds for all
-values; a probe decides at the given ones.
+output's box is its own index along that axis, or nothing. A proof holds for all values;
+a probe decides at the given ones.
 """
 
 import itertools
@@ -101,7 +101,7 @@ class _Running(NamedTuple):
 
     @classmethod
     def from_target(cls, target: Target, axes: SampleAxes, mode: str) -> "_Running":
-        if target.ends is None:  # read forward: its transpose keeps the same apart
+        if target.ends is None:  # its transpose keeps the same samples apart
             return cls(target.program, axes.inputs, axes.outputs)
         if mode == "reverse":
             what = "derivative by input", "the output"
@@ -113,8 +113,8 @@ class _Running(NamedTuple):
 def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
     """Prove that samples do not mix, in the program that runs.
 
-    Of a program that is not proven linear, an output that is not zero where all
-    tangents are is so whatever sample a pass moves.
+    In a program that is not proven linear, an output that is not zero where all
+    tangents are zero is not zero whichever sample a pass moves.
 
     Raises:
         SampleMixingError: If the proof fails; it names an output, the samples it may
@@ -142,8 +142,8 @@ def _mixing_message(mixed: Mixing, axes: Sequence[int], what: tuple[str, str]) -
     leaf = f" of leaf {mixed.leaf}" if len(axes) > 1 else ""
     read = f"sample {low}" if low == high else f"samples {low} to {high}"
     return (
-        f"`fun` must not mix samples, got {what[0]} {list(mixed.element)}{leaf}, of sample "
-        f"{own}, which may depend on {read} of {what[1]} ({mixed.operation} at "
+        f"`fun` must not mix samples, got {what[0]} {list(mixed.element)}{leaf}, of "
+        f"sample {own}, which may depend on {read} of {what[1]} ({mixed.operation} at "
         f"{mixed.line}): {REMEDY}"
     )
 
@@ -151,10 +151,10 @@ def _mixing_message(mixed: Mixing, axes: Sequence[int], what: tuple[str, str]) -
 def probe(target: Target, axes: SampleAxes, env: Env) -> tuple[Array, Array]:
     """Decide at the values in `env`: push random tangents of some samples.
 
-    Every pair of samples is told apart by a subset that holds one of them and not the
-    other (a Sperner family: few subsets of equal size). Tangents are drawn at random,
-    because leaks of equal tangents may cancel. A program that has no forward pass is
-    pulled back: its transpose keeps the same apart.
+    Any two samples are separated by a subset that holds one of them and not the other
+    (a Sperner family: few subsets of equal size). Tangents are drawn at random, because
+    leaks of equal tangents may cancel. A program that has no forward pass is pulled
+    back instead: its transpose keeps the same samples apart.
 
     Returns:
         For each sample, whether tangents of other samples reached it; and whether all
@@ -199,7 +199,10 @@ def _require_reverse(linear: LinearPart) -> None:
     """Require a reverse pass of a program that has no forward one."""
     ways = one_way(linear.equations, reach(linear.equations, linear.inputs))
     if ways.forward:
-        msg = f"`check` must be 'proof' or None here, got 'probe', which cannot decide: {ways.reason}"  # fmt: skip
+        msg = (
+            "`check` must be 'proof' or None here, got 'probe', which cannot decide: "
+            f"{ways.reason}"
+        )
         raise ValueError(msg)
 
 
@@ -212,7 +215,7 @@ def _draw(key: Array, var: Var, axis: int, subset: Array) -> Array:
 
 
 def sperner(samples: int) -> np.ndarray:
-    """Return subsets `(k, samples)` such that of any two samples one holds each alone.
+    """Return subsets `(k, samples)` that separate any two samples, either way round.
 
     Each sample is in the subsets of its own combination of k // 2 out of k.
     """

@@ -1,8 +1,14 @@
-"""The mode that goes through a cut: J = J_after J_before, of passes from a narrow place.
+"""The cut mode: J = J_after J_before, from passes that start at a narrow place.
 
-Reverse passes go from the cut's d variables to the inputs, forward passes from them to
-the outputs: d + d passes, each through a part of the program. `find` looks for the
-narrowest cut (`flow`), with skip connections split off where that makes it narrower.
+A cut is a set of variables that every path from the inputs to the outputs crosses. If
+it has d elements, d reverse passes from it to the inputs give the rows of J_before, and
+d forward passes from it to the outputs give the columns of J_after, each through a part
+of the program only. `find` looks for the narrowest cut (`flow`), and splits skip
+connections off (`skip`) where that makes it narrower.
+
+Reference:
+    Griewank & Walther (2008), Evaluating Derivatives, chapter 10 (Jacobian
+    accumulation).
 """
 
 from collections.abc import Sequence
@@ -34,13 +40,13 @@ from jnumerics.derivatives._program.trace import Target
 class Through:
     """Reverse passes from a cut to the inputs, forward passes from it to the outputs.
 
-    Where skip connections were split off, `split` holds the outputs' pure parts:
-    their Jacobian has one entry in a row, so one pass with ones gives it all.
+    Where skip connections were split off, `split` holds the outputs' pure parts: their
+    Jacobian has at most one entry in a row, so one pass with ones gives all of it.
 
     Attributes:
-        cut: The cut, or None where nothing but pure parts remains.
-        axes: Each cut variable's axis of samples, and its elements of one sample there;
-            None for a single sample.
+        cut: The cut, or None where all outputs are pure.
+        axes: Each cut variable's axis of samples, and its elements of one sample along
+            that axis; None for a single sample.
         split: The split program, if there is one.
     """
 
@@ -51,16 +57,16 @@ class Through:
 
     @property
     def width(self) -> int:
-        """Directions of the cut."""
+        """Number of directions that cross the cut."""
         return 0 if self.cut is None else self.cut.width
 
     @property
     def passes(self) -> int:
-        """Passes of both parts, and one for what is pure."""
+        """Passes of both parts, and one for the pure outputs."""
         return 2 * self.width + (self.split is not None)
 
     def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
-        """Evaluate the pure part, and both factors of the cut."""
+        """Evaluate the pure outputs, and both factors of the cut."""
         terms: list[Term] = []
         if self.split is not None:
             terms.append(_pure(self.split, problem, env))
@@ -132,7 +138,7 @@ def find(
 
 
 def _ends(strategy: Through) -> int:
-    """Return the passes through the whole program that it takes as long as, about."""
+    """Return about how many passes through the whole program would take as long."""
     return strategy.width + (strategy.split is not None)
 
 

@@ -1,8 +1,8 @@
-"""Passes: pushing directions forward through a part of the program, or back.
+"""Passes: directions pushed forward through a part of the program, or pulled back.
 
 Results are stacks of matrices `(n, rows, columns)`. A full Jacobian is one matrix (n =
-1). Per-sample blocks are n of them, and a direction is then one in a component of every
-sample at once: because no sample's output reads another sample's input, all samples
+1). Per-sample blocks are n of them, and a direction is then one in the same component
+of every sample: because no sample's output reads another sample's input, all samples
 share the pass.
 """
 
@@ -119,7 +119,7 @@ def basis_vector(layouts: Sequence[Layout], position: int, k: Any) -> list[Array
     """Return the direction that is one in component `k` of one leaf alone."""
     direction = [layout.zeros() for layout in layouts]
     direction[position] = layouts[position].one_hot(k)
-    # a compiler that knew of its zeros would drop what they make of infinite numbers
+    # if the compiler saw the zeros, it would drop the NaN of zero times infinity
     return lax.optimization_barrier(direction)
 
 
@@ -132,9 +132,9 @@ def stack(
 ) -> list[Array]:
     """Stack the results of `apply(0) ... apply(count - 1)` along a new axis.
 
-    With `chunk`, only so many are alive at a time: results are written in place by a
-    loop, and the last chunk overlaps its predecessor where `chunk` does not divide.
-    Before, they hold `fill` and the numbers behind it, each its own: XLA would make
+    With `chunk`, only so many are alive at a time: a loop writes the results in place,
+    and the last chunk overlaps the one before where `chunk` does not divide `count`.
+    The arrays start out filled with `fill`, `fill` + 1 and so on: XLA would make
     arrays of equal numbers once, and copy them.
     """
     if count == 1:

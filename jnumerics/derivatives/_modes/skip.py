@@ -1,11 +1,16 @@
-"""Skip connections: what passes an input on, apart from what mixes inputs.
+"""Split skip connections off: what passes an input on, apart from what mixes inputs.
 
-Every tangent v is written as v_pure + v_mixed. Each element of a pure part depends on
-one input element at most. An equation that keeps it so treats both parts separately,
-which linearity allows; any other takes v whole and gives a mixed result. The Jacobian
-is then that of the pure outputs, with one entry in a row and so known from one pass
-with ones, plus that of the mixed outputs, whose program has a narrower cut: the
+Every tangent v is written as v_pure + v_mixed, where each element of v_pure depends on
+at most one input element. Linearity allows an equation to be applied to both parts
+separately. Where its result from the pure parts is pure again, this is done; otherwise
+it takes v whole, and its result is mixed. The Jacobian is then the sum of two: that of
+the pure outputs, which has at most one entry in a row, so that one pass with ones gives
+all of it; and that of the mixed outputs, whose program has a narrower cut, because the
 identity beside a bottleneck is no longer in its way.
+
+Reference:
+    K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition",
+    CVPR (2016), for skip connections.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +39,7 @@ class Split:
     """A program in which every output is the sum of a pure and a mixed part.
 
     Attributes:
-        equations: The rewritten program, of the same inputs and residuals.
+        equations: The rewritten program, with the same inputs and residuals.
         pure: For each output its pure part, at most one entry in each row; None: zero.
         columns: For each pure part the flat input column of every element, over all
             inputs (in a batch, over one sample of them), -1 for none; in its shape.
@@ -91,7 +96,7 @@ def split_skips(
 def _columns(
     inputs: Sequence[Var], batch_axes: Sequence[int] | None
 ) -> dict[Var, Box] | None:
-    """Return boxes that hold the number of each element, over all inputs."""
+    """Return boxes of the elements' own numbers, counted over all inputs."""
     seeds: dict[Var, Box] = {}
     start = 0
     for k, v in enumerate(inputs):
@@ -147,10 +152,10 @@ class _Splitting:
     def _keep(
         self, equation: Equation, read: Mapping[Var, _Parts]
     ) -> tuple[list[Box], Mapping[Var, Var]]:
-        """Choose the operands whose pure parts stay pure, and return the outputs' boxes.
+        """Choose the operands that stay pure, and return the outputs' boxes.
 
-        Where all of them together would read two elements, the one that reads the most
-        distinct inputs stays, and the others go over whole into the mixed part.
+        Where all of them together would read two elements, only the operand that reads
+        the most distinct inputs stays pure; the others go into the mixed part whole.
         """
         pure = {v: parts.pure for v, parts in read.items() if parts.pure is not None}
         choices = [pure] if pure and _may_split(equation, read.values()) else []
@@ -183,8 +188,9 @@ class _Splitting:
 def _may_split(equation: Equation, operands: Iterable[_Parts]) -> bool:
     """Whether an equation can be written for pure and mixed parts.
 
-    Loops and branches transpose for some orders of linear and other operands only, so
-    they are split where each part is there for all operands, or for none.
+    Loops and branches can be transposed only for some positions of the linear operands,
+    so they are split only where all operands have a pure part, and all or none a mixed
+    one.
     """
     if not forwardable(equation):
         return False  # the pure part is a forward pass

@@ -10,13 +10,13 @@ from jaxtyping import Array
 
 from jnumerics.derivatives._program.trace import Target
 
-# Entries that are flattened in the program of their passes: of more, the compiler makes
-# one slow loop, and a program of their own is faster by what it costs to start it.
+# Entries up to which values are flattened in the program of their passes. Of more, the
+# compiler makes one slow loop, which costs more than to start a program of their own.
 MOST_INSIDE = 1 << 15
 
 
 class Pattern:
-    """The indices of a sparse block: found when tracing, kept outside the program."""
+    """The indices of a sparse block: found at trace time, kept outside the program."""
 
     def __init__(self, indices: np.ndarray, shape: tuple[int, ...]) -> None:
         self.indices, self.shape = indices, shape
@@ -29,7 +29,7 @@ class Pattern:
 
     @functools.cached_property
     def structure(self) -> Any:
-        """That of JAX's format, as a tree: building one checks what is known here."""
+        """The tree structure of a BCOO; to construct one would check its indices."""
         from jax.experimental.sparse import BCOO  # heavy, and few calls need it
 
         indices = jax.ShapeDtypeStruct(self.indices.shape, jnp.int32)
@@ -75,7 +75,7 @@ def blocks(
 def _block(
     rows: np.ndarray, columns: np.ndarray, values: Array, o: Any, i: Any, height: int
 ) -> SparseBlock:
-    """Keep one pair of leaves' entries; where it is the only pair, padding too."""
+    """Select one pair of leaves' entries; if it is the only pair, keep the padding."""
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < i.size)
     shape = (*o.shape, *i.shape)
     is_only = np.all(inside | ((rows == height) & (columns == i.size)))
@@ -101,7 +101,7 @@ def _unravel(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]
 
 
 def join(real: SparseBlock, imaginary: SparseBlock) -> SparseBlock:
-    """Make one block of a real and an imaginary part; entries of one place add."""
+    """Combine a real and an imaginary part; entries at the same place add up."""
     x, y = real.values.reshape(-1), imaginary.values.reshape(-1)
     indices = real.pattern.indices
     if np.array_equal(indices, imaginary.pattern.indices):

@@ -43,13 +43,13 @@ def check_derivatives(
     r"""Check that $f(x + h u) - f(x) - h J u = O(h^2)$, and J against itself.
 
     Four checks in random directions: the order and size of the Taylor remainder over
-    all
-    steps $h = 2^{-k}$ that stand out of round-off; the adjoint identity $\langle v, J u
-    \rangle = \langle J^\top v, u \rangle$; entries of J by forward against reverse
-    mode; the arguments' dtype against float64. The function is evaluated in float64
-    also for arguments in single or half precision, so that a rule that is 1 % wrong is
-    found there too; where it keeps its own precision, the table says so and the limits
-    are wider. Steps are chosen by the arguments' sizes; nothing is to be set.
+    all steps $h = 2^{-k}$ that stand out of round-off; the adjoint identity
+    $\langle v, J u \rangle = \langle J^\top v, u \rangle$; entries of J by forward
+    against reverse mode; the arguments' dtype against float64. The function is
+    evaluated in float64 also for arguments in single or half precision, so that a rule
+    that is 1 % wrong is found there too; where it keeps its own precision, the table
+    says so and the limits are wider. Steps are chosen by the arguments' sizes; nothing
+    is to be set.
 
     At a kink (relu at 0, equal numbers in a sort) no derivative exists: one-sided
     slopes differ. The figure `kink` says by how much, and the rule is checked at a

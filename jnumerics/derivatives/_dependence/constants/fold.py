@@ -1,11 +1,11 @@
 """Values of the primal program that are known at trace time.
 
-Indices and masks decide where a gather reads. Under `jit` a constant index is an
-equation's result like any other, and in an eager trace one computed from the input
-looks like a constant; so neither where a value stands nor whether it can be printed
-says that it is known. Here it is known when it is made of literals, of constants with
-values and of nothing else; everything that an argument or an unknown constant reaches
-is unknown.
+Indices and masks decide where a gather reads. Under `jit` a constant index is the
+result of an equation like any other, and in an eager trace an index computed from the
+input looks like a constant; so neither a value's place nor whether it is concrete shows
+that it is known. Here it is known if it is made of literals and of constants with
+values, and of nothing else; whatever an argument or an unknown constant reaches is
+unknown.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -54,12 +54,12 @@ class Constants:
         equations: The primal equations, in order.
         values: Constants and arguments whose values may be known; tracers are not.
         varying: Those among `values` that hold for one pass of a loop's body only.
-        trusts_solvers: Whether linear solves are vouched to be exact.
-        around: What is known of the program around, whose variables these read.
+        trusts_solvers: Whether the user vouches that linear solves are exact.
+        around: The constants of the surrounding program, whose variables these read.
 
     Attributes:
         cache: What is prepared once for this program.
-        has_varied: Whether a value that comes of `varying` was asked for.
+        has_varied: Whether a value that depends on `varying` was read.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Constants:
         return value.full != 0
 
     def _constant(self, v: Var) -> np.ndarray | None:
-        """Return the numbers of a constant, as they stand."""
+        """Return the numbers of a constant, unevaluated and unrounded."""
         x = self._concrete.get(v)
         if x is None and self._around is not None and v not in self._makers:
             return self._around._constant(v)
@@ -144,7 +144,7 @@ class Constants:
         return [None] * shape_of(atom)[last]
 
     def _candidates(self, equation: Equation) -> list[Any]:
-        """Return the results that may be known: of loops and branches, indices."""
+        """Return the results that may be known; of loops and branches, only indices."""
         eqn = equation.eqn
         if eqn.effects or equation.name in _NEVER_KNOWN:
             return []

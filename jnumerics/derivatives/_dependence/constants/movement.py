@@ -1,4 +1,4 @@
-"""Data movement: the rules of boxes move any array; here is what they cannot."""
+"""Data movement of values: by the rules of boxes where these serve, else here."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,8 +23,9 @@ from jnumerics.derivatives._dependence.rules.indexing import (
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 
 MOVES = {
-    "broadcast_in_dim", "concatenate", "copy", "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
-    "stop_gradient", "tile", "transpose", "unstack",
+    "broadcast_in_dim", "concatenate", "copy", "optimization_barrier", "reshape", "rev",
+    "slice", "split", "squeeze", "stack", "stop_gradient", "tile", "transpose",
+    "unstack",
 }  # fmt: skip
 
 
@@ -139,7 +140,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     if combine is not None and is_float(x.array.dtype):
         return None
     if combine is None and eqn.params["update_jaxpr"] is not None:
-        return None  # a function is applied in place; its updates are no values
+        return None  # a function applied in place: its updates are no values
     target = _targets(eqn, operands)
     if target is None:
         return None
@@ -150,7 +151,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         return one(eqn, result)
     number = np.ravel_multi_index(place, x.shape)
     if len(np.unique(number)) < number.size:
-        return None  # which update wins is the platform's affair
+        return None  # which update wins depends on the platform
     result[place] = updates.full[inside]
     return one(eqn, result, joined([x, updates]))
 

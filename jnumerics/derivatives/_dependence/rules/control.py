@@ -1,9 +1,9 @@
-"""Loops and branches, and solvers that are given as functions.
+"""Loops and branches, and linear solvers that users write as functions.
 
-A loop's carry is passed through the body until its boxes stand still. A scan of known
-length is followed step by step where that is cheap, so that each step keeps its own
-time and index arithmetic on a counter is known; otherwise all steps share one carry,
-and the body is passed once more with time folded into the rows.
+A loop's carry is passed through the body until its boxes no longer change. A scan of
+known length is followed step by step where that is cheap, so that each step has its own
+time, and index arithmetic on a counter is known; otherwise all steps share one carry,
+and the body is passed once more with time among the rows.
 """
 
 from jnumerics.derivatives._dependence.boxes import (
@@ -95,13 +95,13 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
         carry, decision = passed(start)
         if decision is None:
             return filled(boxes, eqn, carry)
-    # how often it runs decides every part of the carry
+    # every part of the carry depends on how often the loop runs
     carry, _ = passed(filled(boxes, eqn, carry))
     return filled(boxes, eqn, carry)
 
 
 def _decided(box: Box | None, decision: Box) -> Box | None:
-    """Join what a condition reads: of a batched loop, each sample's own condition."""
+    """Join what a condition reads; in a batched loop, each sample has its own."""
     if box is None:
         return None
     spread = (1,) * (box.ndim - decision.ndim)

@@ -43,7 +43,7 @@ class Places:
         index: For each axis of the operand, its index as an array that broadcasts
             over the slices' axes; None where it is not known.
         outside: Which slices are known to be out of bounds; broadcasts likewise.
-        is_certain: Whether all others are known to be within them.
+        is_certain: Whether all others are known to be within bounds.
     """
 
     index: list[np.ndarray | None]
@@ -52,7 +52,7 @@ class Places:
 
 
 def columns_of(indices: np.ndarray) -> list[np.ndarray]:
-    """Part an array of indices by its last axis."""
+    """Divide an array of indices along its last axis."""
     return [np.asarray(indices[..., k]) for k in range(indices.shape[-1])]
 
 
@@ -179,7 +179,8 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
 
 
 @RULES.rule(
-    "scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max",
+    "scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min",
+    "scatter-max",
     reads="dimension_numbers mode update_jaxpr",
     ignores="unique_indices indices_are_sorted update_consts",
 )  # fmt: skip
@@ -203,11 +204,10 @@ def _scattered(
 ) -> tuple[Box, np.ndarray | None]:
     """Put the updates' boxes where they go, and say which elements are surely hit.
 
-    None is surely hit where a slice may be out of bounds: it is dropped whole.
-
-    The updates' axes fall in three kinds: those that run along one axis of the
-    operand (plain), those that index columns or the bounds need, and the rest, which
-    is joined.
+    Where a slice may be out of bounds, and so be dropped as a whole, none is surely
+    hit. The updates' axes are of three kinds: those that run along one axis of the
+    operand (plain), those on which the index or the bounds depend, and the rest, over
+    which boxes are joined.
     """
     by_axis = {k: i for k, i in enumerate(places.index) if i is not None}
     plain = _plain_axes(by_axis, places.outside, shape)

@@ -1,4 +1,4 @@
-"""Boxes of loops: a carry is joined with what a step makes of it, until nothing changes."""
+"""Boxes of loops: a carry is joined with what a step makes of it, to a fixpoint."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from jnumerics.derivatives._program.jaxpr import (
     shape_of,
 )
 
-ROUNDS = 20  # of a fixpoint, after which what still grows is joined
+ROUNDS = 20  # of a fixpoint; what still grows after them is joined with all
 MAX_EQUATIONS = 4000  # passed while following a scan step by step
 MAX_ENTRIES = 100_000_000  # of their boxes
 
@@ -46,7 +46,7 @@ class Scan:
 
     @property
     def is_short(self) -> bool:
-        """Whether following it step by step is cheap; a pass alone has no steps."""
+        """Whether it is cheap to follow it step by step."""
         return (
             self.length > 0
             and self.length * max(self.body.length, 1) <= MAX_EQUATIONS
@@ -54,7 +54,7 @@ class Scan:
         )
 
     def stepwise(self) -> list[Box | None]:
-        """Follow it step by step, until it stands still."""
+        """Follow it step by step, until nothing changes any more."""
         times = range(self.length)
         times = list(reversed(times) if self.reverse else times)
         uniform = all(box is None or box.shape[1] == 1 for box in self.xs)
@@ -79,7 +79,7 @@ class Scan:
         return [*carry, *(self._stack(boxes) for boxes in zip(*ordered, strict=True))]
 
     def folded(self) -> list[Box | None]:
-        """Give all steps one carry, then pass the body once with time among the rows."""
+        """Use one carry for all steps, then pass the body once, time among the rows."""
         inputs = [*self.known_consts, *[None] * (self.n_carry + len(self.xs))]
         xs = [None if b is None else b.min(axis=1, initial=2**30) for b in self.xs]
 
@@ -116,7 +116,7 @@ class Scan:
         ]
 
     def _reached(self, results: Boxes) -> list[Box | None]:
-        """Keep a box for every carry that a tangent reaches at any step."""
+        """Return the carry after a step, with a box wherever a tangent ever reaches."""
         return [
             None
             if old is None
@@ -139,7 +139,7 @@ class Scan:
 def loop_body(
     context: Context, jaxpr: Any, consts: Boxes, carry: Boxes, xs: Boxes
 ) -> tuple[Body, list[Box | None]]:
-    """Find which carries tangents reach, and give an empty box to those not yet."""
+    """Find which carries tangents reach, and give an empty box to the new ones."""
     rows = next(len(b) for b in (*consts, *carry, *xs) if b is not None)
     avals = [v.aval for v in open_jaxpr(jaxpr).invars[len(consts) :]]
     carry = list(carry)

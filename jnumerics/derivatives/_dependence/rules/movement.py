@@ -45,7 +45,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 
 def reshape(box: Box, shape: Sequence[int], new: Sequence[int]) -> Box:
-    """Reshape the boxes of a variable, each group of merged or divided axes by itself."""
+    """Reshape a variable's boxes, each group of merged or divided axes by itself."""
     if 0 in shape:
         return nothing(len(box), len(new))
     groups = list(_groups(shape, new))
@@ -65,7 +65,7 @@ def reshape(box: Box, shape: Sequence[int], new: Sequence[int]) -> Box:
 def _groups(
     shape: Sequence[int], new: Sequence[int]
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Part the axes of two shapes in the smallest runs of equal size."""
+    """Divide the axes of two shapes into the smallest runs of equal size."""
     i = j = 0
     while i < len(shape) or j < len(new):
         before, after = [], []
@@ -190,7 +190,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 @RULES.rule("sort", reads="dimension num_keys", ignores="is_stable")
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
-    # where an element goes, its keys decide, and those that they are compared with
+    # where an element goes depends on its keys, and on those they are compared with
     n_keys, axis = eqn.params["num_keys"], eqn.params["dimension"]
     keys = [box for box in boxes[:n_keys] if box is not None]
     parts = present(boxes, eqn.invars)

@@ -1,7 +1,7 @@
 """Products: dot_general, and convolutions with the tangent on either side.
 
-Where a matrix is known, its zeros tell that nothing is read: zero times a tangent
-is zero. That holds for finite tangents; JAX's own passes give NaN for others.
+Where a matrix is known, nothing is read at its zeros: zero times a tangent is zero.
+That holds for finite tangents; for others JAX's own passes give NaN.
 """
 
 import math
@@ -47,9 +47,9 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
 
 
 def _by_entries(context: Context, eqn: JaxprEqn, side: int, box: Box) -> Box | None:
-    """Join only what the known entries of the other side meet, those that are not 0.
+    """Join only what the nonzero entries of the other side meet, where it is known.
 
-    None where that tells nothing, or takes too long.
+    None where that gains nothing, or takes too long.
     """
     contracted, batch = eqn.params["dimension_numbers"]
     other = eqn.invars[1 - side]

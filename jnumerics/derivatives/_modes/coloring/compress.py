@@ -1,16 +1,16 @@
-"""Compression: inputs that never meet in one output share a pass.
+"""Compression: which inputs may share a pass, and the entries that each pass gives.
 
-A pass started from many inputs at once gives the Jacobian's entries themselves, as long
-as no output depends on two of them (Curtis, Powell and Reid). So colors are
-**proposed**, by `lattice`, and **proven**, by dependence boxes (`detect`): the
-lowest and the highest input of each color that an output may depend on. Where the two
-agree, they name the entry; where they do not, both are entries, and the next proposal
-knows of them. The first proposal is as cheap as can be: the boxes' widths, or random
-colors.
+A forward pass that starts from several inputs at once gives the Jacobian's entries as
+they are, if no output depends on two of these inputs (Curtis, Powell and Reid). So each
+coloring is **proposed**, by `lattice`, and **proven**, by dependence boxes (`detect`):
+for each color, the lowest and the highest input that an output may depend on. Where the
+two agree, they are the entry's column; where they differ, both are entries, and the
+next proposal takes them into account. The first proposal has to be cheap: the index
+modulo the widths of the boxes, or random colors.
 
-Every row whose reads are proven is known exactly, whatever the coloring that proved it;
-the last step looks for few colors for the whole pattern. Rows too long to pay for (an
-arrow's head) are left to reverse passes.
+A row is known exactly once all that it reads is proven, whatever coloring proved it;
+the last step looks for few colors for the whole pattern. Rows that are too long to be
+worth their colors (the head of an arrow) are left to reverse passes.
 
 Reference:
     A. R. Curtis, M. J. D. Powell and J. K. Reid, "On the estimation of sparse Jacobian
@@ -47,7 +47,7 @@ class Compression:
             Rows ascend, and columns within a row.
         columns: The index over all inputs, laid end to end.
         passes: The color whose pass holds the entry, at position `rows` of its result.
-        unproven: Rows without entries above, which need a reverse pass each.
+        unproven: All other rows, each of which takes a reverse pass.
     """
 
     colors: list[np.ndarray]
@@ -66,7 +66,7 @@ def compress(
     Args:
         part: The program.
         constants: Values of the primal program around it.
-        limit: Passes (colors and unproven rows) of which fewer must do.
+        limit: The passes (colors and unproven rows) have to be fewer than this.
 
     Returns:
         The compression; None if none is found within the budget.
@@ -85,7 +85,7 @@ def compress(
         if colors is None:
             reads = learned.reads[~left_out]
             colors = color(reads, prover.shapes, initial, thorough=thorough)
-            thorough = False  # what follows repairs it
+            thorough = False  # later proposals repair it
         if not prover.affords(colors, limit):
             return None
         lows, highs = prover.prove(colors)
@@ -107,7 +107,7 @@ def compress(
 def _assemble(
     rows: np.ndarray, reads: np.ndarray, colors: np.ndarray, prover: Prover
 ) -> Compression:
-    """List the entries of the rows whose reads have colors of their own."""
+    """List the entries of the rows in which no two reads have the same color."""
     valid = ~conflicts(reads, colors)
     rows, reads = rows[valid].astype(np.int32), reads[valid]
     inside = reads != NONE
@@ -123,7 +123,7 @@ def _assemble(
 
 
 def _crowded(lows: np.ndarray, highs: np.ndarray) -> bool:
-    """Whether most rows read every color, and some more than once: hardly sparse."""
+    """Whether most rows read every color, some of them twice: hardly sparse."""
     full = (lows != NONE).all(axis=0) & (lows != highs).any(axis=0)
     return len(lows) >= CLASSES and 2 * int(full.sum()) > len(full)
 
@@ -131,8 +131,8 @@ def _crowded(lows: np.ndarray, highs: np.ndarray) -> bool:
 def _left_out(reads: np.ndarray) -> tuple[np.ndarray, int]:
     """Return which rows are cheaper by passes of their own, and the passes in all.
 
-    A row of r entries takes r colors. So leave out those longer than t, where t
-    plus their number is least.
+    A row of r entries takes r colors. So rows longer than t are left out, for the t
+    that makes t plus their number smallest.
     """
     counts = (reads != NONE).sum(axis=1)
     longer = len(counts) - np.cumsum(np.bincount(counts))
@@ -146,11 +146,11 @@ def transposed(part: LinearPart) -> LinearPart:
 
     Its inputs are the cotangents of the outputs, in order, its outputs those of the
     inputs. Its residuals are the same variables, so the same environment evaluates it.
-    Equations that do not depend on a cotangent (an iota, a reshaped residual) stand
+    Equations that do not depend on a cotangent (an iota, a reshaped residual) are
     among the others.
 
     Raises:
-        Exception: Of JAX's, if an equation cannot be transposed.
+        Exception: JAX's own, if an equation cannot be transposed.
     """
 
     def backward(residuals: list[jax.Array], cotangents: list[jax.Array]) -> list:
@@ -168,7 +168,7 @@ def transposed(part: LinearPart) -> LinearPart:
 
 
 def _as_variable(atom: Atom, equations: list[Equation]) -> Var:
-    """Let an equation make a variable of a literal: the zero of an unread scalar."""
+    """Make a variable of a literal, such as the zero of a scalar that nothing reads."""
     if isinstance(atom, Var):
         return atom
     (eqn,) = jax.make_jaxpr(lambda x: jax.lax.add(x, x))(atom.aval).eqns
