@@ -239,8 +239,8 @@ def _rounds(
 ) -> dict[str, Timing]:
     """Time contenders in rounds: of some calls in a row, the median.
 
-    What is short beside the slowest is called several times in a row, or it would always
-    be measured on caches and cores that the slow one has just left.
+    What is short beside the slowest is called several times in a row, or it would
+    always be measured on caches and cores that the slow one has just left.
     """
     order, names = random.Random(0), list(contenders)
     runs: dict[str, list[float]] = {name: [] for name in names}
@@ -249,7 +249,7 @@ def _rounds(
         for name in names:
             times = [_call_s(contenders[name]) for _ in range(calls[name])]
             runs[name].append(statistics.median(times))
-    return {name: Timing.of(times) for name, times in runs.items()}
+    return {name: Timing.from_runs(times) for name, times in runs.items()}
 
 
 def first_call(run: Callable[[], Any]) -> tuple[float, float]:

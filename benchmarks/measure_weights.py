@@ -1,8 +1,8 @@
 """Measure the weights of the plan's cost model: `python -m benchmarks.measure_weights`.
 
-Prints the dataclass for this platform, to paste into `derivatives/_plan/cost.py`. Each rate
-is that of programs such as passes are made of; the least time of many runs counts. The
-choice is not sensitive to them: see the benchmark `choice`.
+Prints the dataclass for this platform, to paste into `derivatives/_plan/cost.py`. Each
+rate is that of programs such as passes are made of; the least time of many runs counts.
+The choice is not sensitive to them: see the benchmark `choice`.
 """
 
 import time

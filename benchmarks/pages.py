@@ -89,10 +89,10 @@ def _cut(places: Places) -> str:
     ratio = min(_median_s(m) for m in ends) / _median_s(cut)
     few, many = cut["passes"], ends[0]["passes"]
     return _fill(
-        f"{few} passes instead of {many} are {_table.times(ratio, 3)} times faster here, "
-        f"not {many / few:.0f} times: the product B A still has to write {many} x {many} "
-        f"numbers, and {many} passes that share one matrix product are cheaper than "
-        f"{many} products."
+        f"{few} passes instead of {many} are {_table.times(ratio, 3)} times faster "
+        f"here, not {many / few:.0f} times: the product B A still has to write {many} "
+        f"x {many} numbers, and {many} passes that share one matrix product are "
+        f"cheaper than {many} products."
     )
 
 
@@ -101,7 +101,8 @@ def _samples(places: Places) -> str:
     cut, forward = modes["cut"], modes["forward"]
     ratio = _median_s(forward) / _median_s(cut)
     return _fill(
-        f"For 32 samples of the autoencoder above the cut was {_table.times(ratio)} times "
+        "For 32 samples of the autoencoder above the cut was "
+        f"{_table.times(ratio)} times "
         "faster than forward mode, whose memory it does not need either "
         f"({_table.memory(cut['temp_bytes'])} instead of "
         f"{_table.memory(forward['temp_bytes'])}). The full Jacobian of the batch, of "
@@ -117,14 +118,14 @@ def _corners(places: Places) -> str:
     cells = {(c["inputs"], c["outputs"]): c for c in result["cells"]}
     n, m = max(result["inputs"]), max(result["outputs"])
     wide, tall = cells[n, 1], cells[1, m]
+    loss = _table.times(wide["forward_s"] / wide["reverse_s"])
+    column = _table.times(tall["reverse_s"] / tall["forward_s"])
     return _fill(
-        f"Here a loss of {n} parameters took "
-        f"{_table.times(wide['forward_s'] / wide['reverse_s'])} times as long by forward "
-        f"mode as by reverse mode, {m} outputs of one number "
-        f"{_table.times(tall['reverse_s'] / tall['forward_s'])} times as long by reverse "
+        f"Here a loss of {n} parameters took {loss} times as long by forward mode as "
+        f"by reverse mode, {m} outputs of one number {column} times as long by reverse "
         f"mode as by forward mode. Of the {result['decided']} cells whose margin "
-        f"exceeded the spread {result['right']} were predicted; the predicted mode took "
-        f"at most {result['worst_slowdown']:.2f} times as long as the better one."
+        f"exceeded the spread {result['right']} were predicted; the predicted mode "
+        f"took at most {result['worst_slowdown']:.2f} times as long as the better one."
     )
 
 

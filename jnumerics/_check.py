@@ -61,8 +61,8 @@ def array(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
         msg = f"`{name}` must be an array without a mask, got MaskedArray"
         raise TypeError(msg)
     if not isinstance(x, ArrayLike):
-        way = ": use jnp.asarray" if _can_be_array(x) else ""
-        msg = f"`{name}` must be an array, got {type(x).__name__}{way}"
+        hint = ": use jnp.asarray" if _can_be_array(x) else ""
+        msg = f"`{name}` must be an array, got {type(x).__name__}{hint}"
         raise TypeError(msg)
     if isinstance(x, np.ndarray | np.generic) and not _in_jax(x.dtype):
         msg = f"`{name}` must hold numbers that JAX has, got dtype {x.dtype}"
@@ -230,9 +230,9 @@ def precision(value: Precision) -> None:
 
 
 def integer(
-    name: str, value: Any, *, least: int, most: int | None = MOST_COUNTED
+    name: str, value: Any, *, least: int, greatest: int | None = MOST_COUNTED
 ) -> int:
-    """Return `value` as an int from `least` to `most`; a float is refused."""
+    """Return `value` as an int from `least` to `greatest`; a float is refused."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -244,8 +244,8 @@ def integer(
     if number < least:
         msg = f"`{name}` must be at least {least}, got {_written(number)}"
         raise ValueError(msg)
-    if most is not None and number > most:
-        msg = f"`{name}` must be at most {most}, got {_written(number)}"
+    if greatest is not None and number > greatest:
+        msg = f"`{name}` must be at most {greatest}, got {_written(number)}"
         raise ValueError(msg)
     return number
 

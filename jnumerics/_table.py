@@ -63,8 +63,8 @@ def _row(
     for k in range(height):
         parts = [cell[k] if k < len(cell) else "" for cell in wrapped]
         padded = [
-            part.rjust(w) if right else part.ljust(w)
-            for part, w, right in zip(parts, widths, is_number, strict=True)
+            part.rjust(w) if numeric else part.ljust(w)
+            for part, w, numeric in zip(parts, widths, is_number, strict=True)
         ]
         lines.append("  ".join(padded).rstrip())
     return lines

@@ -134,8 +134,8 @@ def test_anything_with_an_index_is_an_integer(value):
 
 
 def test_a_wider_bound_of_an_integer_may_be_given():
-    assert _check.integer("n", 2**40, least=1, most=2**40) == 2**40
-    assert _check.integer("n", 2**99, least=1, most=None) == 2**99
+    assert _check.integer("n", 2**40, least=1, greatest=2**40) == 2**40
+    assert _check.integer("n", 2**99, least=1, greatest=None) == 2**99
 
 
 def test_keys_are_typed_or_legacy():

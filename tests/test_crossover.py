@@ -71,7 +71,7 @@ def test_functions_have_no_structure(n, m):
 
 def test_map_counts_what_was_decided_and_predicted():
     assert [(c.inputs, c.outputs) for c in MADE_UP.decided] == [(1, 2), (4, 1), (4, 2)]
-    assert [(c.inputs, c.outputs) for c in MADE_UP.right] == [(1, 2), (4, 1)]
+    assert [(c.inputs, c.outputs) for c in MADE_UP.correct] == [(1, 2), (4, 1)]
     assert MADE_UP.worst == MADE_UP.cell(4, 2)
     assert MADE_UP.worst.slowdown == 1.25
 

@@ -107,8 +107,8 @@ def test_other_integers_are_refused(text):
 
 def test_an_integer_may_have_a_larger_bound():
     most = 2**63 - 1
-    assert flags.integer("--n", str(most), least=1, most=most) == most
+    assert flags.integer("--n", str(most), least=1, greatest=most) == most
     with pytest.raises(
         UsageError, match=f"--n must be an integer from 1 to {most}, got"
     ):
-        flags.integer("--n", str(most + 1), least=1, most=most)
+        flags.integer("--n", str(most + 1), least=1, greatest=most)

@@ -118,7 +118,7 @@ def test_table_has_a_column_for_each_place_and_names_what_is_missed():
 def test_saved_run_is_added_and_never_replaces_another(results, monkeypatch):
     bench = Bench()
     bench.report("speed", at_least(10.0), 11.0, "a note")
-    bench.clocks.append(Clock("ours", 2.0, 1.0, Timing.of([1.0, 3.0])))
+    bench.clocks.append(Clock("ours", 2.0, 1.0, Timing.from_runs([1.0, 3.0])))
     bench.shown["text"] = "a table"
     bench.pictures["one.png"] = b"drawn"
     first = _record.save({"made_up": bench}, "alone")
@@ -184,7 +184,7 @@ def test_margin_of_the_true_winner_is_measured_and_must_be_the_named_one(monkeyp
 
     def compare(fun, x, *, modes, reference):
         names = (winner, *[mode for mode in modes if mode != winner][:2])
-        rows = [ModeResult(n, run_s=Timing.of([next(medians)])) for n in names]
+        rows = [ModeResult(n, run_s=Timing.from_runs([next(medians)])) for n in names]
         return SimpleNamespace(modes=rows, fastest=winner)
 
     winner = "forward"

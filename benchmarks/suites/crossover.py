@@ -21,7 +21,7 @@ def crossover(bench: Bench) -> None:
     bench.shown["text"] = str(found)
     bench.shown["result"] = json.loads(found.to_json())
     bench.draw("modes_crossover.png", lambda file: plots.crossover(found, file))
-    decided, right, worst = found.decided, found.right, found.worst
+    decided, right, worst = found.decided, found.correct, found.worst
     wrong = [
         f"{c.inputs} to {c.outputs} ({c.margin})" for c in decided if c not in right
     ]
@@ -30,8 +30,8 @@ def crossover(bench: Bench) -> None:
         "exceeds the spread that are predicted",
         at_least(90, "%"),
         100 * len(right) / len(decided) if decided else None,
-        f"{len(decided)} of {len(found.cells)} cells; not predicted, inputs to outputs: "
-        f"{', '.join(wrong) or 'none'}",
+        f"{len(decided)} of {len(found.cells)} cells; not predicted, inputs to "
+        f"outputs: {', '.join(wrong) or 'none'}",
     )
     bench.report(
         "the same: time of the predicted mode over that of the better one, at most",

@@ -135,7 +135,7 @@ def stencil(bench: Bench) -> None:
 
 
 def beside_asdex(bench: Bench) -> None:
-    """Sparse Jacobians beside asdex: preparation with the first call, and evaluation."""
+    """Sparse Jacobians beside asdex: preparation and first call, then evaluation."""
     asdex, sizes = _peers.asdex(), (32,) if bench.is_quick else (32, 64)
     for name, make in (("heat equation", flat_heat), ("small CNN", small_cnn)):
         for size in sizes:
@@ -223,12 +223,13 @@ def planning(bench: Bench) -> None:
         return convolve(jnp.tanh(convolve(x, two[0])), two[1])
 
     many = jnp.linspace(0.0, 5.0, 100_000)[:, None]
+    classify = classifier(28, 8, 10)
     for what, bound, fun, x, target in (
         ("100 layers of 64", 1.0, deep(100, 64), numbers(64), "jacobian"),
         ("two convolutions at 128x128", 0.5, convolutions, images, "jacobian"),
         ("100,000 samples of 1-20-20-4", 0.1, network(1, 20, 20, 4), many, "batch"),
-        ("a classifier of 256 images", 0.5, classifier(28, 8, 10), numbers(256, 28, 28), "batch"),
-    ):  # fmt: skip
+        ("a classifier of 256 images", 0.5, classify, numbers(256, 28, 28), "batch"),
+    ):
         seconds = _planning_s(fun, x, target=target, repeats=repeats)
         bench.report(f"planning: {what}", at_most(bound, "s"), seconds)
 

@@ -1,7 +1,7 @@
-"""Functions to differentiate, of sizes that people have: nets, stencils, solvers, batches.
+"""Functions to differentiate, of sizes that people have.
 
-`CASES` is a table of makers, so that nothing is computed before it is asked for; each
-makes a function with one argument.
+Nets, stencils, solvers and batches. `CASES` is a table of makers, so that nothing is
+computed before it is asked for; each makes a function with one argument.
 """
 
 import itertools
@@ -277,7 +277,9 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "residual 600, 4 of 20": lambda: _single(residual(600, 20, 4), 600),
     "residual 400, 3 of 100": lambda: _single(residual(400, 100, 3), 400),
     "skip beside 600-10": lambda: _single(_skip(600, 10), 600),
-    "convolutional autoencoder 28": lambda: _single(convolutional_autoencoder(), 28, 28),
+    "convolutional autoencoder 28": lambda: _single(
+        convolutional_autoencoder(), 28, 28
+    ),
     "classifier 28, 8 channels": lambda: _single(one(classifier(28, 8, 10)), 28, 28),
     "small CNN 32": lambda: _single(small_cnn(32), 32 * 32),
     "heat 24x24": lambda: _single(star, 24, 24),
@@ -305,7 +307,9 @@ CASES: Mapping[str, Callable[[], Case]] = {
     ),
     "spectrum 512": lambda: _single(lambda x: jnp.abs(jnp.fft.rfft(x)), 512),
     "solve 60": lambda: _single(_spd_solve(60), 60),
-    "hessian-like 300-64": lambda: _single(jax.grad(lambda x: network(300, 64, 1)(x)[0]), 300),
+    "hessian-like 300-64": lambda: _single(
+        jax.grad(lambda x: network(300, 64, 1)(x)[0]), 300
+    ),
     "batch 256 of 10-64-64-5": lambda: _batch(network(10, 64, 64, 5), 256, 10),
     "batch 256 of 5-64-64-10": lambda: _batch(network(5, 64, 64, 10), 256, 5),
     "batch 4096 of 1-20-20-4": lambda: _batch(network(1, 20, 20, 4), 4096, 1),

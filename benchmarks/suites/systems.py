@@ -73,7 +73,8 @@ def _full_jacobians(bench: Bench, network: Callable, ours: Callable, n: int) -> 
     race = bench.race({**ways, f"one JVP at {n:,} times": lambda: ours(few)})
     for name, mode in zip(ways, ("forward", "reverse, as the original's"), strict=True):
         bench.report(
-            f"the same at {n:,} times: full Jacobian ({mode}) and its diagonal over ours",
+            f"the same at {n:,} times: full Jacobian ({mode}) and its diagonal over "
+            "ours",
             at_least(1_000),
             race.ratio(name, f"one JVP at {n:,} times"),
         )
@@ -197,7 +198,7 @@ class Program(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What the compiler made of it: names numbered anew, without its source lines."""
+        """What the compiler made of it: names numbered anew, without source lines."""
         lines = self.compiled.as_text().splitlines()
         operations = [line for line in lines if line.startswith(("%", "ENTRY", "  "))]
         text = "\n".join(line.partition(", metadata=")[0] for line in operations)

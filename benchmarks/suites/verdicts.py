@@ -1,7 +1,7 @@
 """Does a comparison name the true winner? Twenty functions, compared again and again.
 
-Each function has a winner by a margin that its sizes leave no doubt about; the margin is
-measured as well. A comparison that names another mode, or a tie, is wrong.
+Each function has a winner by a margin that its sizes leave no doubt about; the margin
+is measured as well. A comparison that names another mode, or a tie, is wrong.
 """
 
 import statistics
@@ -22,7 +22,7 @@ QUICK = ("dense 16 to 512", "stencil 2000")
 
 
 class Compared(NamedTuple):
-    """A function's comparisons: whom each names, and how far the true winner is ahead."""
+    """A function's comparisons: whom each names, and the true winner's margin."""
 
     named: Counter[str | None]
     margin: float
@@ -40,12 +40,13 @@ def verdicts(bench: Bench) -> None:
         f"functions whose true winner is named in 19 of {COMPARISONS} comparisons",
         at_least(100, "%"),
         100 * len(enough) / len(names),
-        f"{len(names)} functions; once or more not named: {', '.join(missed) or 'none'}",
+        f"{len(names)} functions; once or more not named: "
+        f"{', '.join(missed) or 'none'}",
     )
     least = min(names, key=lambda name: found[name].margin)
     bench.report(
-        "the same: time of the next mode over that of the true winner, the least of all "
-        "functions",
+        "the same: time of the next mode over that of the true winner, the least of "
+        "all functions",
         at_least(MARGIN),
         found[least].margin,
         least,

@@ -66,8 +66,8 @@ def convolution(x: Array, kernel: Array, options: Options) -> Array:
     if 0 in (*shape, *x.shape, *kernel.shape):
         return jnp.zeros(shape, x.dtype)  # lax refuses some of these
     c_in = x.shape[axes.channel]
-    most = _MOST_MULTIPLIED if c_in > 1 else 1
-    is_depthwise = options.groups == c_in and c_out <= most * c_in
+    limit = _MOST_MULTIPLIED if c_in > 1 else 1
+    is_depthwise = options.groups == c_in and c_out <= limit * c_in
     if is_depthwise and height * width <= _MOST_SHIFTS:
         return _shifted(x, kernel, shape, options)
     is_padded = options.padding != ((0, 0), (0, 0))
@@ -145,9 +145,9 @@ def _window(x: Array, offset: Two, shape: tuple[int, ...], options: Options) -> 
 def _unfolded(x: Array, kernel: Array, options: Options) -> Array:
     axes, shape = AXES[options.layout], _output_shape(x, kernel, options)
     x = _padded(x, options)
-    for way in (1, 0):  # the width first: its pieces are contiguous
-        axis, size = axes.spatial[way], kernel.shape[axes.kernel[way]]
-        stride, dilation = options.stride[way], options.dilation[way]
+    for dim in (1, 0):  # the width first: its pieces are contiguous
+        axis, size = axes.spatial[dim], kernel.shape[axes.kernel[dim]]
+        stride, dilation = options.stride[dim], options.dilation[dim]
         reach = (shape[axis] - 1) * stride + 1
         pieces = [
             jax.lax.slice_in_dim(x, i, i + reach, stride, axis)

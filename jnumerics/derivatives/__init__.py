@@ -1,20 +1,21 @@
 """Derivatives at the lowest cost, proven right.
 
 One tangent program, three analyses, one plan: the derivative's own program is read as a
-flat list of equations (`_program`), and proven linear in the tangents (`_program/linearity`);
-boxes prove which outputs may depend on which inputs (`_dependence`), and a minimum cut
-finds the narrowest place between them (`_modes`); the plan counts forward mode, reverse
-mode, the cut and shared passes, and takes the cheapest (`_plan`).
+flat list of equations (`_program`), and proven linear in the tangents
+(`_program/linearity`); boxes prove which outputs may depend on which inputs
+(`_dependence`), and a minimum cut finds the narrowest place between them (`_modes`);
+the plan counts forward mode, reverse mode, the cut and shared passes, and takes the
+cheapest (`_plan`).
 
-| to ...                                | use                                            |
-| ------------------------------------- | ---------------------------------------------- |
-| take a Jacobian, or a Hessian         | `jacobian`, `value_and_jacobian`, `hessian`    |
-| take each sample's in a batch         | `batch_jacobian`                               |
-| take the diagonal, or a sum of it     | `jacobian_diagonal`, `divergence`, `laplacian` |
-| see what depends on what              | `dependence`                                   |
-| see the cheapest way, and why         | `plan`                                         |
-| measure the modes side by side        | `compare_modes`                                |
-| test a function's derivative rules    | `check_derivatives`                            |
+| to ...                             | use                                            |
+| ---------------------------------- | ---------------------------------------------- |
+| take a Jacobian, or a Hessian      | `jacobian`, `value_and_jacobian`, `hessian`    |
+| take each sample's in a batch      | `batch_jacobian`                               |
+| take the diagonal, or a sum of it  | `jacobian_diagonal`, `divergence`, `laplacian` |
+| see what depends on what           | `dependence`                                   |
+| see the cheapest way, and why      | `plan`                                         |
+| measure the modes side by side     | `compare_modes`                                |
+| test a function's derivative rules | `check_derivatives`                            |
 """
 
 from jnumerics.derivatives._batch import batch_jacobian

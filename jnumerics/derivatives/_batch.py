@@ -1,4 +1,4 @@
-"""Per-sample Jacobians: all samples share their passes, once it is proven that they may."""
+"""Per-sample Jacobians: samples share their passes, once it is proven that they may."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ def batch_jacobian(
     check: str | None = "proof",
     max_bytes: int | None = None,
 ) -> Callable:
-    r"""Return a function that computes $\partial f(X)_i / \partial X_i$ for each sample i.
+    r"""Return a function of a batch that computes all $\partial f(X)_i / \partial X_i$.
 
     All samples share the passes: forward pass j sends the tangent that is one in
     component j of every sample, and sample i's part of the result is column j of block
@@ -139,12 +139,15 @@ def _require_values(arguments: tuple) -> None:
 
 def _require_no_leak(leaks: Array, finite: Array) -> None:
     if not finite:
-        msg = "`check` must be 'proof' or None here, got 'probe', which cannot decide: derivatives are not finite"  # fmt: skip
+        msg = (
+            "`check` must be 'proof' or None here, got 'probe', which cannot decide: "
+            "derivatives are not finite"
+        )
         raise ValueError(msg)
     if leaks.any():
         sample = int(leaks.argmax())
         msg = (
-            f"`fun` must not mix samples, got outputs of sample {sample} that depend on "
-            f"another sample's input at these values: {samples.REMEDY}"
+            f"`fun` must not mix samples, got outputs of sample {sample} that depend "
+            f"on another sample's input at these values: {samples.REMEDY}"
         )
         raise SampleMixingError(msg)

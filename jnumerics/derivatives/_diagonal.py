@@ -52,8 +52,8 @@ def jacobian_diagonal(
         Array([2., 4.], dtype=float32)
     """
 
-    def finish(target: Target, found: list[Array]) -> Any:
-        return target.inputs.unflatten(found)
+    def finish(target: Target, diagonals: list[Array]) -> Any:
+        return target.inputs.unflatten(diagonals)
 
     return _compiled(fun, argnums, check, finish)
 
@@ -85,7 +85,7 @@ def divergence(
         >>> jax.vmap(divergence(lambda x: x**2))(jnp.array([[1.0, 2.0], [3.0, 4.0]]))
         Array([ 6., 14.], dtype=float32)
     """
-    return _compiled(fun, argnums, check, lambda _, found: _sum(found))
+    return _compiled(fun, argnums, check, lambda _, diagonals: _sum(diagonals))
 
 
 def laplacian(
@@ -168,8 +168,8 @@ def _sum(leaves: list[Array]) -> Array:
 
 def _diagonals(target: Target, choice: Plan, env: Env) -> list[Array]:
     """Return the diagonal for each leaf."""
-    found = iter(choice.run(env))
+    results = iter(choice.run(env))
     pairs = zip(target.program.outputs, target.in_avals, target.out_avals, strict=True)
     return [
-        shaped(None if v is None else next(found), i.shape, o, i) for v, i, o in pairs
+        shaped(None if v is None else next(results), i.shape, o, i) for v, i, o in pairs
     ]

@@ -52,13 +52,12 @@ def jacobian(
     tangents) they are refused.
 
     What is compiled in: booleans, strings and callables among the arguments' leaves,
-    which
-    are static (another one compiles again; Python numbers do not), and what `fun` reads
-    besides its arguments. Where an array that it holds (a variable of its closure, an
-    attribute of its object or module, a global) is replaced by another, the next call
-    compiles again. Other changes go unseen: of numbers, of an array of NumPy in place,
-    of what a function compiled by `jax.jit` holds. What changes often is best an
-    argument: a module itself, or its state by `flax.nnx.split`.
+    which are static (another one compiles again; Python numbers do not), and what `fun`
+    reads besides its arguments. Where an array that it holds (a variable of its
+    closure, an attribute of its object or module, a global) is replaced by another, the
+    next call compiles again. Other changes go unseen: of numbers, of an array of NumPy
+    in place, of what a function compiled by `jax.jit` holds. What changes often is best
+    an argument: a module itself, or its state by `flax.nnx.split`.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
@@ -123,8 +122,8 @@ def jacobian(
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        _, aux, found = run(args, kwargs)
-        return (found, aux) if has_aux else found
+        _, aux, result = run(args, kwargs)
+        return (result, aux) if has_aux else result
 
     return derivative
 
@@ -181,8 +180,8 @@ def value_and_jacobian(
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        value, aux, found = run(args, kwargs)
-        return ((value, aux) if has_aux else value), found
+        value, aux, result = run(args, kwargs)
+        return ((value, aux) if has_aux else value), result
 
     return derivative
 
@@ -196,7 +195,7 @@ def hessian(
     format: str = "dense",
     check: str | None = "proof",
 ) -> Callable:
-    r"""Return a function that computes $H_{ij} = \partial^2 f / \partial x_i \partial x_j$.
+    r"""Return a function of $H_{ij} = \partial^2 f / \partial x_i \partial x_j$.
 
     The Jacobian of the Jacobian: for a scalar function, of its gradient by one reverse
     pass. Sparse Hessians are found and compressed as sparse Jacobians are.
@@ -268,14 +267,14 @@ def _compiled(
         choice = choose(target, kind, mode=mode, max_bytes=bound)
         value, aux, env = target.evaluate(choice.problem.program)
         made = _dense if format == "dense" else _sparse
-        found = made(target, choice, env)
-        return value if has_value else None, aux if has_aux else None, found
+        result = made(target, choice, env)
+        return value if has_value else None, aux if has_aux else None, result
 
     entry = Entry(fun, program)
 
     def run(args: tuple, kwargs: dict) -> tuple[Any, Any, Any]:
-        value, aux, found = entry(args, kwargs)
-        return value, aux, found if format == "dense" else sparse.as_bcoo(found)
+        value, aux, result = entry(args, kwargs)
+        return value, aux, result if format == "dense" else sparse.as_bcoo(result)
 
     return run
 

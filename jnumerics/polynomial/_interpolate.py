@@ -140,5 +140,5 @@ def _logarithmic_derivatives(x: Array, y: Array) -> tuple[Array, Array]:
     is_far = jnp.abs(points - center) > 2 * radius
     distance = jnp.where(is_far, points - nodes, jnp.ones_like(nodes))
     inverse = jnp.where(is_far, 1 / distance, jnp.zeros_like(nodes))
-    found = jnp.sum(inverse, 1, keepdims=True) - inverse
-    return _nodes.scaled(found, -column), is_far[:, 0]
+    sums = jnp.sum(inverse, 1, keepdims=True) - inverse
+    return _nodes.scaled(sums, -column), is_far[:, 0]

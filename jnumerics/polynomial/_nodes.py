@@ -36,7 +36,7 @@ def _node_dtype(x: Array, v: Array, *points: Array) -> jnp.dtype:
 
 
 def promoted(x: Array, v: Array, *points: Array) -> tuple[Array, ...]:
-    """Bring nodes, values and points to one precision, nodes and points to one dtype."""
+    """Bring all to one precision, nodes and points to one dtype."""
     dtype = _node_dtype(x, v, *points)
     v, _ = _check.promote(v, x.astype(dtype))
     return x.astype(dtype), v, *(y.astype(dtype) for y in points)

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and its products as compiled programs with closed derivatives."""
+"""Softmax, its logarithm and its products, compiled, with closed derivatives."""
 
 from functools import partial
 

@@ -265,13 +265,13 @@ def _expectation(error: Any) -> str:
     return re.sub(r"^\w+ should ", "must ", text)
 
 
-def _complaint(error: Any, key: str, known: Mapping[str, Any]) -> str:
+def _complaint(error: Any, key: str, names: Mapping[str, Any]) -> str:
     """Say what is wrong with a key of a file."""
     if error["type"] == "missing":
         return f"missing key `{key}`"
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else "known are " + ", ".join(known)
+        near = difflib.get_close_matches(key, names, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "known are " + ", ".join(names)
         return f"unknown key {_quoted(key)}, {hint}"
     at = "".join(f"[{k}]" for k in error["loc"][1:])
     return f"`{key}{at}` {_expectation(error)}, got {_shown(error['input'])}"

@@ -88,8 +88,8 @@ def cpu() -> str:
     """
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.exists() else ""
-    found = re.search(r"model name\s*: (.*)", text)
-    return found[1] if found else platform.processor() or platform.machine()
+    match = re.search(r"model name\s*: (.*)", text)
+    return match[1] if match else platform.processor() or platform.machine()
 
 
 def cores() -> int:

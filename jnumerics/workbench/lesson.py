@@ -218,16 +218,16 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def numbers(x: np.ndarray | jax.Array, digits: int, most: int = 4) -> str:
+def numbers(x: np.ndarray | jax.Array, digits: int, limit: int = 4) -> str:
     """Write the first numbers of an array.
 
     Example:
-        >>> numbers(np.array([[1.0, 2.5], [3.0, 4.0]]), 6, most=3)
+        >>> numbers(np.array([[1.0, 2.5], [3.0, 4.0]]), 6, limit=3)
         '1, 2.5, 3, …'
     """
     flat = np.ravel(x)
-    shown = [_table.number(float(v), digits) for v in flat[:most]]
-    return ", ".join(shown + ["…"] * (flat.size > most))
+    shown = [_table.number(float(v), digits) for v in flat[:limit]]
+    return ", ".join(shown + ["…"] * (flat.size > limit))
 
 
 def _clock(call: Callable, *args: Any) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from jnumerics.derivatives import _batch, _diagonal, _jacobian
 from jnumerics.derivatives._dependence import boxes as _boxes
 from jnumerics.derivatives._dependence import samples
-from jnumerics.derivatives._dependence.blocks import Blocks
+from jnumerics.derivatives._dependence.blocks import BlockBoxes
 from jnumerics.derivatives._dependence.samples import SampleMixingError
 from jnumerics.derivatives._modes import sparse as _sparse
 from jnumerics.derivatives._plan import candidates
@@ -111,13 +111,13 @@ class Traced:
 
     def boxes(self) -> list[tuple[int, int, Any, Any, Any]]:
         """Return output leaf, input leaf, lower, upper and depends of every block."""
-        blocks = Blocks(self.target)
+        blocks = BlockBoxes(self.target)
         pairs = [(k, leaf) for k, leaf, _ in blocks]
         return [(k, leaf, *blocks.bounds(k, leaf)) for k, leaf in pairs]
 
     def independent_along(self, axis: int) -> bool:
         """Return what `Dependence.independent_along` says."""
-        return Blocks(self.target).stray_along(axis) is None
+        return BlockBoxes(self.target).stray_along(axis) is None
 
     def jacobians(self, chunk: int | None = None) -> tuple[str, dict[str, Run | str]]:
         """Return the choice, and each mode's passes, or why it is not served.

@@ -90,8 +90,8 @@ def compare_modes(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> found = compare_modes(lambda x: x.sum() ** 2, jnp.ones(9), repeats=2)
-        >>> [(m.mode, m.passes) for m in found.modes][:2]
+        >>> comparison = compare_modes(lambda x: x.sum() ** 2, jnp.ones(9), repeats=2)
+        >>> [(m.mode, m.passes) for m in comparison.modes][:2]
         [('forward', 9), ('reverse', 1)]
     """
     _check.function("fun", fun)
@@ -228,8 +228,8 @@ def _truth(task: Task, reference: str | None) -> tuple[Any, str]:
 def _difference(task: Task, entry: Entry, truth: Any) -> float | None:
     if truth is None:
         return None
-    found = entry.program(*task.args, **task.kwargs)
-    rows = (task.target.outputs.flatten_up_to(tree) for tree in (found, truth))
+    result = entry.program(*task.args, **task.kwargs)
+    rows = (task.target.outputs.flatten_up_to(tree) for tree in (result, truth))
     return _reference.difference(*rows)
 
 

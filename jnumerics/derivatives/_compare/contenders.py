@@ -122,8 +122,8 @@ def _diagonal_blocks(row: Any, rank: int) -> Any:
 
 def _require_below(bound: int, needed: int, what: str) -> None:
     if needed > bound:
-        size, most = _table.memory(needed), _table.memory(bound)
-        msg = f"{what} takes {size}, more than {most}"
+        size, limit = _table.memory(needed), _table.memory(bound)
+        msg = f"{what} takes {size}, more than {limit}"
         raise ValueError(msg)
 
 
@@ -156,10 +156,10 @@ def counter(programs: Sequence[Any]) -> str:
 
 
 def compilers_count(program: Any) -> tuple[float, float] | None:
-    found = program.cost_analysis()
-    if not found or found.get("flops", 0.0) < 0:
+    analysis = program.cost_analysis()
+    if not analysis or analysis.get("flops", 0.0) < 0:
         return None
-    return found.get("flops", 0.0), found.get("bytes accessed", 0.0)
+    return analysis.get("flops", 0.0), analysis.get("bytes accessed", 0.0)
 
 
 def _has_loop(program: Any) -> bool:

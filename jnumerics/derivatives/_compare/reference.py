@@ -32,13 +32,13 @@ def find(
     Returns:
         The derivative, and in words what it is.
     """
-    found, obstacle = _in_double(derivative, args, kwargs)
-    if found is not None:
-        return found, DOUBLE
+    result, obstacle = _in_double(derivative, args, kwargs)
+    if result is not None:
+        return result, DOUBLE
     for name, run in ends.items():
-        found = _attempt(run, args, kwargs)
-        if found is not None:
-            return found, f"{name} mode in the given dtype (the function {obstacle})"
+        result = _attempt(run, args, kwargs)
+        if result is not None:
+            return result, f"{name} mode in the given dtype (the function {obstacle})"
     return None, f"nothing (the function {obstacle})"
 
 
@@ -78,15 +78,15 @@ def _values(tree: Any) -> Any:
     return jax.tree.map(np.asarray, jax.block_until_ready(tree))
 
 
-def difference(found: Sequence[Any], truth: Sequence[Any]) -> float:
+def difference(result: Sequence[Any], truth: Sequence[Any]) -> float:
     """Return the largest difference relative to the truth's largest entry.
 
     Args:
-        found: For each leaf of the function's result, a tree of blocks.
+        result: For each leaf of the function's result, a tree of blocks.
         truth: The same; each leaf's own largest entry is the scale.
     """
     worst = 0.0
-    for row, true_row in zip(found, truth, strict=True):
+    for row, true_row in zip(result, truth, strict=True):
         blocks, true = (jax.tree.leaves(r) for r in (row, true_row))
         scale = max((_largest(b) for b in true), default=0.0) or 1.0
         for a, b in zip(blocks, true, strict=True):

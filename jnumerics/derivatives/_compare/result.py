@@ -10,7 +10,10 @@ from jnumerics import _table
 from jnumerics.derivatives._compare.timing import Timing, level_with_best
 
 WIDTH = 100  # columns of text
-HEADER = ("mode", "passes", "flops", "bytes", "memory", "compile", "plan", "median", "quartiles", "evals", "diff")  # fmt: skip
+HEADER = (
+    "mode", "passes", "flops", "bytes", "memory", "compile", "plan", "median",
+    "quartiles", "evals", "diff",
+)  # fmt: skip
 
 
 class ModeResult(NamedTuple):
@@ -139,9 +142,10 @@ class ModeComparison:
             if m.error is not None and m.same_as is None
         ]
         remarks.append(
-            f"One evaluation takes {_table.seconds(self.evaluation.median)}; evals is a "
-            f"median as a multiple of it, plan the predicted time. Operations and bytes "
-            f"are counted by {self._counter()}, memory is temporary. {self._compared()}"
+            f"One evaluation takes {_table.seconds(self.evaluation.median)}; evals is "
+            f"a median as a multiple of it, plan the predicted time. Operations and "
+            f"bytes are counted by {self._counter()}, memory is temporary. "
+            f"{self._compared()}"
         )
         return remarks
 
@@ -202,8 +206,8 @@ def _quartiles(t: Timing) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _or_dash(value: Any, write: Callable[[Any], str]) -> str:

@@ -23,7 +23,7 @@ class Timing(NamedTuple):
     runs: tuple[float, ...]
 
     @classmethod
-    def of(cls, runs: list[float]) -> "Timing":
+    def from_runs(cls, runs: list[float]) -> "Timing":
         """Summarize runs."""
         q1, median, q3 = (float(q) for q in np.quantile(runs, [0.25, 0.5, 0.75]))
         return cls(median, q1, q3, tuple(runs))
@@ -32,9 +32,9 @@ class Timing(NamedTuple):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, which leaves what was measured until then in `found`."""
 
-    def __init__(self, found: Any) -> None:
+    def __init__(self, partial: Any) -> None:
         super().__init__()
-        self.found = found
+        self.found = partial
 
 
 class Verdict(NamedTuple):
@@ -85,9 +85,9 @@ def interleave(
         rounds = min(map(len, runs.values()))
         if not rounds:
             raise
-        whole = {name: Timing.of(found[:rounds]) for name, found in runs.items()}
+        whole = {name: Timing.from_runs(times[:rounds]) for name, times in runs.items()}
         raise Interrupted(whole) from None
-    return {name: Timing.of(found) for name, found in runs.items()}
+    return {name: Timing.from_runs(times) for name, times in runs.items()}
 
 
 def _calls_worth_making(seconds: float) -> int:
@@ -97,12 +97,12 @@ def _calls_worth_making(seconds: float) -> int:
 
 
 def shortest(program: Callable[[], Any], calls: int) -> float:
-    found = []
+    times = []
     for _ in range(calls):
         start = time.perf_counter()
         jax.block_until_ready(program())
-        found.append(time.perf_counter() - start)
-    return min(found)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def verdict(timings: Mapping[str, Timing]) -> Verdict:

@@ -31,11 +31,11 @@ class Loss(NamedTuple):
     line: str
 
 
-class Blocks:
+class BlockBoxes:
     """The boxes of every leaf of the result, in every leaf of the inputs.
 
     Real and imaginary parts of the result, which count as two leaves, are joined.
-    Pickled, it holds no program: where properties were lost is found before.
+    It is pickled without the program, once it is found where properties were lost.
     """
 
     def __init__(self, target: Target) -> None:
@@ -47,7 +47,7 @@ class Blocks:
         counts = [max(len(s), 1) for s in self.shapes]  # a scalar counts as one axis
         self._starts = np.cumsum([0, *counts])
         boxes = output_boxes(target, self._propagated())
-        self.parts = np.cumsum([0, *(1 + split for split in target.is_split)])
+        self.parts = np.cumsum([0, *(1 + is_pair for is_pair in target.is_pair)])
         pairs = list(zip(self.parts, self.parts[1:], strict=False))
         self.boxes: list[Box] = [np.minimum(boxes[a], boxes[b - 1]) for a, b in pairs]
         self.outs: list[Shape] = [tuple(target.out_avals[a].shape) for a, _ in pairs]
@@ -59,7 +59,7 @@ class Blocks:
                 yield k, leaf, self._rows(leaf, box)
 
     def bounds(self, k: int, leaf: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return lower and upper, (*out, k), and whether anything is behind, (*out,)."""
+        """Return lower and upper, (*out, k), and whether anything is read, (*out,)."""
         box, rank = self._rows(leaf, self.boxes[k]), len(self.shapes[leaf])
         box = np.broadcast_to(box, (len(box), *self.outs[k]))
         n, depends = len(box) // 2, np.asarray(box[0] != NONE)
@@ -113,18 +113,18 @@ class Blocks:
         return None
 
     def _where_lost(self, k: int, axis: int | None) -> Loss:
-        """Find the equation where output leaf k lost it, by passing the boxes again."""
-        found = self._propagated()
+        """Find the equation where output leaf k lost it, by propagating again."""
+        boxes = self._propagated()
         if axis is not None:  # that axis alone, all leaves together
             rows = self._starts[:-1] + [_axis(axis, s) for s in self.shapes]
             total = self._starts[-1]
-            found = {
+            boxes = {
                 v: np.stack([box[rows].min(axis=0), box[rows + total].min(axis=0)])
-                for v, box in found.items()
+                for v, box in boxes.items()
             }
 
         def is_aligned(v: Var) -> bool:
-            box, shape = found[v], shape_of(v)
+            box, shape = boxes[v], shape_of(v)
             if axis is not None:
                 return any(is_own(box, d, size).all() for d, size in enumerate(shape))
             return any(
@@ -134,12 +134,12 @@ class Blocks:
 
         program, ends = self.target.program, self.target.ends
         parts = program.outputs[self.parts[k] : self.parts[k + 1]]
-        output = next((v for v in parts if v is not None and v in found), None)
+        output = next((v for v in parts if v is not None and v in boxes), None)
         if output is None or (ends and not ends.keep_zero):
             lost = ends.forward.linearity.losses[0] if ends else Loss("", UNKNOWN_LINE)
             return Loss(lost.operation, lost.line)
         equation = culprit(
-            program.linear, found, constants_of(self.target.program), output, is_aligned
+            program.linear, boxes, constants_of(self.target.program), output, is_aligned
         )
         if equation is None:
             return Loss("the result's structure", UNKNOWN_LINE)
@@ -151,17 +151,20 @@ class Blocks:
         return {v: own_index(self.shapes, k) for k, v in enumerate(tangents)}
 
     def _propagated(self) -> dict[Var, Box]:
-        linear, known = self.target.program.linear, constants_of(self.target.program)
-        return propagate(linear, self._seeds, known)
+        linear, constants = (
+            self.target.program.linear,
+            constants_of(self.target.program),
+        )
+        return propagate(linear, self._seeds, constants)
 
     def _rows(self, leaf: int, box: Box) -> Box:
-        """Take the rows of one input leaf: lows, then negated highs."""
+        """Return the rows of one input leaf: lows, then negated highs."""
         rows = np.arange(self._starts[leaf], self._starts[leaf + 1])
         return box[np.concatenate([rows, rows + self._starts[-1]])]
 
 
 def _is_elementwise(box: Box, out: Shape, shape: Shape) -> bool:
-    """Whether every box is its own single index or none, the shapes being equal."""
+    """Whether shapes are equal, and every box is its own single index or nothing."""
     if (box == NONE).all() or 0 in out:
         return True
     if tuple(out) != tuple(shape):

@@ -67,17 +67,17 @@ class Context(Protocol):
     """What a rule may ask about the program around its equation.
 
     Attributes:
-        trusts_solvers: Whether linear solves are vouched to be exact.
+        trusts_solvers: Whether the user vouches that linear solves are exact.
     """
 
     trusts_solvers: bool
 
-    def known(self, atom: Atom) -> np.ndarray | None:
-        """Return a value that is known at trace time."""
+    def constant(self, atom: Atom) -> np.ndarray | None:
+        """Return a value that is known at trace time, or None."""
         ...
 
     def nonzero(self, atom: Atom) -> np.ndarray | None:
-        """Return where a value that is known at trace time may differ from 0."""
+        """Return where a value may differ from 0, or None where that is unknown."""
         ...
 
     def columns(self, atom: Atom) -> list[np.ndarray | None]:
@@ -119,7 +119,7 @@ RULES = Registry()
 def apply(
     context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]
 ) -> tuple[list[Box], bool]:
-    """Pass boxes through an equation; and say whether a rule served, or all was joined.
+    """Pass boxes through an equation, and say whether a rule served.
 
     No rule meets an equation that nothing enters or leaves, for want of elements.
     """
@@ -143,7 +143,7 @@ def _is_empty(atoms: Iterable[Atom]) -> bool:
 def apply_rule(
     context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]
 ) -> Sequence[Box] | None:
-    """Pass boxes through an equation by its rule, None where that does not serve."""
+    """Pass boxes through an equation by its rule; None where no rule serves."""
     rule, parameters = RULES.get(eqn.primitive.name, (None, frozenset()))
     if rule is None or any(
         value is not None and key not in parameters for key, value in eqn.params.items()
@@ -159,7 +159,7 @@ def join_all(eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
 
 
 def join(boxes: Iterable[Box]) -> Box:
-    """Take the smallest boxes that hold the given ones, of shapes that broadcast."""
+    """Return the smallest boxes that hold the given ones, whose shapes broadcast."""
     first, *others = boxes
     for box in others:
         first = np.minimum(first, box)
@@ -178,7 +178,7 @@ def collapse(box: Box, axes: Iterable[int]) -> Box:
 
 
 def expand(box: Box, axes: Iterable[int], shape: Sequence[int]) -> Box:
-    """Write the box out along some axes of a variable of the given shape."""
+    """Broadcast a box along some axes of its variable, of the given shape."""
     target = list(box.shape)
     for axis in axes:
         target[axis + 1] = shape[axis]
@@ -219,7 +219,7 @@ def along(axis: int, piece: slice) -> tuple[slice, ...]:
 
 
 def pad_axis(box: Box, axis: int, low: int, high: int, interior: int = 0) -> Box:
-    """Pad an axis with "nothing": negative numbers crop, `interior` spreads it."""
+    """Pad an axis with "nothing"; negative widths crop, `interior` spreads it."""
     size, step = box.shape[axis + 1], interior + 1
     if (low, high, interior) == (0, 0, 0):
         return box
@@ -237,7 +237,7 @@ def pad_axis(box: Box, axis: int, low: int, high: int, interior: int = 0) -> Box
 
 
 def minimum_at(box: Box, number: np.ndarray, size: int) -> tuple[Box, np.ndarray]:
-    """Join entries of the last axis that have the same number; and which there are."""
+    """Join entries of the last axis that share a number; and say which occur."""
     result = np.full((*box.shape[:-1], size), NONE, np.int32)
     hit = np.zeros(size, bool)
     order = np.argsort(number, kind="stable")
@@ -256,7 +256,7 @@ def reads_own(box: Box, axis: int, size: int, inner: int = 1) -> np.ndarray:
         box: Boxes that follow one axis of the input.
         axis: The axis.
         size: Its length.
-        inner: How many elements one after another have the same index of the input.
+        inner: How many consecutive elements have the same index of the input.
     """
     own = np.arange(size) // inner
     own = own.reshape([-1 if k == axis else 1 for k in range(box.ndim - 1)])

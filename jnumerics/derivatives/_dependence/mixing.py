@@ -1,4 +1,4 @@
-"""Where samples mix: the first equation at which two of them meet, or leave their row."""
+"""Where samples mix: the first equation at which two meet, or leave their places."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Mixing(NamedTuple):
         leaf: Which leaf of the result.
         element: An element of that leaf.
         inputs: The lowest and the highest input sample that it may read.
-        samples: All samples of that leaf which read another one.
+        samples: All samples of that leaf that read another one.
     """
 
     operation: str
@@ -34,7 +34,7 @@ class Mixing(NamedTuple):
 
 def mixing(
     program: Program,
-    known: Constants,
+    constants: Constants,
     seeds: Mapping[Var, Box],
     axes: Sequence[int],
 ) -> Mixing | None:
@@ -42,22 +42,26 @@ def mixing(
 
     Args:
         program: The tangent program.
-        known: Its known values.
+        constants: What is known of its primal part.
         seeds: Boxes of its tangents that follow the batch axis alone (`batch_index`).
         axes: The batch axis of each output.
     """
-    found = propagate(program.linear, seeds, known)
+    boxes = propagate(program.linear, seeds, constants)
     n = max((-int(box[1].min(initial=0)) + 1 for box in seeds.values()), default=0)
     for leaf, (v, axis) in enumerate(zip(program.outputs, axes, strict=True)):
-        if v is None or v not in found:
+        if v is None or v not in boxes:
             continue
         shape = shape_of(v)
-        strays = np.broadcast_to(~is_own(found[v], axis, shape[axis]), shape)
+        strays = np.broadcast_to(~is_own(boxes[v], axis, shape[axis]), shape)
         if strays.any():
             index = tuple(int(k) for k in np.argwhere(strays)[0])
-            low, high = np.broadcast_to(found[v], (2, *shape))[(slice(None), *index)]
+            low, high = np.broadcast_to(boxes[v], (2, *shape))[(slice(None), *index)]
             equation = culprit(
-                program.linear, found, known, v, lambda v: _is_aligned(found[v], v, n)
+                program.linear,
+                boxes,
+                constants,
+                v,
+                lambda v: _is_aligned(boxes[v], v, n),
             )
             others = tuple(k for k in range(len(shape)) if k != axis)
             return Mixing(
@@ -78,50 +82,50 @@ def is_own(box: Box, axis: int, size: int) -> np.ndarray:
 
 def culprit(
     equations: Sequence[Equation],
-    found: Mapping[Var, Box],
-    known: Constants,
+    boxes: Mapping[Var, Box],
+    constants: Constants,
     output: Var,
     is_aligned: Callable[[Var], bool],
 ) -> Equation | None:
     """Walk back from an output to the equation where its boxes went astray.
 
-    If two inputs meet in it, that is the first equation at which they meet, inside a
-    loop or a branch too; otherwise the one whose operands still stand in line.
+    If two inputs meet in the output, this is the first equation at which they meet, be
+    it inside a loop or a branch; otherwise the one whose operands are still aligned.
     """
     makers = {v: e for e in equations for v in e.eqn.outvars}
-    is_met = not is_single(found[output])
+    is_met = not is_single(boxes[output])
 
     def strays(v: Var) -> bool:
-        return not (is_single(found[v]) if is_met else is_aligned(v))
+        return not (is_single(boxes[v]) if is_met else is_aligned(v))
 
     equation = makers.get(output)
     while equation is not None:
-        stray = next((v for v in _operands(equation, found) if strays(v)), None)
+        stray = next((v for v in _operands(equation, boxes) if strays(v)), None)
         if stray is None or stray not in makers:
             break
         equation = makers[stray]
     if equation is not None and is_met:
-        return _first_meeting(passes_inside(equation, found, known)) or equation
+        return _first_meeting(passes_inside(equation, boxes, constants)) or equation
     return equation
 
 
 def _first_meeting(passes: Sequence[Pass]) -> Equation | None:
-    """Find the first equation with a user's line whose operands meet there only."""
-    for equations, found in passes:
+    """Find the first equation with a user's line at which single inputs meet."""
+    for equations, boxes in passes:
         for equation in equations:
-            before = all(is_single(found[v]) for v in _operands(equation, found))
-            after = all(is_single(found[v]) for v in equation.eqn.outvars)
+            before = all(is_single(boxes[v]) for v in _operands(equation, boxes))
+            after = all(is_single(boxes[v]) for v in equation.eqn.outvars)
             if before and not after and equation.line != UNKNOWN_LINE:
                 return equation
     return None
 
 
-def _operands(equation: Equation, found: Mapping[Var, Box]) -> list[Var]:
-    return [v for v in equation.eqn.invars if isinstance(v, Var) and v in found]
+def _operands(equation: Equation, boxes: Mapping[Var, Box]) -> list[Var]:
+    return [v for v in equation.eqn.invars if isinstance(v, Var) and v in boxes]
 
 
 def _is_aligned(box: Box, v: Var, n: int) -> bool:
-    """Whether samples stand in line along an axis, or along the first part of one."""
+    """Whether samples lie in order along an axis, or along the first part of one."""
     nothing = box[0] == NONE
     if nothing.all():
         return True

@@ -1,7 +1,8 @@
-"""The boxes of a function's outputs, of every program by which it may be differentiated.
+"""The boxes of a function's outputs, from every program that may differentiate it.
 
-A derivative that is proven linear has one program, read forward. Any other one is what
-its forward passes or its reverse passes make of it, so that both are read, and joined.
+A derivative that is proven linear has one program, which is read forward. Any other
+derivative is what its forward or its reverse passes make of it, so both programs are
+read, and their boxes joined.
 """
 
 import math
@@ -17,20 +18,20 @@ from jnumerics.derivatives._program.joint import End
 from jnumerics.derivatives._program.trace import Target
 
 Shape = tuple[int, ...]
-MAX_TURNED = 1 << 14  # inputs whose readers are listed one by one
+MAX_TURNED = 1 << 14  # input elements whose readers are listed one by one
 
 
-def output_boxes(target: Target, found: dict[Var, Box]) -> list[Box]:
+def output_boxes(target: Target, tangent_boxes: dict[Var, Box]) -> list[Box]:
     """Return the boxes of every leaf of the result, in all axes of all inputs.
 
     Args:
         target: The function.
-        found: The boxes of its tangent program.
+        tangent_boxes: The boxes of its tangent program.
     """
     shapes = [tuple(aval.shape) for aval in target.in_avals]
     rows = 2 * sum(max(len(s), 1) for s in shapes)
     forward = [
-        found[v] if v in found else nothing(rows, len(aval.shape))
+        tangent_boxes[v] if v in tangent_boxes else nothing(rows, len(aval.shape))
         for v, aval in zip(target.program.outputs, target.out_avals, strict=True)
     ]
     if target.ends is None:
@@ -67,15 +68,15 @@ def _turned(end: End, shapes: Sequence[Shape], target: Target) -> list[Box] | No
         return None
     outs = [tuple(aval.shape) for aval in target.out_avals]
     seeds = {v: own_index(outs, k) for k, v in enumerate(program.tangents)}
-    found = propagate(program.linear, seeds, constants_of(program))
+    cotangent_boxes = propagate(program.linear, seeds, constants_of(program))
     axes = np.cumsum([0, *(max(len(s), 1) for s in shapes)])
     boxes = [np.full((2 * int(axes[-1]), *out), NONE, np.int32) for out in outs]
     for leaf, v in enumerate(program.outputs):
-        if v is None or v not in found:
+        if v is None or v not in cotangent_boxes:
             continue
         at = slice(axes[leaf], axes[leaf + 1])
         behind = slice(axes[-1] + axes[leaf], axes[-1] + axes[leaf + 1])
-        for index, k, region in _regions(found[v], shape_of(v), outs):
+        for index, k, region in _regions(cotangent_boxes[v], shape_of(v), outs):
             place = np.array(index or (0,)).reshape(-1, *(1,) * len(region))
             boxes[k][(at, *region)] = np.minimum(boxes[k][(at, *region)], place)
             boxes[k][(behind, *region)] = np.minimum(

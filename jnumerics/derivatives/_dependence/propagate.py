@@ -1,4 +1,4 @@
-"""Boxes pass from the tangents of the inputs through every linear equation."""
+"""Propagation: boxes pass from the inputs' tangents through every linear equation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ Pass = tuple[Sequence[Equation], Mapping[Var, Box]]
 
 
 class _Bodies(dict[Any, "_Body"]):
-    """Bodies by the identity of their jaxpr; what happens inside is recorded.
+    """Bodies by the identity of their jaxpr, and a record of what happens inside.
 
     Attributes:
-        passes: All passes of bodies, if it is a list.
-        stack: The equations around the one that is being passed, outermost first.
+        passes: All passes of bodies, where they are recorded.
+        stack: The equations that are being passed, outermost first.
         joined: Operations that no rule served, with the user's line.
     """
 
@@ -52,10 +52,10 @@ class _Bodies(dict[Any, "_Body"]):
 class _Context:
     """The program around an equation, as the rules see it."""
 
-    def __init__(self, known: Constants, bodies: _Bodies) -> None:
-        self.known = known
-        self.nonzero = known.nonzero
-        self.columns = known.columns
+    def __init__(self, constants: Constants, bodies: _Bodies) -> None:
+        self.constant = constants
+        self.nonzero = constants.nonzero
+        self.columns = constants.columns
         self.trusts_solvers = bodies.trusts_solvers
         self.bodies = bodies
 
@@ -93,94 +93,93 @@ class _Body:
         values: Sequence[Any],
         varying: Sequence[int] = (),
     ) -> tuple[list[Box | None], bool]:
-        known = self._known(values, varying)
+        constants = self._constants(values, varying)
         seeds = {
             v: b for v, b in zip(self._inputs, boxes, strict=True) if b is not None
         }
-        found = _propagate(self._linear, seeds, _Context(known, self._bodies))
+        box_of = _propagate(self._linear, seeds, _Context(constants, self._bodies))
         if self._bodies.passes is not None:
-            self._bodies.passes.append((self._linear, found))
-        outputs = [found.get(v) if isinstance(v, Var) else None for v in self._outputs]
-        return outputs, known.has_varied
+            self._bodies.passes.append((self._linear, box_of))
+        outputs = [box_of.get(v) if isinstance(v, Var) else None for v in self._outputs]
+        return outputs, constants.has_varied
 
     def values(self, values: Sequence[Any]) -> list[Any]:
-        known = self._known(values, ())
-        return [known(v) if is_index(v) else None for v in self._outputs]
+        constants = self._constants(values, ())
+        return [constants(v) if is_index(v) else None for v in self._outputs]
 
-    def _known(self, values: Sequence[Any], varying: Sequence[int]) -> Constants:
-        given = dict(self._consts)
+    def _constants(self, values: Sequence[Any], varying: Sequence[int]) -> Constants:
+        concrete = dict(self._consts)
         pairs = zip(self._inputs, values, strict=True)
-        given.update((v, x) for v, x in pairs if x is not None)
+        concrete.update((v, x) for v, x in pairs if x is not None)
         moving = [self._inputs[k] for k in varying if values[k] is not None]
-        return Constants(self._primal, given, moving)
+        return Constants(self._primal, concrete, moving)
 
 
 def _count(eqn: Any) -> int:
-    """Count the equations that one pass takes, loops followed."""
+    """Count the equations that one pass takes, those of all steps of loops included."""
     inner = sum(_count(e) for body in inner_jaxprs(eqn) for e in open_jaxpr(body).eqns)
     return max(inner * eqn.params.get("length", 1), 1)
 
 
 def propagate(
-    equations: Sequence[Equation], seeds: Mapping[Var, Box], known: Constants
+    equations: Sequence[Equation], seeds: Mapping[Var, Box], constants: Constants
 ) -> dict[Var, Box]:
     """Pass boxes through linear equations.
 
     Args:
         equations: In order.
         seeds: Boxes of the variables to start from.
-        known: Values of the primal program.
+        constants: Values of the primal program.
 
     Returns:
         The boxes of all variables that are reached, the seeds among them.
     """
-    return _propagate(equations, seeds, _Context(known, _bodies_of(known)))
+    return _propagate(equations, seeds, _Context(constants, _bodies_of(constants)))
 
 
-def joined(known: Constants) -> list[tuple[str, str]]:
-    """Return operations that no rule served, and the user's lines, of all passes so far.
+def joined(constants: Constants) -> list[tuple[str, str]]:
+    """Return the operations that no rule served so far, with the user's lines.
 
-    Their outputs were taken to depend on all that entered, along every axis: a
-    primitive
-    without a rule, a parameter that its rule does not know, or an operand that is no
-    tangent by right, such as the matrix of a solve. Those inside loops and branches
-    are among them.
+    Their outputs were taken to depend on all that entered, along every axis. The reason
+    is a primitive without a rule, a parameter that its rule does not know, or a tangent
+    in an operand for which the rule expects none, such as the matrix of a solve.
+    Operations inside loops and branches are among them.
     """
-    return list(_bodies_of(known).joined)
+    return list(_bodies_of(constants).joined)
 
 
-def _bodies_of(known: Constants) -> _Bodies:
-    bodies = known.cache.setdefault("bodies", _Bodies())
-    bodies.trusts_solvers = known.trusts_solvers
+def _bodies_of(constants: Constants) -> _Bodies:
+    bodies = constants.cache.setdefault("bodies", _Bodies())
+    bodies.trusts_solvers = constants.trusts_solvers
     return bodies
 
 
 def passes_inside(
-    equation: Equation, found: Mapping[Var, Box], known: Constants
+    equation: Equation, boxes: Mapping[Var, Box], constants: Constants
 ) -> list[Pass]:
     """Pass boxes through one equation again, and return all passes of its bodies."""
     bodies = _Bodies()
     bodies.passes = []
-    bodies.trusts_solvers = known.trusts_solvers
-    _propagate([equation], found, _Context(known, bodies))
+    bodies.trusts_solvers = constants.trusts_solvers
+    _propagate([equation], boxes, _Context(constants, bodies))
     return bodies.passes
 
 
 def _propagate(
     equations: Sequence[Equation], seeds: Mapping[Var, Box], context: _Context
 ) -> dict[Var, Box]:
-    found = dict(seeds)
+    box_of = dict(seeds)
     for equation in equations:
         eqn = equation.eqn
-        boxes = [found.get(v) if isinstance(v, Var) else None for v in eqn.invars]
+        boxes = [box_of.get(v) if isinstance(v, Var) else None for v in eqn.invars]
         if any(box is not None for box in boxes):
             context.bodies.stack.append(equation)
             results, is_served = apply(context, eqn, boxes)
             if not is_served:
                 context.bodies.note()
             context.bodies.stack.pop()
-            found.update(zip(eqn.outvars, results, strict=True))
-    return found
+            box_of.update(zip(eqn.outvars, results, strict=True))
+    return box_of
 
 
 def own_index(shapes: Sequence[Sequence[int]], leaf: int) -> Box:

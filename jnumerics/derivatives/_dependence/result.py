@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics import _check, _table
-from jnumerics.derivatives._dependence.blocks import Blocks, Loss
+from jnumerics.derivatives._dependence.blocks import BlockBoxes, Loss
 from jnumerics.derivatives._program import arguments, trace
 from jnumerics.derivatives._program.trace import Target
 
@@ -31,11 +31,11 @@ class Dependence:
     lower: Any
     upper: Any
     depends: Any
-    _blocks: Blocks = field(repr=False)
+    _boxes: BlockBoxes = field(repr=False)
 
     @property
     def widths(self) -> Any:
-        """Number of indices from `lower` to `upper` along each axis, shape (*out, k)."""
+        """Number of indices from `lower` to `upper` along each axis, (*out, k)."""
         return jax.tree.map(lambda low, high: high - low + 1, self.lower, self.upper)
 
     @property
@@ -44,7 +44,7 @@ class Dependence:
 
         With pytrees: leaf by leaf, of the same shapes. Then the Jacobian is diagonal.
         """
-        return self._blocks.stray_from_elementwise() is None
+        return self._boxes.stray_from_elementwise() is None
 
     def independent_along(self, axis: int) -> bool:
         """Whether no two positions along an axis of inputs and outputs mix.
@@ -55,7 +55,7 @@ class Dependence:
         Raises:
             ValueError: If an input has no such axis.
         """
-        return self._blocks.stray_along(axis) is None
+        return self._boxes.stray_along(axis) is None
 
     def loss(self, axis: int | None = None) -> Loss | None:
         """Return where independence was lost, None where it holds.
@@ -69,37 +69,37 @@ class Dependence:
         Raises:
             ValueError: If an input has no such axis.
         """
-        return self._blocks.loss(axis)
+        return self._boxes.loss(axis)
 
     def __str__(self) -> str:
         """Show shapes, widest boxes and what is proven."""
-        blocks, rows = self._blocks, []
-        for k, leaf, _ in blocks:
-            low, high, depends = blocks.bounds(k, leaf)
-            out, shape = blocks.outs[k], blocks.shapes[leaf]
+        boxes, rows = self._boxes, []
+        for k, leaf, _ in boxes:
+            low, high, depends = boxes.bounds(k, leaf)
+            out, shape = boxes.outs[k], boxes.shapes[leaf]
             widest = (high - low + 1).max(axis=tuple(range(len(out))), initial=0)
             reads = " x ".join(map(str, widest)) or "1"
             reads = reads if depends.any() else "nothing"
-            names = blocks.out_names[k], blocks.in_names[leaf]
+            names = boxes.out_names[k], boxes.in_names[leaf]
             rows.append([names[0], str(out), names[1], str(shape), reads])
         header = ["output", "shape", "input", "shape", "widest box"]
         return "\n".join([_table.text(header, rows), "", *self._proven()])
 
     def __repr__(self) -> str:
         """Say in one line what depends on what."""
-        ends = (self._blocks.outs, "outputs"), (self._blocks.shapes, "inputs")
-        out, given = (
+        ends = (self._boxes.outs, "outputs"), (self._boxes.shapes, "inputs")
+        out, inputs = (
             str(shapes[0]) if len(shapes) == 1 else f"{len(shapes)} {name}"
             for shapes, name in ends
         )
         proven = "diagonal" if self.is_elementwise else "not diagonal"
-        return f"<Dependence of {out} on {given}: {proven}>"
+        return f"<Dependence of {out} on {inputs}: {proven}>"
 
     def _proven(self) -> list[str]:
         lost = self.loss()
         if lost is None:
             return ["elementwise: the Jacobian is diagonal"]
-        axes = range(min(map(len, self._blocks.shapes), default=0))
+        axes = range(min(map(len, self._boxes.shapes), default=0))
         properties = [
             ("elementwise", lost),
             *((f"independent along axis {axis}", self.loss(axis)) for axis in axes),
@@ -119,9 +119,10 @@ def dependence(
     it holds for every x of that shape, and is the same under `jit`. A box may be too
     large, never too small: what values alone decide, such as a mask that is multiplied
     in, is not seen; an operation without a rule, such as the `linear_solve` of lineax,
-    depends on all that enters it. Zeros of a matrix known while tracing count as zero,
-    as a selected case does not count: JAX's passes give NaN there where a tangent is
-    not finite. Cost: a trace, and a pass over arrays of integers.
+    depends on all that enters it. The zeros of a matrix that is known while tracing
+    count as zero, and a case that is not selected does not count, though JAX's passes
+    give NaN there for a tangent that is not finite. Cost: a trace, and a pass over
+    arrays of integers.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.
@@ -140,27 +141,27 @@ def dependence(
 
     Example:
         >>> import numpy as np
-        >>> found = dependence(jnp.diff, jnp.arange(4.0))
-        >>> np.hstack([found.lower, found.upper]).tolist()
+        >>> boxes = dependence(jnp.diff, jnp.arange(4.0))
+        >>> np.hstack([boxes.lower, found.upper]).tolist()
         [[0, 1], [1, 2], [2, 3]]
-        >>> found.is_elementwise
+        >>> boxes.is_elementwise
         False
 
     Reference:
         Griewank & Walther (2008), Evaluating Derivatives, chapter 7 (index domains).
     """
     _check.function("fun", fun)
-    blocks = Blocks(_make_target(fun, args, kwargs, argnums))
-    outputs, inputs = blocks.target.outputs, blocks.target.inputs
+    boxes = BlockBoxes(_make_target(fun, args, kwargs, argnums))
+    outputs, inputs = boxes.target.outputs, boxes.target.inputs
 
     def nest(which: int) -> Any:
         rows = [
-            [blocks.bounds(k, leaf)[which] for leaf in range(len(blocks.shapes))]
-            for k in range(len(blocks.outs))
+            [boxes.bounds(k, leaf)[which] for leaf in range(len(boxes.shapes))]
+            for k in range(len(boxes.outs))
         ]
         return outputs.unflatten([inputs.unflatten(row) for row in rows])
 
-    return Dependence(nest(0), nest(1), nest(2), blocks)
+    return Dependence(nest(0), nest(1), nest(2), boxes)
 
 
 def _make_target(

@@ -1,8 +1,8 @@
 """Samples along an axis, and the proof that they do not mix.
 
 Dependence boxes follow the axis of samples alone. Samples do not mix where every
-output's box is its own index along that axis, or nothing. What is proven holds for all
-values; a probe decides at the given ones.
+output's box is its own index along that axis, or nothing. A proof holds for all values;
+a probe decides at the given ones.
 """
 
 import itertools
@@ -86,7 +86,7 @@ def _axis(name: str, shape: tuple[int, ...], option: str, axis: int) -> int:
 def batch_seeds(tangents: Sequence[Var], axes: Sequence[int]) -> dict[Var, Box]:
     """Return boxes of tangents that follow the axis of samples alone."""
     return {
-        v: batch_index(Layout.of(v).shape, axis)
+        v: batch_index(Layout.from_var(v).shape, axis)
         for v, axis in zip(tangents, axes, strict=True)
     }
 
@@ -100,8 +100,8 @@ class _Running(NamedTuple):
     what: tuple[str, str] = ("output", "the input")
 
     @classmethod
-    def of(cls, target: Target, axes: SampleAxes, mode: str) -> "_Running":
-        if target.ends is None:  # read forward: its transpose keeps the same apart
+    def from_target(cls, target: Target, axes: SampleAxes, mode: str) -> "_Running":
+        if target.ends is None:  # its transpose keeps the same samples apart
             return cls(target.program, axes.inputs, axes.outputs)
         if mode == "reverse":
             what = "derivative by input", "the output"
@@ -113,14 +113,14 @@ class _Running(NamedTuple):
 def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
     """Prove that samples do not mix, in the program that runs.
 
-    Of a program that is not proven linear, an output that is not zero where all
-    tangents are is so whatever sample a pass moves.
+    In a program that is not proven linear, an output that is not zero where all
+    tangents are zero is not zero whichever sample a pass moves.
 
     Raises:
         SampleMixingError: If the proof fails; it names an output, the samples it may
             read, and the user's line where samples first met.
     """
-    running = _Running.of(target, axes, mode)
+    running = _Running.from_target(target, axes, mode)
     if target.ends is not None:
         end = target.ends.reverse if mode == "reverse" else target.ends.forward
         if not all(end.linearity.is_zero_at_zero) and axes.samples > 1:
@@ -131,30 +131,30 @@ def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
             raise SampleMixingError(msg)
     program = running.program
     seeds = batch_seeds(program.tangents, running.starts)
-    found = mixing(program, constants_of(program), seeds, running.ends)
-    if found is not None:
-        raise SampleMixingError(_mixing_message(found, running.ends, running.what))
+    mixed = mixing(program, constants_of(program), seeds, running.ends)
+    if mixed is not None:
+        raise SampleMixingError(_mixing_message(mixed, running.ends, running.what))
 
 
-def _mixing_message(found: Mixing, axes: Sequence[int], what: tuple[str, str]) -> str:
-    low, high = found.inputs
-    own = found.element[axes[found.leaf]]
-    leaf = f" of leaf {found.leaf}" if len(axes) > 1 else ""
+def _mixing_message(mixed: Mixing, axes: Sequence[int], what: tuple[str, str]) -> str:
+    low, high = mixed.inputs
+    own = mixed.element[axes[mixed.leaf]]
+    leaf = f" of leaf {mixed.leaf}" if len(axes) > 1 else ""
     read = f"sample {low}" if low == high else f"samples {low} to {high}"
     return (
-        f"`fun` must not mix samples, got {what[0]} {list(found.element)}{leaf}, of sample "
-        f"{own}, which may depend on {read} of {what[1]} ({found.operation} at "
-        f"{found.line}): {REMEDY}"
+        f"`fun` must not mix samples, got {what[0]} {list(mixed.element)}{leaf}, of "
+        f"sample {own}, which may depend on {read} of {what[1]} ({mixed.operation} at "
+        f"{mixed.line}): {REMEDY}"
     )
 
 
 def probe(target: Target, axes: SampleAxes, env: Env) -> tuple[Array, Array]:
     """Decide at the values in `env`: push random tangents of some samples.
 
-    Every pair of samples is told apart by a subset that holds one of them and not the
-    other (a Sperner family: few subsets of equal size). Tangents are drawn at random,
-    because leaks of equal tangents may cancel. A program that has no forward pass is
-    pulled back: its transpose keeps the same apart.
+    Any two samples are separated by a subset that holds one of them and not the other
+    (a Sperner family: few subsets of equal size). Tangents are drawn at random, because
+    leaks of equal tangents may cancel. A program that has no forward pass is pulled
+    back instead: its transpose keeps the same samples apart.
 
     Returns:
         For each sample, whether tangents of other samples reached it; and whether all
@@ -183,7 +183,7 @@ def probe(target: Target, axes: SampleAxes, env: Env) -> tuple[Array, Array]:
             _draw(k, v, axis, subset) for k, (v, axis) in zip(keys, starts, strict=True)
         ]
         results = [
-            Layout.of(v, axis).flat(r)
+            Layout.from_var(v, axis).flat(r)
             for (v, axis), r in zip(ends, push(*tangents), strict=True)
         ]
         reached = [jnp.any(r != 0, axis=1) for r in results]
@@ -199,12 +199,15 @@ def _require_reverse(linear: LinearPart) -> None:
     """Require a reverse pass of a program that has no forward one."""
     ways = one_way(linear.equations, reach(linear.equations, linear.inputs))
     if ways.forward:
-        msg = f"`check` must be 'proof' or None here, got 'probe', which cannot decide: {ways.reason}"  # fmt: skip
+        msg = (
+            "`check` must be 'proof' or None here, got 'probe', which cannot decide: "
+            f"{ways.reason}"
+        )
         raise ValueError(msg)
 
 
 def _draw(key: Array, var: Var, axis: int, subset: Array) -> Array:
-    layout = Layout.of(var)
+    layout = Layout.from_var(var)
     shape, dtype = layout.shape, layout.dtype
     mask = subset.reshape([-1 if k == axis else 1 for k in range(len(shape))])
     drawn = jax.random.normal(key, shape, dtype)
@@ -212,7 +215,7 @@ def _draw(key: Array, var: Var, axis: int, subset: Array) -> Array:
 
 
 def sperner(samples: int) -> np.ndarray:
-    """Return subsets `(k, samples)` such that of any two samples one holds each alone.
+    """Return subsets `(k, samples)` that separate any two samples, either way round.
 
     Each sample is in the subsets of its own combination of k // 2 out of k.
     """

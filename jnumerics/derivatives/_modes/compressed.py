@@ -1,8 +1,11 @@
 """The compressed mode: inputs (or outputs) that never meet in an output share a pass.
 
-The colors of the inputs tell who shares (`coloring`); each entry of a pass' result is
-one entry of the Jacobian, at a place that is proven, or is filled in by a pass of its
-own.
+A coloring of the inputs says which of them share a pass (`coloring`). Each element of a
+pass' result is then one entry of the Jacobian, whose place is proven; lines that cannot
+be read off in this way take a pass of their own.
+
+Reference:
+    Griewank & Walther (2008), Evaluating Derivatives, chapter 8 (compression).
 """
 
 from dataclasses import dataclass
@@ -32,10 +35,10 @@ from jnumerics.derivatives._program.layout import Env
 from jnumerics.derivatives._program.tangent import LinearPart
 from jnumerics.derivatives._program.trace import Target
 
-# Entries of directions that are constants: the compiler evaluates what of the passes
-# does not depend on values, one number at a time.
+# Entries of directions that may be constants of the program: the compiler folds what
+# the passes make of these alone, one number at a time.
 MOST_FOLDED = 1 << 17
-FEW = 4  # colors of inputs that make a search for colors of outputs pointless
+FEW = 4  # colors of inputs, up to which the outputs are not colored as well
 
 
 @dataclass(frozen=True)
@@ -59,17 +62,17 @@ class Compressed:
         return self.compression.n_colors + len(self.compression.unproven)
 
     def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
-        """Push each color's inputs together, and read the entries off."""
-        c, found = self.compression, []
+        """Push all inputs of a color in one pass, and read the entries off."""
+        c, terms = self.compression, []
         rows, columns = (
             (c.columns, c.rows) if self.is_transposed else (c.rows, c.columns)
         )
         if c.n_colors or not len(c.unproven):
             results = self._results(problem, env, chunk)
-            found.append(Entries(results, c.passes, c.rows, rows, columns))
+            terms.append(Entries(results, c.passes, c.rows, rows, columns))
         if len(c.unproven):
-            found.append(self._lines(problem, env, chunk))
-        return found
+            terms.append(self._lines(problem, env, chunk))
+        return terms
 
     def _results(self, problem: Problem, env: Env, chunk: int | None) -> Array:
         starts = problem.outputs if self.is_transposed else problem.inputs
@@ -128,27 +131,29 @@ def find(
     Args:
         target: The function.
         problem: Its passes.
-        forward: Whether forward passes are served.
-        reverse: Whether reverse passes are.
+        forward: Whether forward passes can run.
+        reverse: Whether reverse passes can run.
 
     Returns:
-        The mode, or None; and how many colors it has, or why there is none.
+        The mode and its number of colors, in words; or None, and why there is none.
     """
     _, m, n = problem.sizes.shape
-    most = min(m, n)
-    if most < 2:
+    limit = min(m, n)
+    if limit < 2:
         return None, "one pass is enough"
     strategy = None
     if forward:
-        found = compress(problem.linear, constants_of(target.program), most=most)
-        if found is not None and not (len(found.unproven) and not reverse):
-            strategy = Compressed(problem.linear, found)
+        compression = compress(
+            problem.linear, constants_of(target.program), limit=limit
+        )
+        if compression is not None and not (len(compression.unproven) and not reverse):
+            strategy = Compressed(problem.linear, compression)
     if reverse and (strategy is None or strategy.passes > FEW):
         linear = transposed(problem.linear)
-        most = most if strategy is None else strategy.passes
-        found = compress(linear, constants_of(target.program), most=most)
-        if found is not None and not (len(found.unproven) and not forward):
-            strategy = Compressed(linear, found, is_transposed=True)
+        limit = limit if strategy is None else strategy.passes
+        compression = compress(linear, constants_of(target.program), limit=limit)
+        if compression is not None and not (len(compression.unproven) and not forward):
+            strategy = Compressed(linear, compression, is_transposed=True)
     if strategy is None:
         return None, "no inputs or outputs share a pass"
     shared = "outputs" if strategy.is_transposed else "inputs"

@@ -1,8 +1,14 @@
-"""The mode that goes through a cut: J = J_after J_before, of passes from a narrow place.
+"""The cut mode: J = J_after J_before, from passes that start at a narrow place.
 
-Reverse passes go from the cut's d variables to the inputs, forward passes from them to
-the outputs: d + d passes, each through a part of the program. `find` looks for the
-narrowest cut (`flow`), with skip connections split off where that makes it narrower.
+A cut is a set of variables that every path from the inputs to the outputs crosses. If
+it has d elements, d reverse passes from it to the inputs give the rows of J_before, and
+d forward passes from it to the outputs give the columns of J_after, each through a part
+of the program only. `find` looks for the narrowest cut (`flow`), and splits skip
+connections off (`skip`) where that makes it narrower.
+
+Reference:
+    Griewank & Walther (2008), Evaluating Derivatives, chapter 10 (Jacobian
+    accumulation).
 """
 
 from collections.abc import Sequence
@@ -34,13 +40,13 @@ from jnumerics.derivatives._program.trace import Target
 class Through:
     """Reverse passes from a cut to the inputs, forward passes from it to the outputs.
 
-    Where skip connections were split off, `split` holds the outputs' pure parts:
-    their Jacobian has one entry in a row, so one pass with ones gives it all.
+    Where skip connections were split off, `split` holds the outputs' pure parts: their
+    Jacobian has at most one entry in a row, so one pass with ones gives all of it.
 
     Attributes:
-        cut: The cut, or None where nothing but pure parts remains.
-        axes: Each cut variable's axis of samples, and its elements of one sample there;
-            None for a single sample.
+        cut: The cut, or None where all outputs are pure.
+        axes: Each cut variable's axis of samples, and its elements of one sample along
+            that axis; None for a single sample.
         split: The split program, if there is one.
     """
 
@@ -51,23 +57,23 @@ class Through:
 
     @property
     def width(self) -> int:
-        """Directions of the cut."""
+        """Number of directions that cross the cut."""
         return 0 if self.cut is None else self.cut.width
 
     @property
     def passes(self) -> int:
-        """Passes of both parts, and one for what is pure."""
+        """Passes of both parts, and one for the pure outputs."""
         return 2 * self.width + (self.split is not None)
 
     def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
-        """Evaluate the pure part, and both factors of the cut."""
-        found: list[Term] = []
+        """Evaluate the pure outputs, and both factors of the cut."""
+        terms: list[Term] = []
         if self.split is not None:
-            found.append(_pure(self.split, problem, env))
+            terms.append(_pure(self.split, problem, env))
         if self.cut is not None:
             ends = self.split.mixed if self.split else problem.linear.outputs
-            found.append(self._product(self.cut, ends, problem, env, chunk))
-        return found
+            terms.append(self._product(self.cut, ends, problem, env, chunk))
+        return terms
 
     def _product(
         self,
@@ -78,14 +84,14 @@ class Through:
         chunk: int | None,
     ) -> Product:
         pairs = zip(cut.variables, self.axes, strict=True)
-        middle = [Layout.of(v, *(axis or ())) for v, axis in pairs]
+        middle = [Layout.from_var(v, *(axis or ())) for v, axis in pairs]
         before = _passes.rows(cut.before, env, problem.inputs, middle, chunk)
         reached = set(cut.after.outputs)
-        kept = {k: v for k, v in enumerate(ends) if v is not None and v in reached}
-        after = part(cut.after.equations, cut.variables, list(kept.values()))
-        outputs = [problem.outputs[k] for k in kept]
-        found = _passes.columns(after, env, middle, outputs, chunk)
-        rows = dict(zip(kept, (concatenate(row, 2) for row in found), strict=True))
+        live = {k: v for k, v in enumerate(ends) if v is not None and v in reached}
+        after = part(cut.after.equations, cut.variables, list(live.values()))
+        outputs = [problem.outputs[k] for k in live]
+        blocks = _passes.columns(after, env, middle, outputs, chunk)
+        rows = dict(zip(live, (concatenate(row, 2) for row in blocks), strict=True))
         width = sum(layout.count for layout in middle)
         full = [
             rows.get(k, jnp.zeros((o.samples, o.count, width), o.dtype))
@@ -96,13 +102,13 @@ class Through:
 
 
 def _pure(split: Split, problem: Problem, env: Env) -> Pure:
-    kept = [v for v in split.pure if v is not None]
-    push = part(split.equations, problem.linear.inputs, kept).forward(env)
-    found = iter(push(*(i.ones() for i in problem.inputs)))
+    present = [v for v in split.pure if v is not None]
+    push = part(split.equations, problem.linear.inputs, present).forward(env)
+    results = iter(push(*(i.ones() for i in problem.inputs)))
     values, columns = [], []
     for v, where, o in zip(split.pure, split.columns, problem.outputs, strict=True):
         none = v is None or where is None
-        values.append(o.flat(o.zeros() if none else next(found)))
+        values.append(o.flat(o.zeros() if none else next(results)))
         columns.append(o.flat(np.full(o.shape, -1) if none else where))
     return Pure(concatenate(values, 1), np.concatenate(columns, 1))
 
@@ -115,24 +121,24 @@ def find(
     program = replace(target.program, tangents=starts, outputs=ends)
     in_axes = None if axes is None else [i.axis or 0 for i in problem.inputs]
     split = split_skips(program, constants_of(target.program), in_axes)
-    found = [_cut_of(target, problem, axes, None)]
+    attempts = [_cut_of(target, problem, axes, None)]
     if split is not None:
-        found.append(_cut_of(target, problem, axes, split))
+        attempts.append(_cut_of(target, problem, axes, split))
     _, m, n = problem.sizes.shape
     strategies = [
         strategy
-        for strategy, _ in found
+        for strategy, _ in attempts
         if strategy is not None and _ends(strategy) < min(m, n)
     ]
     if not strategies:
-        reasons = [note for strategy, note in found if strategy is None]
+        reasons = [note for strategy, note in attempts if strategy is None]
         return None, reasons[0] if reasons else "nothing is narrower than the ends"
     best = min(strategies, key=lambda strategy: strategy.passes)
     return best, _describe(best)
 
 
 def _ends(strategy: Through) -> int:
-    """Return the passes through the whole program that it takes as long as, about."""
+    """Return about how many passes through the whole program would take as long."""
     return strategy.width + (strategy.split is not None)
 
 

@@ -1,8 +1,8 @@
 """Forward and reverse mode: passes from one end of a tangent program to the other.
 
-A strategy evaluates its passes and gives the Jacobian as a sum of terms, of which
-dense blocks, a diagonal, or single entries are made (`jacobian`). The other strategies
-have modules of their own: `cut` and `compressed`.
+A strategy evaluates its passes and gives the Jacobian as a sum of terms, from which
+`jacobian` makes dense blocks, a diagonal, or single entries. The other strategies have
+modules of their own: `cut` and `compressed`.
 """
 
 import math
@@ -31,8 +31,8 @@ class Problem:
 
     Attributes:
         program: The program whose values the passes read.
-        linear: The passes: from the inputs' tangents to those of the outputs; where
-            linearity is not proven, for reverse mode from cotangents to cotangents.
+        linear: What the passes run: from the inputs' tangents to those of the outputs;
+            in reverse mode without a proof of linearity, from cotangents to cotangents.
         inputs: How the inputs' elements are counted.
         outputs: How the outputs' elements are counted.
     """
@@ -55,7 +55,7 @@ class Problem:
 
 @runtime_checkable
 class Strategy(Protocol):
-    """How the passes to the Jacobian of a problem run."""
+    """A way to evaluate the Jacobian of a problem."""
 
     @property
     def mode(self) -> str:
@@ -128,9 +128,9 @@ class Reverse:
 
 @dataclass(frozen=True)
 class OneByOne:
-    """A pass for each component of one end, and nothing that rests on linearity.
+    """A pass for each component of one end, without relying on linearity.
 
-    Every other component is zero, as in `jax.jacfwd` and `jax.jacrev`.
+    In each pass all other components are zero, as in `jax.jacfwd` and `jax.jacrev`.
     """
 
     mode: str
@@ -164,7 +164,7 @@ FromEnd = Forward | Reverse | OneByOne
 
 
 def zeros(problem: Problem, kind: str) -> list[Any]:
-    """Return the answer for a function whose derivative is nothing but zeros."""
+    """Return the answer for a derivative that is zero everywhere."""
     pairs = [
         [(o, i, jnp.result_type(o.dtype, i.dtype)) for i in problem.inputs]
         for o in problem.outputs
@@ -185,7 +185,7 @@ def make_problem(
 ) -> Problem:
     """Lay out a target's inputs, and those of its outputs that depend on any.
 
-    For a diagonal, an input whose output depends on nothing takes no part.
+    For a diagonal, an input whose output depends on nothing is left out.
     """
     program = target.program
     in_axes = axes.inputs if axes else [None] * len(program.tangents)
@@ -199,6 +199,6 @@ def make_problem(
     return Problem(
         program=program,
         linear=part(program.linear, starts, ends),
-        inputs=[Layout.of(*pair) for pair in inputs],
-        outputs=[Layout.of(*pair) for pair in present],
+        inputs=[Layout.from_var(*pair) for pair in inputs],
+        outputs=[Layout.from_var(*pair) for pair in present],
     )

@@ -1,14 +1,18 @@
 """The narrowest cut of a tangent program: the fewest directions between its two ends.
 
-A set of intermediate tangents that every path from the inputs to the outputs crosses is
-a cut. With d elements in all, J = J_after J_before, and d reverse passes through the
-first part and d forward passes through the second give both factors. Forward mode is
-the cut at the inputs, reverse mode the cut at the outputs. The smallest d is found as
-the minimum cut of a network (Ford and Fulkerson), in which each variable is an edge of
-its size.
+A cut is a set of intermediate tangents that every path from the inputs to the outputs
+crosses. If it has d elements, J = J_after J_before, where d reverse passes through the
+first part and d forward passes through the second give the two factors. Forward mode is
+the cut at the inputs, reverse mode the cut at the outputs. The smallest d is the
+minimum cut of a network in which each variable is an edge, with its size as capacity.
 
-A cut respects how its parts run: what only runs forward lies after it, what only
-transposes before it, and all that it crosses is of one kind, real or complex.
+A cut respects how the equations run: those that only run forward come after it, those
+that can only be transposed before it, and the variables in it are all real, or all
+complex.
+
+Reference:
+    L. R. Ford and D. R. Fulkerson, "Maximal flow through a network", Canad. J. Math. 8
+    (1956).
 """
 
 import math
@@ -53,8 +57,8 @@ class Cut:
     """A factorization J = J_after J_before.
 
     Attributes:
-        variables: What every path crosses; they may feed one another.
-        width: Number of directions, in a batch for each sample.
+        variables: What every path crosses; one may depend on another.
+        width: Number of directions; in a batch, of each sample.
         before: From the inputs to the variables.
         after: From the variables, each independent of the others, to the outputs
             that depend on the inputs, each once.
@@ -163,7 +167,7 @@ class _Network:
     ) -> tuple[dict[Var, int], dict[tuple[int, int], int]]:
         """Return each variable's in-node, one below its out-node, and all edges."""
         enter = {v: 3 + 2 * k for k, v in enumerate(sizes)}
-        # One edge before all others, so that no sum of flows exceeds `infinite`.
+        # One edge before all others keeps every sum of flows within `infinite`.
         edges = {(_SOURCE, _GATE): infinite}
         for v, size in sizes.items():
             edges[enter[v], enter[v] + 1] = infinite if size is None else size
@@ -193,7 +197,7 @@ def _minimum_cut(network: _Network, sizes: Mapping[Var, int | None]) -> list[Var
 
 
 def _maximum_flow(edges: Mapping[tuple[int, int], int], n: int) -> tuple[int, set[int]]:
-    """Return the flow, and the nodes that the source still reaches beside it."""
+    """Return the flow, and the nodes that the source reaches in the residual graph."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
@@ -203,7 +207,7 @@ def _maximum_flow(edges: Mapping[tuple[int, int], int], n: int) -> tuple[int, se
     result = maximum_flow(graph, _SOURCE, _SINK)
     residual = csr_array(graph - result.flow)
     residual.eliminate_zeros()
-    # The gate is full when the flow is infinite; nobody looks beyond it then.
+    # An infinite flow fills the gate; the nodes are not used in that case.
     near = breadth_first_order(residual, _SOURCE, return_predecessors=False)
     return int(result.flow_value), {int(k) for k in near}
 
@@ -213,8 +217,8 @@ class SampleAxis(NamedTuple):
 
     Attributes:
         axis: The axis of samples.
-        inner: How many of its elements each sample has, one after another: more than
-            one where the axis of samples was merged with those behind it.
+        inner: How many consecutive elements of it each sample has: more than one where
+            the axis of samples was merged with the axes behind it.
     """
 
     axis: int
@@ -226,17 +230,18 @@ def batch_capacity(
 ) -> tuple[Capacity, dict[Var, SampleAxis | None]]:
     """Count a variable's directions for one sample of a batch.
 
-    A variable may be cut when it has an axis along which each element's box is that
-    axis' own index, so that one direction serves all samples. Elements that depend on
-    no sample do not count: a pass that starts at one could reach several samples.
+    A variable may be cut if it has an axis along which the box of each element is the
+    element's own sample, so that one direction serves all samples. An element that
+    depends on no sample rules the axis out: a pass that starts at it could reach
+    several samples.
 
     Args:
         boxes: Boxes that follow the batch axis alone, rows low and negated high.
         samples: Their number.
 
     Returns:
-        The capacity, and the axis of each variable that may be cut; None for what
-        needs no axis: a single sample's, or without elements.
+        The capacity, and the axis of each variable that may be cut; None where no axis
+        is needed: for a single sample, or a variable without elements.
     """
     axes: dict[Var, SampleAxis | None] = {}
     for var, box in boxes.items():

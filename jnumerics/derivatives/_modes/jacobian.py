@@ -25,11 +25,11 @@ from jnumerics.derivatives._program.trace import Target
 
 Shape = tuple[int, ...]
 
-MOST_ENTRIES = 1 << 22  # of passes that each keep one entry, alive at a time
+MOST_ENTRIES = 1 << 22  # alive at a time, in passes of which one entry is kept
 
 
 def dense(terms: Sequence[Term], sizes: Sizes) -> Blocks:
-    """Sum the terms to one matrix stack for each pair of leaves."""
+    """Sum the terms, and divide the matrices into a block for each pair of leaves."""
     if len(terms) == 1 and isinstance(terms[0], Dense):
         return terms[0].blocks
     total = _sum([term.dense(sizes) for term in terms])
@@ -40,10 +40,10 @@ def dense(terms: Sequence[Term], sizes: Sizes) -> Blocks:
 def diagonal(
     strategy: Strategy, problem: Problem, env: Env, chunk: int | None
 ) -> list[Array]:
-    """Return the diagonals `(n, rows)` for each leaf.
+    """Return the diagonals `(n, rows)` of each leaf.
 
-    From one end, each pass gives one entry (of every sample), and no more of a pass'
-    result is kept.
+    In forward and reverse mode, one entry of each pass' result is kept (one of every
+    sample).
     """
     if isinstance(strategy, FromEnd):
         return _own_entries(strategy, problem, env, chunk)
@@ -53,11 +53,11 @@ def diagonal(
 
 
 def entries(terms: Sequence[Term], sizes: Sizes) -> Array:
-    """Return the values of single entries, term after term; those that repeat add."""
-    found = [term.entries(sizes) for term in terms]
-    if len(found) == 1:
-        return found[0]
-    return concatenate([v.reshape(-1) for v in found], 0)
+    """Return the values of single entries, term after term; repeated ones add up."""
+    values = [term.entries(sizes) for term in terms]
+    if len(values) == 1:
+        return values[0]
+    return concatenate([v.reshape(-1) for v in values], 0)
 
 
 def indices(terms: Sequence[Term], sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
@@ -69,15 +69,15 @@ def indices(terms: Sequence[Term], sizes: Sizes) -> tuple[np.ndarray, np.ndarray
 def _own_entries(
     strategy: FromEnd, problem: Problem, env: Env, chunk: int | None
 ) -> list[Array]:
-    found = []
+    diagonals = []
     for position, start in enumerate(problem.inputs):
         apply = strategy.own_entries(problem, env, position)
         if start.count:
             bounded = chunk or max(1, MOST_ENTRIES // start.count)
-            found += _passes.stack(apply, start.count, 1, bounded)
+            diagonals += _passes.stack(apply, start.count, 1, bounded)
         else:
-            found.append(start.flat(start.zeros()))
-    return found
+            diagonals.append(start.flat(start.zeros()))
+    return diagonals
 
 
 def _sum(arrays: Sequence[Array]) -> Array:
@@ -88,19 +88,19 @@ def _sum(arrays: Sequence[Array]) -> Array:
 
 def filled(
     target: Target,
-    found: Sequence[Any],
+    computed: Sequence[Any],
     rests: Sequence[Shape],
     starts: Sequence[Shape],
 ) -> list[list[Array]]:
-    """Return a block `(*rest, *start)` for each pair of leaves: zeros where none was found.
+    """Return a block `(*rest, *start)` for each pair of leaves; missing ones are zero.
 
     Args:
         target: The function.
-        found: A row of blocks for each output that depends on any input.
-        rests: For each leaf of the result, the shape that its rows come in.
-        starts: For each differentiated leaf, that of its columns.
+        computed: A row of blocks for each output that depends on any input.
+        rests: For each leaf of the result, the shape of its rows.
+        starts: For each differentiated leaf, the shape of its columns.
     """
-    rows, blocks = iter(found), []
+    rows, blocks = iter(computed), []
     for v, o, rest in zip(target.program.outputs, target.out_avals, rests, strict=True):
         row = [None] * len(starts) if v is None else next(rows)
         ends = zip(row, target.in_avals, starts, strict=True)
@@ -119,7 +119,7 @@ def shaped(block: Array | None, shape: Shape, o: Any, i: Any) -> Array:
 def finish(
     strategy: Strategy, problem: Problem, kind: str, env: Env, chunk: int | None
 ) -> list[Any]:
-    """Run a strategy to what the kind asks for: blocks, diagonals, or single entries."""
+    """Run a strategy, and make what the kind asks for: blocks, diagonals or entries."""
     if kind == "diagonal":
         return diagonal(strategy, problem, env, chunk)
     if kind == "sparse":

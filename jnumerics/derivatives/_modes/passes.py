@@ -1,11 +1,12 @@
-"""Passes: pushing directions forward through a part of the program, or back.
+"""Passes: directions pushed forward through a part of the program, or pulled back.
 
 Results are stacks of matrices `(n, rows, columns)`. A full Jacobian is one matrix (n =
-1). Per-sample blocks are n of them, and a direction is then one in a component of every
-sample at once: because no sample's output reads another sample's input, all samples
+1). Per-sample blocks are n of them, and a direction is then one in the same component
+of every sample: because no sample's output reads another sample's input, all samples
 share the pass.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,20 +34,13 @@ def columns(
     """
     by_input = []
     for turn, (var, layout) in enumerate(zip(linear.inputs, inputs, strict=True)):
-        only, reached = started_at(linear, var) if len(inputs) > 1 else (linear, None)
-        push = only.forward(env)
-        ends = [outputs[k] for k in reached] if reached is not None else outputs
-
-        def apply(
-            k: Any, push: Any = push, layout: Layout = layout, ends: Any = ends
-        ) -> list[Array]:
-            results = push(layout.one_hot(k))
-            return [o.flat(r) for o, r in zip(ends, results, strict=True)]
-
-        fill = 1 + turn * len(outputs)
-        found = stack(apply, layout.count, 2, chunk, fill) if ends else []
-        where = range(len(outputs)) if reached is None else reached
-        column = dict(zip(where, found, strict=True))
+        only, reached = linear, list(range(len(outputs)))
+        if len(inputs) > 1:
+            only, reached = started_at(linear, var)
+        ends = [outputs[k] for k in reached]
+        push, fill = only.forward(env), 1 + turn * len(outputs)
+        blocks = _blocks(push, _alone(layout), layout, ends, 2, chunk, fill)
+        column = dict(zip(reached, blocks, strict=True))
         by_input.append(
             [
                 column[k] if k in column else o.zero_block(layout)
@@ -71,14 +65,9 @@ def rows(
     by_output = []
     for turn, (var, layout) in enumerate(zip(linear.outputs, outputs, strict=True)):
         pull = part(linear.equations, linear.inputs, [var]).reverse(env)
-
-        def apply(
-            k: Any, pull: Callable = pull, layout: Layout = layout
-        ) -> list[Array]:
-            results = pull(layout.one_hot(k))
-            return [i.flat(r) for i, r in zip(inputs, results, strict=True)]
-
-        by_output.append(stack(apply, layout.count, 1, chunk, 1 + turn * len(inputs)))
+        fill = 1 + turn * len(inputs)
+        blocks = _blocks(pull, _alone(layout), layout, inputs, 1, chunk, fill)
+        by_output.append(blocks)
     return by_output
 
 
@@ -90,27 +79,47 @@ def one_by_one(
     axis: int,
     chunk: int | None = None,
 ) -> list[list[Array]]:
-    """Push every direction of every start, all else zero, through what may be nonlinear.
+    """Push every basis vector, through a program that need not be linear.
 
     Returns:
         For each start the list over ends of results stacked along `axis`.
     """
-    push, found = linear.forward(env), []
+    push, by_start = linear.forward(env), []
     for turn, start in enumerate(starts):
+        directions = functools.partial(basis_vector, starts, turn)
+        fill = 1 + turn * len(ends)
+        by_start.append(_blocks(push, directions, start, ends, axis, chunk, fill))
+    return by_start
 
-        def apply(k: Any, turn: int = turn) -> list[Array]:
-            results = push(*basis_vector(starts, turn, k))
-            return [end.flat(r) for end, r in zip(ends, results, strict=True)]
 
-        found.append(stack(apply, start.count, axis, chunk, 1 + turn * len(ends)))
-    return found
+def _blocks(
+    push: Callable[..., list[Array]],
+    directions: Callable[[Any], list[Array]],
+    start: Layout,
+    ends: Sequence[Layout],
+    axis: int,
+    chunk: int | None,
+    fill: int,
+) -> list[Array]:
+    """Push each direction of one start, and stack the results at each end."""
+
+    def apply(k: Any) -> list[Array]:
+        results = push(*directions(k))
+        return [end.flat(r) for end, r in zip(ends, results, strict=True)]
+
+    return stack(apply, start.count, axis, chunk, fill) if ends else []
+
+
+def _alone(layout: Layout) -> Callable[[Any], list[Array]]:
+    """Return the directions of one leaf, where a pass moves no other."""
+    return lambda k: [layout.one_hot(k)]
 
 
 def basis_vector(layouts: Sequence[Layout], position: int, k: Any) -> list[Array]:
-    """Make the direction that is one in component `k` of one leaf alone."""
+    """Return the direction that is one in component `k` of one leaf alone."""
     direction = [layout.zeros() for layout in layouts]
     direction[position] = layouts[position].one_hot(k)
-    # a compiler that knew of its zeros would drop what they make of infinite numbers
+    # if the compiler saw the zeros, it would drop the NaN of zero times infinity
     return lax.optimization_barrier(direction)
 
 
@@ -123,9 +132,9 @@ def stack(
 ) -> list[Array]:
     """Stack the results of `apply(0) ... apply(count - 1)` along a new axis.
 
-    With `chunk`, only so many are alive at a time: results are written in place by a
-    loop, and the last chunk overlaps its predecessor where `chunk` does not divide.
-    Before, they hold `fill` and the numbers behind it, each its own: XLA would make
+    With `chunk`, only so many are alive at a time: a loop writes the results in place,
+    and the last chunk overlaps the one before where `chunk` does not divide `count`.
+    The arrays start out filled with `fill`, `fill` + 1 and so on: XLA would make
     arrays of equal numbers once, and copy them.
     """
     if count == 1:
@@ -136,8 +145,8 @@ def stack(
 
     def body(k: Any, filled: list[Array]) -> list[Array]:
         start = jnp.minimum(k * chunk, count - chunk)
-        found = along(start + lax.iota(jnp.int32, chunk))
-        pairs = zip(filled, found, strict=True)
+        results = along(start + lax.iota(jnp.int32, chunk))
+        pairs = zip(filled, results, strict=True)
         return [lax.dynamic_update_slice_in_dim(f, r, start, axis) for f, r in pairs]
 
     single = jax.eval_shape(apply, jnp.int32(0))

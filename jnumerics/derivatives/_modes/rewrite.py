@@ -1,4 +1,4 @@
-"""Writing equations of a tangent program anew, where some of their operands are zero."""
+"""Rewriting equations of a tangent program of which some operands are zero."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,22 +41,22 @@ class Writer:
         operands: Mapping[Var, Var | None],
         outputs: Sequence[Var] | None = None,
     ) -> list[Var | None]:
-        """Write an equation for other operands.
+        """Write an equation with other operands.
 
         Args:
             equation: A linear one.
-            operands: What to put in the place of each of its tangents; None is zero.
-            outputs: What to call its results; new variables by default.
+            operands: What replaces each of its tangents; None is zero.
+            outputs: The variables of its results; new ones by default.
 
         Returns:
             The results; None where they are zero.
         """
         eqn = equation.eqn
-        given = [v for v in operands.values() if v is not None]
-        if not given:
+        nonzero = [v for v in operands.values() if v is not None]
+        if not nonzero:
             return [None] * len(eqn.outvars)
-        if len(given) == 1 and _is_sum(equation, operands):
-            return [given[0]]
+        if len(nonzero) == 1 and _is_sum(equation, operands):
+            return [nonzero[0]]
         invars: list[Atom] = [
             (operands[v] or self.zeros(v))
             if isinstance(v, Var) and v in operands
@@ -69,7 +69,7 @@ class Writer:
         return list(outvars)
 
     def add(self, a: Var | None, b: Var | None, like: Equation) -> Var | None:
-        """Write a sum on the line of another equation; None is zero."""
+        """Write a sum, with the source line of another equation; None is zero."""
         if a is None or b is None:
             return a or b
         if (a, b) not in self._sums:
@@ -98,18 +98,18 @@ class Writer:
 
 
 def _is_sum(equation: Equation, operands: Mapping[Var, Var | None]) -> bool:
-    """Whether the result is the one operand that is not zero, as it is."""
+    """Whether the result is just the one operand that is not zero."""
     terms = [v for v in variables(equation) if v in operands]
     if equation.name not in _SUMS or len(set(terms)) < 2:
         return False
     if equation.name == "sub" and operands[terms[0]] is None:
         return False
-    given = next(v for v in terms if operands[v] is not None)
-    return shape_of(given) == shape_of(equation.eqn.outvars[0])
+    term = next(v for v in terms if operands[v] is not None)
+    return shape_of(term) == shape_of(equation.eqn.outvars[0])
 
 
 def started_at(linear: LinearPart, var: Var) -> tuple[LinearPart, list[int]]:
-    """Keep what the directions of one input run through; the other inputs are zero.
+    """Return what the directions of one input run through, all others being zero.
 
     Returns:
         The part from `var` to the outputs that it reaches, and their positions among

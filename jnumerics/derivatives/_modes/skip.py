@@ -1,11 +1,16 @@
-"""Skip connections: what passes an input on, apart from what mixes inputs.
+"""Split skip connections off: what passes an input on, apart from what mixes inputs.
 
-Every tangent v is written as v_pure + v_mixed. Each element of a pure part depends on
-one input element at most. An equation that keeps it so treats both parts separately,
-which linearity allows; any other takes v whole and gives a mixed result. The Jacobian
-is then that of the pure outputs, with one entry in a row and so known from one pass
-with ones, plus that of the mixed outputs, whose program has a narrower cut: the
+Every tangent v is written as v_pure + v_mixed, where each element of v_pure depends on
+at most one input element. Linearity allows an equation to be applied to both parts
+separately. Where its result from the pure parts is pure again, this is done; otherwise
+it takes v whole, and its result is mixed. The Jacobian is then the sum of two: that of
+the pure outputs, which has at most one entry in a row, so that one pass with ones gives
+all of it; and that of the mixed outputs, whose program has a narrower cut, because the
 identity beside a bottleneck is no longer in its way.
+
+Reference:
+    K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition",
+    CVPR (2016), for skip connections.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +39,7 @@ class Split:
     """A program in which every output is the sum of a pure and a mixed part.
 
     Attributes:
-        equations: The rewritten program, of the same inputs and residuals.
+        equations: The rewritten program, with the same inputs and residuals.
         pure: For each output its pure part, at most one entry in each row; None: zero.
         columns: For each pure part the flat input column of every element, over all
             inputs (in a batch, over one sample of them), -1 for none; in its shape.
@@ -55,13 +60,13 @@ class _Parts(NamedTuple):
 
 
 def split_skips(
-    program: Program, known: Constants, batch_axes: Sequence[int] | None = None
+    program: Program, constants: Constants, batch_axes: Sequence[int] | None = None
 ) -> Split | None:
     """Split a tangent program's outputs into pure and mixed parts.
 
     Args:
         program: The tangent program.
-        known: What is known of its residuals.
+        constants: What is known of its residuals.
         batch_axes: The axis of samples of each input, proven not to mix.
 
     Returns:
@@ -72,7 +77,7 @@ def split_skips(
     seeds = _columns(program.tangents, batch_axes)
     if seeds is None:
         return None
-    splitting = _Splitting(seeds, known)
+    splitting = _Splitting(seeds, constants)
     for equation in program.linear:
         splitting.add(equation)
     none = _Parts(None, None)
@@ -91,7 +96,7 @@ def split_skips(
 def _columns(
     inputs: Sequence[Var], batch_axes: Sequence[int] | None
 ) -> dict[Var, Box] | None:
-    """Return boxes that hold the number of each element, over all inputs."""
+    """Return boxes of the elements' own numbers, counted over all inputs."""
     seeds: dict[Var, Box] = {}
     start = 0
     for k, v in enumerate(inputs):
@@ -110,11 +115,11 @@ def _columns(
 class _Splitting:
     """Writes the new program, equation by equation."""
 
-    def __init__(self, seeds: Mapping[Var, Box], known: Constants) -> None:
+    def __init__(self, seeds: Mapping[Var, Box], constants: Constants) -> None:
         self.parts = {v: _Parts(v, None) for v in seeds}
         self.writer = Writer()
         self._boxes = dict(seeds)  # of pure parts
-        self._known = known
+        self._constants = constants
 
     def columns(self, var: Var | None) -> np.ndarray | None:
         """Return the input column of every element of a pure part."""
@@ -127,10 +132,10 @@ class _Splitting:
         """Write an equation for both parts of its operands."""
         outvars = equation.eqn.outvars
         read = {v: self.parts[v] for v in variables(equation) if v in self.parts}
-        boxes, kept = self._keep(equation, read)
-        pure = {v: kept.get(v) for v in read}
+        boxes, retained = self._keep(equation, read)
+        pure = {v: retained.get(v) for v in read}
         mixed = {
-            v: parts.mixed if v in kept else self.writer.add(*parts, like=equation)
+            v: parts.mixed if v in retained else self.writer.add(*parts, like=equation)
             for v, parts in read.items()
         }
         is_split = any(pure.values()) and any(mixed.values())
@@ -147,20 +152,20 @@ class _Splitting:
     def _keep(
         self, equation: Equation, read: Mapping[Var, _Parts]
     ) -> tuple[list[Box], Mapping[Var, Var]]:
-        """Choose the operands whose pure parts stay pure, and return the outputs' boxes.
+        """Choose the operands that stay pure, and return the outputs' boxes.
 
-        Where all of them together would read two elements, the one that reads the most
-        distinct inputs stays, and the others go over whole into the mixed part.
+        Where all of them together would read two elements, only the operand that reads
+        the most distinct inputs stays pure; the others go into the mixed part whole.
         """
         pure = {v: parts.pure for v, parts in read.items() if parts.pure is not None}
         choices = [pure] if pure and _may_split(equation, read.values()) else []
         if choices and len(pure) > 1 and not _has_body(equation):
             widest = max(pure, key=lambda v: self._distinct(pure[v]))
             choices.append({widest: pure[widest]})
-        for kept in choices:
-            boxes = self._propagate(equation, read, kept)
+        for retained in choices:
+            boxes = self._propagate(equation, read, retained)
             if all(map(is_single, boxes)) and not all(map(_is_none, boxes)):
-                return boxes, kept
+                return boxes, retained
         return [nothing(2, len(shape_of(v))) for v in equation.eqn.outvars], {}
 
     def _distinct(self, pure: Var) -> int:
@@ -168,21 +173,24 @@ class _Splitting:
         return int(np.count_nonzero(np.bincount(low[low != NONE])))
 
     def _propagate(
-        self, equation: Equation, read: Iterable[Var], kept: Mapping[Var, Var]
+        self, equation: Equation, read: Iterable[Var], retained: Mapping[Var, Var]
     ) -> list[Box]:
         seeds = {
-            v: self._boxes[kept[v]] if v in kept else nothing(2, len(shape_of(v)))
+            v: self._boxes[retained[v]]
+            if v in retained
+            else nothing(2, len(shape_of(v)))
             for v in read
         }
-        found = propagate([equation], seeds, self._known)
-        return [found[v] for v in equation.eqn.outvars]
+        boxes = propagate([equation], seeds, self._constants)
+        return [boxes[v] for v in equation.eqn.outvars]
 
 
 def _may_split(equation: Equation, operands: Iterable[_Parts]) -> bool:
     """Whether an equation can be written for pure and mixed parts.
 
-    Loops and branches transpose for some orders of linear and other operands only, so
-    they are split where each part is there for all operands, or for none.
+    Loops and branches can be transposed only for some positions of the linear operands,
+    so they are split only where all operands have a pure part, and all or none a mixed
+    one.
     """
     if not forwardable(equation):
         return False  # the pure part is a forward pass

@@ -10,13 +10,13 @@ from jaxtyping import Array
 
 from jnumerics.derivatives._program.trace import Target
 
-# Entries that are flattened in the program of their passes: of more, the compiler makes
-# one slow loop, and a program of their own is faster by what it costs to start it.
+# Entries up to which values are flattened in the program of their passes. Of more, the
+# compiler makes one slow loop, which costs more than to start a program of their own.
 MOST_INSIDE = 1 << 15
 
 
 class Pattern:
-    """The indices of a sparse block: found when tracing, kept outside the program."""
+    """The indices of a sparse block: found at trace time, kept outside the program."""
 
     def __init__(self, indices: np.ndarray, shape: tuple[int, ...]) -> None:
         self.indices, self.shape = indices, shape
@@ -29,7 +29,7 @@ class Pattern:
 
     @functools.cached_property
     def structure(self) -> Any:
-        """That of JAX's format, as a tree: building one checks what is known here."""
+        """The tree structure of a BCOO; to construct one would check its indices."""
         from jax.experimental.sparse import BCOO  # heavy, and few calls need it
 
         indices = jax.ShapeDtypeStruct(self.indices.shape, jnp.int32)
@@ -58,32 +58,32 @@ def blocks(
     target: Target, rows: np.ndarray, columns: np.ndarray, values: Array
 ) -> list[list[SparseBlock]]:
     """Return the entries of each pair of leaves."""
-    lefts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
-    found, top = [], 0
+    starts = np.cumsum([0, *(i.size for i in target.in_avals)])[:-1]
+    result, top = [], 0
     for v, o in zip(target.program.outputs, target.out_avals, strict=True):
         height = 0 if v is None else o.size
-        found.append(
+        result.append(
             [
-                _block(rows - top, columns - left, values, o, i, height)
-                for i, left in zip(target.in_avals, lefts, strict=True)
+                _block(rows - top, columns - start, values, o, i, height)
+                for i, start in zip(target.in_avals, starts, strict=True)
             ]
         )
         top += height
-    return found
+    return result
 
 
 def _block(
     rows: np.ndarray, columns: np.ndarray, values: Array, o: Any, i: Any, height: int
 ) -> SparseBlock:
-    """Keep one pair of leaves' entries; where it is the only pair, padding too."""
+    """Select one pair of leaves' entries; if it is the only pair, keep the padding."""
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < i.size)
     shape = (*o.shape, *i.shape)
     is_only = np.all(inside | ((rows == height) & (columns == i.size)))
     if not is_only or not shape:  # between scalars, padding has no index to stand at
-        kept = np.flatnonzero(inside)
-        rows, columns = rows[kept], columns[kept]
-        values = values.reshape(-1)[kept]
-        inside = inside[kept]
+        selected = np.flatnonzero(inside)
+        rows, columns = rows[selected], columns[selected]
+        values = values.reshape(-1)[selected]
+        inside = inside[selected]
     indices = np.empty((len(rows), len(shape)), np.int32)
     indices[:] = shape  # beyond the shape: padding
     where = np.flatnonzero(inside)
@@ -101,7 +101,7 @@ def _unravel(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]
 
 
 def join(real: SparseBlock, imaginary: SparseBlock) -> SparseBlock:
-    """Make one block of a real and an imaginary part; entries of one place add."""
+    """Combine a real and an imaginary part; entries at the same place add up."""
     x, y = real.values.reshape(-1), imaginary.values.reshape(-1)
     indices = real.pattern.indices
     if np.array_equal(indices, imaginary.pattern.indices):
@@ -114,11 +114,11 @@ def join(real: SparseBlock, imaginary: SparseBlock) -> SparseBlock:
     return SparseBlock(jnp.concatenate(parts), Pattern(indices, real.pattern.shape))
 
 
-def as_bcoo(found: Any) -> Any:
+def as_bcoo(tree: Any) -> Any:
     """Return a block, or a tree of blocks, in JAX's format."""
-    if isinstance(found, SparseBlock):  # a tree's walk costs more than this block
-        return _as_bcoo(found)
-    return jax.tree.map(_as_bcoo, found, is_leaf=lambda x: isinstance(x, SparseBlock))
+    if isinstance(tree, SparseBlock):  # a tree's walk costs more than this block
+        return _as_bcoo(tree)
+    return jax.tree.map(_as_bcoo, tree, is_leaf=lambda x: isinstance(x, SparseBlock))
 
 
 def _as_bcoo(x: SparseBlock) -> Any:

@@ -1,8 +1,16 @@
-"""A Jacobian as a sum of terms: dense blocks, products of factors, scattered entries.
+"""The terms of a Jacobian: dense blocks, products of factors, scattered entries, lines.
 
-Matrices are `(n, rows, columns)`, one for each sample (n = 1 for a full Jacobian);
-rows count the elements of one sample's outputs, leaf after leaf, columns those of the
-inputs. Entries and lines occur for full Jacobians alone.
+A mode gives the Jacobian as a sum of terms, each in the form in which its passes leave
+it. Every term can be asked for its dense matrices, its diagonal, or its entries, and
+takes the cheapest way to them: the diagonal of a product, for one, without the product.
+
+Matrices are `(n, rows, columns)`, one for each sample (n = 1 for a full Jacobian); rows
+count the elements of one sample's outputs, leaf after leaf, columns those of its
+inputs. Entries and lines occur in full Jacobians only.
+
+Reference:
+    Griewank & Walther (2008), Evaluating Derivatives, chapters 8 (compression) and 10
+    (Jacobian accumulation).
 """
 
 from collections.abc import Sequence
@@ -18,7 +26,7 @@ Blocks = list[list[Array]]
 
 
 class Sizes(NamedTuple):
-    """Numbers of rows of each output leaf and of columns of each input leaf."""
+    """The number of rows of each output leaf, and of columns of each input leaf."""
 
     samples: int
     rows: Sequence[int]
@@ -73,7 +81,7 @@ class Dense(NamedTuple):
         return jnp.diagonal(self.dense(sizes), axis1=1, axis2=2)
 
     def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
-        """Return those of every entry."""
+        """Return the indices of every entry."""
         return all_indices(sizes)
 
     def entries(self, sizes: Sizes) -> Array:
@@ -98,12 +106,12 @@ class Product(NamedTuple):
         return jnp.matmul(after, before, precision="highest")
 
     def diagonal(self, _: Sizes) -> Array:
-        """Multiply row by row, n d operations, without forming the product."""
+        """Multiply row by row: n d operations, without forming the product."""
         after, before = _check.promote(self.after, self.before)
         return jnp.sum(after * jnp.swapaxes(before, 1, 2), axis=2)
 
     def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
-        """Return those of every entry."""
+        """Return the indices of every entry."""
         return all_indices(sizes)
 
     def entries(self, sizes: Sizes) -> Array:
@@ -146,31 +154,32 @@ class Entries(NamedTuple):
         return filled[None]
 
     def diagonal(self, sizes: Sizes) -> Array:
-        """Pick, for each row, the pass that holds its diagonal entry; none is zero.
+        """Pick each diagonal entry from the pass that holds it; others are zero.
 
-        The diagonal entry stands in its pass at its own row, which is its column too.
+        In that pass' result it stands at its own row, which is also its column.
         """
         on = self.rows == self.columns
         owner = np.full(sizes.shape[1], -1)
         owner[self.rows[on]] = self.passes[on]
         shape = self.results.shape[1:]
-        found = jnp.zeros(shape, self.results.dtype)
+        picked = jnp.zeros(shape, self.results.dtype)
         for k in np.unique(owner[owner >= 0]):
             mine = (owner == k).reshape(shape)
-            found = self.results[k] if mine.all() else jnp.where(mine, self.results[k], found)  # fmt: skip
-        return found.reshape(1, -1)
+            result = self.results[k]
+            picked = result if mine.all() else jnp.where(mine, result, picked)
+        return picked.reshape(1, -1)
 
     @property
     def is_full(self) -> bool:
         """Whether most places of the results hold an entry.
 
-        Then the results are the values as they stand, and the few places without an
-        entry are padding: nothing is gathered.
+        The results then serve as the values, without a gather, and the few places that
+        hold no entry are padding.
         """
         return len(self.rows) >= 0.9 * self.results.size
 
     def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
-        """Return those of the entries, passes one after the other."""
+        """Return the entries' indices, pass after pass."""
         if not self.is_full:
             return self.rows, self.columns
         n_slots = self.results.size
@@ -189,8 +198,8 @@ class Pure(NamedTuple):
     """At most one entry in each row.
 
     Attributes:
-        values: Of each row, `(n, rows)`.
-        columns: The entry's column; -1 where the row has none.
+        values: Each row's entry, `(n, rows)`.
+        columns: Its column; -1 where the row has none.
     """
 
     values: Array
@@ -210,14 +219,15 @@ class Pure(NamedTuple):
         return self.values if on.all() else jnp.where(on, self.values, 0)
 
     def indices(self, _: Sizes) -> tuple[np.ndarray, np.ndarray]:
-        """Return those of the entries."""
+        """Return the entries' indices."""
         rows = np.flatnonzero(self.columns[0] >= 0)
         return rows, self.columns[0, rows]
 
     def entries(self, _: Sizes) -> Array:
         """Return the entries' values."""
+        values = self.values[0]
         rows = np.flatnonzero(self.columns[0] >= 0)
-        return self.values[0] if len(rows) == self.values.shape[1] else _take(self.values[0], rows)  # fmt: skip
+        return values if len(rows) == len(values) else _take(values, rows)
 
 
 class Lines(NamedTuple):
@@ -248,7 +258,7 @@ class Lines(NamedTuple):
         return zeros.at[self.where].set(own)[None]
 
     def indices(self, _: Sizes) -> tuple[np.ndarray, np.ndarray]:
-        """Return those of every entry of the lines."""
+        """Return the indices of every entry of the lines."""
         length = self.values.shape[1]
         along = np.repeat(self.where, length)
         across = np.tile(np.arange(length), len(self.where))

@@ -1,4 +1,4 @@
-"""The candidates for a derivative: each mode, counted on the program that it would run."""
+"""The candidates for a derivative: each mode, counted on the program it would run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,13 +35,13 @@ def find_candidates(
     )
     reverse = counted(problem, kind, Reverse(m), _obstacle(one.forward))
     forward = counted(problem, kind, Forward(n), _obstacle(one.reverse))
-    found = [reverse, forward]
+    candidates = [reverse, forward]
     end = better(reverse, forward)
     if mode in ("auto", "cut"):
         strategy, note = (None, "samples are not proven independent")
         if is_proven:
             strategy, note = cut.find(target, problem, axes)
-        found.append(_or_end(problem, kind, "cut", strategy, end, note))
+        candidates.append(_or_end(problem, kind, "cut", strategy, end, note))
     if mode in ("auto", "compressed"):
         strategy, note = (None, "samples share passes already")
         if axes is None:
@@ -50,8 +50,8 @@ def find_candidates(
                 "reverse": reverse.strategy is not None,
             }
             strategy, note = compressed.find(target, problem, **serves)
-        found.append(_or_end(problem, kind, "compressed", strategy, end, note))
-    return found
+        candidates.append(_or_end(problem, kind, "compressed", strategy, end, note))
+    return candidates
 
 
 def counted(problem: Problem, kind: str, strategy: Strategy, note: str) -> Candidate:
@@ -85,7 +85,7 @@ def _obstacle(equations: Sequence[Equation]) -> str:
 
 
 def better(reverse: Candidate, forward: Candidate) -> Candidate:
-    """Return the better end; nearly equal goes to reverse, whose rows are contiguous."""
+    """Return the better end; near ties go to reverse, whose rows are contiguous."""
     if reverse.strategy is None or forward.strategy is None:
         return forward if reverse.strategy is None else reverse
     if forward.cost.seconds < NEARLY_EQUAL * reverse.cost.seconds:

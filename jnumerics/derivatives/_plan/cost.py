@@ -7,7 +7,7 @@ were measured on a CPU by `benchmarks/measure_weights.py`; what matters is their
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from jnumerics.derivatives._program.jaxpr import inner_jaxprs, open_jaxpr
 
@@ -34,23 +34,30 @@ class Weights:
 WEIGHTS = Weights()
 
 
-class Cost(NamedTuple):
+@dataclass(frozen=True)
+class Cost:
     """Operations, bytes moved and predicted seconds."""
 
     operations: float = 0.0
     bytes: float = 0.0
     seconds: float = 0.0
 
-    def __add__(self, other: "Cost") -> "Cost":  # pyright: ignore[reportIncompatibleMethodOverride]
-        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.operations + other.operations,
+            self.bytes + other.bytes,
+            self.seconds + other.seconds,
+        )
 
     def times(self, n: int | float) -> "Cost":
         """Return the cost of doing it n times."""
-        return Cost(*(n * a for a in self))
+        return Cost(n * self.operations, n * self.bytes, n * self.seconds)
 
 
-_FREE = {"reshape", "squeeze", "broadcast_in_dim", "iota", "copy", "stop_gradient"}  # fmt: skip
-_TRANSCENDENTAL = {"exp", "log", "tanh", "sin", "cos", "logistic", "erf", "pow", "div", "sqrt"}  # fmt: skip
+_FREE = {"reshape", "squeeze", "broadcast_in_dim", "iota", "copy", "stop_gradient"}
+_TRANSCENDENTAL = {
+    "exp", "log", "tanh", "sin", "cos", "logistic", "erf", "pow", "div", "sqrt",
+}  # fmt: skip
 
 
 def count(jaxpr: Any, weights: Weights = WEIGHTS) -> Cost:

@@ -42,7 +42,7 @@ def temporary_bytes(jaxpr: Any, *, is_body: bool = False) -> int:
         if is_var(v) and v in buffers
     }
     alive: dict[Any, int] = {}
-    most = now = 0
+    peak = now = 0
     for k, eqn in enumerate(jaxpr.eqns):
         is_loop = eqn.primitive.name in ("while", "scan")
         bodies = inner_jaxprs(eqn)
@@ -51,10 +51,10 @@ def temporary_bytes(jaxpr: Any, *, is_body: bool = False) -> int:
             if buffers[v] is v and v not in results:
                 alive[v] = size_bytes(v.aval)
                 now += alive[v]
-        most = max(most, now + inside)
+        peak = max(peak, now + inside)
         for buffer in [b for b in alive if last[b] <= k]:
             now -= alive.pop(buffer)
-    return most
+    return peak
 
 
 def _buffers(jaxpr: Any) -> dict[Any, Any]:
@@ -67,9 +67,9 @@ def _buffers(jaxpr: Any) -> dict[Any, Any]:
     buffers: dict[Any, Any] = {v: v for v in jaxpr.invars}
     for k, eqn in enumerate(jaxpr.eqns):
         for v, source in zip(eqn.outvars, _sources(eqn), strict=True):
-            known = source if isinstance(source, Var) else v
-            is_free = _is_view(eqn) or last.get(known) == k
-            buffers[v] = buffers.get(known, v) if is_free else v
+            operand = source if isinstance(source, Var) else v
+            is_free = _is_view(eqn) or last.get(operand) == k
+            buffers[v] = buffers.get(operand, v) if is_free else v
     return buffers
 
 
@@ -94,16 +94,16 @@ def _is_view(eqn: JaxprEqn) -> bool:
     return size_bytes(eqn.invars[0].aval) == size_bytes(eqn.outvars[0].aval)
 
 
-def others(found: Plan) -> list[Plan]:
+def others(plan: Plan) -> list[Plan]:
     """Return the same plan with each mode that was not chosen, the cheapest first."""
     served = [
         c
-        for c in found.candidates
-        if c.strategy is not None and c.same_as is None and c.mode != found.mode
+        for c in plan.candidates
+        if c.strategy is not None and c.same_as is None and c.mode != plan.mode
     ]
-    reason = f"{found.mode} takes more memory than `max_bytes`"
+    reason = f"{plan.mode} takes more memory than `max_bytes`"
     return [
-        replace(found, mode=c.mode, reason=reason)
+        replace(plan, mode=c.mode, reason=reason)
         for c in sorted(served, key=lambda c: c.cost.seconds)
     ]
 
@@ -111,10 +111,10 @@ def others(found: Plan) -> list[Plan]:
 def within(plans: Sequence[Plan], max_bytes: int) -> Plan:
     """Return the first plan whose passes keep below the bound, some at a time."""
     least = {}
-    for found in plans:
-        least[found.mode], chunk = _chunk(found, max_bytes)
-        if least[found.mode] <= max_bytes:
-            return replace(found, chunk=chunk)
+    for plan in plans:
+        least[plan.mode], chunk = _chunk(plan, max_bytes)
+        if least[plan.mode] <= max_bytes:
+            return replace(plan, chunk=chunk)
     mode = min(least, key=lambda mode: least[mode])
     msg = (
         f"`max_bytes` must be at least {least[mode]} for one {mode} pass, "
@@ -123,9 +123,9 @@ def within(plans: Sequence[Plan], max_bytes: int) -> Plan:
     raise ValueError(msg)
 
 
-def _chunk(found: Plan, max_bytes: int) -> tuple[int, int | None]:
+def _chunk(plan: Plan, max_bytes: int) -> tuple[int, int | None]:
     """Return the bytes of one pass, and how many passes at a time keep to the bound."""
-    strategy, problem = found.strategy, found.problem
+    strategy, problem = plan.strategy, plan.problem
     program = problem.program
     held = sum(
         size_bytes(v.aval)
@@ -134,16 +134,16 @@ def _chunk(found: Plan, max_bytes: int) -> tuple[int, int | None]:
     )
 
     def needed(chunk: int) -> int:
-        jaxpr = passes_jaxpr(problem, found.target, strategy, chunk)
+        jaxpr = passes_jaxpr(problem, plan.target, strategy, chunk)
         several = len(problem.inputs) * len(problem.outputs) > 1
-        parted = found.target == "sparse" and several  # entries, before they are
+        parted = plan.target == "sparse" and several  # entries, before they are
         results = sum(size_bytes(v.aval) for v in jaxpr.jaxpr.outvars) if parted else 0
         return FIXED + int(SPARE * (held + temporary_bytes(jaxpr) + results))
 
     values = FIXED + int(SPARE * (held + temporary_bytes(program.primal_jaxpr())))
     one = needed(1)
     least = max(one, values)
-    if least > max_bytes or found.passes < 2:
+    if least > max_bytes or plan.passes < 2:
         return least, None
     slope = max(needed(2) - one, 1)
-    return least, min(1 + (max_bytes - one) // slope, found.passes)
+    return least, min(1 + (max_bytes - one) // slope, plan.passes)

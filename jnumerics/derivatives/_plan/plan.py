@@ -110,7 +110,7 @@ def choose(
         candidates, chosen, reason = unproven.choose(
             target, kind, mode, axes, is_batch_proven=is_proven
         )
-    found = Plan(
+    result = Plan(
         kind,
         *_counts(target, axes),
         candidates=tuple(candidates),
@@ -119,9 +119,9 @@ def choose(
         joined=tuple(joined(constants_of(target.program))),
     )
     if max_bytes is None:
-        return found
-    rest = others(found) if mode == "auto" and target.may_choose else []
-    return within([found, *rest], max_bytes)
+        return result
+    rest = others(result) if mode == "auto" and target.may_choose else []
+    return within([result, *rest], max_bytes)
 
 
 def _counts(target: Target, axes: SampleAxes | None) -> tuple[int, int, int]:
@@ -133,9 +133,9 @@ def _counts(target: Target, axes: SampleAxes | None) -> tuple[int, int, int]:
     m, n = (
         sum(
             Layout(tuple(a.shape), a.dtype, axis).count
-            for a, axis in zip(avals, of, strict=True)
+            for a, axis in zip(avals, leaf_axes, strict=True)
         )
-        for avals, of in ends
+        for avals, leaf_axes in ends
     )
     return samples, m, n
 

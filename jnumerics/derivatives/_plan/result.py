@@ -27,7 +27,7 @@ class Pickled:
     passes: int
     mode: str
 
-    def terms(self, problem: Problem, env: Env, chunk: int | None) -> Never:  # noqa: ARG002
+    def terms(self, *_: Any, **__: Any) -> Never:
         """Refuse."""
         msg = "a plan must be made where it is run, got one that was pickled"
         raise ValueError(msg)

@@ -72,8 +72,8 @@ def _candidate(
     tangents, results = target.program.tangents, target.program.outputs
     in_axes = axes.inputs if axes else [None] * len(tangents)
     out_axes = axes.outputs if axes else [None] * len(results)
-    inputs = [Layout.of(*pair) for pair in zip(tangents, in_axes, strict=True)]
-    outputs = [Layout.of(*pair) for pair in zip(results, out_axes, strict=True)]
+    inputs = [Layout.from_var(*pair) for pair in zip(tangents, in_axes, strict=True)]
+    outputs = [Layout.from_var(*pair) for pair in zip(results, out_axes, strict=True)]
     program = end.program
     answers = [v for v in program.outputs if v is not None]
     passes = part(program.linear, program.tangents, answers)

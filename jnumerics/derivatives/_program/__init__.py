@@ -1,13 +1,11 @@
 """READ: a function's own derivative as a program, flat, and proven linear or not.
 
 Comes in: `fun`, its arguments, what is differentiated (`arguments`). Goes out: a
-`Target`
-(`trace`), which holds the tangent program: equations in order, parted in those of the
-values (primal) and those that tangents reach (linear).
+`Target` (`trace`), which holds the tangent program: equations in order, parted in those
+of the values (primal) and those that tangents reach (linear).
 
 The idea: `jax.jvp` traced at shapes alone gives one program for values and tangents,
-which
-holds at every value of the arguments. For f(x) = (x0 x1, sin x1, x2):
+which holds at every value of the arguments. For f(x) = (x0 x1, sin x1, x2):
 
     primal   c = cos x1                        read by the passes: x0, x1, c
     linear   a = x1 t0;  b = x0 t1;  u = a + b;  v = c t1;   outputs: u, v, t2

@@ -1,4 +1,4 @@
-"""The arguments of every derivative: what is an array, what is static, what is selected.
+"""The arguments of every derivative: which are arrays, static, or differentiated.
 
 Arrays and Python numbers are traced. Booleans, strings and callables among the
 arguments' leaves are static: they become nodes without leaves (`Static`), part of the
@@ -108,11 +108,10 @@ def opening(fun: Callable) -> Callable:
 
 
 def _each_static(tree: Any, function: Callable[[Static], Any]) -> Any:
-    is_static = lambda node: isinstance(node, Static)  # noqa: E731
     return jax.tree.map(
-        lambda node: function(node) if is_static(node) else node,
+        lambda node: function(node) if isinstance(node, Static) else node,
         tree,
-        is_leaf=is_static,
+        is_leaf=lambda node: isinstance(node, Static),
     )
 
 
@@ -147,27 +146,31 @@ def as_tuple(argnums: Any) -> tuple:
 
 def positions(args: Sequence[Any], argnums: ArgNums) -> list[int]:
     """Return the differentiated leaves' positions among the leaves of all arguments."""
+    chosen = selected(argnums, len(args))
+    require_arrays(args, chosen)
+    starts = np.cumsum([0, *(len(jax.tree.leaves(arg)) for arg in args)])
+    return [p for k in chosen for p in range(starts[k], starts[k + 1])]
+
+
+def selected(argnums: ArgNums, n: int) -> list[int]:
+    """Return which of n arguments are differentiated, counted from the first."""
     argnums = check_argnums(argnums)
-    n = len(args)
     for k in as_tuple(argnums):
         if not -n <= k < n:
             msg = f"`argnums` must be below the number of arguments, {n}, got {k}"
             raise ValueError(msg)
-    counts = [len(jax.tree.leaves(arg)) for arg in args]
-    starts = np.cumsum([0, *counts])
     chosen = [k % n for k in as_tuple(argnums)]
-    require_arrays(args, chosen)
     if len(set(chosen)) < len(chosen):
         msg = f"`argnums` must be different from each other, got {argnums!r}"
         raise ValueError(msg)
-    return [p for k in chosen for p in range(starts[k], starts[k + 1])]
+    return chosen
 
 
 def check_bound(max_bytes: int | None) -> int | None:
     """Require a number of bytes, or None."""
     if max_bytes is None:
         return None
-    return _check.integer("max_bytes", max_bytes, least=1, most=None)
+    return _check.integer("max_bytes", max_bytes, least=1, greatest=None)
 
 
 def wraps(fun: Callable) -> Callable[[Callable], Callable]:

@@ -37,11 +37,12 @@ def refuse_in_passes(equations: Iterable[Equation], reached: Set[Var]) -> None:
     passed = [e for e in equations if not reached.isdisjoint(variables(e))]
     rules = {id(c): Equation(c, ()) for e in passed for c in e.callers if _is_rule(c)}
     for eqn, callers in (*passed, *rules.values()):
-        found = _first(eqn, callers)
-        if found is not None:
+        culprit = _first(eqn, callers)
+        if culprit is not None:
             msg = (
                 "`fun` must be free of effects and callbacks where derivatives pass, "
-                f"got {found.name} at {found.line}, which would run again in every pass"
+                f"got {culprit.name} at {culprit.line}, which would run again in every "
+                "pass"
             )
             raise TypeError(msg)
 
@@ -49,15 +50,15 @@ def refuse_in_passes(equations: Iterable[Equation], reached: Set[Var]) -> None:
 def _first(eqn: JaxprEqn, callers: tuple[JaxprEqn, ...]) -> Equation | None:
     """Return the innermost equation with an effect, or a callback, if there is one."""
     inside = (e for body in _bodies(eqn) for e in open_jaxpr(body).eqns)
-    found = (_first(e, (*callers, eqn)) for e in inside)
-    first = next(filter(None, found), None)
+    nested = (_first(e, (*callers, eqn)) for e in inside)
+    first = next(filter(None, nested), None)
     if first is None and (eqn.effects or "callback" in eqn.primitive.name):
         return Equation(eqn, callers)
     return None if _discharges(eqn) and not eqn.effects else first
 
 
 def _discharges(eqn: JaxprEqn) -> bool:
-    """Whether effects inside end there: of collectives, and of a kernel's references."""
+    """Whether effects inside end there: collectives, and a kernel's references."""
     return eqn.primitive.name in {"shard_map", "pallas_call"}
 
 
@@ -87,12 +88,12 @@ def without_repeats(jaxpr: Any, is_repeat: bool = False) -> Any:
     inner = open_jaxpr(jaxpr)
     if not inner.effects:
         return jaxpr
-    kept = [
+    eqns = [
         _without_repeats(eqn, is_repeat)
         for eqn in inner.eqns
         if not (is_repeat and eqn.effects and not eqn.outvars)
     ]
-    changed = {"eqns": kept, "effects": inner.effects & _effects(kept)}
+    changed = {"eqns": eqns, "effects": inner.effects & _effects(eqns)}
     if isinstance(jaxpr, jex.Jaxpr):
         return jaxpr.replace(**changed)
     return jaxpr.replace(jaxpr=inner.replace(**changed))

@@ -82,8 +82,8 @@ def is_unchanged(places: Held) -> bool:
     """Whether every place still holds what it held."""
     try:
         call: Any = operator.call
-        found = map(call, places.reads, places.keys)
-        return all(map(operator.is_, found, places.values))
+        current = map(call, places.reads, places.keys)
+        return all(map(operator.is_, current, places.values))
     except (LookupError, AttributeError, ValueError):  # the place is empty, or gone
         return False
 
@@ -94,16 +94,16 @@ def held(fun: Callable) -> Held:
     Objects are looked into in the order of their distance.
     """
     waiting: deque[tuple[Any, _Step | None]] = deque([(fun, None)])
-    seen: dict[int, Any] = {}  # keeps them alive, as their identity is the key
+    visited: dict[int, Any] = {}  # keeps them alive, as their identity is the key
     arrays, again = [], []
     while waiting:
         value, step = waiting.popleft()
         if isinstance(value, jax.Array | np.ndarray):
             arrays.append(step)
-        elif id(value) in seen:
+        elif id(value) in visited:
             again.append((id(value), step))
-        elif not isinstance(value, _OPAQUE) and len(seen) < MOST:
-            seen[id(value)] = value
+        elif not isinstance(value, _OPAQUE) and len(visited) < MOST:
+            visited[id(value)] = value
             for place, child in itertools.islice(_children(value), MOST):
                 waiting.append((child, _Step(place, id(value), step)))
     steps = _on_the_way(arrays, again)
@@ -115,21 +115,21 @@ def _on_the_way(
     arrays: list[_Step | None], again: list[tuple[int, _Step | None]]
 ) -> list[_Step]:
     """Return the steps to arrays, and to objects on the way that are met again."""
-    found: dict[int, _Step] = {}
+    steps: dict[int, _Step] = {}
     owners: set[int] = set()
     ends = list(arrays)
     while ends:
         for step in ends:
-            while step is not None and id(step) not in found:
-                found[id(step)] = step
+            while step is not None and id(step) not in steps:
+                steps[id(step)] = step
                 owners.add(step.owner)
                 step = step.before
-        ends = [s for owner, s in again if owner in owners and id(s) not in found]
-    return list(found.values())
+        ends = [s for owner, s in again if owner in owners and id(s) not in steps]
+    return list(steps.values())
 
 
 def _children(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what an object holds, each with its place; None where that cannot change."""
+    """Yield what an object holds, each with its place, None where it cannot change."""
     if isinstance(value, types.FunctionType):
         yield from _of_function(value)
     elif isinstance(value, types.MethodType):
@@ -197,6 +197,6 @@ def _names(code: types.CodeType) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1024)
 def _slots(cls: type) -> tuple[str, ...]:
-    found = [c.__dict__.get("__slots__", ()) for c in cls.__mro__]
-    names = [(s,) if isinstance(s, str) else tuple(s) for s in found]
+    declared = [c.__dict__.get("__slots__", ()) for c in cls.__mro__]
+    names = [(s,) if isinstance(s, str) else tuple(s) for s in declared]
     return tuple(n for n in itertools.chain(*names) if not n.startswith("__"))

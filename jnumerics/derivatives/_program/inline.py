@@ -164,8 +164,8 @@ def _transposed(
     reads = itertools.chain(*map(variables, moving), answers)
     read = list(dict.fromkeys(v for v in reads if v not in flat.reached))
     still = [e.eqn for e in flat.equations if flat.reached.isdisjoint(variables(e))]
-    given, cotangents = flat.inputs[:n_residuals], flat.inputs[n_residuals:]
-    primal = closed(still, [*flat.consts, *given], read)
+    inputs, cotangents = flat.inputs[:n_residuals], flat.inputs[n_residuals:]
+    primal = closed(still, [*flat.consts, *inputs], read)
     linear = closed([e.eqn for e in moving], [*read, *cotangents], flat.outputs)
     start = [v.aval for v in cotangents]
 
@@ -173,8 +173,10 @@ def _transposed(
         residuals, tangents = _parted(operands, is_tangent)
         constants = map(as_array, flat.consts.values())
         values = jex.jaxpr_as_fun(primal)(*constants, *residuals)
-        back = lambda cts: tuple(jex.jaxpr_as_fun(linear)(*values, *cts))  # noqa: E731
-        return jax.linear_transpose(back, start)(tuple(tangents))[0]
+        transpose = jax.linear_transpose(
+            lambda cts: tuple(jex.jaxpr_as_fun(linear)(*values, *cts)), start
+        )
+        return transpose(tuple(tangents))[0]
 
     return forward
 

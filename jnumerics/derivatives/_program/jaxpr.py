@@ -90,7 +90,7 @@ def inner_jaxprs(eqn: JaxprEqn) -> Iterator[Any]:
 
 
 def equations_inside(eqn: JaxprEqn) -> Iterator[JaxprEqn]:
-    """Yield the equations of the jaxprs among an equation's parameters, and of theirs."""
+    """Yield the equations of the jaxprs inside an equation, at every depth."""
     for jaxpr in inner_jaxprs(eqn):
         for inner in open_jaxpr(jaxpr).eqns:
             yield inner

@@ -23,7 +23,7 @@ from jnumerics.derivatives._program.linearity.directions import (
 )
 from jnumerics.derivatives._program.linearity.judge import judge
 from jnumerics.derivatives._program.linearity.result import Linearity, Loss
-from jnumerics.derivatives._program.tangent import Program, split
+from jnumerics.derivatives._program.tangent import Program, partition
 
 Fun = Callable[[list[Any]], tuple[list[Any], list[Any]]]
 _Derivative = Callable[[Callable, Sequence[Any], Sequence[Any]], tuple[Any, Any, Any]]
@@ -128,8 +128,8 @@ def _taken_apart(pushed: "_Joint") -> Loss | None:
         return None
     if not holds_custom_vjp(pushed.jaxpr):
         return None
-    found = not_complex_linear(flat.equations, flat.reached)
-    return found and Loss(found.name, found.line)
+    equation = not_complex_linear(flat.equations, flat.reached)
+    return equation and Loss(equation.name, equation.line)
 
 
 def _parted(pushed: "_Joint", linearized: Callable[[], "_Joint"]) -> "_Joint | Loss":
@@ -200,7 +200,7 @@ class _Joint:
 
     def program(self, *, keeps_all: bool = False) -> Program:
         effects.refuse_in_passes(self.flat.equations, self.flat.reached)
-        return split(self.flat, self.n_leaves, self.n_values, keeps_all=keeps_all)
+        return partition(self.flat, self.n_leaves, self.n_values, keeps_all=keeps_all)
 
 
 def _by_jvp(fun: Callable, point: Sequence[Any], tangents: Sequence[Any]) -> Any:

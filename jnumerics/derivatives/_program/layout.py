@@ -34,7 +34,7 @@ class Layout:
     inner: int = 1
 
     @classmethod
-    def of(cls, var: Any, axis: int | None = None, inner: int = 1) -> "Layout":
+    def from_var(cls, var: Any, axis: int | None = None, inner: int = 1) -> "Layout":
         """Lay out a variable."""
         return cls(tuple(var.aval.shape), var.aval.dtype, axis, inner)
 

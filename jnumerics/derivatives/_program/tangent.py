@@ -1,7 +1,7 @@
 """The tangent program: a function's derivative as a flat list of linear equations.
 
 `joint` traces a function's derivative at abstract arguments (shapes alone, so that
-what is proven of the program holds at every value), and `split` parts it:
+what is proven of the program holds at every value), and `partition` parts it:
 
 - the **linear** equations are those that the tangents of the inputs reach; each is
   linear in them;
@@ -70,13 +70,13 @@ class Program:
         return [v for e in self.primal for v in e.eqn.outvars if v in read]
 
     def primal_jaxpr(self) -> Any:
-        """Make the primal program: from constants and leaves to values and residuals."""
-        given = [*self.consts, *self.inputs]
+        """Make the primal program: constants and leaves to values and residuals."""
+        inputs = [*self.consts, *self.inputs]
         eqns = _compared_once([e.eqn for e in self.primal])
-        return closed(eqns, given, [*self.values, *self.residuals])
+        return closed(eqns, inputs, [*self.values, *self.residuals])
 
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
-        """Evaluate the primal program: the values, and all that the linear one reads."""
+        """Evaluate the primal program: the values, and what the linear one reads."""
         env = {v: as_array(x) for v, x in self.consts.items()}
         env.update(zip(self.inputs, leaves, strict=True))
         results = jex.jaxpr_as_fun(self.primal_jaxpr())(*env.values())
@@ -99,14 +99,14 @@ def _compared_once(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
         for v in eqn.invars
         if is_var(v) and reads[v] > 1 and jnp.issubdtype(dtype_of(v), jnp.inexact)
     }
-    found = []
+    rewritten = []
     for eqn in eqns:
         fresh = {v: Var(v.aval) for v in eqn.outvars if v in compared}
         if fresh:
             eqn = eqn.replace(outvars=[fresh.get(v, v) for v in eqn.outvars])
-        found.append(eqn)
-        found += [_barrier(new, old) for old, new in fresh.items()]
-    return found
+        rewritten.append(eqn)
+        rewritten += [_barrier(new, old) for old, new in fresh.items()]
+    return rewritten
 
 
 def _barrier(before: Var, after: Var) -> JaxprEqn:
@@ -136,8 +136,8 @@ class LinearPart:
         fun = jex.jaxpr_as_fun(
             closed(eqns, [*self.residuals, *self.inputs], self.outputs)
         )
-        given = [env[v] for v in self.residuals]
-        return lambda *tangents: fun(*given, *tangents)
+        residuals = [env[v] for v in self.residuals]
+        return lambda *tangents: fun(*residuals, *tangents)
 
     def reverse(self, env: dict[Var, Any]) -> Callable[..., list[Any]]:
         """Return its transpose, from cotangents of `outputs` to those of `inputs`."""
@@ -173,16 +173,16 @@ def needed_for(
     """
     stop = set(stop)
     wanted = {v for v in outputs if isinstance(v, Var)} - stop
-    kept = []
+    needed = []
     for equation in reversed(equations):
         is_wanted = not wanted.isdisjoint(equation.eqn.outvars)
         if is_wanted or (effects and equation.eqn.effects):
-            kept.append(equation)
+            needed.append(equation)
             wanted.update(v for v in variables(equation) if v not in stop)
-    return kept[::-1]
+    return needed[::-1]
 
 
-def split(
+def partition(
     flat: Flat, n_leaves: int, n_values: int, *, keeps_all: bool = False
 ) -> Program:
     """Part a joint program in primal and linear equations, and drop the unneeded.

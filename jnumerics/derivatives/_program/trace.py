@@ -39,7 +39,7 @@ class Target:
         inputs: The tree of the differentiated arguments.
         outputs: The tree of the result.
         aux: The tree of what `fun` returns beside it.
-        is_split: For each leaf of the result, whether it counts as two.
+        is_pair: For each leaf of the result, whether it counts as two.
         program: The tangent program.
         ends: How it runs where it is neither proven linear nor vouched for.
     """
@@ -49,7 +49,7 @@ class Target:
     inputs: Any
     outputs: Any
     aux: Any
-    is_split: list[bool]
+    is_pair: list[bool]
     program: Program
     ends: Ends | None = None
 
@@ -65,7 +65,7 @@ class Target:
 
     @property
     def out_avals(self) -> list[Any]:
-        """Shapes and dtypes of the result's leaves, complex ones split in two."""
+        """Shapes and dtypes of the result's leaves, complex ones as two."""
         return [v.aval for v in self.program.values[: self.n_outputs]]
 
     @property
@@ -84,7 +84,7 @@ class Target:
         result = self._whole(values[: self.n_outputs])
         aux = self.aux.unflatten(values[self.n_outputs :])
         # a pass from some of the inputs leaves the others still
-        env.update((v, Layout.of(v).zeros()) for v in program.tangents)
+        env.update((v, Layout.from_var(v).zeros()) for v in program.tangents)
         return self.outputs.unflatten(result), aux, env
 
     def nest(
@@ -95,7 +95,7 @@ class Target:
         """Nest blocks, a row for each leaf of the result, as `jax.jacobian` does.
 
         Args:
-            blocks: For each leaf of the result, complex ones split, a block an input.
+            blocks: For each leaf of the result, complex ones as two, a block an input.
             join: Puts the blocks of a real and an imaginary part together.
         """
         columns = [self._whole(column, join) for column in zip(*blocks, strict=True)]
@@ -105,9 +105,10 @@ class Target:
     def _whole(
         self, parts: Sequence[Any], join: Callable[[Any, Any], Any] = jax.lax.complex
     ) -> list[Any]:
-        left = iter(parts)
+        remaining = iter(parts)
         return [
-            join(next(left), next(left)) if s else next(left) for s in self.is_split
+            join(next(remaining), next(remaining)) if s else next(remaining)
+            for s in self.is_pair
         ]
 
 
@@ -137,16 +138,18 @@ def trace(
         raise ValueError(msg)
     _require_differentiable(args, argnums, holomorphic)
     leaves, tree = jax.tree.flatten((args, kwargs))
-    found: dict[str, Any] = {}
+    structure: dict[str, Any] = {}
 
     def flat(leaves: list[Any]) -> tuple[list[Any], list[Any]]:
         args, kwargs = arguments.opened(tree.unflatten(leaves))
         result = fun(*args, **kwargs)
         result, aux = _part_aux(result) if has_aux else (result, ())
-        results, found["outputs"] = jax.tree.flatten(result)
-        aux_leaves, found["aux"] = jax.tree.flatten(aux)
-        results = _require_results(results, holomorphic)
-        found["is_split"] = [not holomorphic and jnp.iscomplexobj(r) for r in results]
+        results, structure["outputs"] = jax.tree.flatten(result)
+        aux_leaves, structure["aux"] = jax.tree.flatten(aux)
+        results = require_results(results, holomorphic=holomorphic)
+        structure["is_pair"] = [
+            not holomorphic and jnp.iscomplexobj(r) for r in results
+        ]
         parts = [
             part
             for r in results
@@ -163,7 +166,7 @@ def trace(
         inputs=jax.tree.structure(arguments.without_static(select(args, argnums))),
         program=program,
         ends=ends,
-        **found,
+        **structure,
     )
 
 
@@ -187,7 +190,10 @@ def _require_differentiable(
                 )
                 raise TypeError(msg)
             if holomorphic and not is_complex:
-                msg = f"`{name}` must be complex with holomorphic=True, got dtype {leaf.dtype}"
+                msg = (
+                    f"`{name}` must be complex with holomorphic=True, "
+                    f"got dtype {leaf.dtype}"
+                )
                 raise TypeError(msg)
 
 
@@ -202,7 +208,10 @@ def _part_aux(result: Any) -> tuple[Any, Any]:
     return result[0], result[1]
 
 
-def _require_results(results: Sequence[Any], holomorphic: bool) -> list[Any]:
+def require_results(
+    results: Sequence[Any], *, holomorphic: bool = False
+) -> list[jax.Array]:
+    """Require at least one leaf, all arrays of real or complex numbers."""
     if not results:
         msg = "`fun` must return an array, or a pytree with at least one, got none"
         raise TypeError(msg)
@@ -222,14 +231,16 @@ def _require_results(results: Sequence[Any], holomorphic: bool) -> list[Any]:
 
 def require_square(target: Target) -> None:
     """Require a real result with the tree and the shapes of what is differentiated."""
-    if any(target.is_split):
+    if any(target.is_pair):
         msg = "`fun` must return real numbers for a diagonal, got complex ones"
         raise TypeError(msg)
     shapes = [aval.shape for aval in target.in_avals]
-    found = [aval.shape for aval in target.out_avals]
-    if found != shapes:
+    results = [aval.shape for aval in target.out_avals]
+    if results != shapes:
         hint = f": {EACH_SAMPLE}" if any(len(s) > 1 for s in shapes) else ""
-        msg = f"`fun` must return its argument's tree and shapes {shapes}, got {found}"
+        msg = (
+            f"`fun` must return its argument's tree and shapes {shapes}, got {results}"
+        )
         raise ValueError(msg + hint)
     if target.inputs != target.outputs:
         trees = f"{target.inputs}, got {target.outputs}"

@@ -22,14 +22,14 @@ from jnumerics.derivatives._verify.flat import FlatFunction
 from jnumerics.derivatives._verify.verdict import DerivativeCheck, Finding
 
 WRONG = (
-    "J u is not the change of `fun`: a derivative rule is wrong, lacks a factor, or a part"
-    " is hidden by stop_gradient or a straight-through estimator"
+    "J u is not the change of `fun`: a derivative rule is wrong, lacks a factor, or a"
+    " part is hidden by stop_gradient or a straight-through estimator"
 )
 JUMP = "`fun` jumps or has a vertical slope at this point, so no derivative exists"
 BURIED = "the change of `fun` does not stand out of its round-off,"
 KINK = (
-    "a kink at this very point: one-sided slopes differ by this part of the slope, so no"
-    " derivative exists and J is a choice; not a wrong rule"
+    "a kink at this very point: one-sided slopes differ by this part of the slope, so"
+    " no derivative exists and J is a choice; not a wrong rule"
 )
 
 
@@ -43,13 +43,13 @@ def check_derivatives(
     r"""Check that $f(x + h u) - f(x) - h J u = O(h^2)$, and J against itself.
 
     Four checks in random directions: the order and size of the Taylor remainder over
-    all
-    steps $h = 2^{-k}$ that stand out of round-off; the adjoint identity $\langle v, J u
-    \rangle = \langle J^\top v, u \rangle$; entries of J by forward against reverse
-    mode; the arguments' dtype against float64. The function is evaluated in float64
-    also for arguments in single or half precision, so that a rule that is 1 % wrong is
-    found there too; where it keeps its own precision, the table says so and the limits
-    are wider. Steps are chosen by the arguments' sizes; nothing is to be set.
+    all steps $h = 2^{-k}$ that stand out of round-off; the adjoint identity
+    $\langle v, J u \rangle = \langle J^\top v, u \rangle$; entries of J by forward
+    against reverse mode; the arguments' dtype against float64. The function is
+    evaluated in float64 also for arguments in single or half precision, so that a rule
+    that is 1 % wrong is found there too; where it keeps its own precision, the table
+    says so and the limits are wider. Steps are chosen by the arguments' sizes; nothing
+    is to be set.
 
     At a kink (relu at 0, equal numbers in a sort) no derivative exists: one-sided
     slopes differ. The figure `kink` says by how much, and the rule is checked at a
@@ -94,7 +94,8 @@ def check_derivatives(
         adjoints).
     """
     _check.function("fun", fun)
-    flat = _flat.make(fun, args, kwargs, _positions(argnums, len(args)))
+    chosen = arguments.selected(argnums, len(args))
+    flat = _flat.make(fun, args, kwargs, chosen)
     with np.errstate(all="ignore"):
         return _check_at(flat, np.random.default_rng(_seed(key)))
 
@@ -103,20 +104,6 @@ def _seed(key: _check.ArrayLike | None) -> list[int]:
     if key is None:
         return [0]
     return np.asarray(jax.random.bits(_check.key("key", key), (4,), "uint32")).tolist()
-
-
-def _positions(argnums: int | tuple[int, ...], n: int) -> list[int]:
-    argnums = arguments.check_argnums(argnums)
-    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-    for k in numbers:
-        if not -n <= k < n:
-            msg = f"`argnums` must be below the number of arguments, {n}, got {k}"
-            raise ValueError(msg)
-    chosen = [k % n for k in numbers]
-    if len(set(chosen)) < len(chosen):
-        msg = f"`argnums` must be different from each other, got {argnums!r}"
-        raise ValueError(msg)
-    return chosen
 
 
 def _check_at(flat: FlatFunction, rng: np.random.Generator) -> DerivativeCheck:
@@ -132,8 +119,8 @@ def _check_at(flat: FlatFunction, rng: np.random.Generator) -> DerivativeCheck:
         reason = "the derivative is not finite at this point"
         return _undecidable("derivative", reason)
     work = evidence.working(flat, modes)
-    taylor, found = _taylor_findings(work, modes[0], rng)
-    findings = found + findings
+    taylor, remainder = _taylor_findings(work, modes[0], rng)
+    findings = remainder + findings
     adjoint, entries = None, None
     if len(modes) == 2:
         adjoint, entries = evidence.adjoint(work, rng), evidence.entries(work, rng)
@@ -207,10 +194,10 @@ def _taylor_findings(
         meaning = (
             "no change beyond round-off" if is_still else f"{BURIED} {work.eps:.1g}"
         )
-    found = [Finding(name, error, limit, verdict, meaning)]
+    findings = [Finding(name, error, limit, verdict, meaning)]
     if np.any(is_kinked):
-        found.append(Finding("kink", float(np.max(here.kinks)), None, "kink", KINK))
-    return here, found
+        findings.append(Finding("kink", float(np.max(here.kinks)), None, "kink", KINK))
+    return here, findings
 
 
 def _beside_kink(

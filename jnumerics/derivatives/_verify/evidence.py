@@ -112,8 +112,8 @@ def magnitudes(x: np.ndarray, leaves: list[Leaf], *, each: bool) -> np.ndarray:
     for leaf in leaves:
         own = leaf.magnitudes(x)
         finite = own[np.isfinite(own)]
-        most = np.max(finite, initial=0)
-        typical = most * np.sqrt(np.mean((finite / most) ** 2)) if most > 0 else 1.0
+        peak = np.max(finite, initial=0)
+        typical = peak * np.sqrt(np.mean((finite / peak) ** 2)) if peak > 0 else 1.0
         sizes[leaf.part] = np.where(own > 0, own, typical) if each else typical
     return np.where(np.isfinite(x), sizes, 0)
 
@@ -129,7 +129,7 @@ def direction(
 def cotangent(
     flat: FlatFunction, values: np.ndarray, rng: np.random.Generator, *, each: bool
 ) -> np.ndarray:
-    """Draw a cotangent that gives all arrays of `values`, or all elements, one weight."""
+    """Draw a cotangent that weighs all arrays of `values`, or all elements, equally."""
     scale = largest(values, flat.out_leaves)
     if each:
         scale = np.where(values == 0, scale, np.abs(values))
@@ -139,44 +139,44 @@ def cotangent(
 
 def taylor(work: Working, mode: str, rng: np.random.Generator, x: np.ndarray) -> Taylor:
     """Compare the derivative at x with the function's change in random directions."""
-    flat, precision = work.flat, Precision.of(work.eps)
+    flat, precision = work.flat, Precision.from_eps(work.eps)
     f, derivative, leaves = _maps(flat, mode, rng, x)
 
     def look() -> tuple[Remainders, Remainders, Remainders]:
         u, w = (direction(flat, rng, each=each) for each in (False, True))
         arguments = (leaves, precision, flat.rounded)
-        u_found, w_found, total = (
+        along_u, along_w, total = (
             _taylor.measure(f, derivative, x, d, *arguments) for d in (u, w, u + w)
         )
-        return u_found, w_found, total
+        return along_u, along_w, total
 
-    found = look()
-    kinks = _taylor.kinks(*found)
-    is_wrong = np.any([r.is_wrong for r in found], axis=0)
+    remainders = look()
+    kinks = _taylor.kinks(*remainders)
+    is_wrong = np.any([r.is_wrong for r in remainders], axis=0)
     for attempt in range(KINK_LOOKS):  # a kink may not show along all directions
         if not np.any(is_wrong & (kinks == 0)) or (attempt == 3 and not np.any(kinks)):
             break
         kinks = np.maximum(kinks, _taylor.kinks(*look()))
-    return _summary(found, kinks, leaves)
+    return _summary(remainders, kinks, leaves)
 
 
 def _summary(
-    found: Sequence[Remainders], kinks: np.ndarray, leaves: list[Leaf]
+    remainders: Sequence[Remainders], kinks: np.ndarray, leaves: list[Leaf]
 ) -> Taylor:
-    tolerance = found[0].precision.tolerance
-    is_right = [r.is_decided & (r.errors <= tolerance) for r in found]
+    tolerance = remainders[0].precision.tolerance
+    is_right = [r.is_decided & (r.errors <= tolerance) for r in remainders]
     counted = [
-        np.where(right | r.is_wrong, r.errors, 0)
-        for r, right in zip(found, is_right, strict=True)
+        np.where(fits | r.is_wrong, r.errors, 0)
+        for r, fits in zip(remainders, is_right, strict=True)
     ]
     return Taylor(
-        order=min(r.order(leaves) for r in found),
+        order=min(r.order(leaves) for r in remainders),
         errors=np.max(counted, axis=0),
-        is_wrong=np.any([r.is_wrong for r in found], axis=0),
-        is_settled=np.any([*is_right, *(r.vanishes for r in found)], axis=0),
-        is_still=np.all([r.is_still for r in found], axis=0),
+        is_wrong=np.any([r.is_wrong for r in remainders], axis=0),
+        is_settled=np.any([*is_right, *(r.vanishes for r in remainders)], axis=0),
+        is_still=np.all([r.is_still for r in remainders], axis=0),
         kinks=kinks,
-        grows=np.any([r.grows for r in found], axis=0),
+        grows=np.any([r.grows for r in remainders], axis=0),
         tolerance=tolerance,
     )
 
@@ -184,7 +184,7 @@ def _summary(
 def _maps(
     flat: FlatFunction, mode: str, rng: np.random.Generator, x: np.ndarray
 ) -> tuple[Map, Map, list[Leaf]]:
-    """The function and its derivative at x; by reverse mode, some combinations of it."""
+    """The function and its derivative at x; in reverse mode, sums of outputs."""
     if mode == "forward":
         return flat.value, lambda u: flat.forward(x, u), flat.out_leaves
     fx = flat.value(x)
@@ -213,7 +213,7 @@ def adjoint(work: Working, rng: np.random.Generator) -> float:
     """The largest difference of <v, J u> and <J^T v, u>, relative to its terms."""
     flat = work.flat
     fx = np.abs(flat.value(flat.x))
-    found = []
+    gaps = []
     for _ in range(PAIRS):
         u = direction(flat, rng, each=False)
         pushed = flat.forward(flat.x, u)
@@ -221,8 +221,8 @@ def adjoint(work: Working, rng: np.random.Generator) -> float:
         pulled = flat.reverse(flat.x, v)
         terms = np.maximum(np.abs(v) @ np.abs(pushed), np.abs(pulled) @ np.abs(u))
         scale = np.maximum(terms, work.eps**0.5 * (np.abs(v) @ fx))
-        found.append(_worst(np.abs(v @ pushed - pulled @ u), scale))
-    return max(found)
+        gaps.append(_worst(np.abs(v @ pushed - pulled @ u), scale))
+    return max(gaps)
 
 
 def entries(work: Working, rng: np.random.Generator) -> float:
@@ -255,21 +255,21 @@ def precision_loss(
     """
     fx, sizes = wide.value(wide.x), magnitudes(flat.x, flat.in_leaves, each=False)
     if mode == "forward":
-        given, leaves = direction(flat, rng, each=False), flat.out_leaves
+        vector, leaves = direction(flat, rng, each=False), flat.out_leaves
         buried = np.abs(fx)
     else:
-        given, leaves = cotangent(flat, fx, rng, each=False), flat.in_leaves
-        buried = (np.abs(given) @ np.abs(fx)) / np.where(sizes > 0, sizes, np.inf)
-    exact = getattr(wide, mode)(wide.x, given)
+        vector, leaves = cotangent(flat, fx, rng, each=False), flat.in_leaves
+        buried = (np.abs(vector) @ np.abs(fx)) / np.where(sizes > 0, sizes, np.inf)
+    exact = getattr(wide, mode)(wide.x, vector)
     buried = np.maximum(flat.eps**0.5 * largest(buried, leaves), _tiny(flat))
     scale = np.maximum(largest(exact, leaves), buried)
-    loss = _worst(np.abs(getattr(flat, mode)(flat.x, given) - exact), scale)
+    loss = _worst(np.abs(getattr(flat, mode)(flat.x, vector) - exact), scale)
     fx_scale = np.maximum(largest(fx, flat.out_leaves), _tiny(flat))
     value_loss = _worst(np.abs(flat.value(flat.x) - fx), fx_scale)
     sensitivity = value_loss / 16
     for _ in range(PAIRS):
         moved = wide.x * (1 + flat.eps * rng.choice([-1, 1], wide.x.shape))
-        near = getattr(wide, mode)(moved, given)
+        near = getattr(wide, mode)(moved, vector)
         sensitivity = max(sensitivity, _worst(np.abs(near - exact), scale))
     return loss, max(min(16 * flat.eps**0.5, 0.5), 64 * sensitivity)
 

@@ -18,6 +18,7 @@ import numpy as np
 from jnumerics import _check
 from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.jaxpr import WIDE, narrow_dtypes
+from jnumerics.derivatives._program.trace import require_results
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def make(
         rest = iter(remaining)
         moved = dict(zip(positions, tree.unflatten(inputs), strict=True))
         full = [moved[k] if k in moved else next(rest) for k in range(len(args))]
-        return _results(arguments.opening(fun)(*full, **kwargs))
+        return require_results(jax.tree.leaves(arguments.opening(fun)(*full, **kwargs)))
 
     return FlatFunction(flat, inputs, others)
 
@@ -254,19 +255,6 @@ def _differentiable(k: int) -> Callable[[Any, Any], jax.Array]:
         return x
 
     return check
-
-
-def _results(result: Any) -> list[Any]:
-    leaves = jax.tree.leaves(result)
-    if not leaves:
-        msg = "`fun` must return an array, or a pytree with at least one, got none"
-        raise TypeError(msg)
-    arrays = [_check.array("fun's result", leaf) for leaf in leaves]
-    for a in arrays:
-        if not jnp.issubdtype(a.dtype, jnp.inexact):
-            msg = f"`fun` must return real or complex numbers, got dtype {a.dtype}"
-            raise TypeError(msg)
-    return arrays
 
 
 def _widened(a: Any) -> Any:

@@ -67,7 +67,7 @@ class Precision:
         return self.eps < DOUBLE
 
     @classmethod
-    def of(cls, eps: float) -> "Precision":
+    def from_eps(cls, eps: float) -> "Precision":
         """Choose for a unit round-off; below double, hidden round-off is likelier."""
         if eps < DOUBLE:
             steps = 2.0 ** -np.arange(2, 51, 3)
@@ -159,8 +159,8 @@ class Remainders:
         has_one_sign = np.abs(signs.sum(1)) == WINDOW
         bends = gaps[:, -1] <= 1.3 * gaps[:, 0] / self.precision.factor ** (WINDOW - 1)
         is_smooth = bends | (gaps.max(1) <= 0.5 * errors.min(1))
-        found = np.any(counts & is_steady & has_one_sign & is_smooth, axis=0)
-        return found & (self.errors > self.precision.tolerance)
+        is_off = np.any(counts & is_steady & has_one_sign & is_smooth, axis=0)
+        return is_off & (self.errors > self.precision.tolerance)
 
     @property
     def vanishes(self) -> np.ndarray:
@@ -243,9 +243,9 @@ def _noise(
     if not precision.is_double:
         sizes = np.stack([largest(row, out_leaves) for row in sizes])
         return SAFETY * precision.eps * sizes / steps
-    seen = np.fmax(np.abs(ahead), np.abs(behind)) * steps
-    seen = np.where(np.isfinite(seen), seen, 0)[PLATEAU].max(0)
-    return np.maximum(SAFETY * precision.eps * sizes, 2 * seen) / steps
+    observed = np.fmax(np.abs(ahead), np.abs(behind)) * steps
+    observed = np.where(np.isfinite(observed), observed, 0)[PLATEAU].max(0)
+    return np.maximum(SAFETY * precision.eps * sizes, 2 * observed) / steps
 
 
 def kinks(one: Remainders, two: Remainders, total: Remainders) -> np.ndarray:
@@ -260,11 +260,11 @@ def kinks(one: Remainders, two: Remainders, total: Remainders) -> np.ndarray:
     references.append(np.max(references, axis=0))
     noises = [r.noise for r in three]
     noises.append(np.sum(noises, axis=0))
-    found = [
+    sizes = [
         _lasting(g, n, r, one.precision)
         for g, n, r in zip(gaps, noises, references, strict=True)
     ]
-    return np.max(found, axis=0, initial=0)
+    return np.max(sizes, axis=0, initial=0)
 
 
 def _lasting(
@@ -281,7 +281,7 @@ def _lasting(
 def _smallest_resolved(
     values: np.ndarray, resolved: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The values at the last WINDOW resolved steps, not a number where there are fewer."""
+    """The values at the last WINDOW resolved steps; NaN where there are fewer."""
     together = _windows(resolved).all(1)
     n = len(together)
     last = n - 1 - np.argmax(together[::-1], axis=0)

@@ -27,10 +27,10 @@ class Finding:
     @property
     def row(self) -> tuple[str, str, str, str, str]:
         """The line as strings."""
-        found, limit = (
+        figure, limit = (
             "-" if v is None else _table.number(v, 2) for v in (self.figure, self.limit)
         )
-        return (self.name, found, limit, self.verdict, self.meaning)
+        return (self.name, figure, limit, self.verdict, self.meaning)
 
 
 @dataclass(frozen=True)

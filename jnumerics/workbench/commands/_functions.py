@@ -28,18 +28,18 @@ def load(name: str) -> Callable:
     if not (colon and place and attribute):
         msg = f"a function is written MODULE:FUNCTION, got {name!r}"
         raise UsageError(msg)
-    found: Any = _module(place)
+    value: Any = _module(place)
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            names = [k for k, v in vars(found).items() if callable(v) and k[0] != "_"]
+        if not hasattr(value, part):
+            names = [k for k, v in vars(value).items() if callable(v) and k[0] != "_"]
             there = f": it has {', '.join(names)}" if names else ""
             msg = f"{place} has no function {attribute!r}{there}"
             raise UsageError(msg)
-        found = getattr(found, part)
-    if not callable(found):
-        msg = f"{name} must be a function, got {type(found).__name__}"
+        value = getattr(value, part)
+    if not callable(value):
+        msg = f"{name} must be a function, got {type(value).__name__}"
         raise UsageError(msg)
-    return found
+    return value
 
 
 def _module(place: str) -> ModuleType:

@@ -79,7 +79,7 @@ class Crossover:
         return [c for c in self.cells if c.fastest is not None]
 
     @property
-    def right(self) -> list[Cell]:
+    def correct(self) -> list[Cell]:
         """Those of them that were predicted."""
         return [c for c in self.decided if c.fastest == c.predicted]
 
@@ -95,13 +95,13 @@ class Crossover:
             [str(m), *(_cell_text(self.measured.get((n, m))) for n in self.inputs)]
             for m in reversed(self.outputs)
         ]
-        decided, right, worst = len(self.decided), len(self.right), self.worst
-        share = f" ({100 * right / decided:.0f} %)" if decided else ""
+        decided, correct, worst = len(self.decided), len(self.correct), self.worst
+        share = f" ({100 * correct / decided:.0f} %)" if decided else ""
         return (
             f"{_table.text(header, rows)}\n\n"
             f"F: forward mode is faster, so many times; R: reverse mode; =: a tie;\n"
             f"*: the other one was predicted. {self.device}.\n"
-            f"Predicted: {right} of {decided} cells whose margin exceeds the "
+            f"Predicted: {correct} of {decided} cells whose margin exceeds the "
             f"spread{share}.\n"
             f"The predicted mode is at most {worst.slowdown:.2f} times slower than the "
             f"better one, at {worst.inputs} inputs, {worst.outputs} outputs."
@@ -117,7 +117,7 @@ class Crossover:
                 "outputs": self.outputs,
                 "cells": [c._asdict() | {"slowdown": c.slowdown} for c in self.cells],
                 "decided": len(self.decided),
-                "right": len(self.right),
+                "right": len(self.correct),
                 "worst_slowdown": self.worst.slowdown,
             }
         )

@@ -74,11 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
     with jax.enable_x64(True) if is_double else contextlib.nullcontext():
         try:
             fun = load(arguments.function)
-            found = _compare(fun, shapes, arguments, options)
+            comparison = _compare(fun, shapes, arguments, options)
         except (UsageError, BrokenPipeError):
             raise
         except Interrupted as interrupt:
-            found, is_whole = interrupt.found, False
+            comparison, is_whole = interrupt.found, False
         except (Exception, SystemExit) as error:
             frames = own_frames(error)
             if not frames or _is_misfit(error, frames[-1]):
@@ -86,11 +86,15 @@ def run(arguments: argparse.Namespace) -> int:
             print(_told(error, frames), file=sys.stderr)
             return 1
     try:
-        print(found)
+        print(comparison)
     finally:  # though nobody may read the table
-        flags.write(arguments, found.to_json, lambda f: plots.mode_comparison(found, f))
+        flags.write(
+            arguments,
+            comparison.to_json,
+            lambda f: plots.mode_comparison(comparison, f),
+        )
     if not is_whole:
-        msg = f"after {len(found.evaluation.runs)} of {options['repeats']} runs"
+        msg = f"after {len(comparison.evaluation.runs)} of {options['repeats']} runs"
         raise KeyboardInterrupt(msg)
     return 0
 
@@ -111,7 +115,9 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "repeats": flags.integer("--repeats", arguments.repeats, least=1),
         "max_bytes": None
         if arguments.max_bytes is None
-        else flags.integer("--max-bytes", arguments.max_bytes, least=1, most=2**63 - 1),
+        else flags.integer(
+            "--max-bytes", arguments.max_bytes, least=1, greatest=2**63 - 1
+        ),
     }
 
 
@@ -160,8 +166,8 @@ def _one_line(
     if isinstance(error, SyntaxError):  # says where; the shapes were not yet looked at
         return f"{arguments.function}: {text}"
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    given = " ".join(f"--shape {text or '()'}" for text in arguments.shape)
-    return f"{arguments.function} with {given}: {text}{where}"
+    shapes = " ".join(f"--shape {text or '()'}" for text in arguments.shape)
+    return f"{arguments.function} with {shapes}: {text}{where}"
 
 
 def _told(error: BaseException, frames: Sequence[Any]) -> str:

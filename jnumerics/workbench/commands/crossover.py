@@ -58,34 +58,34 @@ def measure(
             the map of those that are.
 
     Example:
-        >>> found = measure([1], [4], repeats=2)
-        >>> [(c.inputs, c.outputs, c.predicted) for c in found.cells]
+        >>> crossover = measure([1], [4], repeats=2)
+        >>> [(c.inputs, c.outputs, c.predicted) for c in crossover.cells]
         [(1, 4, 'forward')]
     """
-    found = Crossover("", {}, tuple(inputs), tuple(outputs), ())
+    result = Crossover("", {}, tuple(inputs), tuple(outputs), ())
     try:
         for n, m in itertools.product(inputs, outputs):
             cell, where = _cell(n, m, repeats)
-            found = replace(found, **where, cells=(*found.cells, cell))
+            result = replace(result, **where, cells=(*result.cells, cell))
             if progress is not None:
                 progress(cell)
     except KeyboardInterrupt:
-        if not found.cells:
+        if not result.cells:
             raise KeyboardInterrupt from None
-        raise Interrupted(found) from None
-    return found
+        raise Interrupted(result) from None
+    return result
 
 
 def _cell(n: int, m: int, repeats: int) -> tuple[Cell, dict[str, Any]]:
     """Measure a cell; beside it, say on what device and by what versions."""
     fun, x = unstructured(n, m), jax.random.normal(jax.random.key(0), (n,))
-    found = compare_modes(fun, x, modes=MODES, repeats=repeats, reference=None)
-    forward, reverse = (row.run_s for row in found.modes)
+    result = compare_modes(fun, x, modes=MODES, repeats=repeats, reference=None)
+    forward, reverse = (row.run_s for row in result.modes)
     assert forward is not None
     assert reverse is not None
     times = forward.median, reverse.median
-    where = {"device": found.device, "versions": found.versions}
-    return Cell(n, m, *times, found.predicted, found.fastest, found.tie), where
+    where = {"device": result.device, "versions": result.versions}
+    return Cell(n, m, *times, result.predicted, result.fastest, result.tie), where
 
 
 def unstructured(n: int, m: int) -> Callable[[jax.Array], jax.Array]:
@@ -139,15 +139,17 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
     try:
-        found = measure(inputs, outputs, repeats=repeats, progress=progress)
+        result = measure(inputs, outputs, repeats=repeats, progress=progress)
     except Interrupted as interrupt:
-        found = interrupt.found
+        result = interrupt.found
     try:
-        print(found)
+        print(result)
     finally:  # though nobody may read the table
-        flags.write(arguments, found.to_json, lambda file: plots.crossover(found, file))
-    if len(found.cells) < total:
-        msg = f"after {len(found.cells)} of {total} cells"
+        flags.write(
+            arguments, result.to_json, lambda file: plots.crossover(result, file)
+        )
+    if len(result.cells) < total:
+        msg = f"after {len(result.cells)} of {total} cells"
         raise KeyboardInterrupt(msg)
     return 0
 
@@ -171,7 +173,7 @@ def numbers(flag: str, text: str, factor: int) -> list[int]:
         bounds = f"1 <= LOW <= HIGH <= {MOST_ENDS}"
         msg = f"{flag} must be LOW:HIGH with {bounds}, got {text!r}"
         raise UsageError(msg)
-    found = [first]
-    while found[-1] * factor <= last:
-        found.append(found[-1] * factor)
-    return found
+    values = [first]
+    while values[-1] * factor <= last:
+        values.append(values[-1] * factor)
+    return values

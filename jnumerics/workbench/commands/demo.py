@@ -62,9 +62,11 @@ def _collect(performances: list[Performance], more: Iterable[Performance]) -> bo
 
 def _facts(performances: Sequence[Performance]) -> list[tuple[str, str]]:
     """Return when this is, and the precision of the answers."""
-    found = {p.system: _precision(p) for p in performances if p.lesson.answers}
-    usual = statistics.mode(found.values()) if found else "none"
-    others = [f"{name} in {system}" for system, name in found.items() if name != usual]
+    by_system = {p.system: _precision(p) for p in performances if p.lesson.answers}
+    usual = statistics.mode(by_system.values()) if by_system else "none"
+    others = [
+        f"{name} in {system}" for system, name in by_system.items() if name != usual
+    ]
     now = datetime.datetime.now().astimezone()
     return [
         ("date", now.strftime("%Y-%m-%d %H:%M %Z")),

@@ -111,8 +111,8 @@ def write(
             draw(file)
 
 
-def integer(flag: str, text: str, *, least: int, most: int = MOST_COUNTED) -> int:
-    """Read a flag's text as an integer from `least` to `most`.
+def integer(flag: str, text: str, *, least: int, greatest: int = MOST_COUNTED) -> int:
+    """Read a flag's text as an integer from `least` to `greatest`.
 
     Raises:
         UsageError: If it is something else.
@@ -122,8 +122,8 @@ def integer(flag: str, text: str, *, least: int, most: int = MOST_COUNTED) -> in
         20
     """
     # Python refuses to read thousands of digits
-    is_number = text.isdecimal() and len(text) <= len(str(most))
-    if not (is_number and least <= int(text) <= most):
-        msg = f"{flag} must be an integer from {least} to {most}, got {text!r}"
+    is_number = text.isdecimal() and len(text) <= len(str(greatest))
+    if not (is_number and least <= int(text) <= greatest):
+        msg = f"{flag} must be an integer from {least} to {greatest}, got {text!r}"
         raise UsageError(msg)
     return int(text)

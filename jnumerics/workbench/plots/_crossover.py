@@ -18,32 +18,32 @@ BORDER = "#111111"  # on colors, whatever the page
 MOST_SHOWN = 64.0  # times faster: from here on the color stays the same
 
 
-def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
+def crossover(result: "Crossover", file: Path | None = None) -> "Figure":
     """Draw which of forward and reverse mode wins, with the predicted border on it.
 
     A tie has no color, whatever its medians.
 
     Args:
-        found: What `crossover.measure` returns.
+        result: What `crossover.measure` returns.
         file: Where to write the figure, if anywhere.
 
     Returns:
         The figure.
     """
-    inputs, outputs = found.inputs, found.outputs
+    inputs, outputs = result.inputs, result.outputs
     size = (2.6 + 0.62 * len(inputs), 1.5 + 0.52 * len(outputs))
     figure, (axes,) = canvas(1, (max(size[0], 6.0), max(size[1], 3.2)))
-    ratios = [[_ratio(found.measured.get((n, m))) for n in inputs] for m in outputs]
-    most = np.log2(MOST_SHOWN)
+    ratios = [[_ratio(result.measured.get((n, m))) for n in inputs] for m in outputs]
+    limit = np.log2(MOST_SHOWN)
     colors = _colors_between("forward", "reverse")
     with styled():
         image = axes.imshow(
-            np.log2(ratios), origin="lower", cmap=colors, vmin=-most, vmax=most,
+            np.log2(ratios), origin="lower", cmap=colors, vmin=-limit, vmax=limit,
             aspect="auto",
         )  # fmt: skip
-        _write_cells(axes, found)
-        _draw_border(axes, found)
-        _ring_wrong(axes, found)
+        _write_cells(axes, result)
+        _draw_border(axes, result)
+        _ring_wrong(axes, result)
         axes.set_xticks(range(len(inputs)), [str(n) for n in inputs])
         axes.set_yticks(range(len(outputs)), [str(m) for m in outputs])
         axes.set(xlabel="inputs", ylabel="outputs")
@@ -60,10 +60,10 @@ def crossover(found: "Crossover", file: Path | None = None) -> "Figure":
     return figure
 
 
-def _write_cells(axes: "Axes", found: "Crossover") -> None:
+def _write_cells(axes: "Axes", result: "Crossover") -> None:
     """Write into each cell which mode is how many times faster."""
-    for cell in found.cells:
-        at = found.inputs.index(cell.inputs), found.outputs.index(cell.outputs)
+    for cell in result.cells:
+        at = result.inputs.index(cell.inputs), result.outputs.index(cell.outputs)
         text = "tie" if cell.tie else f"{'F' if cell.ratio < 1 else 'R'} {cell.margin}"
         on_blue = _ratio(cell) < MOST_SHOWN**-0.6
         color = "white" if on_blue else INK
@@ -84,18 +84,18 @@ def _colors_between(low: str, high: str) -> "Colormap":
     return LinearSegmentedColormap.from_list("modes", ends)
 
 
-def _draw_border(axes: "Axes", found: "Crossover") -> None:
+def _draw_border(axes: "Axes", result: "Crossover") -> None:
     """Draw the edges between cells for which different modes are predicted."""
-    rows, columns = len(found.outputs), len(found.inputs)
+    rows, columns = len(result.outputs), len(result.inputs)
     mode = np.full((rows + 1, columns + 1), "", object)  # nothing beyond, or unmeasured
-    for cell in found.cells:
-        at = found.outputs.index(cell.outputs), found.inputs.index(cell.inputs)
+    for cell in result.cells:
+        at = result.outputs.index(cell.outputs), result.inputs.index(cell.inputs)
         mode[at] = cell.predicted
     xs: list[float] = []
     ys: list[float] = []
     for row, column in np.ndindex(rows, columns):
-        here, right, above = mode[row : row + 2, column : column + 2].flat[:3]
-        if here and right and here != right:
+        here, beside, above = mode[row : row + 2, column : column + 2].flat[:3]
+        if here and beside and here != beside:
             xs += [column + 0.5, column + 0.5, np.nan]
             ys += [row - 0.5, row + 0.5, np.nan]
         if here and above and here != above:
@@ -104,17 +104,17 @@ def _draw_border(axes: "Axes", found: "Crossover") -> None:
     label = "predicted: forward above, reverse below"
     axes.plot(
         xs, ys, color=BORDER, linewidth=2.4, solid_capstyle="round",
-        label=label if xs else f"predicted: {found.cells[0].predicted} everywhere",
+        label=label if xs else f"predicted: {result.cells[0].predicted} everywhere",
     )  # fmt: skip
 
 
-def _ring_wrong(axes: "Axes", found: "Crossover") -> None:
+def _ring_wrong(axes: "Axes", result: "Crossover") -> None:
     """Put a ring around the cells whose faster mode was not predicted."""
-    wrong = [cell for cell in found.decided if cell.fastest != cell.predicted]
+    wrong = [cell for cell in result.decided if cell.fastest != cell.predicted]
     if wrong:
         axes.scatter(
-            [found.inputs.index(cell.inputs) for cell in wrong],
-            [found.outputs.index(cell.outputs) for cell in wrong],
+            [result.inputs.index(cell.inputs) for cell in wrong],
+            [result.outputs.index(cell.outputs) for cell in wrong],
             s=1100, facecolor="none", edgecolor=BORDER, label="the other one is faster",
         )  # fmt: skip
 

@@ -106,13 +106,13 @@ def mode_comparisons(
     with styled():
         axes.set_xscale("log")
         bottom, ticks = 0.0, []
-        for found, modes in zip(comparisons, rows, strict=True):
+        for comparison, modes in zip(comparisons, rows, strict=True):
             places = bottom + 1.0 + np.arange(len(modes))
             for m, y in zip(modes, places, strict=True):
-                _draw_multiple(axes, m, y, found, middle)
+                _draw_multiple(axes, m, y, comparison, middle)
             ticks.append(bottom + (len(modes) + 1) / 2)
             bottom += len(modes) + 1
-            _write_verdict(axes, found, ticks[-1])
+            _write_verdict(axes, comparison, ticks[-1])
             axes.axhline(bottom, color=FAINT, linewidth=0.6)
         axes.set_yticks(ticks, [c.function for c in comparisons])
         axes.set_ylim(bottom, 0.0)
@@ -128,12 +128,12 @@ def mode_comparisons(
 
 
 def _draw_multiple(
-    axes: "Axes", m: Any, y: float, found: ModeComparison, middle: float
+    axes: "Axes", m: Any, y: float, comparison: ModeComparison, middle: float
 ) -> None:
     """Draw a mode, filled if it is named the fastest; its name on the roomier side."""
-    once = found.evaluation.median
+    once = comparison.evaluation.median
     x, low, high = (t / once for t in (m.run_s.median, m.run_s.q1, m.run_s.q3))
-    won, color = m.mode == found.fastest, COLORS[m.mode]
+    won, color = m.mode == comparison.fastest, COLORS[m.mode]
     axes.errorbar(
         x, y, xerr=[[x - low], [high - x]], fmt="o", color=color, capsize=2,
         markersize=6, markerfacecolor=color if won else "white",
@@ -149,10 +149,10 @@ def _draw_multiple(
     )  # fmt: skip
 
 
-def _write_verdict(axes: "Axes", found: ModeComparison, y: float) -> None:
-    is_right = found.fastest == found.predicted
-    right = "as predicted" if is_right else f"predicted {found.predicted}"
-    text = "a tie" if found.tie else f"{found.fastest or 'none'},\n{right}"
+def _write_verdict(axes: "Axes", comparison: ModeComparison, y: float) -> None:
+    is_right = comparison.fastest == comparison.predicted
+    outcome = "as predicted" if is_right else f"predicted {comparison.predicted}"
+    text = "a tie" if comparison.tie else f"{comparison.fastest or 'none'},\n{outcome}"
     place = axes.get_yaxis_transform()
     axes.text(1.02, y, text, transform=place, va="center", fontsize=9)
 

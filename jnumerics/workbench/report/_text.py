@@ -28,8 +28,8 @@ def row(performance: Performance) -> tuple[str, ...]:
     return (
         performance.system,
         answer.asked,
-        lesson.numbers(answer.expected, 6, most=2),
-        lesson.numbers(answer.obtained, 6, most=2),
+        lesson.numbers(answer.expected, 6, limit=2),
+        lesson.numbers(answer.obtained, 6, limit=2),
         error(answer),
         *_times(answer.race),
     )

@@ -46,7 +46,9 @@ def measured_as(monkeypatch, times, **options):
 
     def interleave(programs, repeats, **_):
         asked.extend(programs)
-        return {name: Timing.of(times.get(name, [1.0, 1.0])) for name in programs}
+        return {
+            name: Timing.from_runs(times.get(name, [1.0, 1.0])) for name in programs
+        }
 
     monkeypatch.setattr(_compare, "interleave", interleave)
     return compared(bottleneck, AT, **options), asked

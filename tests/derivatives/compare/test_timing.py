@@ -16,12 +16,12 @@ from jnumerics.derivatives._compare.timing import (
 
 def timing(center, spread=0.0, runs=20):
     """Runs whose quartiles are `spread` apart."""
-    return Timing.of([*(center + spread * np.linspace(-1, 1, runs))])
+    return Timing.from_runs([*(center + spread * np.linspace(-1, 1, runs))])
 
 
 def test_quartiles_are_those_of_numpy():
     runs = [*np.random.default_rng(0).uniform(size=21)]
-    found = Timing.of(runs)
+    found = Timing.from_runs(runs)
     assert found[:3] == pytest.approx([np.quantile(runs, q) for q in (0.5, 0.25, 0.75)])
     assert found.runs == tuple(runs)
 
@@ -53,7 +53,7 @@ def test_margin_to_the_third_does_not_make_a_winner():
 
 def test_rare_delays_hide_no_winner():
     runs = np.r_[np.full(17, 1.0), 80.0, 90.0, 100.0]
-    times = {"a": Timing.of([*runs]), "b": Timing.of([*(1.1 * runs)])}
+    times = {"a": Timing.from_runs([*runs]), "b": Timing.from_runs([*(1.1 * runs)])}
     assert verdict(times).fastest == "a"
 
 
@@ -61,7 +61,9 @@ def test_rare_delays_hide_no_winner():
 def test_noise_alone_names_a_winner_at_most_once_in_a_hundred(runs, most):
     rng = np.random.default_rng(0)
     named = [
-        verdict({k: Timing.of([*rng.lognormal(size=runs)]) for k in "ab"}).fastest
+        verdict(
+            {k: Timing.from_runs([*rng.lognormal(size=runs)]) for k in "ab"}
+        ).fastest
         for _ in range(500)
     ]
     assert sum(name is not None for name in named) <= most
@@ -70,13 +72,16 @@ def test_noise_alone_names_a_winner_at_most_once_in_a_hundred(runs, most):
 def test_modes_level_with_the_best_are_in_the_order_of_their_medians():
     times = {"a": timing(50.0), "b": timing(1.01, 0.2), "c": timing(1.0, 0.2)}
     assert level_with_best(times) == ["c", "b"]
-    assert level_with_best({"b": Timing.of([2.0]), "a": Timing.of([1.0])}) == ["a", "b"]
+    assert level_with_best(
+        {"b": Timing.from_runs([2.0]), "a": Timing.from_runs([1.0])}
+    ) == ["a", "b"]
 
 
 def test_margin_of_one_half_is_seen_through_noise_of_a_tenth():
     noise = np.random.default_rng(0).lognormal(0, 0.1, size=(200, 2, 20))
     found = [
-        verdict({"a": Timing.of([*a]), "b": Timing.of([*(1.5 * b)])}) for a, b in noise
+        verdict({"a": Timing.from_runs([*a]), "b": Timing.from_runs([*(1.5 * b)])})
+        for a, b in noise
     ]
     assert all(v.fastest == "a" for v in found)
 
@@ -90,7 +95,7 @@ def test_none_that_ran_is_neither_a_win_nor_a_tie():
 
 
 def test_single_run_decides_nothing():
-    times = {"a": Timing.of([1.0]), "b": Timing.of([100.0])}
+    times = {"a": Timing.from_runs([1.0]), "b": Timing.from_runs([100.0])}
     assert verdict(times) == (None, True)
 
 

@@ -15,7 +15,7 @@ def remainders(f, derivative, u=1.0):
         np.array([0.5]),
         np.array([u]),
         [Leaf(0, (1,), np.dtype("float64"))],
-        Precision.of(2.0**-52),
+        Precision.from_eps(2.0**-52),
         lambda x: x,
     )
 

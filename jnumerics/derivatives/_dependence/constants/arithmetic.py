@@ -1,9 +1,9 @@
 """Elementwise arithmetic, comparisons and roundings, with bounds of their errors.
 
-Floats are taken to follow IEEE 754 with rounding to nearest, but for what is subnormal,
-which may be flushed; in whatever order, fused or not, in their own precision or a
-higher one. A quotient may be off by some units in the last place. Products keep to the
-middle of the exponents' range, so that two of them in another order are normal too.
+Floats are assumed to follow IEEE 754 with rounding to nearest, except that subnormal
+numbers may be flushed to zero; operations may be reordered or fused, and computed in a
+higher precision. A quotient may be off by a few units in the last place. Products stay
+in the middle of the range of exponents, so that they are normal in any order.
 """
 
 import math
@@ -29,7 +29,7 @@ STEPS = 16  # roundings after which nothing is known; the bounds hold for twice 
 
 @evaluator("platform_index")
 def _(eqn: JaxprEqn, _: Sequence[Value]) -> list[Value] | None:
-    # known only where one branch remains beside those inside hand-written kernels
+    # known only if one branch is left beside those for hand-written kernels
     outside = [
         k
         for k, names in enumerate(eqn.params["platforms"])
@@ -82,7 +82,7 @@ def _of_floats(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     if name in ("neg", "abs", "max", "min"):
         bounds = joined(operands)
         if bounds is not None and bounds.error and len(operands) > 1:
-            bounds = bounds._replace(zeros=False)  # beside what is about 0
+            bounds = bounds._replace(zeros=False)  # beside what is nearly 0
         return one(eqn, _ARITHMETIC[name](*(x.array for x in operands)), bounds)
     arrays = [x.array.astype(np.float64) for x in operands]
     result = np.asarray(_ARITHMETIC[name](*arrays))
@@ -106,7 +106,7 @@ def _zeros_stay(name: str, arrays: Sequence[np.ndarray], result: np.ndarray) -> 
 
 
 def _is_moderate(array: np.ndarray, dtype: Any) -> bool:
-    """Whether the product of any two of these numbers, or of their inverses, is normal."""
+    """Whether the product of any two of these numbers, or inverses, is normal."""
     numbers, info = np.abs(array), jnp.finfo(dtype)
     low, high = math.sqrt(float(info.tiny)), math.sqrt(float(info.max))
     return bool(((numbers == 0) | ((numbers >= low) & (numbers <= high))).all())
@@ -115,7 +115,7 @@ def _is_moderate(array: np.ndarray, dtype: Any) -> bool:
 def propagated(
     name: str, operands: Sequence[Bounds], arrays: Sequence[np.ndarray]
 ) -> Bounds:
-    """Return the bounds that a result takes over from its operands, before it rounds."""
+    """Return the bounds that a result inherits from its operands, before it rounds."""
     a, b = operands
     steps, zeros = a.steps + b.steps, a.zeros and b.zeros
     if name in ("add", "sub"):
@@ -127,11 +127,11 @@ def propagated(
         return Bounds(error, a.unit * b.unit, a.reach * b.reach, steps, zeros)
     divisors = np.abs(arrays[1])
     least = float(divisors.min(initial=math.inf)) - b.error
-    most = float(divisors.max(initial=0.0))
+    greatest = float(divisors.max(initial=0.0))
     if least <= 0:
         return Bounds(math.inf, 0.0, math.inf, steps, zeros)
     error = (a.error + a.reach / least * b.error) / least
-    unit = a.unit / most if most else math.inf
+    unit = a.unit / greatest if greatest else math.inf
     return Bounds(error, unit, a.reach / least, steps, zeros)
 
 
@@ -176,8 +176,8 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     if eqn.primitive.name == "shift_left":
         return one(eqn, np.left_shift(x, by))
     kind = "u" if eqn.primitive.name == "shift_right_logical" else "i"
-    seen = x.view(f"{kind}{dtype.itemsize}")  # the bits, with or without a sign
-    return one(eqn, np.right_shift(seen, by.astype(seen.dtype)))
+    bits = x.view(f"{kind}{dtype.itemsize}")  # the bits, with or without a sign
+    return one(eqn, np.right_shift(bits, by.astype(bits.dtype)))
 
 
 @evaluator("rem")
@@ -242,15 +242,15 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         is_sure = x.error == 0 or bool((np.abs(x.array) > x.error).all())
         return one(eqn, x.array != 0) if is_sure else None
     whole, bounds = np.trunc(x.array.astype(float)), jnp.iinfo(dtype)
-    least, most = max(bounds.min, -(2**31)), min(bounds.max, 2**31 - 1)
-    in_range = ((whole >= least) & (whole <= most)).all()  # else platforms saturate
+    least, greatest = max(bounds.min, -(2**31)), min(bounds.max, 2**31 - 1)
+    in_range = ((whole >= least) & (whole <= greatest)).all()  # else platforms saturate
     return one(eqn, whole) if in_range and _is_same(np.trunc, x) else None
 
 
 def _to_float(
     eqn: JaxprEqn, array: np.ndarray, bounds: Bounds | None
 ) -> list[Value] | None:
-    """Round numbers to a float dtype; or not: a compiler may keep more digits."""
+    """Round numbers to a float dtype, unless the compiler keeps more digits."""
     info = jnp.finfo(dtype_of(eqn.outvars[0]))
     numbers = array.astype(np.float64)
     if not is_float(array.dtype) and (np.abs(numbers) > 2.0**53).any():
@@ -264,7 +264,7 @@ def _to_float(
     if not np.isfinite(error):
         return None
     if error:
-        bounds = Bounds.of(numbers) if bounds is None else bounds
+        bounds = Bounds.from_numbers(numbers) if bounds is None else bounds
         total = bounds.error + error
         bounds = bounds._replace(error=total, steps=bounds.steps + 1)
     return one(eqn, converted, bounds)

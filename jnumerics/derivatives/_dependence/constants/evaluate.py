@@ -1,15 +1,15 @@
 """Index arithmetic in NumPy: what a known equation computes, without compiling it.
 
-Evaluating an equation by JAX compiles it; indices and masks are made by few primitives,
-which stand here in NumPy. As in a box, an axis along which a value does not change has
-length 1.
+JAX would compile an equation to evaluate it; indices and masks are made by a few
+primitives, which are written here in NumPy. As in a box, an axis along which a value
+does not change has length 1.
 
 A mask that depends on how a float was rounded is not known: a compiler may fuse or
 reorder the arithmetic. So floats carry bounds of their error, and what turns floats
-to integers or booleans must come out the same over the whole of it.
+into integers or booleans must give the same result everywhere within these bounds.
 
-Nothing else is evaluated: what is drawn, what calls back or leaves for foreign code,
-and what is not listed here, is unknown.
+Nothing else is evaluated: random numbers, callbacks, foreign functions, and whatever is
+not listed here are unknown.
 """
 
 import math
@@ -25,7 +25,7 @@ from jnumerics.derivatives._dependence.constants.movement import MOVES, moved
 from jnumerics.derivatives._dependence.constants.value import (
     EVALUATORS,
     Value,
-    given,
+    constant_value,
     is_float,
     is_plain,
 )
@@ -39,7 +39,7 @@ from jnumerics.derivatives._program.jaxpr import (
     shape_of,
 )
 
-__all__ = ["Value", "evaluate", "families", "given"]
+__all__ = ["Value", "constant_value", "evaluate", "families"]
 
 families = (arithmetic, movement, reduction)
 # Evaluated by JAX: pure, and the same integers, or the same order, on every platform.
@@ -68,9 +68,9 @@ def _is_ordered_alike(eqn: JaxprEqn, operands: Sequence[Value]) -> bool:
     """Whether every platform orders the operands alike, and rounds nothing."""
     name, floats = eqn.primitive.name, [x for x in operands if is_float(x.array.dtype)]
     if any(x.error or ((x.array == 0) & np.signbit(x.array)).any() for x in floats):
-        return False  # some tell zeros apart by their signs
+        return False  # some order zeros by their signs
     if name == "sort" and not eqn.params["is_stable"]:
-        return eqn.params["num_keys"] == len(operands)  # else equal keys come anyhow
+        return eqn.params["num_keys"] == len(operands)  # equal keys come in any order
     moves = name in ("sort", "top_k")
     return moves or not any(is_float(dtype_of(v)) for v in eqn.outvars)
 
@@ -92,14 +92,14 @@ def as_value(x: Any) -> Value | None:
         return x
     if jnp.issubdtype(jnp.result_type(x), jax.dtypes.extended):
         return None
-    return given(np.asarray(x))
+    return constant_value(np.asarray(x))
 
 
 MAX_SIZE = 1 << 22  # entries of a value that is worth evaluating at trace time
 
 
 def is_small(equation: Equation, operands: Sequence[Value]) -> bool:
-    """Whether an equation is worth evaluating: by what it would really fill."""
+    """Whether an equation is worth evaluating, by the entries that it would fill."""
     if equation.name in ("iota", "broadcast_in_dim"):
         return True  # views, and one axis
     sizes = [x.array.size for x in operands]

@@ -1,11 +1,11 @@
 """Values of the primal program that are known at trace time.
 
-Indices and masks decide where a gather reads. Under `jit` a constant index is an
-equation's result like any other, and in an eager trace one computed from the input
-looks like a constant; so neither where a value stands nor whether it can be printed
-says that it is known. Here it is known when it is made of literals, of constants with
-values and of nothing else; everything that an argument or an unknown constant reaches
-is unknown.
+Indices and masks decide where a gather reads. Under `jit` a constant index is the
+result of an equation like any other, and in an eager trace an index computed from the
+input looks like a constant; so neither a value's place nor whether it is concrete shows
+that it is known. Here it is known if it is made of literals and of constants with
+values, and of nothing else; whatever an argument or an unknown constant reaches is
+unknown.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,8 +19,8 @@ from jnumerics import _check
 from jnumerics.derivatives._dependence.constants.evaluate import (
     Value,
     as_value,
+    constant_value,
     evaluate,
-    given,
     is_small,
 )
 from jnumerics.derivatives._dependence.rules.indexing import columns_of
@@ -54,12 +54,12 @@ class Constants:
         equations: The primal equations, in order.
         values: Constants and arguments whose values may be known; tracers are not.
         varying: Those among `values` that hold for one pass of a loop's body only.
-        trusts_solvers: Whether linear solves are vouched to be exact.
-        around: What is known of the program around, whose variables these read.
+        trusts_solvers: Whether the user vouches that linear solves are exact.
+        around: The constants of the surrounding program, whose variables these read.
 
     Attributes:
         cache: What is prepared once for this program.
-        has_varied: Whether a value that comes of `varying` was asked for.
+        has_varied: Whether a value that depends on `varying` was read.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Constants:
         self.cache: dict[Any, Any] = {}
         self.has_varied = False
         self._values: dict[Var, Value | None] = {}
-        self._given = {
+        self._concrete = {
             v: x
             for v, x in values.items()
             if isinstance(x, Value) or _check.is_concrete(x)
@@ -107,8 +107,8 @@ class Constants:
         return value.full != 0
 
     def _constant(self, v: Var) -> np.ndarray | None:
-        """Return the numbers of a constant, as they stand."""
-        x = self._given.get(v)
+        """Return the numbers of a constant, unevaluated and unrounded."""
+        x = self._concrete.get(v)
         if x is None and self._around is not None and v not in self._makers:
             return self._around._constant(v)
         is_numbers = x is not None and not isinstance(x, Value)
@@ -139,12 +139,12 @@ class Constants:
                 return [column for v in eqn.invars for column in self.columns(v)]
             if equation.name == "convert_element_type" and is_index(eqn.invars[0]):
                 dtype = dtype_of(atom)
-                found = self.columns(eqn.invars[0])
-                return [None if c is None else c.astype(dtype) for c in found]
+                columns = self.columns(eqn.invars[0])
+                return [None if c is None else c.astype(dtype) for c in columns]
         return [None] * shape_of(atom)[last]
 
     def _candidates(self, equation: Equation) -> list[Any]:
-        """Return the results that may be known: of loops and branches, indices."""
+        """Return the results that may be known; of loops and branches, only indices."""
         eqn = equation.eqn
         if eqn.effects or equation.name in _NEVER_KNOWN:
             return []
@@ -154,14 +154,14 @@ class Constants:
         return list(eqn.outvars) if is_known else []
 
     def _may_know(self, v: Var) -> bool:
-        if v in self._given or v in self._makers:
+        if v in self._concrete or v in self._makers:
             return True
         return self._around is not None and self._around._may_know(v)
 
     def value(self, atom: Atom) -> Value | None:
         """Return the value of an atom, rounded or not, or None where it is unknown."""
         if isinstance(atom, Literal):
-            return given(np.asarray(atom.val, dtype_of(atom)))
+            return constant_value(np.asarray(atom.val, dtype_of(atom)))
         waiting = [atom]
         while waiting:
             v = waiting[-1]
@@ -175,14 +175,14 @@ class Constants:
         return self._values[atom]
 
     def _missing(self, v: Var) -> list[Var]:
-        if v in self._given or v not in self._makers:
+        if v in self._concrete or v not in self._makers:
             return []
         return [u for u in variables(self._makers[v]) if u not in self._values]
 
     def _settle(self, v: Var) -> None:
         """Find a value whose maker's operands are settled."""
-        if v in self._given:
-            self._values[v] = as_value(self._given[v])
+        if v in self._concrete:
+            self._values[v] = as_value(self._concrete[v])
         elif v in self._makers:
             equation = self._makers[v]
             operands = [self.value(u) for u in equation.eqn.invars]
@@ -198,19 +198,19 @@ class Constants:
         if equation.name in _PARTLY_KNOWN:
             results = _PARTLY_KNOWN[equation.name](equation.eqn, operands)
         else:
-            found = [x for x in operands if x is not None]
-            if len(found) == len(operands) and is_small(equation, found):
-                results = evaluate(equation.eqn, found)
+            values = [x for x in operands if x is not None]
+            if len(values) == len(operands) and is_small(equation, values):
+                results = evaluate(equation.eqn, values)
         return [None] * len(equation.eqn.outvars) if results is None else results
 
 
 def constants_of(program: Program) -> Constants:
     """Return what is known of a program's primal part at trace time."""
-    if "known" not in program.memo:
-        program.memo["known"] = Constants(
+    if "constants" not in program.memo:
+        program.memo["constants"] = Constants(
             program.primal, program.consts, trusts_solvers=program.trusts_solvers
         )
-    return program.memo["known"]
+    return program.memo["constants"]
 
 
 def _inside(flat: Flat, operands: Sequence[Value | None]) -> list[Value | None]:
@@ -218,9 +218,9 @@ def _inside(flat: Flat, operands: Sequence[Value | None]) -> list[Value | None]:
     values = dict(flat.consts)
     pairs = zip(flat.inputs, operands, strict=True)
     values.update((v, x) for v, x in pairs if x is not None)
-    known = Constants(flat.equations, values)
-    found = [known(v) if is_index(v) else None for v in flat.outputs]
-    return [None if x is None else Value(x, x.shape) for x in found]
+    constants = Constants(flat.equations, values)
+    results = [constants(v) if is_index(v) else None for v in flat.outputs]
+    return [None if x is None else Value(x, x.shape) for x in results]
 
 
 def _chosen_branch(

@@ -1,4 +1,4 @@
-"""Data movement: the rules of boxes move any array; here is what they cannot."""
+"""Data movement of values: by the rules of boxes where these serve, else here."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,8 +23,9 @@ from jnumerics.derivatives._dependence.rules.indexing import (
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 
 MOVES = {
-    "broadcast_in_dim", "concatenate", "copy", "optimization_barrier", "reshape", "rev", "slice", "split", "squeeze", "stack",
-    "stop_gradient", "tile", "transpose", "unstack",
+    "broadcast_in_dim", "concatenate", "copy", "optimization_barrier", "reshape", "rev",
+    "slice", "split", "squeeze", "stack", "stop_gradient", "tile", "transpose",
+    "unstack",
 }  # fmt: skip
 
 
@@ -36,7 +37,7 @@ class _Operands:
     def __init__(self, eqn: JaxprEqn, operands: Sequence[Value]) -> None:
         self._values = {id(v): x for v, x in zip(eqn.invars, operands, strict=True)}
 
-    def known(self, atom: Any) -> np.ndarray:
+    def constant(self, atom: Any) -> np.ndarray:
         return self._values[id(atom)].full
 
     def nonzero(self, atom: Any) -> Any:
@@ -72,9 +73,9 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
     ):
         place = np.arange(size) * (interior + 1) + low
         places.append(place)
-    keep = [(p >= 0) & (p < n) for p, n in zip(places, aval.shape, strict=True)]
-    kept = [p[k] for p, k in zip(places, keep, strict=True)]
-    spread[np.ix_(*kept)] = x.full[np.ix_(*keep)]
+    is_inside = [(p >= 0) & (p < n) for p, n in zip(places, aval.shape, strict=True)]
+    inside = [p[k] for p, k in zip(places, is_inside, strict=True)]
+    spread[np.ix_(*inside)] = x.full[np.ix_(*is_inside)]
     return one(eqn, spread, joined([x, value]))
 
 
@@ -139,7 +140,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     if combine is not None and is_float(x.array.dtype):
         return None
     if combine is None and eqn.params["update_jaxpr"] is not None:
-        return None  # a function is applied in place; its updates are no values
+        return None  # a function applied in place: its updates are no values
     target = _targets(eqn, operands)
     if target is None:
         return None
@@ -150,7 +151,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
         return one(eqn, result)
     number = np.ravel_multi_index(place, x.shape)
     if len(np.unique(number)) < number.size:
-        return None  # which update wins is the platform's affair
+        return None  # which update wins depends on the platform
     result[place] = updates.full[inside]
     return one(eqn, result, joined([x, updates]))
 

@@ -20,7 +20,7 @@ def _(eqn: JaxprEqn, operands: Sequence[Value]) -> list[Value] | None:
     which, *cases = operands
     chosen, result = which.array, cases[0].array
     if ((chosen < 0) | (chosen >= len(cases))).any():
-        return None  # which case it is, is the platform's affair
+        return None  # which case is taken depends on the platform
     for k, case in enumerate(cases[1:], 1):
         result = np.where(chosen == k, case.array, result)
     return one(eqn, result, joined(cases))

@@ -14,18 +14,17 @@ FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 
 class Bounds(NamedTuple):
-    """How far a compiler may take a float from where it was found.
+    """How far a compiled program's float may be from the value found here.
 
     A compiler fuses, widens and reorders: `(x + a) + b` may become `x + (a + b)`, with
-    a
-    rounding that no step of the program shows. So what counts is the history.
+    a rounding that no step of the program shows. So the bounds follow from the history.
 
     Attributes:
         error: Bound of the absolute error, in any order; 0 where nothing can round.
         unit: A power of two that divides all numbers that entered; infinite for zeros.
-        reach: Bound of the magnitudes of all numbers that entered, added up.
-        steps: Operations that may have rounded.
-        zeros: Whether what is 0 is so in any order.
+        reach: Bound of the sum of the magnitudes of all numbers that entered.
+        steps: Number of operations that may have rounded.
+        zeros: Whether elements that are 0 are 0 in any order of the operations.
     """
 
     error: float
@@ -35,8 +34,8 @@ class Bounds(NamedTuple):
     zeros: bool = True
 
     @classmethod
-    def of(cls, array: np.ndarray) -> "Bounds":
-        """Return those of numbers that are given, or that are sure however made."""
+    def from_numbers(cls, array: np.ndarray) -> "Bounds":
+        """Return the bounds of exact numbers: constants, or unrounded results."""
         numbers = np.abs(np.asarray(array, np.float64)).ravel()
         numbers = numbers[(numbers > 0) & np.isfinite(numbers)]
         mantissa, exponent = np.frexp(numbers)
@@ -63,8 +62,8 @@ class Value:
     Attributes:
         array: The value, of length 1 along axes where it does not change.
         shape: Its true shape.
-        bounds: How far a float may be from it; None where that hangs on nothing else:
-            for integers and booleans, and for floats that are given.
+        bounds: How far a float may be from it; None for what is exact: integers,
+            booleans and constants.
     """
 
     array: np.ndarray
@@ -83,12 +82,12 @@ class Value:
 
     @property
     def history(self) -> Bounds:
-        """The bounds, found from the value where it is given."""
-        return Bounds.of(self.array) if self.bounds is None else self.bounds
+        """The bounds; those of an exact value follow from its numbers."""
+        return Bounds.from_numbers(self.array) if self.bounds is None else self.bounds
 
 
 def joined(values: Sequence[Value]) -> Bounds | None:
-    """Return bounds that hold for elements of any of some values."""
+    """Return bounds that hold for the elements of all values."""
     if all(x.bounds is None for x in values):
         return None
     histories = [x.history for x in values]
@@ -103,7 +102,7 @@ EVALUATORS: dict[str, Evaluator] = {}
 
 
 def evaluator(*names: str) -> Callable[[Evaluator], Evaluator]:
-    """Register what evaluates some primitives."""
+    """Register the evaluator of some primitives."""
 
     def register(fun: Evaluator) -> Evaluator:
         EVALUATORS.update(dict.fromkeys(names, fun))
@@ -112,10 +111,10 @@ def evaluator(*names: str) -> Callable[[Evaluator], Evaluator]:
     return register
 
 
-def given(array: np.ndarray) -> Value | None:
+def constant_value(array: np.ndarray) -> Value | None:
     """Wrap a constant; None where platforms may read it differently.
 
-    They flush subnormal numbers to zero or keep them, and compare NaN as they like.
+    Subnormal numbers may be flushed to zero, and comparisons with NaN differ.
     """
     if not is_plain(array.dtype):
         return None
@@ -140,5 +139,5 @@ def is_float(dtype: Any) -> bool:
 
 
 def is_plain(dtype: Any) -> bool:
-    """Whether NumPy computes with a dtype as JAX does: no complex, no narrow numbers."""
+    """Whether NumPy computes with a dtype as JAX does: not complex, not narrow."""
     return np.dtype(dtype).kind in "biu" or np.dtype(dtype).name in FLOATS

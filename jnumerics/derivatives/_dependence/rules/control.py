@@ -1,9 +1,9 @@
-"""Loops and branches, and solvers that are given as functions.
+"""Loops and branches, and linear solvers that users write as functions.
 
-A loop's carry is passed through the body until its boxes stand still. A scan of known
-length is followed step by step where that is cheap, so that each step keeps its own
-time and index arithmetic on a counter is known; otherwise all steps share one carry,
-and the body is passed once more with time folded into the rows.
+A loop's carry is passed through the body until its boxes no longer change. A scan of
+known length is followed step by step where that is cheap, so that each step has its own
+time, and index arithmetic on a counter is known; otherwise all steps share one carry,
+and the body is passed once more with time among the rows.
 """
 
 from jnumerics.derivatives._dependence.boxes import (
@@ -31,7 +31,7 @@ from jnumerics.derivatives._program.jaxpr import (
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     if boxes[0] is not None:
         return None
-    branches, chosen = eqn.params["branches"], context.known(eqn.invars[0])
+    branches, chosen = eqn.params["branches"], context.constant(eqn.invars[0])
     if chosen is not None and 0 <= int(chosen) < len(branches):
         branches = [branches[int(chosen)]]
     values = known_indices(context, eqn.invars[1:])
@@ -66,8 +66,8 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     n_cond, n_consts = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
     of_cond, consts = boxes[:n_cond], boxes[n_cond : n_cond + n_consts]
     start = boxes[n_cond + n_consts :]
-    known = known_indices(context, eqn.invars[n_cond : n_cond + n_consts])
-    known += [None] * len(start)
+    values = known_indices(context, eqn.invars[n_cond : n_cond + n_consts])
+    values += [None] * len(start)
 
     def passed(carry: Boxes) -> tuple[list[Box | None], Box | None]:
         """Return the carry at its fixpoint, and what the condition reads there."""
@@ -79,7 +79,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
             return condition([*of_cond, *carry], [None] * len(reached))[0][0]
 
         def step(carry: Boxes) -> list[Box | None]:
-            results, decision = body([*consts, *carry], known)[0], goes_on(carry)
+            results, decision = body([*consts, *carry], values)[0], goes_on(carry)
             if decision is None:
                 return results
             pairs = zip(results, carry, strict=True)
@@ -95,13 +95,13 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
         carry, decision = passed(start)
         if decision is None:
             return filled(boxes, eqn, carry)
-    # how often it runs decides every part of the carry
+    # every part of the carry depends on how often the loop runs
     carry, _ = passed(filled(boxes, eqn, carry))
     return filled(boxes, eqn, carry)
 
 
 def _decided(box: Box | None, decision: Box) -> Box | None:
-    """Join what a condition reads: of a batched loop, each sample's own condition."""
+    """Join what a condition reads; in a batched loop, each sample has its own."""
     if box is None:
         return None
     spread = (1,) * (box.ndim - decision.ndim)
@@ -135,20 +135,20 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     else:
         first = lengths.matvec + lengths.vecmat
         operands = [*range(first, first + lengths.solve), *range(n_consts, len(boxes))]
-        given = [boxes[k] for k in operands]
-        body = context.body(jaxprs.solve, [box is not None for box in given])
+        inputs = [boxes[k] for k in operands]
+        body = context.body(jaxprs.solve, [box is not None for box in inputs])
         values = known_indices(context, [eqn.invars[k] for k in operands])
-        solved, _ = body(given, values)
+        solved, _ = body(inputs, values)
     return filled(boxes, eqn, solved)
 
 
-def _solved_exactly(context: Context, eqn: JaxprEqn, right: Boxes) -> list[Box | None]:
+def _solved_exactly(context: Context, eqn: JaxprEqn, rhs: Boxes) -> list[Box | None]:
     """Pass boxes through the inverse of a matrix.
 
     It is a polynomial of the matrix, so the solution reads what powers of it reach.
     """
     matvec = eqn.params["jaxprs"].matvec
     consts: list[Box | None] = [None] * eqn.params["const_lengths"].matvec
-    body, right = loop_body(context, matvec, consts, right, [])
-    known = known_indices(context, eqn.invars[: len(consts)]) + [None] * len(right)
-    return fixpoint(lambda x: body([*consts, *x], known)[0], right, [])
+    body, rhs = loop_body(context, matvec, consts, rhs, [])
+    values = known_indices(context, eqn.invars[: len(consts)]) + [None] * len(rhs)
+    return fixpoint(lambda x: body([*consts, *x], values)[0], rhs, [])

@@ -1,4 +1,4 @@
-"""Elementwise primitives: each output element reads its own position of each operand."""
+"""Elementwise primitives: an output element reads its own position of each operand."""
 
 from collections.abc import Sequence
 
@@ -24,10 +24,10 @@ _LINEAR = (
 _OTHERS = (
     "abs acos acosh and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil "
     "clamp cos cosh digamma eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma "
-    "igamma_grad_a igammac integer_pow is_finite le lgamma log log1p logistic lt max min "
-    "ne nextafter not one_minus_square or polygamma polynomial pow "
-    "regularized_incomplete_beta rem round rsqrt sign sin sinh sqrt square tan tanh xor "
-    "zeta"
+    "igamma_grad_a igammac integer_pow is_finite le lgamma log log1p logistic lt max "
+    "min ne nextafter not one_minus_square or polygamma polynomial pow "
+    "regularized_incomplete_beta rem round rsqrt sign sin sinh sqrt square tan tanh "
+    "xor zeta"
 )
 _IGNORED = (
     "new_dtype weak_type sharding exponent_bits mantissa_bits out_dtype accuracy y "
@@ -46,7 +46,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
 def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     rank = len(shape_of(eqn.outvars[0]))
     which, *cases = (_aligned(box, rank) for box in present(boxes, eqn.invars))
-    chosen = context.known(eqn.invars[0]) if boxes[0] is None else None
+    chosen = context.constant(eqn.invars[0]) if boxes[0] is None else None
     if chosen is None or ((chosen < 0) | (chosen >= len(cases))).any():
         return [join([which, *cases])]
     chosen = compact(chosen.astype(np.int32), range(chosen.ndim), offset=0)
@@ -59,8 +59,8 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
 @RULES.rule(
     "copy", "name", "optimization_barrier", "device_put", "reshard",
     "sharding_constraint", "layout_constraint", "stop_gradient",
-    ignores="name devices srcs copy_semantics sharding context_mesh layout dst_sharding "
-    "unconstrained_dims resource_env concrete_mesh",
+    ignores="name devices srcs copy_semantics sharding context_mesh layout "
+    "dst_sharding unconstrained_dims resource_env concrete_mesh",
 )  # fmt: skip
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
     return present(boxes, eqn.invars)

@@ -43,7 +43,7 @@ class Places:
         index: For each axis of the operand, its index as an array that broadcasts
             over the slices' axes; None where it is not known.
         outside: Which slices are known to be out of bounds; broadcasts likewise.
-        is_certain: Whether all others are known to be within them.
+        is_certain: Whether all others are known to be within bounds.
     """
 
     index: list[np.ndarray | None]
@@ -52,7 +52,7 @@ class Places:
 
 
 def columns_of(indices: np.ndarray) -> list[np.ndarray]:
-    """Part an array of indices by its last axis."""
+    """Divide an array of indices along its last axis."""
     return [np.asarray(indices[..., k]) for k in range(indices.shape[-1])]
 
 
@@ -179,7 +179,8 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
 
 
 @RULES.rule(
-    "scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max",
+    "scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min",
+    "scatter-max",
     reads="dimension_numbers mode update_jaxpr",
     ignores="unique_indices indices_are_sorted update_consts",
 )  # fmt: skip
@@ -203,23 +204,22 @@ def _scattered(
 ) -> tuple[Box, np.ndarray | None]:
     """Put the updates' boxes where they go, and say which elements are surely hit.
 
-    None is surely hit where a slice may be out of bounds: it is dropped whole.
-
-    The updates' axes fall in three kinds: those that run along one axis of the
-    operand (plain), those that index columns or the bounds need, and the rest, which
-    is joined.
+    Where a slice may be out of bounds, and so be dropped as a whole, none is surely
+    hit. The updates' axes are of three kinds: those that run along one axis of the
+    operand (plain), those on which the index or the bounds depend, and the rest, over
+    which boxes are joined.
     """
-    known = {k: i for k, i in enumerate(places.index) if i is not None}
-    plain = _plain_axes(known, places.outside, shape)
-    indexed = {k: i for k, i in known.items() if k not in plain}
+    by_axis = {k: i for k, i in enumerate(places.index) if i is not None}
+    plain = _plain_axes(by_axis, places.outside, shape)
+    indexed = {k: i for k, i in by_axis.items() if k not in plain}
     arrays = [*indexed.values(), places.outside]
     others = [d for d in range(len(updates)) if d not in plain.values()]
     needed = [d for d in others if any(i.shape[d] > 1 for i in arrays)]
     rest = [d for d in others if d not in needed]
     box = expand(collapse(box, rest), needed, updates)
     box = box.transpose(0, *(d + 1 for d in (*plain.values(), *needed, *rest)))
-    kept = box.shape[: 1 + len(plain)]
-    box = box.reshape(*kept, -1)
+    leading = box.shape[: 1 + len(plain)]
+    box = box.reshape(*leading, -1)
 
     spread = [size if d in needed else 1 for d, size in enumerate(updates)]
     number = np.zeros(spread, np.int64)
@@ -229,9 +229,9 @@ def _scattered(
     sizes = [shape[k] for k in indexed]
     flat, hit = minimum_at(box[..., inside], number.ravel()[inside], math.prod(sizes))
 
-    unknown = [k for k in range(len(shape)) if k not in known]
+    unknown = [k for k in range(len(shape)) if k not in by_axis]
     back = np.argsort([*plain, *indexed, *unknown]).astype(int)
-    result = flat.reshape(*kept, *sizes, *(1,) * len(unknown))
+    result = flat.reshape(*leading, *sizes, *(1,) * len(unknown))
     result = result.transpose(0, *(back + 1))
     if unknown or not places.is_certain:
         return result, None
@@ -239,15 +239,15 @@ def _scattered(
 
 
 def _plain_axes(
-    known: dict[int, np.ndarray], outside: np.ndarray, shape: Sequence[int]
+    by_axis: dict[int, np.ndarray], outside: np.ndarray, shape: Sequence[int]
 ) -> dict[int, int]:
     """Return the operand's axes that one axis of the updates runs along, whole."""
     plain = {}
-    for axis, index in known.items():
+    for axis, index in by_axis.items():
         varies = [d for d, length in enumerate(index.shape) if length > 1]
         is_whole = index.size == shape[axis] and len(varies) == 1
         if is_whole and np.array_equal(index.ravel(), np.arange(shape[axis])):
-            others = [i for k, i in known.items() if k != axis]
+            others = [i for k, i in by_axis.items() if k != axis]
             if all(i.shape[varies[0]] == 1 for i in (*others, outside)):
                 plain[axis] = varies[0]
     return plain

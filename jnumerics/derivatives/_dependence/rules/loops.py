@@ -1,4 +1,4 @@
-"""Boxes of loops: a carry is joined with what a step makes of it, until nothing changes."""
+"""Boxes of loops: a carry is joined with what a step makes of it, to a fixpoint."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from jnumerics.derivatives._program.jaxpr import (
     shape_of,
 )
 
-ROUNDS = 20  # of a fixpoint, after which what still grows is joined
+ROUNDS = 20  # of a fixpoint; what still grows after them is joined with all
 MAX_EQUATIONS = 4000  # passed while following a scan step by step
 MAX_ENTRIES = 100_000_000  # of their boxes
 
@@ -46,7 +46,7 @@ class Scan:
 
     @property
     def is_short(self) -> bool:
-        """Whether following it step by step is cheap; a pass alone has no steps."""
+        """Whether it is cheap to follow it step by step."""
         return (
             self.length > 0
             and self.length * max(self.body.length, 1) <= MAX_EQUATIONS
@@ -54,7 +54,7 @@ class Scan:
         )
 
     def stepwise(self) -> list[Box | None]:
-        """Follow it step by step, until it stands still."""
+        """Follow it step by step, until nothing changes any more."""
         times = range(self.length)
         times = list(reversed(times) if self.reverse else times)
         uniform = all(box is None or box.shape[1] == 1 for box in self.xs)
@@ -62,9 +62,9 @@ class Scan:
         carry, values, stacked = list(self.carry), list(self.known_carry), []
         for time in times:
             known_xs = [None if x is None else x[time] for x in self.known_xs]
-            known = [*self.known_consts, *values, *known_xs]
+            inputs = [*self.known_consts, *values, *known_xs]
             results, has_varied = self.body(
-                [*self.consts, *carry, *self._at(time)], known, varying
+                [*self.consts, *carry, *self._at(time)], inputs, varying
             )
             stacked.append(results[self.n_carry :])
             stands = (
@@ -74,17 +74,17 @@ class Scan:
             if stands:
                 stacked += [stacked[-1]] * (self.length - len(stacked))
                 break
-            values = self.body.values(known)[: self.n_carry]
+            values = self.body.values(inputs)[: self.n_carry]
         ordered = stacked[::-1] if self.reverse else stacked
         return [*carry, *(self._stack(boxes) for boxes in zip(*ordered, strict=True))]
 
     def folded(self) -> list[Box | None]:
-        """Give all steps one carry, then pass the body once with time among the rows."""
-        known = [*self.known_consts, *[None] * (self.n_carry + len(self.xs))]
+        """Use one carry for all steps, then pass the body once, time among the rows."""
+        inputs = [*self.known_consts, *[None] * (self.n_carry + len(self.xs))]
         xs = [None if b is None else b.min(axis=1, initial=2**30) for b in self.xs]
 
         def step(carry: Boxes) -> list[Box | None]:
-            return self.body([*self.consts, *carry, *xs], known)[0][: self.n_carry]
+            return self.body([*self.consts, *carry, *xs], inputs)[0][: self.n_carry]
 
         carry = fixpoint(step, self.carry, [*self.consts, *xs])
         times = max((b.shape[1] for b in self.xs if b is not None), default=1)
@@ -100,7 +100,7 @@ class Scan:
             )
             for b in self.xs
         ]
-        stacked = self.body([*whole, *own], known)[0][self.n_carry :]
+        stacked = self.body([*whole, *own], inputs)[0][self.n_carry :]
         return [
             *carry,
             *(
@@ -116,7 +116,7 @@ class Scan:
         ]
 
     def _reached(self, results: Boxes) -> list[Box | None]:
-        """Keep a box for every carry that a tangent reaches at any step."""
+        """Return the carry after a step, with a box wherever a tangent ever reaches."""
         return [
             None
             if old is None
@@ -139,7 +139,7 @@ class Scan:
 def loop_body(
     context: Context, jaxpr: Any, consts: Boxes, carry: Boxes, xs: Boxes
 ) -> tuple[Body, list[Box | None]]:
-    """Find which carries tangents reach, and give an empty box to those not yet."""
+    """Find which carries tangents reach, and give an empty box to the new ones."""
     rows = next(len(b) for b in (*consts, *carry, *xs) if b is not None)
     avals = [v.aval for v in open_jaxpr(jaxpr).invars[len(consts) :]]
     carry = list(carry)
@@ -186,7 +186,7 @@ def fixpoint(
 
 
 def known_indices(context: Context, atoms: Sequence[Any]) -> list[Any]:
-    return [context.known(v) if is_index(v) else None for v in atoms]
+    return [context.constant(v) if is_index(v) else None for v in atoms]
 
 
 def _equal(old: Boxes, new: Boxes) -> bool:
@@ -194,9 +194,9 @@ def _equal(old: Boxes, new: Boxes) -> bool:
     return all(a is None or (b is not None and np.array_equal(a, b)) for a, b in pairs)
 
 
-def filled(boxes: Boxes, eqn: JaxprEqn, found: Boxes) -> list[Box]:
+def filled(boxes: Boxes, eqn: JaxprEqn, results: Boxes) -> list[Box]:
     """Put the empty box where a result is no tangent."""
-    pairs = zip(eqn.outvars, found, strict=True)
+    pairs = zip(eqn.outvars, results, strict=True)
     return [empty_for(boxes, v) if box is None else box for v, box in pairs]
 
 

@@ -45,11 +45,11 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 
 def reshape(box: Box, shape: Sequence[int], new: Sequence[int]) -> Box:
-    """Reshape the boxes of a variable, each group of merged or split axes by itself."""
+    """Reshape a variable's boxes, each group of merged or divided axes by itself."""
     if 0 in shape:
         return nothing(len(box), len(new))
     groups = list(_groups(shape, new))
-    written_out, target, split = list(box.shape), [len(box)], []
+    written_out, target, regrouped = list(box.shape), [len(box)], []
     for before, after in groups:
         if all(box.shape[axis + 1] == 1 for axis in before):
             target += [1] * len(after)
@@ -58,14 +58,14 @@ def reshape(box: Box, shape: Sequence[int], new: Sequence[int]) -> Box:
             written_out[axis + 1] = shape[axis]
         target += [new[axis] for axis in after]
         if len(before) > 1 or len(after) > 1:
-            split += after
-    return compact(np.broadcast_to(box, written_out).reshape(target), split)
+            regrouped += after
+    return compact(np.broadcast_to(box, written_out).reshape(target), regrouped)
 
 
 def _groups(
     shape: Sequence[int], new: Sequence[int]
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Part the axes of two shapes in the smallest runs of equal size."""
+    """Divide the axes of two shapes into the smallest runs of equal size."""
     i = j = 0
     while i < len(shape) or j < len(new):
         before, after = [], []
@@ -190,7 +190,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 @RULES.rule("sort", reads="dimension num_keys", ignores="is_stable")
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box]:
-    # where an element goes, its keys decide, and those that they are compared with
+    # where an element goes depends on its keys, and on those they are compared with
     n_keys, axis = eqn.params["num_keys"], eqn.params["dimension"]
     keys = [box for box in boxes[:n_keys] if box is not None]
     parts = present(boxes, eqn.invars)
@@ -244,7 +244,7 @@ def _starts(
     """Return where a slice starts along each axis, clamped to fit; None: unknown."""
     starts = []
     for atom, dim, size in zip(atoms, shape, sizes, strict=True):
-        value = np.zeros((), int) if dim == size else context.known(atom)
+        value = np.zeros((), int) if dim == size else context.constant(atom)
         if value is None or not is_read_alike(value, dim):
             starts.append(None)
         else:

@@ -1,7 +1,7 @@
 """Products: dot_general, and convolutions with the tangent on either side.
 
-Where a matrix is known, its zeros tell that nothing is read: zero times a tangent
-is zero. That holds for finite tangents; JAX's own passes give NaN for others.
+Where a matrix is known, nothing is read at its zeros: zero times a tangent is zero.
+That holds for finite tangents; for others JAX's own passes give NaN.
 """
 
 import math
@@ -40,16 +40,16 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
     dims = eqn.params["dimension_numbers"]
     sides = [(k, box) for k, box in enumerate(boxes) if box is not None]
     if len(sides) == 1:
-        found = _by_entries(context, eqn, *sides[0])
-        if found is not None:
-            return [found]
+        joined = _by_entries(context, eqn, *sides[0])
+        if joined is not None:
+            return [joined]
     return [join(one_side(box, k, dims, ranks) for k, box in sides)]
 
 
 def _by_entries(context: Context, eqn: JaxprEqn, side: int, box: Box) -> Box | None:
-    """Join only what the known entries of the other side meet, those that are not 0.
+    """Join only what the nonzero entries of the other side meet, where it is known.
 
-    None where that tells nothing, or takes too long.
+    None where that gains nothing, or takes too long.
     """
     contracted, batch = eqn.params["dimension_numbers"]
     other = eqn.invars[1 - side]
@@ -66,12 +66,12 @@ def _by_entries(context: Context, eqn: JaxprEqn, side: int, box: Box) -> Box | N
     box = expand(box, [*batch[side], *contracted[side]], shape)
     order = [*free[side], *batch[side], *contracted[side]]
     box = box.transpose(0, *(axis + 1 for axis in order))
-    kept = box.shape[: 1 + len(free[side])]
-    if max(math.prod(kept) * int(reads.sum()), box.size) > MOST_READS:
+    leading = box.shape[: 1 + len(free[side])]
+    if max(math.prod(leading) * int(reads.sum()), box.size) > MOST_READS:
         return None
     n_batch, n_free = len(batch[0]), len(free[1 - side])
-    made = _picked(box.reshape(*kept, -1), reads, n_batch, n_free)
-    made = made.reshape(*kept, *reads.shape[: n_batch + n_free])
+    made = _picked(box.reshape(*leading, -1), reads, n_batch, n_free)
+    made = made.reshape(*leading, *reads.shape[: n_batch + n_free])
     own = list(range(len(free[side])))
     shared = [len(own) + k for k in range(n_batch)]
     others = [len(own) + n_batch + k for k in range(n_free)]
@@ -108,10 +108,10 @@ def one_side(box: Box, side: int, dims: Any, ranks: Sequence[int]) -> Box:
         for n, rank in enumerate(ranks)
     ]
     order = [*batch[side], *free[side], *contracted[side]]
-    kept = len(batch[side]) + len(free[side])
+    n_outer = len(batch[side]) + len(free[side])
     moved = collapse(box, contracted[side]).transpose(0, *(k + 1 for k in order))
-    shape = moved.shape[: kept + 1]
-    at = kept + 1 if side == 0 else 1 + len(batch[side])
+    shape = moved.shape[: n_outer + 1]
+    at = n_outer + 1 if side == 0 else 1 + len(batch[side])
     return moved.reshape(*shape[:at], *(1 for _ in free[1 - side]), *shape[at:])
 
 
@@ -212,14 +212,16 @@ def _(context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]
     data, indices, dense = boxes
     if indices is not None:
         return None
-    dims, known = eqn.params["dimension_numbers"], context.known(eqn.invars[1])
+    dims, coordinates = eqn.params["dimension_numbers"], context.constant(eqn.invars[1])
     shape = eqn.params["lhs_spinfo"].shape
     has_batch = any(dims[1]) or len(shape_of(eqn.invars[1])) > 2
-    if known is None or has_batch or known.shape[1] != len(shape):
+    if coordinates is None or has_batch or coordinates.shape[1] != len(shape):
         return [_as_dense(eqn, data, dense)]
-    if (known < 0).any() or not all(is_read_alike(known, dim) for dim in shape):
+    if (coordinates < 0).any() or not all(
+        is_read_alike(coordinates, dim) for dim in shape
+    ):
         return [_as_dense(eqn, data, dense)]
-    return [_entrywise(eqn, data, dense, known)]
+    return [_entrywise(eqn, data, dense, coordinates)]
 
 
 def _as_dense(eqn: JaxprEqn, data: Box | None, dense: Box | None) -> Box:
@@ -236,15 +238,15 @@ def _as_dense(eqn: JaxprEqn, data: Box | None, dense: Box | None) -> Box:
 
 
 def _entrywise(
-    eqn: JaxprEqn, data: Box | None, dense: Box | None, known: np.ndarray
+    eqn: JaxprEqn, data: Box | None, dense: Box | None, coordinates: np.ndarray
 ) -> Box:
     """Let each output read what the entries of its row meet."""
     (lhs, rhs), _ = eqn.params["dimension_numbers"]
     shape, sizes = eqn.params["lhs_spinfo"].shape, shape_of(eqn.invars[2])
-    inside = (known < shape).all(axis=1)  # other entries are padding
-    index = known[inside].astype(np.int64)
+    inside = (coordinates < shape).all(axis=1)  # other entries are padding
+    index = coordinates[inside].astype(np.int64)
     free = [axis for axis in range(len(sizes)) if axis not in rhs]
-    kept = [axis for axis in range(len(shape)) if axis not in lhs]
+    outer = [axis for axis in range(len(shape)) if axis not in lhs]
     parts = []
     if dense is not None:
         order = (*free, *rhs)
@@ -254,8 +256,8 @@ def _entrywise(
     if data is not None:
         entries = expand(data, [0], shape_of(eqn.invars[0]))[:, inside]
         parts.append(entries.reshape(len(data), *(1,) * len(free), -1))
-    rows = [shape[axis] for axis in kept]
-    result, _ = minimum_at(join(parts), _number(index, kept, shape), math.prod(rows))
+    rows = [shape[axis] for axis in outer]
+    result, _ = minimum_at(join(parts), _number(index, outer, shape), math.prod(rows))
     result = np.moveaxis(result, -1, 1)
     return result.reshape(len(result), *rows, *result.shape[2:])
 

@@ -1,6 +1,6 @@
 """Boxes of reductions, running ones, and linear algebra along whole axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,10 +19,19 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 @RULES.rule("reduce", reads="dimensions", ignores="computation jaxpr consts")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    # operands of one shape, then their initial values; any may enter any output
-    n, axes = len(boxes) // 2, tuple(map(int, eqn.params["dimensions"]))
-    rank = len(shape_of(eqn.outvars[0]))
-    parts = [_reduced(box, axes) for box in boxes[:n] if box is not None]
+    axes = tuple(map(int, eqn.params["dimensions"]))
+    return reduced_together(eqn, boxes, lambda box: _reduced(box, axes))
+
+
+def reduced_together(
+    eqn: JaxprEqn, boxes: Sequence[Box | None], reduce: Callable[[Box], Box]
+) -> list[Box]:
+    """Reduce operands of one shape, and join them with their initial values.
+
+    The operands come first; any of them, and any initial value, may enter any output.
+    """
+    n, rank = len(boxes) // 2, len(shape_of(eqn.outvars[0]))
+    parts = [reduce(box) for box in boxes[:n] if box is not None]
     parts += [b.reshape(-1, *(1,) * rank) for b in boxes[n:] if b is not None]
     return [join(parts)] * len(eqn.outvars)
 

@@ -23,7 +23,7 @@ from jnumerics.derivatives._dependence.boxes import (
 from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, equations_inside, shape_of
 
-# what may communicate without a word of it in the program
+# primitives that may communicate without an axis name among their parameters
 _HIDDEN = {"call_hi_primitive", "custom_lin", "ffi_call", "pallas_call"}
 
 
@@ -67,7 +67,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     ignores="axis_index_groups perm",
 )
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    # Devices that send and add up have the same boxes already, those of all of them.
+    # Devices that exchange values have the same boxes already, joined over all.
     axes = eqn.params.get("axes", eqn.params.get("axis_name", ()))
     if not all(isinstance(axis, str) for axis in axes):
         return None
@@ -76,12 +76,12 @@ def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
 
 @RULES.rule(
     "all_gather", "all_gather_invariant", "all_to_all", "reduce_scatter",
-    reads="axis_name all_gather_dimension scatter_dimension split_axis concat_axis tiled",
+    reads="axis_name all_gather_dimension scatter_dimension split_axis concat_axis "
+    "tiled",
     ignores="axis_index_groups axis_size",
 )  # fmt: skip
 def _(_: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
-    # The devices' boxes are the same: what is left is to join along the axes they
-    # share.
+    # The devices' boxes are the same already: join them along the axes that move.
     p, (box,) = eqn.params, boxes
     names = ("all_gather_dimension", "scatter_dimension", "split_axis", "concat_axis")
     axes = list(dict.fromkeys(p[name] for name in names if name in p))
@@ -113,8 +113,10 @@ class _Mesh:
             box[self._piece(device, spec, box.shape[1:])] for device in self._devices()
         ]
         shape = pieces[0].shape
-        found = np.stack(pieces, 1).reshape(len(box), *self.sizes.values(), *shape[1:])
-        joined = found.min(axis=self.together, keepdims=True)
+        stacked = np.stack(pieces, 1).reshape(
+            len(box), *self.sizes.values(), *shape[1:]
+        )
+        joined = stacked.min(axis=self.together, keepdims=True)
         return joined.reshape(len(box) * math.prod(self.apart), *shape[1:])
 
     def whole(self, box: Box, rows: int, shape: Sequence[int], spec: Any) -> Box:
@@ -135,14 +137,14 @@ class _Mesh:
         return np.ndindex(*self.sizes.values())
 
     def _names(self, spec: Any) -> list[list[str]]:
-        """Return the mesh axes that part each axis of an array."""
+        """Return the mesh axes along which each axis of an array is divided."""
         entries = [e if isinstance(e, tuple) else (e,) for e in spec]
         return [[name for name in entry if name in self.sizes] for entry in entries]
 
     def _piece(
         self, device: Sequence[int], spec: Any, shape: Sequence[int]
     ) -> tuple[slice, ...]:
-        """Index a device's part of a box: all, where it does not change."""
+        """Index a device's part of a box: all of an axis along which it is constant."""
         place, pieces = dict(zip(self.sizes, device, strict=True)), [slice(None)]
         for names, size in zip(self._names(spec), shape, strict=False):
             number, count = 0, 1

@@ -14,6 +14,7 @@ from jnumerics.derivatives._dependence.boxes import (
     join,
     pad_axis,
 )
+from jnumerics.derivatives._dependence.rules.reduction import reduced_together
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 
 _READS = "window_dimensions window_strides padding base_dilation window_dilation"
@@ -26,11 +27,7 @@ def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box]) -> list[Box]:
 
 @RULES.rule("reduce_window", reads=_READS, ignores="jaxpr consts")
 def _(_: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]) -> list[Box]:
-    # operands of one shape, then their initial values; any may enter any output
-    n, rank = len(boxes) // 2, len(shape_of(eqn.outvars[0]))
-    parts = [_pooled(eqn, box) for box in boxes[:n] if box is not None]
-    parts += [b.reshape(-1, *(1,) * rank) for b in boxes[n:] if b is not None]
-    return [join(parts)] * len(eqn.outvars)
+    return reduced_together(eqn, boxes, lambda box: _pooled(eqn, box))
 
 
 @RULES.rule("select_and_gather_add", reads=_READS, ignores="select_prim")

@@ -1,6 +1,10 @@
-"""Who shares a pass: inputs that no output reads together get one color.
+"""Coloring: inputs that no output reads together get one color, and share a pass.
 
-`detect` finds and proves the sparsity pattern; `lattice` colors what repeats along
-axes, `greedy` the rest; `compress` puts both together and says where each entry of a
-pass' result belongs.
+`detect` finds and proves the sparsity pattern; `lattice` colors patterns that repeat
+along axes, `greedy` all others; `compress` joins these steps, and says where in the
+passes' results each entry of the Jacobian stands.
+
+Reference:
+    A. H. Gebremedhin, F. Manne and A. Pothen, "What color is your Jacobian? Graph
+    coloring for computing derivatives", SIAM Review 47 (2005).
 """

@@ -1,16 +1,16 @@
-"""Compression: inputs that never meet in one output share a pass.
+"""Compression: which inputs may share a pass, and the entries that each pass gives.
 
-A pass started from many inputs at once gives the Jacobian's entries themselves, as long
-as no output depends on two of them (Curtis, Powell and Reid). So colors are
-**proposed**, by `lattice`, and **proven**, by dependence boxes (`detect`): the
-lowest and the highest input of each color that an output may depend on. Where the two
-agree, they name the entry; where they do not, both are entries, and the next proposal
-knows of them. The first proposal is as cheap as can be: the boxes' widths, or random
-colors.
+A forward pass that starts from several inputs at once gives the Jacobian's entries as
+they are, if no output depends on two of these inputs (Curtis, Powell and Reid). So each
+coloring is **proposed**, by `lattice`, and **proven**, by dependence boxes (`detect`):
+for each color, the lowest and the highest input that an output may depend on. Where the
+two agree, they are the entry's column; where they differ, both are entries, and the
+next proposal takes them into account. The first proposal has to be cheap: the index
+modulo the widths of the boxes, or random colors.
 
-Every row whose reads are proven is known exactly, whatever the coloring that proved it;
-the last step looks for few colors for the whole pattern. Rows too long to pay for (an
-arrow's head) are left to reverse passes.
+A row is known exactly once all that it reads is proven, whatever coloring proved it;
+the last step looks for few colors for the whole pattern. Rows that are too long to be
+worth their colors (the head of an arrow) are left to reverse passes.
 
 Reference:
     A. R. Curtis, M. J. D. Powell and J. K. Reid, "On the estimation of sparse Jacobian
@@ -25,7 +25,7 @@ import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE
 from jnumerics.derivatives._dependence.constants.fold import Constants
-from jnumerics.derivatives._modes.coloring.detect import CLASSES, Prover, split
+from jnumerics.derivatives._modes.coloring.detect import CLASSES, Prover, unflatten
 from jnumerics.derivatives._modes.coloring.greedy import conflicts
 from jnumerics.derivatives._modes.coloring.lattice import color
 from jnumerics.derivatives._program.inline import flatten
@@ -47,7 +47,7 @@ class Compression:
             Rows ascend, and columns within a row.
         columns: The index over all inputs, laid end to end.
         passes: The color whose pass holds the entry, at position `rows` of its result.
-        unproven: Rows without entries above, which need a reverse pass each.
+        unproven: All other rows, each of which takes a reverse pass.
     """
 
     colors: list[np.ndarray]
@@ -58,69 +58,72 @@ class Compression:
     unproven: np.ndarray
 
 
-def compress(part: LinearPart, known: Constants, *, most: int) -> Compression | None:
+def compress(
+    part: LinearPart, constants: Constants, *, limit: int
+) -> Compression | None:
     """Find a proven coloring of the inputs of a linear program.
 
     Args:
         part: The program.
-        known: Values of the primal program around it.
-        most: Passes (colors and unproven rows) of which fewer must do.
+        constants: Values of the primal program around it.
+        limit: The passes (colors and unproven rows) have to be fewer than this.
 
     Returns:
         The compression; None if none is found within the budget.
     """
-    prover = Prover(part, known)
-    if most < 1 or not prover.m or not 0 < prover.n < NONE:
+    prover = Prover(part, constants)
+    if limit < 1 or not prover.m or not 0 < prover.n < NONE:
         return None
     learned, first = prover.start()
-    colors, given, thorough = first.pop(0), None, True
+    colors, initial, thorough = first.pop(0), None, True
     for _ in range(ROUNDS):
         left_out, least = _left_out(learned.reads)
-        if least >= most:
+        if least >= limit:
             return None
         if (learned.proven | left_out).all():
             break
         if colors is None:
             reads = learned.reads[~left_out]
-            colors = color(reads, prover.shapes, given, thorough=thorough)
-            thorough = False  # what follows repairs it
-        if not prover.affords(colors, most):
+            colors = color(reads, prover.shapes, initial, thorough=thorough)
+            thorough = False  # later proposals repair it
+        if not prover.affords(colors, limit):
             return None
         lows, highs = prover.prove(colors)
         if not _crowded(lows, highs):
             learned = learned.add(lows, highs)
-            given, colors = colors, None
-        elif first and int(first[0].max()) < most:
+            initial, colors = colors, None
+        elif first and int(first[0].max()) < limit:
             colors = first.pop(0)
         else:
             return None
     left_out, _ = _left_out(learned.reads)
-    kept = np.flatnonzero(learned.proven & ~left_out)
-    colors = color(learned.reads[kept], prover.shapes, given, thorough=thorough)
-    found = _assemble(kept, learned.reads[kept], colors, prover)
-    return found if found.n_colors + found.unproven.size < most else None
+    rows = np.flatnonzero(learned.proven & ~left_out)
+    colors = color(learned.reads[rows], prover.shapes, initial, thorough=thorough)
+    compression = _assemble(rows, learned.reads[rows], colors, prover)
+    passes = compression.n_colors + compression.unproven.size
+    return compression if passes < limit else None
 
 
 def _assemble(
-    kept: np.ndarray, reads: np.ndarray, colors: np.ndarray, prover: Prover
+    rows: np.ndarray, reads: np.ndarray, colors: np.ndarray, prover: Prover
 ) -> Compression:
-    """List the entries of the rows whose reads have colors of their own."""
-    right = ~conflicts(reads, colors)
-    kept, reads = kept[right].astype(np.int32), reads[right]
+    """List the entries of the rows in which no two reads have the same color."""
+    valid = ~conflicts(reads, colors)
+    rows, reads = rows[valid].astype(np.int32), reads[valid]
     inside = reads != NONE
     columns = reads[inside]
     return Compression(
-        colors=split(colors, prover.shapes),
+        colors=unflatten(colors, prover.shapes),
         n_colors=int(colors.max()) + 1,
-        rows=np.repeat(kept, inside.sum(axis=1)),
+        rows=np.repeat(rows, inside.sum(axis=1)),
         columns=columns,
         passes=colors[columns],
-        unproven=np.delete(np.arange(prover.m, dtype=np.int32), kept),
+        unproven=np.delete(np.arange(prover.m, dtype=np.int32), rows),
     )
 
 
 def _crowded(lows: np.ndarray, highs: np.ndarray) -> bool:
-    """Whether most rows read every color, and some more than once: hardly sparse."""
+    """Whether most rows read every color, some of them twice: hardly sparse."""
     full = (lows != NONE).all(axis=0) & (lows != highs).any(axis=0)
     return len(lows) >= CLASSES and 2 * int(full.sum()) > len(full)
 
@@ -128,8 +131,8 @@ def _crowded(lows: np.ndarray, highs: np.ndarray) -> bool:
 def _left_out(reads: np.ndarray) -> tuple[np.ndarray, int]:
     """Return which rows are cheaper by passes of their own, and the passes in all.
 
-    A row of r entries takes r colors. So leave out those longer than t, where t
-    plus their number is least.
+    A row of r entries takes r colors. So rows longer than t are left out, for the t
+    that makes t plus their number smallest.
     """
     counts = (reads != NONE).sum(axis=1)
     longer = len(counts) - np.cumsum(np.bincount(counts))
@@ -143,29 +146,29 @@ def transposed(part: LinearPart) -> LinearPart:
 
     Its inputs are the cotangents of the outputs, in order, its outputs those of the
     inputs. Its residuals are the same variables, so the same environment evaluates it.
-    Equations that do not depend on a cotangent (an iota, a reshaped residual) stand
+    Equations that do not depend on a cotangent (an iota, a reshaped residual) are
     among the others.
 
     Raises:
-        Exception: Of JAX's, if an equation cannot be transposed.
+        Exception: JAX's own, if an equation cannot be transposed.
     """
 
     def backward(residuals: list[jax.Array], cotangents: list[jax.Array]) -> list:
         env = dict(zip(part.residuals, residuals, strict=True))
         return part.reverse(env)(*cotangents)
 
-    given = [v.aval for v in part.residuals]
-    jaxpr = jax.make_jaxpr(backward)(given, [v.aval for v in part.outputs])
-    flat = flatten(jaxpr, [False] * len(given) + [True] * len(part.outputs))
+    avals = [v.aval for v in part.residuals]
+    jaxpr = jax.make_jaxpr(backward)(avals, [v.aval for v in part.outputs])
+    flat = flatten(jaxpr, [False] * len(avals) + [True] * len(part.outputs))
     names: dict[Atom, Atom] = {v: Literal(x, v.aval) for v, x in flat.consts.items()}
     names.update(zip(flat.inputs, part.residuals, strict=False))
     equations = [_renamed(equation, names) for equation in flat.equations]
     outputs = [_as_variable(v, equations) for v in flat.outputs]
-    return LinearPart(flat.inputs[len(given) :], outputs, equations, part.residuals)
+    return LinearPart(flat.inputs[len(avals) :], outputs, equations, part.residuals)
 
 
 def _as_variable(atom: Atom, equations: list[Equation]) -> Var:
-    """Let an equation make a variable of a literal: the zero of an unread scalar."""
+    """Make a variable of a literal, such as the zero of a scalar that nothing reads."""
     if isinstance(atom, Var):
         return atom
     (eqn,) = jax.make_jaxpr(lambda x: jax.lax.add(x, x))(atom.aval).eqns

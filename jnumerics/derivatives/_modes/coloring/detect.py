@@ -1,9 +1,10 @@
-"""The proof of a coloring: what each row of a Jacobian reads of each color.
+"""The proof of a coloring: which input of each color a row of the Jacobian reads.
 
-Two rows of dependence boxes for each color hold the lowest and the highest number of an
-input of that color, "none" at the inputs of all others; the rules join whatever numbers
-they are given by the minimum. So what comes out at an output is the lowest and the
-highest that it may depend on: where they agree, it is the only one.
+Dependence boxes start with the inputs' numbers, two rows for each color: an input of
+that color holds its own number and its negative, all other inputs hold "none". The
+rules join any numbers by their minimum. So the boxes of an output are the lowest and
+the highest input of each color that it may depend on; where these agree, it is the
+only one.
 """
 
 import math
@@ -28,24 +29,24 @@ from jnumerics.derivatives._program.jaxpr import (
 from jnumerics.derivatives._program.tangent import LinearPart
 
 BUDGET = 1 << 29  # box entries that one search may fill: about a second
-SHARE = 1 << 12  # and always this part of what the passes compute that it may save
+SHARE = 1 << 12  # or this part of the work of the passes that it may save
 CHUNK = 1 << 23  # box entries filled at a time
 SMALL = 1 << 20  # box entries for which every input may have a color of its own
-FEW = 32  # colors by widths that are worth proving at once
+FEW = 32  # a proposal by widths with fewer colors is proven at once
 CLASSES = 16  # random colors to learn from otherwise
 USUAL = 0.75  # share of the outputs whose widths the first proposal serves
-_LISTING = 4  # box entries that take as long as listing an entry
+_LISTING = 4  # box entries filled in the time that it takes to list one entry
 _LOOP_ROUNDS = 20  # passes through a loop's body until its boxes are known
 
 
 class Learned(NamedTuple):
-    """What is known of the pattern: reads of each row, all of them where proven."""
+    """What is known of the pattern: what each row reads, complete where proven."""
 
     reads: np.ndarray
     proven: np.ndarray
 
     def add(self, lows: np.ndarray, highs: np.ndarray) -> "Learned":
-        """Take in the lowest and highest reads of each color, (colors, rows)."""
+        """Add the lowest and the highest read of each color, (colors, rows)."""
         single = lows == highs
         proven = single.all(axis=0)
         new = ~self.proven
@@ -65,7 +66,7 @@ class Learned(NamedTuple):
 
 
 def _sets(reads: np.ndarray) -> np.ndarray:
-    """Sort each row, drop what stands twice, and the columns that are left empty."""
+    """Sort each row, and drop repeated reads and columns that stay empty."""
     reads.sort(axis=1)
     reads[:, 1:][reads[:, 1:] == reads[:, :-1]] = NONE
     reads.sort(axis=1)
@@ -73,25 +74,26 @@ def _sets(reads: np.ndarray) -> np.ndarray:
 
 
 class Prover:
-    """Passes the inputs' numbers through a program: two rows of boxes for each color."""
+    """Propagates the inputs' numbers through a program, two rows for each color."""
 
-    def __init__(self, part: LinearPart, known: Constants) -> None:
+    def __init__(self, part: LinearPart, constants: Constants) -> None:
         self.shapes = [shape_of(v) for v in part.inputs]
         self.n = sum(math.prod(shape) for shape in self.shapes)
         self.m = sum(math.prod(shape_of(v)) for v in part.outputs)
         self._part = part
-        self._known = _known_within(part, known)
+        self._constants = _constants_within(part, constants)
         self._numbers = np.arange(self.n, dtype=np.int32)
         self._cost = 1  # box entries for one row
         self._spent = 0
 
     def start(self) -> tuple[Learned, list[np.ndarray]]:
-        """Return what the boxes of all inputs tell, and the first proposals.
+        """Return what the boxes of all inputs show, and the first proposals.
 
-        That is the index modulo the widths of the boxes. Where these are wide, random
-        colors come before: they learn what a sparse pattern reads, or that it is none.
+        A proposal is the index modulo the widths of the boxes. Where these are wide,
+        random colors come first: they show what the rows of a sparse pattern read, or
+        that the pattern is not sparse.
         """
-        numbers = split(np.stack([self._numbers, -self._numbers]), self.shapes)
+        numbers = unflatten(np.stack([self._numbers, -self._numbers]), self.shapes)
         own = [own_index(self.shapes, k) for k in range(len(self.shapes))]
         seeds = [np.concatenate(pair) for pair in zip(numbers, own, strict=True)]
         low, high, *boxes = self._propagate(seeds)
@@ -108,14 +110,14 @@ class Prover:
         return learned, [classes, by_widths] if narrow else [classes]
 
     def affords(self, colors: np.ndarray, passes: int) -> bool:
-        """Whether the budget allows to prove a coloring that may save these passes."""
+        """Whether the budget allows proving a coloring that may save these passes."""
         budget = max(BUDGET, self._cost * passes // SHARE)
         return self._spent + self._needs(int(colors.max()) + 2) <= budget
 
     def prove(self, colors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lowest and highest reads of each color, (colors, rows).
+        """Return the lowest and the highest read of each color, (colors, rows).
 
-        Inputs without a color, of which nothing is known, are together one more.
+        Inputs without a color, about which nothing is known, count as one more color.
         """
         count = int(colors.max()) + 1
         if (colors < 0).any():
@@ -128,8 +130,8 @@ class Prover:
             inside = colors == which
             numbers = [self._numbers, -self._numbers]
             rows = [np.where(inside, number, NONE) for number in numbers]
-            found = self._propagate(split(np.concatenate(rows), self.shapes))
-            low, high = np.split(found, 2)
+            boxes = self._propagate(unflatten(np.concatenate(rows), self.shapes))
+            low, high = np.split(boxes, 2)
             lows.append(low)
             highs.append(_negated(high))
         return np.concatenate(lows), np.concatenate(highs)
@@ -139,19 +141,19 @@ class Prover:
 
     def _propagate(self, seeds: Sequence[Box]) -> np.ndarray:
         """Return the boxes of all outputs, (rows, outputs laid end to end)."""
-        given = dict(zip(self._part.inputs, seeds, strict=True))
-        found = propagate(self._part.equations, given, self._known)
+        starts = dict(zip(self._part.inputs, seeds, strict=True))
+        boxes = propagate(self._part.equations, starts, self._constants)
         n_rows = len(seeds[0])
-        rows = [_written_out(found.get(v), v, n_rows) for v in self._part.outputs]
-        filled = sum(box.size for box in found.values()) // n_rows
+        rows = [_written_out(boxes.get(v), v, n_rows) for v in self._part.outputs]
+        filled = sum(box.size for box in boxes.values()) // n_rows
         inner = sum(_inside(e.eqn) for e in self._part.equations)
         self._cost = filled + inner + _LISTING * self.m
         self._spent += self._cost * n_rows
         return np.concatenate(rows, axis=1)
 
 
-def split(flat: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
-    """Part the last axis in the leaves of the given shapes."""
+def unflatten(flat: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """Divide the last axis into leaves of the given shapes."""
     ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
     leaves = zip(np.split(flat, ends, axis=-1), shapes, strict=True)
     return [leaf.reshape(flat.shape[:-1] + shape) for leaf, shape in leaves]
@@ -169,7 +171,7 @@ def _written_out(box: Box | None, var: Var, rows: int) -> np.ndarray:
 
 
 def _inside(eqn: JaxprEqn) -> int:
-    """Bound the box entries for one row within a loop's or a branch's body."""
+    """Bound the box entries, for one row, inside the body of a loop or a branch."""
     is_loop = eqn.primitive.name in ("scan", "while")
     times = _LOOP_ROUNDS + eqn.params.get("length", 0) if is_loop else 1
     return times * sum(
@@ -182,7 +184,7 @@ def _inside(eqn: JaxprEqn) -> int:
 def _usual_widths(
     boxes: np.ndarray, shapes: Sequence[tuple[int, ...]]
 ) -> list[list[int]]:
-    """Return widths along all axes of all leaves that most outputs keep to."""
+    """Return widths, along all axes of all leaves, within which most boxes stay."""
     lows, highs = np.split(boxes, 2)
     reached = lows != NONE
     wide = np.where(reached, 1 - highs - lows, 0)
@@ -194,8 +196,8 @@ def _usual_widths(
     return [[next(place) for _ in shape or (1,)] for shape in shapes]
 
 
-def _known_within(part: LinearPart, known: Constants) -> Constants:
-    """Add what a part's own primal equations make; a transposed part has some."""
+def _constants_within(part: LinearPart, constants: Constants) -> Constants:
+    """Add what a part's own primal equations make, such as those of a transpose."""
     reached = set(part.inputs)
     primal = []
     for equation in part.equations:
@@ -203,4 +205,4 @@ def _known_within(part: LinearPart, known: Constants) -> Constants:
             primal.append(equation)
         else:
             reached.update(equation.eqn.outvars)
-    return Constants(primal, {}, around=known) if primal else known
+    return Constants(primal, {}, around=constants) if primal else constants

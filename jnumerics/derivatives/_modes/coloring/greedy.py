@@ -1,6 +1,7 @@
-"""Greedy coloring of any pattern, and the repair of a coloring that is nearly right.
+"""Greedy coloring of any pattern, and the repair of a coloring that is nearly valid.
 
-Patterns are arrays of `reads`, see `lattice`.
+Each column takes the smallest color that no column has that a row reads together with
+it. Patterns are arrays of `reads`, as in `lattice`.
 
 Reference:
     M. T. Jones and P. E. Plassmann, "A parallel graph coloring heuristic", SIAM J. Sci.
@@ -13,41 +14,41 @@ from jnumerics.derivatives._dependence.boxes import NONE
 
 
 def trimmed(reads: np.ndarray) -> np.ndarray:
-    """Drop the columns that no row fills."""
+    """Drop the columns of `reads` that no row fills."""
     return reads[:, : max(int((reads != NONE).sum(axis=1).max(initial=0)), 1)]
 
 
 def conflicts(reads: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Return for each row whether two of its columns have the same color."""
+    """Return, for each row, whether two of its columns have the same color."""
     apart = -2 - np.arange(reads.shape[1], dtype=np.int32)
     inside = reads != NONE
-    found = np.where(inside, colors[np.where(inside, reads, 0)], apart)
-    found.sort(axis=1)
-    return (found[:, 1:] == found[:, :-1]).any(axis=1)
+    assigned = np.where(inside, colors[np.where(inside, reads, 0)], apart)
+    assigned.sort(axis=1)
+    return (assigned[:, 1:] == assigned[:, :-1]).any(axis=1)
 
 
 def repaired(reads: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Color anew one column of each two that a row reads with the same color."""
+    """Recolor one of every two columns of the same color that a row reads."""
     start = np.array(colors, np.int32)
     rows = reads[conflicts(reads, colors)]
     inside = rows != NONE
     apart = -2 - np.arange(reads.shape[1])
-    found = np.where(inside, colors[np.where(inside, rows, 0)], apart)
-    order = np.argsort(found, axis=1, kind="stable")
-    found = np.take_along_axis(found, order, axis=1)
+    assigned = np.where(inside, colors[np.where(inside, rows, 0)], apart)
+    order = np.argsort(assigned, axis=1, kind="stable")
+    assigned = np.take_along_axis(assigned, order, axis=1)
     again = np.take_along_axis(rows, order, axis=1)[:, 1:][
-        found[:, 1:] == found[:, :-1]
+        assigned[:, 1:] == assigned[:, :-1]
     ]
     start[again] = -1
     return greedy(reads, start)
 
 
 def greedy(reads: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Give every column that has color -1 the smallest that its neighbors leave.
+    """Give every column of color -1 the smallest color that no neighbor has.
 
-    In rounds: of the columns without a color, those that come first in all of their
-    rows
-    choose at once. Columns of many rows come first, then in a fixed random order.
+    In each round, those columns without a color that come first in all of their rows
+    choose at once. The more rows a column has, the earlier it comes; ties are broken
+    in a fixed random order.
     """
     colors = np.array(start, np.int32)
     n = len(colors)

@@ -1,21 +1,24 @@
-"""Colorings of a pattern: columns that no row reads together share a color.
+"""Color a sparsity pattern: no two columns that a row reads get the same color.
 
-A pattern is an array of `reads`: for every row its columns in ascending order, filled
-up with `NONE`. In regular patterns what matters is the differences between the columns
-of a row, as vectors on the inputs' grid; a coloring is
+A pattern is an array of `reads`: for every row its columns in ascending order, padded
+with `NONE`. In a regular pattern, all rows read columns that differ by the same few
+vectors on the inputs' grid. Three kinds of coloring are tried:
 
-- **residues**: the index modulo the pattern's extent along each axis, or for
-  rings the place in blocks of nearly that length;
-- **a lattice**: (a . index) mod m, for the smallest m with multipliers a such that a . difference
-  is never 0 modulo m; also on a grid whose rows were laid end to end, after
-  dividing the index by the length of a row that the differences show;
-- **greedy** (`greedy`): each column in turn the smallest color that no neighbor has.
+- **residues**: the index modulo the pattern's extent along each axis; on a ring, the
+  position within runs of nearly that length;
+- **a lattice**: (a . index) mod m, for the smallest m with multipliers a such that
+  (a . difference) mod m is never 0; where the rows of a grid were laid end to end, the
+  index is first divided by the length of a row, which the differences show;
+- **greedy** (`greedy`): each column in turn takes the smallest color that no neighbor
+  has.
 
 Nothing here is trusted: `compress` proves what it uses.
 
 Reference:
     A. R. Curtis, M. J. D. Powell and J. K. Reid, "On the estimation of sparse Jacobian
-    matrices", IMA J. Appl. Math. 13 (1974).
+    matrices", IMA J. Appl. Math. 13 (1974), for residues.
+    D. Goldfarb and Ph. L. Toint, "Optimal estimation of Jacobian and Hessian matrices
+    that arise in finite difference calculations", Math. Comp. 43 (1984), for lattices.
 """
 
 import math
@@ -27,13 +30,13 @@ import numpy as np
 from jnumerics.derivatives._dependence.boxes import NONE
 from jnumerics.derivatives._modes.coloring.greedy import greedy, repaired, trimmed
 
-FREQUENT = 0.05  # differences for each row that make one more than an edge's
-_MOST_PAIRS = 1 << 18  # pairs of columns looked at in distinct patterns
-_MOST_DIFFERENCES = 1024  # more is irregular
+FREQUENT = 0.05  # occurrences for each row, from which a difference is usual
+_MOST_PAIRS = 1 << 18  # pairs of columns that are compared in distinct rows
+_MOST_DIFFERENCES = 1024  # a pattern with more is irregular
 _LATTICE_WORK = 1 << 21  # products of multipliers and differences
-_GOOD = 1.25  # colors for each entry of the longest row that are not worth more search
-_SMALL = 1 << 12  # entries of a pattern that is always worth more search
-_SPLITS = 2  # times that an axis is taken for rows laid end to end
+_GOOD = 1.25  # colors, over entries of the longest row, that are good enough
+_SMALL = 1 << 12  # entries up to which a pattern is searched for the fewest colors
+_DIVISIONS = 2  # times that an axis is taken for rows laid end to end
 
 
 class Grid(NamedTuple):
@@ -43,8 +46,8 @@ class Grid(NamedTuple):
     axes: list[np.ndarray]
 
     @classmethod
-    def of(cls, shapes: Sequence[Sequence[int]]) -> "Grid":
-        """Lay out the leaves of the given shapes, axes of length 1 left out."""
+    def from_shapes(cls, shapes: Sequence[Sequence[int]]) -> "Grid":
+        """Lay out leaves of the given shapes, without axes of length 1."""
         rank = max(1, *(len(shape) for shape in shapes))
         parts = [
             np.indices((1,) * (rank - len(shape)) + tuple(shape), np.int64)
@@ -54,17 +57,17 @@ class Grid(NamedTuple):
         leaf = np.repeat(np.arange(len(shapes)), [part.shape[1] for part in flat])
         axes = [leaf, *np.concatenate(flat, axis=1)]
         sizes = [int(axis.max(initial=0)) + 1 for axis in axes]
-        kept = [k for k, size in enumerate(sizes) if size > 1] or [0]
-        return cls(tuple(sizes[k] for k in kept), [axes[k] for k in kept])
+        extended = [k for k, size in enumerate(sizes) if size > 1] or [0]
+        return cls(tuple(sizes[k] for k in extended), [axes[k] for k in extended])
 
-    def split(self, axis: int, length: int) -> "Grid":
-        """Divide an axis in rows of the given length."""
+    def divide(self, axis: int, length: int) -> "Grid":
+        """Divide an axis into rows of the given length."""
         quotient, remainder = np.divmod(self.axes[axis], length)
         new = [*self.axes[:axis], quotient, remainder, *self.axes[axis + 1 :]]
         return Grid(tuple(int(a.max(initial=0)) + 1 for a in new), new)
 
     def code(self) -> tuple[np.ndarray, np.ndarray]:
-        """Number the elements so that differences of numbers are those of vectors."""
+        """Number the elements such that differences of numbers tell the vectors."""
         radix = np.cumprod([1, *(2 * size for size in self.sizes[:0:-1])])[::-1]
         return np.dot(radix, np.stack(self.axes)), radix
 
@@ -81,7 +84,7 @@ class Grid(NamedTuple):
 def residues(
     shapes: Sequence[Sequence[int]], widths: Sequence[Sequence[int]]
 ) -> np.ndarray:
-    """Color by the index modulo a width for each axis, every leaf apart."""
+    """Color by the index modulo a width along each axis, each leaf by itself."""
     parts, start = [], 0
     for shape, width in zip(shapes, widths, strict=True):
         shape = tuple(shape) or (1,)
@@ -96,7 +99,7 @@ def residues(
 def color(
     reads: np.ndarray,
     shapes: Sequence[Sequence[int]],
-    given: np.ndarray | None = None,
+    initial: np.ndarray | None = None,
     *,
     thorough: bool = True,
 ) -> np.ndarray:
@@ -104,9 +107,9 @@ def color(
 
     Args:
         reads: The pattern, (rows, entries).
-        shapes: Those of the inputs, whose elements the columns count.
-        given: A coloring to improve on; wrong ones are repaired.
-        thorough: Whether the greedy coloring is tried beside others that are not good.
+        shapes: The shapes of the inputs, whose elements are the columns.
+        initial: A coloring to improve; it need not be valid.
+        thorough: Whether the greedy coloring is tried too, if the best is not good.
 
     Returns:
         The color of each column, from 0 without gaps; -1 where no row reads it.
@@ -117,20 +120,20 @@ def color(
     if not used.any():
         return np.full(len(used), -1, np.int32)
     fewest = reads.shape[1]
-    found = []
-    for proposal in _proposals(reads, shapes, given):
+    candidates = []
+    for proposal in _proposals(reads, shapes, initial):
         count, colors = _dense(proposal, used)
-        # Fewer colors than a row has entries are wrong for sure, and long to repair.
-        found.append((count < fewest, count, len(found), colors))
-        if count == fewest and proposal is not given:
+        # Fewer colors than a row has entries cannot be valid, and take long to repair.
+        candidates.append((count < fewest, count, len(candidates), colors))
+        if count == fewest and proposal is not initial:
             break
     count, best = len(used) + 1, None
     good = fewest if reads.size <= _SMALL else _GOOD * fewest + 1
-    for is_wrong, proposed, _, colors in sorted(found, key=lambda item: item[:3]):
+    for is_wrong, proposed, _, colors in sorted(candidates, key=lambda item: item[:3]):
         if proposed < count and not (is_wrong and count <= good):
-            right = repaired(reads, colors)
-            if int(right.max()) + 1 < count:
-                count, best = int(right.max()) + 1, right
+            valid = repaired(reads, colors)
+            if int(valid.max()) + 1 < count:
+                count, best = int(valid.max()) + 1, valid
     if best is None or (thorough and count > good):
         colors = greedy(reads, np.where(used, -1, 0))
         best = colors if int(colors.max()) + 1 < count else best
@@ -145,17 +148,17 @@ def _dense(colors: np.ndarray, used: np.ndarray) -> tuple[int, np.ndarray]:
 
 
 def _proposals(
-    reads: np.ndarray, shapes: Sequence[Sequence[int]], given: np.ndarray | None
+    reads: np.ndarray, shapes: Sequence[Sequence[int]], initial: np.ndarray | None
 ) -> Iterator[np.ndarray]:
-    if given is not None:
-        yield given
-    yield from _regular(reads, Grid.of(shapes))
+    if initial is not None:
+        yield initial
+    yield from _regular(reads, Grid.from_shapes(shapes))
 
 
 def _regular(reads: np.ndarray, grid: Grid) -> Iterator[np.ndarray]:
     """Propose colorings from the differences between columns read together."""
     fewest = reads.shape[1]
-    for _ in range(_SPLITS + 1):
+    for _ in range(_DIVISIONS + 1):
         every, times = _differences(reads, grid)
         if not len(every):
             yield np.zeros(len(grid.axes[0]), np.int64)
@@ -163,15 +166,15 @@ def _regular(reads: np.ndarray, grid: Grid) -> Iterator[np.ndarray]:
         for differences in (every, usual):
             if not 0 < len(differences) <= _MOST_DIFFERENCES:
                 continue
-            blocks = [_residues(grid, differences, ring=r) for r in (False, True)]
-            yield from blocks
-            least = min(int(colors.max()) for colors in blocks) + 1
+            periodic = [_residues(grid, differences, ring=r) for r in (False, True)]
+            yield from periodic
+            least = min(int(colors.max()) for colors in periodic) + 1
             lattice = _lattice(grid, differences, fewest, least)
             if lattice is not None:
                 yield lattice
             if len(usual) == len(every):
                 break
-        longer = _split(grid, usual)
+        longer = _divide(grid, usual)
         if longer is None:
             return
         grid = longer
@@ -180,7 +183,8 @@ def _regular(reads: np.ndarray, grid: Grid) -> Iterator[np.ndarray]:
 def _differences(reads: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors between columns read together, and how many rows have each.
 
-    One of each sign, from a choice of rows where too many differ by more than a shift.
+    Of each vector and its negative, one is returned. Rows that differ by a shift are
+    looked at once; where there are too many others, only some of them.
     """
     code, radix = grid.code()
     inside = reads != NONE
@@ -194,17 +198,18 @@ def _differences(reads: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]
     step = 1 + len(first) * len(early) // _MOST_PAIRS
     patterns, counts = offsets[first[::step]], counts[::step] * step
     both = patterns[:, late] != outside
-    found = np.abs(patterns[:, late] - patterns[:, early])[both]
+    distances = np.abs(patterns[:, late] - patterns[:, early])[both]
     rows = np.broadcast_to(counts[:, None], both.shape)[both]
-    codes, place = np.unique(found, return_inverse=True)
+    codes, place = np.unique(distances, return_inverse=True)
     return grid.vectors(codes, radix), np.bincount(place, rows, len(codes))
 
 
 def _residues(grid: Grid, differences: np.ndarray, ring: bool) -> np.ndarray:
-    """Color by the place in blocks as long as the pattern, along each axis.
+    """Color by the position within runs as long as the pattern, along each axis.
 
-    With `ring` an axis is a ring: distances are taken the short way round, and blocks
-    that do not divide the ring are a little longer, as evenly as can be.
+    With `ring`, each axis is a ring: distances are measured the short way around, and
+    where the length of a run does not divide the ring, runs are a little longer, as
+    evenly as possible.
     """
     total = np.zeros(len(grid.axes[0]), np.int64)
     for size, axis, along in zip(grid.sizes, grid.axes, differences.T, strict=True):
@@ -212,21 +217,21 @@ def _residues(grid: Grid, differences: np.ndarray, ring: bool) -> np.ndarray:
         width = int(np.minimum(reach, size - reach).max() if ring else reach.max()) + 1
         place = axis % width
         if ring:
-            blocks = size // width
-            block = (axis * blocks + blocks - 1) // size
-            start = block * size // blocks
+            runs = size // width
+            run = (axis * runs + runs - 1) // size
+            start = run * size // runs
             place = axis - start
         total = total * (int(place.max(initial=0)) + 1) + place
     return total
 
 
 def _lattice(
-    grid: Grid, differences: np.ndarray, fewest: int, most: int
+    grid: Grid, differences: np.ndarray, fewest: int, limit: int
 ) -> np.ndarray | None:
-    """Color by (a . index) mod m for the smallest m < most that keeps all differences."""
+    """Color by (a . index) mod m, for the smallest valid m below the limit."""
     moving = np.flatnonzero(differences.any(axis=0))
     steps = differences[:, moving].astype(np.int32)
-    moduli = range(fewest, min(2 * fewest + 8, most))
+    moduli = range(fewest, min(2 * fewest + 8, limit))
     tries = 1 + _LATTICE_WORK // (len(steps) * max(len(moduli), 1))
     for m in moduli:
         a = _multipliers(m, len(moving), tries)
@@ -237,15 +242,15 @@ def _lattice(
     return None
 
 
-def _multipliers(m: int, axes: int, most: int) -> np.ndarray:
-    """Return all vectors modulo m, or a fixed random choice of them."""
-    if m**axes <= most:
+def _multipliers(m: int, axes: int, limit: int) -> np.ndarray:
+    """Return all vectors modulo m, or a fixed random sample of them."""
+    if m**axes <= limit:
         return np.indices((m,) * axes, np.int32).reshape(axes, -1).T
-    return np.random.default_rng(m).integers(0, m, (most, axes), np.int32)
+    return np.random.default_rng(m).integers(0, m, (limit, axes), np.int32)
 
 
-def _split(grid: Grid, differences: np.ndarray) -> Grid | None:
-    """Take the longest axis for rows laid end to end, if differences cluster so."""
+def _divide(grid: Grid, differences: np.ndarray) -> Grid | None:
+    """Divide the longest axis into rows, if the differences show a row's length."""
     if not 0 < len(differences) <= _MOST_DIFFERENCES:
         return None
     axis = int(np.argmax(np.abs(differences).max(axis=0)))
@@ -255,4 +260,4 @@ def _split(grid: Grid, differences: np.ndarray) -> Grid | None:
         return None
     rest = reach[:, None] % lengths
     apart = np.minimum(rest, lengths - rest).sum(axis=0)
-    return grid.split(axis, int(lengths[np.argmin(apart)]))
+    return grid.divide(axis, int(lengths[np.argmin(apart)]))

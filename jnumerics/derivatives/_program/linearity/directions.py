@@ -1,4 +1,4 @@
-"""How the equations of a tangent program may run: forward, reverse, over which numbers."""
+"""How tangent equations may run: forward, transposed, over real or complex numbers."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -145,8 +145,10 @@ def mixed_kinds(
         return "real and complex numbers are among its inputs and outputs"
     if not is_complex(inputs[0]):
         return ""
-    found = not_complex_linear(equations, reached)
-    return f"{found.name} at {found.line} is not complex-linear" if found else ""
+    equation = not_complex_linear(equations, reached)
+    return (
+        f"{equation.name} at {equation.line} is not complex-linear" if equation else ""
+    )
 
 
 def not_complex_linear(

@@ -75,18 +75,18 @@ class _Judge:
     def results(self, jaxpr: Any, values: Values, callers: Callers) -> list[Value]:
         """Return the values of a jaxpr's outputs."""
         inner = open_jaxpr(jaxpr)
-        found: dict[Var, Value] = dict(zip(inner.invars, values, strict=True))
+        env: dict[Var, Value] = dict(zip(inner.invars, values, strict=True))
         for var, constant in zip(inner.constvars, constants(jaxpr), strict=False):
             is_readable = _check.is_concrete(constant) and not isinstance(
                 constant, jax.Ref
             )
             number = numbers.uniform(constant) if is_readable else None
-            found[var] = Value(Degree.FREE, number)
+            env[var] = Value(Degree.FREE, number)
         for eqn in inner.eqns:
-            operands = [_read(found, atom) for atom in eqn.invars]
+            operands = [_read(env, atom) for atom in eqn.invars]
             results = self._equation(eqn, operands, callers)
-            found.update(zip(eqn.outvars, results, strict=True))
-        return [_read(found, atom) for atom in inner.outvars]
+            env.update(zip(eqn.outvars, results, strict=True))
+        return [_read(env, atom) for atom in inner.outvars]
 
     def lose(self, eqn: JaxprEqn | None, callers: Callers) -> None:
         """Note that linearity is lost at an equation; None is an input or a literal."""
@@ -164,10 +164,10 @@ class _Judge:
             self.results(branch, others, (*callers, eqn))
             for branch in eqn.params["branches"]
         ]
-        found = [join(values) for values in zip(*branches, strict=True)]
+        joined = [join(values) for values in zip(*branches, strict=True)]
         if index.is_free:
-            return found
-        return [v._replace(degree=Degree.UNPROVEN) for v in found]
+            return joined
+        return [v._replace(degree=Degree.UNPROVEN) for v in joined]
 
     def judge_reduce(
         self, eqn: JaxprEqn, operands: Values, callers: Callers
@@ -214,8 +214,8 @@ class _Judge:
         still = [v for v, moves in zip(operands, is_tangent, strict=True) if not moves]
         cotangents = [LINEAR] * len(eqn.outvars)
         judging = _Judge(is_transposed=True)
-        found = judging.results(rule, [*still, *cotangents], (*callers, eqn))
-        return not _is_lost(found) and all(v.at_zero == 0 for v in found)
+        results = judging.results(rule, [*still, *cotangents], (*callers, eqn))
+        return not _is_lost(results) and all(v.at_zero == 0 for v in results)
 
     def judge_solve(
         self, eqn: JaxprEqn, operands: Values, callers: Callers
@@ -223,7 +223,7 @@ class _Judge:
         """Judge a linear solve by its solvers: one that iterates is not linear."""
         lengths, inside = eqn.params["const_lengths"], (*callers, eqn)
         n_consts = sum(lengths)
-        matrix, right = operands[:n_consts], operands[n_consts:]
+        matrix, rhs = operands[:n_consts], operands[n_consts:]
         if not all(v.is_free for v in matrix):
             return _lost([UNKNOWN] * len(eqn.outvars))
         first = lengths.matvec + lengths.vecmat
@@ -231,7 +231,7 @@ class _Judge:
         # where inside it is lost says nothing to its user
         solver = _Judge(is_transposed=self._is_transposed)
         body = eqn.params["jaxprs"].solve
-        results = solver.results(body, [*consts, *right], inside)
+        results = solver.results(body, [*consts, *rhs], inside)
         return results if self._transposes(eqn, operands, callers) else _lost(results)
 
     def judge_custom_vjp(
@@ -249,8 +249,8 @@ class _Judge:
         except Exception:
             return unproven  # whatever the rule's reason
         cotangents = [LINEAR] * len(eqn.outvars)
-        found = self.results(rule, [*residuals, *cotangents], (*callers, eqn))
-        if _is_lost(found) or any(v.at_zero != 0 for v in found):
+        results = self.results(rule, [*residuals, *cotangents], (*callers, eqn))
+        if _is_lost(results) or any(v.at_zero != 0 for v in results):
             return unproven
         is_zero = all(v.at_zero == 0 for v in tangents)
         degree = max(v.degree for v in tangents)
@@ -272,11 +272,11 @@ def _is_rounded(value: Value, atom: Any) -> bool:
     return is_linear and dtype is not None and not numbers.is_wide(dtype)
 
 
-def _read(found: dict[Var, Value], atom: Any) -> Value:
+def _read(env: dict[Var, Value], atom: Any) -> Value:
     if isinstance(atom, Literal):
         dtype: Any = atom.aval
         return Value(Degree.FREE, numbers.literal(atom.val, dtype.dtype))
-    return found.get(atom, UNKNOWN)
+    return env.get(atom, UNKNOWN)
 
 
 _CALLS = LINEAR_CALLS | {

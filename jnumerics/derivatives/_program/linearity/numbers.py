@@ -160,12 +160,12 @@ def is_wide(dtype: Any) -> bool:
 
 
 def keeps_digits(mantissa_bits: int, exponent_bits: int) -> bool:
-    """Whether a format is as good as bfloat16 or float16, whose rounding is let pass."""
+    """Whether a format is as good as bfloat16 or float16, whose rounding passes."""
     return mantissa_bits >= 7 and exponent_bits >= 5
 
 
 def _is_operand(x: Number | None, numbers: Sequence[Number | None]) -> bool:
-    """Whether a number is one that was there before: by max, min or an addition of 0."""
+    """Whether a number is one of the operands, as by max, min or adding 0."""
     return any(x is a or x == a for a in numbers)
 
 
@@ -177,19 +177,19 @@ def _computed(eqn: JaxprEqn, numbers: Sequence[Number | None]) -> Number | None:
         return _logical(eqn, numbers)
     if name == "integer_pow" and eqn.params["y"] <= 0:
         return None
-    known = [x for x in numbers if x is not None]
-    if len(known) < len(numbers) or any(x != x for x in known):
+    operands = [x for x in numbers if x is not None]
+    if len(operands) < len(numbers) or any(x != x for x in operands):
         return None
     if name == "not":
-        return not known[0] if _is_boolean(eqn) else None
-    if name in _AT_ZERO and known[0] == 0:
+        return not operands[0] if _is_boolean(eqn) else None
+    if name in _AT_ZERO and operands[0] == 0:
         return _AT_ZERO[name]
-    if name in _AT_ONE and known[0] == 1:
+    if name in _AT_ONE and operands[0] == 1:
         return _AT_ONE[name]
     if name not in _FUNCTIONS:
         return None
     try:
-        return _FUNCTIONS[name](*known)
+        return _FUNCTIONS[name](*operands)
     except (TypeError, ValueError, OverflowError):  # of complex or infinite numbers
         return None
 

@@ -21,8 +21,8 @@ class Loss(NamedTuple):
 
     def __str__(self) -> str:
         """Name the operation, and its line where there is one."""
-        known = self.line != UNKNOWN_LINE
-        return f"{self.operation} at {self.line}" if known else self.operation
+        has_line = self.line != UNKNOWN_LINE
+        return f"{self.operation} at {self.line}" if has_line else self.operation
 
     @property
     def is_solver(self) -> bool:

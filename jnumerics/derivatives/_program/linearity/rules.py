@@ -55,8 +55,8 @@ def _zero(values: Sequence[Value]) -> Number | None:
 )  # fmt: skip
 def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     # each operand by itself
-    found = [Value(v.degree, _zero([v])) for v in values]
-    return found if len(found) == len(eqn.outvars) else unruled(eqn, values)
+    results = [Value(v.degree, _zero([v])) for v in values]
+    return results if len(results) == len(eqn.outvars) else unruled(eqn, values)
 
 
 @rule(
@@ -91,10 +91,10 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
 @rule("reduce_precision")
 def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     (x,), p = values, eqn.params
-    found = Value(x.degree, _zero(values))
+    result = Value(x.degree, _zero(values))
     if x.is_free or _numbers.keeps_digits(p["mantissa_bits"], p["exponent_bits"]):
-        return [found]
-    return [found._replace(degree=Degree.UNPROVEN)]
+        return [result]
+    return [result._replace(degree=Degree.UNPROVEN)]
 
 
 @rule("add", "add_any", "sub")
@@ -115,12 +115,12 @@ def _(_: JaxprEqn, values: Sequence[Value]) -> list[Value]:
 @rule("select_n")
 def _(_: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     which, *cases = values
-    found = join(cases)
+    result = join(cases)
     if which.at_zero is not None and 0 <= which.at_zero.real < len(cases):
-        found = found._replace(at_zero=cases[int(which.at_zero.real)].at_zero)
+        result = result._replace(at_zero=cases[int(which.at_zero.real)].at_zero)
     if which.is_free:
-        return [found]
-    return [found._replace(degree=Degree.UNPROVEN)]
+        return [result]
+    return [result._replace(degree=Degree.UNPROVEN)]
 
 
 @rule("dynamic_update_slice")
@@ -134,8 +134,8 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     replaces = eqn.primitive.name == "scatter"
     if replaces and eqn.params["update_jaxpr"] is not None:
         return unruled(eqn, values)  # a function applied in place
-    (found,) = _placed([operand, updates], [indices])
-    return [found if replaces else found._replace(at_zero=_zero([operand, updates]))]
+    (result,) = _placed([operand, updates], [indices])
+    return [result if replaces else result._replace(at_zero=_zero([operand, updates]))]
 
 
 @rule("scatter-mul")
@@ -148,10 +148,10 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
 
 def _placed(parts: Sequence[Value], indices: Sequence[Value]) -> list[Value]:
     """Put one part into another, where free indices say."""
-    found = join(parts)
+    result = join(parts)
     if all(v.is_free for v in indices):
-        return [found]
-    return [found._replace(degree=Degree.UNPROVEN)]
+        return [result]
+    return [result._replace(degree=Degree.UNPROVEN)]
 
 
 @rule("gather")
@@ -159,12 +159,12 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     fill = eqn.params.get("fill_value")
     if fill is not None and fill != 0 and fill == fill:
         return unruled(eqn, values)  # a constant beside the tangents
-    (found,) = _read(values[0], values[1:])
+    (result,) = _read(values[0], values[1:])
     is_filled = eqn.params["mode"] == GatherScatterMode.FILL_OR_DROP
-    if is_filled and found.at_zero != fill:  # NaN by default
-        is_neutral = found.is_free and found.at_zero == 0  # so is NaN
-        found = found._replace(at_zero=_numbers.NAN if is_neutral else None)
-    return [found]
+    if is_filled and result.at_zero != fill:  # NaN by default
+        is_neutral = result.is_free and result.at_zero == 0  # so is NaN
+        result = result._replace(at_zero=_numbers.NAN if is_neutral else None)
+    return [result]
 
 
 @rule("dynamic_slice", "select_and_scatter_add", "select_and_gather_add")
@@ -228,18 +228,18 @@ def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
 
 @rule("triangular_solve", "tridiagonal_solve")
 def _(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
-    *matrix, right = values
+    *matrix, rhs = values
     if not all(v.is_free for v in matrix):
         return unruled(eqn, values)
-    return [Value(right.degree, _zero([right]))]
+    return [Value(rhs.degree, _zero([rhs]))]
 
 
 def _of_same_number(eqn: JaxprEqn, values: Sequence[Value]) -> list[Value]:
     """Reduce equal numbers to that number, though by no linear operation."""
-    (found,) = unruled(eqn, values)
+    (result,) = unruled(eqn, values)
     shape: Any = eqn.invars[0].aval
     is_empty = 0 in shape.shape
-    return [found._replace(at_zero=None if is_empty else values[0].at_zero)]
+    return [result._replace(at_zero=None if is_empty else values[0].at_zero)]
 
 
 RULES.update(

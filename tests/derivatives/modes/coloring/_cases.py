@@ -31,7 +31,7 @@ def linear_part(fun, *args):
 
 def search(fun, *args, most=10**6, reverse=False):
     _, linear, known = linear_part(fun, *args)
-    return compress(transposed(linear) if reverse else linear, known, most=most)
+    return compress(transposed(linear) if reverse else linear, known, limit=most)
 
 
 def compressed(fun, *args, **options):
@@ -59,7 +59,7 @@ def rebuilt(fun, args, reverse=False):
     _, env = program.evaluate(args)
     if reverse:
         linear = transposed(linear)
-    found = compress(linear, known, most=10**6)
+    found = compress(linear, known, limit=10**6)
     assert found is not None
     n = sum(c.size for c in found.colors)
     m = sum(int(np.prod(shape_of(v))) for v in linear.outputs)
