@@ -16,6 +16,7 @@ from tests.fuzz.compare import (
     own_blocks,
     tolerance_of,
 )
+from tests.fuzz.families.custom import NONLINEAR
 from tests.fuzz.program import Program
 from tests.fuzz.truth import Blocks, Truth
 from tests.fuzz.ways import Run, SampleMixingError, Scrambled, Traced
@@ -268,8 +269,6 @@ def _flat(blocks: Blocks) -> list[Any]:
 
 
 def is_nonlinear(program: Program) -> bool:
-    """Whether a rule of its own is surely not linear, in an array that is not empty."""
+    """Whether a result reads a rule that is not linear, of an array that is not empty."""
     sizes = [int(np.prod(shape, dtype=int)) for shape, _ in program.leaves]
-    return 0 not in sizes and any(
-        name.startswith("nonlinear") for name in program.labels
-    )
+    return 0 not in sizes and NONLINEAR in program.body()

@@ -69,7 +69,6 @@ class Draft:
         self.statements: list[Statement] = []
         self.values: list[Value] = []
         self.depth = 0
-        self.labels: list[str] = []
 
     # --- draws ---
 
@@ -196,7 +195,6 @@ class Draft:
             inner.values = [v for v in values if str(v.dtype) in FLOATS]
             drafted["result"] = build(inner, *values)
             drafted["body"] = tuple(inner.statements)
-            self.labels.extend(inner.labels)
             return eval(drafted["result"], inner.scope)
 
         jax.eval_shape(body, *(jax.ShapeDtypeStruct(v.shape, v.dtype) for v in inputs))
@@ -232,7 +230,6 @@ class Draft:
             del self.statements[before[0] :], self.values[before[1] :]
             return False
         taken[name] += 1
-        self.labels.append(name)
         if made.dtype.kind == "f" and self.flip(0.5):
             self.let(f"{self.choice(['jnp.sin', 'jnp.sin', 'jnp.tanh'])}({made})")
         return True
@@ -280,5 +277,4 @@ def draw_program(
         family,
         seed,
         batch,
-        tuple(draft.labels),
     ).alive()

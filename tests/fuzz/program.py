@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,6 @@ class Program:
     family: str = ""
     seed: int = 0
     batch: tuple[int, int] | None = None
-    labels: tuple[str, ...] = field(default=(), compare=False)
 
     def body(self) -> str:
         """Print the function."""

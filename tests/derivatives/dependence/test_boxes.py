@@ -99,7 +99,7 @@ class _Nothing:
 
     trusts_solvers = False
 
-    def known(self, atom: Any) -> None:
+    def constant(self, atom: Any) -> None:
         del atom
 
     def nonzero(self, atom: Any) -> None:

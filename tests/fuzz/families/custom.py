@@ -112,6 +112,7 @@ def _nonlinear(d: Draft, x: str, t: str, v: Value) -> str:
     return d.choice(rules)
 
 
+NONLINEAR = "# surely not linear"  # stands behind such a rule
 _RULES = {"linear": _linear, "affine": _affine, "nonlinear": _nonlinear}
 
 
@@ -124,6 +125,8 @@ def _made(d: Draft, x: Value, kind: str, way: str) -> str:
         after = f"{{name}}.defjvp(lambda p, t: ({primal.format('p[0]')}, {rule(d, 'p[0]', 't[0]', x)}))"  # fmt: skip
     else:
         after = f"{{name}}.defvjp(lambda p: ({primal.format('p')}, p), lambda r, g: ({rule(d, 'r', 'g', x)},))"  # fmt: skip
+    if kind == "nonlinear":
+        after += f"  {NONLINEAR}"
     name = d.define(
         [x],
         lambda _, a: primal.format(a),

@@ -1,0 +1,106 @@
+"""The house: which package imports which, and how long and wide its parts are."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests._public import FILES, ROOT, each_file, imports
+
+TESTS = Path(__file__).parent
+LADDER = [  # of derivatives: imports go from later steps to earlier ones only
+    {"_program"},
+    {"_dependence"},
+    {"_modes"},
+    {"_plan"},
+    {"_jacobian"},
+    {"_batch", "_diagonal"},
+    {"_verify", "_compare"},
+]
+MOST_LINES, MOST_OF_A_FUNCTION, MOST_FILES, MOST_COLUMNS = 300, 40, 10, 88
+MOST_LINES_OF_TESTS = 320
+
+
+def derivative_imports():
+    """Which step of the ladder each module of `derivatives` imports."""
+    steps = {name: k for k, names in enumerate(LADDER) for name in names}
+    for path in sorted((ROOT / "derivatives").rglob("*.py")):
+        own = path.relative_to(ROOT / "derivatives").parts[0].removesuffix(".py")
+        if own == "__init__":
+            continue
+        for name in imports(ast.parse(path.read_text())):
+            parts = name.split(".")
+            if parts[:2] == ["jnumerics", "derivatives"] and parts[2] != own:
+                yield path, own, steps[own], parts[2], steps[parts[2]]
+
+
+def test_derivatives_are_a_ladder():
+    climbs = [
+        f"{path.relative_to(ROOT)} imports {other}"
+        for path, own, step, other, below in derivative_imports()
+        if below >= step
+    ]
+    assert climbs == []
+
+
+def test_one_package_alone_opens_the_programs_of_jax():
+    opens = {
+        path.relative_to(ROOT / "derivatives").parts[0]
+        for path in (ROOT / "derivatives").rglob("*.py")
+        if any("jax.extend" in n for n in imports(ast.parse(path.read_text())))
+    }
+    assert opens == {"_program"}
+
+
+@each_file
+def test_module_and_functions_are_short(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            has_doc = ast.get_docstring(node) is not None
+            first = node.body[1 if has_doc and len(node.body) > 1 else 0]
+            length = (node.end_lineno or 0) - first.lineno + 1
+            assert length <= MOST_OF_A_FUNCTION, node.name
+
+
+SOURCES = sorted(
+    path
+    for name in ("jnumerics", "examples", "benchmarks", "configs")
+    for path in (ROOT.parent / name).rglob("*")
+    if path.suffix in {".py", ".toml", ".html"}
+)
+
+
+def too_wide(line):
+    """Whether a line exceeds the columns, unless a URL stands on it alone."""
+    is_url = re.fullmatch(r"[\s#]*<?https?://\S+", line) is not None
+    return len(line) > MOST_COLUMNS and not is_url
+
+
+def test_a_line_is_too_wide_with_one_letter_too_many():
+    assert too_wide("#" * 89)
+    assert not too_wide("#" * 88)
+    assert too_wide("# see https://" + "x" * 88)
+    assert not too_wide("    # https://" + "x" * 88)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT.parent)))
+def test_lines_are_narrow(path):
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    assert [number for number, line in lines if too_wide(line)] == []
+
+
+def test_folders_are_small():
+    public = {"derivatives", "workbench"}
+    for folder in {path.parent for path in FILES.values()}:
+        modules = [p for p in folder.glob("*.py") if p.name != "__init__.py"]
+        if folder.name in public or folder == ROOT:
+            modules = [p for p in modules if p.name.startswith("_")]
+        assert len(modules) <= MOST_FILES, folder
+
+
+def test_modules_of_tests_are_short():
+    lengths = {p: len(p.read_text().splitlines()) for p in TESTS.rglob("*.py")}
+    assert [p for p, n in lengths.items() if n > MOST_LINES_OF_TESTS] == []
