@@ -55,7 +55,7 @@ class Programs:
         return np.where(np.isfinite(numbers), np.clip(numbers, -most, most), numbers)
 
     def __call__(self, *inputs):
-        """Return a few values that the program computes: a compiler fuses the others."""
+        """Return a few values that the program computes: others are fused."""
         pool = self.all(*inputs)
         rng = np.random.default_rng([self._seed, 100])
         chosen = rng.choice(len(pool), min(len(pool), 6), replace=False)

@@ -95,7 +95,7 @@ steps = st.tuples(
 
 
 def program_of(chosen):
-    """A function of two vectors in random steps, each of which reads earlier results."""
+    """A function of two vectors in random steps, each of earlier results."""
 
     def fun(x, y):
         values = [x, y]

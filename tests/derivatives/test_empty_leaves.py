@@ -130,7 +130,12 @@ def test_dependence_of_empty_leaves_is_elementwise():
 
 
 def test_modes_of_empty_leaves_are_compared():
-    for fun, x, batch in [(mixing, POINT, False), (squares, BATCH, True), (squares, NO_SAMPLES, True), (jnp.sin, NONE, False)]:  # fmt: skip
+    for fun, x, batch in [
+        (mixing, POINT, False),
+        (squares, BATCH, True),
+        (squares, NO_SAMPLES, True),
+        (jnp.sin, NONE, False),
+    ]:
         found = compare_modes(fun, x, batch=batch, repeats=1)
         assert [m.error for m in found.modes] == [None] * 4
 

@@ -1,4 +1,4 @@
-"""Drawing a program: operations are drawn, traced at once, and kept where JAX takes them."""
+"""Drawing a program: operations are drawn, traced, and kept where JAX takes them."""
 
 import random
 from collections import Counter
@@ -114,7 +114,7 @@ class Draft:
         return f"({self.weights(shape)} < {self.choice([0.8, 1.0, 1.2])})"
 
     def index(self, x: Value, size: int) -> str:
-        """Write an index: known, an argument's, or read off the data; some out of bounds."""
+        """Write an index: known, an argument's or read off data; some out of bounds."""
         kind = self.integer(0, 3)
         if kind == 0 or size == 0:
             return f"k[{self.integer(0, 5)}]"

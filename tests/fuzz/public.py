@@ -69,7 +69,7 @@ def _flat(blocks: Any) -> list[Any]:
 
 
 def _truths(fun: Callable[..., Any], args: Any) -> Iterator[Any]:
-    """Yield rows of blocks by each of JAX's modes that serves, where they are finite."""
+    """Yield rows of blocks by each mode of JAX that serves, where they are finite."""
     width = len(jax.tree.leaves(args[0]))
     for by in (jax.jacfwd, jax.jacrev):
         try:

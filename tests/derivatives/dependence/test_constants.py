@@ -128,15 +128,23 @@ class TestMasksOfFloats:
             lambda: jnp.full(4, 1.5 * 2.0**-126, "float32") - F32(2.0**-126) > 0,
             # Constants that a compiler may combine first.
             lambda: (jnp.full(4, -(2.0**24), "float32") + F32(2**24)) + F32(1) > 0.5,
-            lambda: (jnp.full(4, 2.0**100, "float32") * F32(2.0**-100)) * F32(2.0**-100) > 0,
+            lambda: (
+                (jnp.full(4, 2.0**100, "float32") * F32(2.0**-100)) * F32(2.0**-100) > 0
+            ),
             # Fused or not.
-            lambda: jnp.full(4, 1 + 2.0**-12, "float32") * F32(1 + 2.0**-12) - F32((1 + 2.0**-12) ** 2) > 0,
+            lambda: (
+                jnp.full(4, 1 + 2.0**-12, "float32") * F32(1 + 2.0**-12)
+                - F32((1 + 2.0**-12) ** 2)
+                > 0
+            ),
             # More digits than the dtype has, or not.
             lambda: lax.iota("bfloat16", 4) * jnp.bfloat16(100.5) > jnp.bfloat16(100),
-            lambda: jnp.array([257.0, 1, 2, 3]).astype("bfloat16").astype("float32") > 256.5,
+            lambda: (
+                jnp.array([257.0, 1, 2, 3]).astype("bfloat16").astype("float32") > 256.5
+            ),
             lambda: jnp.full(4, jnp.nan) > 0,
         ],
-    )  # fmt: skip
+    )
     def test_are_unknown_where_platforms_may_differ(self, mask):
         assert not decides(mask)
 

@@ -95,10 +95,12 @@ def solved(t):
         lambda t: lax.reduce(first(t)[None], t.sum(), combined, (0,)),
         lambda t: lax.reduce_window(first(t), t.sum(), combined, (2,), (1,), "VALID"),
         lambda t: jax.vjp(max_pool, t)[1](first(t)[:2])[0],
-        lambda t: jsparse.BCOO((first(t), index(t)[:, None]), shape=(3,)) @ jnp.ones((3, 2)),
+        lambda t: (
+            jsparse.BCOO((first(t), index(t)[:, None]), shape=(3,)) @ jnp.ones((3, 2))
+        ),
         solved,
     ],
-)  # fmt: skip
+)
 def test_a_tangent_in_a_place_that_is_not_linear_is_never_overlooked(fun, x64):
     rule = jax.custom_jvp(lambda x: jnp.zeros_like(fun(x)))
     rule.defjvp(lambda primals, tangents: (rule(*primals), fun(*tangents)))

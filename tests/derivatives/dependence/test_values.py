@@ -132,12 +132,16 @@ def test_a_scatter_with_equal_indices_has_no_known_value():
         lambda: (jnp.arange(4).astype(complex) == 1).astype(int),
         # What integers are divided by zero, or read beyond an array, platforms decide.
         lambda: lax.rem(jnp.arange(4), jnp.arange(4)) % 4,
-        lambda: jnp.arange(4).at[jnp.array([9, 0, 1, 2])].get(mode="fill", fill_value=3),
+        lambda: (
+            jnp.arange(4).at[jnp.array([9, 0, 1, 2])].get(mode="fill", fill_value=3)
+        ),
         # A loop too long to follow, and a key that is given.
-        lambda: lax.slice(lax.scan(lambda k, _: (k + 1, k % 4), 0, length=5000)[1], (0,), (4,)),
+        lambda: lax.slice(
+            lax.scan(lambda k, _: (k + 1, k % 4), 0, length=5000)[1], (0,), (4,)
+        ),
         lambda: jax.random.permutation(KEY, 4),
     ],
-)  # fmt: skip
+)
 def test_what_another_platform_or_primitive_decides_is_unknown(index):
     # A function applied in place; floats beyond an integer's range, which saturate.
     found = dependence(jax.jit(lambda x: x[index()]), jnp.ones(4))

@@ -1,4 +1,4 @@
-"""`max_bytes` bounds the compiled program, and the estimate behind it knows its buffers."""
+"""`max_bytes` bounds the compiled program; the estimate behind it knows its buffers."""
 
 import jax
 import jax.numpy as jnp

@@ -5,12 +5,33 @@ from tests.fuzz.draft import Draft, SkipError, Value
 
 def function(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        return f"{d.choice(['jnp.sin', 'jnp.exp', 'jnp.square', 'lax.conj', 'lax.neg'])}({x})"
+        names = ["jnp.sin", "jnp.exp", "jnp.square", "lax.conj", "lax.neg"]
+        return f"{d.choice(names)}({x})"
     names = [
-        "sin", "cos", "tanh", "exp", "exp2", "expm1", "logistic", "abs", "neg", "square",
-        "erf", "erfc", "atan", "asinh", "sinh", "cosh", "bessel_i0e", "bessel_i1e", "sign",
-        "floor", "ceil", "round", "cbrt",
-    ]  # fmt: skip
+        "sin",
+        "cos",
+        "tanh",
+        "exp",
+        "exp2",
+        "expm1",
+        "logistic",
+        "abs",
+        "neg",
+        "square",
+        "erf",
+        "erfc",
+        "atan",
+        "asinh",
+        "sinh",
+        "cosh",
+        "bessel_i0e",
+        "bessel_i1e",
+        "sign",
+        "floor",
+        "ceil",
+        "round",
+        "cbrt",
+    ]
     return f"lax.{d.choice(names)}({x})"
 
 
@@ -46,7 +67,11 @@ def binary(d: Draft, x: Value) -> str:
 def quotient(d: Draft, x: Value) -> str:
     other = d.like(x)
     if d.flip():
-        return f"lax.div({x}, 1.5 + jnp.sin({other}))" if x.dtype.kind == "f" else f"{x} / 3"  # fmt: skip
+        return (
+            f"lax.div({x}, 1.5 + jnp.sin({other}))"
+            if x.dtype.kind == "f"
+            else f"{x} / 3"
+        )
     return f"{other} / (2 + jnp.sin({x}))"
 
 
@@ -136,7 +161,7 @@ def special(d: Draft, x: Value) -> str:
 
 
 OPERATIONS = [
-    function, positive_function, bounded_function, binary, binary, binary, quotient, power,
-    by_scalar, select_known, select_unknown, select_several, clamped, cast, frozen,
-    passed_on, special,
+    function, positive_function, bounded_function, binary, binary, binary, quotient,
+    power, by_scalar, select_known, select_unknown, select_several, clamped, cast,
+    frozen, passed_on, special,
 ]  # fmt: skip

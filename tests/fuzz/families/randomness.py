@@ -30,7 +30,10 @@ def permuted(d: Draft, x: Value) -> str:
     if not x.size:
         raise SkipError
     axis = d.axis(x)
-    return f"jax.random.permutation({_key(d)}, {x}, axis={axis}, independent={d.flip(0.3)})"
+    return (
+        f"jax.random.permutation({_key(d)}, {x}, axis={axis}, "
+        f"independent={d.flip(0.3)})"
+    )
 
 
 def chosen(d: Draft, x: Value) -> str:
@@ -64,7 +67,10 @@ def gumbel(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c" or not x.size:
         raise SkipError
     axis = d.axis(x)
-    picked = f"jnp.argmax({x} + jax.random.gumbel({_key(d)}, {x.shape}, np.{x.dtype}), {axis})"
+    picked = (
+        f"jnp.argmax({x} + jax.random.gumbel({_key(d)}, {x.shape}, np.{x.dtype}), "
+        f"{axis})"
+    )
     return f"jnp.take_along_axis({x}, jnp.expand_dims({picked}, {axis}), {axis})"
 
 

@@ -1,4 +1,4 @@
-"""Compression: proven colorings, against dense Jacobians and known chromatic numbers."""
+"""Proven colorings, against dense Jacobians and known chromatic numbers."""
 
 import jax
 import jax.numpy as jnp

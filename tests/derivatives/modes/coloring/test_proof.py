@@ -130,7 +130,8 @@ def test_what_was_proven_before_counts_against_the_budget(monkeypatch):
     colors = np.arange(600, dtype=np.int32) % 7
     prover.start()
     prover.prove(colors)
-    monkeypatch.setattr(detect, "BUDGET", 3 * 2 * 8 * prover._cost)  # pyright: ignore[reportPrivateUsage]
+    cost = prover._cost  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(detect, "BUDGET", 3 * 2 * 8 * cost)
     assert prover.affords(colors, 600)
     for _ in range(2):
         prover.prove(colors)

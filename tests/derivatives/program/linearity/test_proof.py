@@ -89,20 +89,22 @@ USES = {  # of each primitive with a rule, one that is linear in t (4, 3)
     "select_and_gather_add": lambda t: jax.linearize(_pooled, _shape(4, 3))[1](t),
     "sort": lambda t: lax.sort((_shape(4, 3), t), num_keys=1)[1],
     "dot_general": lambda t: lax.dot(_shape(2, 4), t),
-    "conv_general_dilated": lambda t: lax.conv(t[None, None], _shape(2, 1, 2, 2), (1, 1), "SAME"),
+    "conv_general_dilated": lambda t: lax.conv(
+        t[None, None], _shape(2, 1, 2, 2), (1, 1), "SAME"
+    ),
     "triangular_solve": lambda t: lax.linalg.triangular_solve(
         MATRIX, t, left_side=False, lower=True
     ),
     "tridiagonal_solve": lambda t: lax.linalg.tridiagonal_solve(
         _shape(4), 9 + _shape(4), _shape(4), t
     ),
-}  # fmt: skip
-UNUSED = {  # collectives, and what only some versions or formats have
+}
+UNUSED = {
     "add_any", "all_gather", "all_gather_invariant", "all_to_all", "bcoo_dot_general",
     "copy_p", "expand_dims", "layout_constraint", "pbroadcast", "polynomial",
     "ppermute", "psum", "psum_invariant", "psum_scatter", "pvary", "ragged_dot",
-    "ragged_dot_general", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "cummax",
-    "cummin", "reduce_scatter", "reshard", "sharding_constraint",
+    "ragged_dot_general", "reduce_and", "reduce_max", "reduce_min", "reduce_or",
+    "cummax", "cummin", "reduce_scatter", "reshard", "sharding_constraint",
 }  # fmt: skip
 
 
