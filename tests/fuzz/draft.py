@@ -115,10 +115,10 @@ class Draft:
 
     def index(self, x: Value, size: int) -> str:
         """Write an index: known, an argument's or read off data; some out of bounds."""
-        kind = self.integer(0, 3)
-        if kind == 0 or size == 0:
+        source = self.choice(["argument", "data", "known", "known"])
+        if source == "argument" or size == 0:
             return f"k[{self.integer(0, 5)}]"
-        if kind == 1 and x.size and x.dtype.kind == "f":
+        if source == "data" and x.size and x.dtype.kind == "f":
             return f"jnp.argmax({x}).astype(np.int32) % {size}"
         return f"np.int32({self.integer(-1, size)})"
 
@@ -138,10 +138,10 @@ class Draft:
             for v in self.values + self.outer
             if v.shape == x.shape and v.dtype == x.dtype
         ]
-        kind = self.integer(0, 3)
-        if kind <= 1 and others:
+        source = self.choice(["another", "another", "reversed", "known"])
+        if source == "another" and others:
             return self.choice(others)
-        if kind == 2 and x.ndim:
+        if source == "reversed" and x.ndim:
             return f"lax.rev({x}, ({self.axis(x)},))"
         return self.weights(x.shape, x.dtype)
 

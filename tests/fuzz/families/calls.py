@@ -106,8 +106,8 @@ def linearized(d: Draft, x: Value) -> str:
 def closure_converted(d: Draft, x: Value) -> str:
     """A call that JAX keeps as an equation, with its transpose."""
     from_, scale = "jax.custom_derivatives.linear_call", d.weights(x.shape, x.dtype)
-    kind = d.integer(0, 1)
-    if kind and x.ndim:
+    kind = d.choice(["scaled", "reversed"])
+    if kind == "reversed" and x.ndim:
         axis = d.axis(x)
         pair = (
             f"lambda r, v: lax.rev(r * v, ({axis},)), lambda r, t: r * lax.rev(t, "

@@ -5,10 +5,10 @@ from tests.fuzz.families import bodies
 
 
 def _predicate(d: Draft, x: Value) -> str:
-    kind = d.integer(0, 2)
-    if kind == 0 or not x.size or x.dtype.kind == "c":
+    source = d.choice(["argument", "data", "known"])
+    if source == "argument" or not x.size or x.dtype.kind == "c":
         return f"k[{d.integer(0, 5)}] > {d.integer(-1, 3)}"
-    if kind == 1:
+    if source == "data":
         return f"{x}.sum() > {d.choice([-1.0, 0.5, 3.0])}"
     return f"jnp.array({d.flip()})"
 

@@ -166,18 +166,18 @@ def picked(d: Draft, x: Value) -> str:
 def at(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     n = x.shape[axis]
-    way = d.integer(0, 2)
+    way = d.choice(["one", "distinct", "any"])
     index = d.indices((d.integer(1, 2),), -1, n)
-    if way == 0:
+    if way == "one":
         index = d.index(x, n)
-    elif way == 1:  # known, of which no two are the same: it stays a scatter
+    elif way == "distinct":  # and known: it stays a scatter
         index = f"np.array({d.rng.sample(range(n + 2), min(2, n + 1))}, np.int32)"
     place = ", ".join([":"] * axis + [index])
     kind = d.choice(["set", "set", "add", "subtract", "multiply", "min", "max"])
     value = d.choice(["2.0", f"{x}.ravel()[:1].sum()", "0.0"])
     base = f"jnp.asarray({d.choice([str(x), d.like(x)])})"
     mode = _served(kind, d.choice(["drop", "clip"]))
-    unique = ", unique_indices=True" if way < 2 or kind == "multiply" else ""
+    unique = ", unique_indices=True" if way != "any" or kind == "multiply" else ""
     return f"{base}.at[{place}].{kind}({value}, mode='{mode}'{unique})"
 
 

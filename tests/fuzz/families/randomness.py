@@ -52,11 +52,11 @@ def stateful(d: Draft, x: Value) -> str:
     n = x.shape[axis]
     if not x.size:
         raise SkipError
-    kind = d.integer(0, 2)
-    if kind == 0:
+    kind = d.choice(["indices", "branch", "bits"])
+    if kind == "indices":
         drawn = f"lax.rng_uniform(np.int32(0), np.int32({n}), ({n},))"
         return f"jnp.take({x}, {drawn}, {axis}, mode='clip')"
-    if kind == 1:
+    if kind == "branch":
         drawn = "lax.rng_uniform(np.float64(0), np.float64(1), ())"
         return f"lax.cond({drawn} < 0.5, jnp.sin, lambda v: lax.rev(v, ({axis},)), {x})"
     bits = f"lax.rng_bit_generator(np.arange(4, dtype=np.uint32), ({n},), np.uint32)[1]"

@@ -67,8 +67,8 @@ def sort(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if x.dtype.kind == "c":
         raise SkipError
-    kind = d.integer(0, 2)
-    if kind == 0:
+    kind = d.choice(["alone", "with another", "with another"])
+    if kind == "alone":
         return f"lax.sort({x}, dimension={axis})"
     other, keys = d.like(x), d.integer(1, 2)
     return (
