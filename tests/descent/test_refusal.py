@@ -96,32 +96,47 @@ def test_a_loss_that_is_not_a_function_is_rejected():
 @pytest.mark.parametrize(
     ("loss", "error", "message"),
     [
-        (
+        pytest.param(
             lambda p: p[None],
             ValueError,
             r"`loss` must return a real scalar, got shape \(1,\)",
+            id="vector",
         ),
-        (lambda p: (p, p), TypeError, "`loss` must return a real scalar, got tuple"),
-        (lambda _: None, TypeError, "`loss` must return a real scalar, got NoneType"),
-        (
+        pytest.param(
+            lambda p: (p, p),
+            TypeError,
+            "`loss` must return a real scalar, got tuple",
+            id="tuple",
+        ),
+        pytest.param(
+            lambda _: None,
+            TypeError,
+            "`loss` must return a real scalar, got NoneType",
+            id="nothing",
+        ),
+        pytest.param(
             lambda p: jax.lax.complex(p, p),
             TypeError,
             "`loss` must return a real scalar, got dtype complex64",
+            id="complex",
         ),
-        (
+        pytest.param(
             lambda _: 10**400,
             ValueError,
             "`loss` must be in the range of JAX's integers, .*got an",
+            id="huge integer",
         ),
-        (
+        pytest.param(
             lambda p: p > 0,
             TypeError,
             "`loss` must return a real scalar, got dtype bool",
+            id="boolean",
         ),
-        (
+        pytest.param(
             lambda p: p.astype(int),
             TypeError,
             "`loss` must return a real scalar, got dtype int32",
+            id="integer",
         ),
     ],
 )

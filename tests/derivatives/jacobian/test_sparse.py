@@ -59,8 +59,12 @@ def test_sparse_entries_that_stand_twice_or_nowhere_are_taken_by_scipy(
 @pytest.mark.parametrize(
     ("fun", "entries"),
     [
-        (lambda x: jax.lax.complex(jnp.sin(x), jnp.cos(x)), 12),  # the same inputs
-        (lambda x: jax.lax.complex(x[1:], x[:-1] ** 2), 22),  # different inputs
+        pytest.param(
+            lambda x: jax.lax.complex(jnp.sin(x), jnp.cos(x)), 12, id="of one element"
+        ),  # the same inputs
+        pytest.param(
+            lambda x: jax.lax.complex(x[1:], x[:-1] ** 2), 22, id="of neighbors"
+        ),  # different inputs
     ],
 )
 def test_sparse_complex_results_hold_each_entry_once(fun, entries):

@@ -218,8 +218,12 @@ def halved_alone(x):
 @pytest.mark.parametrize(
     ("fun", "end"),
     [
-        (lambda x: two_heads(halved_alone(x)), "forward"),
-        (lambda x: two_columns(x.at[:2].set(by_loop(x[:2]))), "reverse"),
+        pytest.param(lambda x: two_heads(halved_alone(x)), "forward", id="two heads"),
+        pytest.param(
+            lambda x: two_columns(x.at[:2].set(by_loop(x[:2]))),
+            "reverse",
+            id="two columns",
+        ),
     ],
 )
 def test_long_lines_need_a_mode_that_is_served(fun, end):

@@ -47,10 +47,16 @@ def test_plan_refuses_types_without_a_derivative(x, match):
 @pytest.mark.parametrize(
     ("fun", "match"),
     [
-        (3, "`fun` must be a function, got int"),
-        (lambda x: x > 0, "must return real or complex numbers, got dtype bool"),
-        (lambda _: None, "must return an array"),
-        (lambda x: x * float(x[0]), r"test_refusal\.py:\d+"),
+        pytest.param(3, "`fun` must be a function, got int", id="number"),
+        pytest.param(
+            lambda x: x > 0,
+            "must return real or complex numbers, got dtype bool",
+            id="booleans",
+        ),
+        pytest.param(lambda _: None, "must return an array", id="nothing"),
+        pytest.param(
+            lambda x: x * float(x[0]), r"test_refusal\.py:\d+", id="concrete value"
+        ),
     ],
 )
 def test_plan_refuses_functions_without_a_derivative(fun, match):

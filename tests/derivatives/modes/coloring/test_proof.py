@@ -108,12 +108,18 @@ def some_of(x):
 @pytest.mark.parametrize(
     ("fun", "x"),
     [
-        (two_heads, array(30)),
-        (two_columns, array(26)),
-        (some_of, array(30)),
-        (lambda x: jnp.full(30, x[2]), array(30)),
-        (lambda x: jax.lax.complex(x, jnp.roll(x, 1) ** 2), array(30)),
-        (lambda x: x**2, array(200, 200)),
+        pytest.param(two_heads, array(30), id="two heads"),
+        pytest.param(two_columns, array(26), id="two columns"),
+        pytest.param(some_of, array(30), id="some of"),
+        pytest.param(
+            lambda x: jnp.full(30, x[2]), array(30), id="one element everywhere"
+        ),
+        pytest.param(
+            lambda x: jax.lax.complex(x, jnp.roll(x, 1) ** 2),
+            array(30),
+            id="complex neighbors",
+        ),
+        pytest.param(lambda x: x**2, array(200, 200), id="squares"),
     ],
 )
 def test_entries_of_a_compression_are_those_of_the_jacobian(fun, x):
