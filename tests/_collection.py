@@ -1,4 +1,4 @@
-"""A broad collection of functions of one sample, to meet as many primitives as may be."""
+"""A broad collection of functions of one sample, of as many primitives as may be."""
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +7,17 @@ import numpy as np
 from jax import lax, nn
 
 INSIDE = 0.7  # where every function is smooth: samples lie around this number
+ACTIVATIONS = [
+    "relu", "relu6", "sigmoid", "softplus", "sparse_plus", "soft_sign", "silu",
+    "log_sigmoid", "leaky_relu", "hard_sigmoid", "hard_silu", "hard_tanh", "elu",
+    "celu", "selu", "gelu", "squareplus", "mish", "identity", "softmax", "log_softmax",
+    "logsumexp", "standardize", "sparse_sigmoid", "glu", "log1mexp",
+]  # fmt: skip
+SPECIAL = [
+    "gamma", "gammaln", "digamma", "erf", "erfc", "erfinv", "exp1", "expi", "expit",
+    "logit", "i0", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri", "entr", "spence",
+    "logsumexp", "log_softmax", "softmax",
+]  # fmt: skip
 
 
 def _spd(x):
@@ -18,15 +29,8 @@ def _square(f):
 
 
 VECTOR = {
-    **{
-        name: getattr(nn, name)
-        for name in ["relu", "relu6", "sigmoid", "softplus", "sparse_plus", "soft_sign", "silu", "log_sigmoid", "leaky_relu", "hard_sigmoid", "hard_silu", "hard_tanh", "elu", "celu", "selu", "gelu", "squareplus", "mish", "identity", "softmax", "log_softmax", "logsumexp", "standardize", "sparse_sigmoid", "glu", "log1mexp"]
-        if hasattr(nn, name)
-    },
-    **{
-        name: getattr(jsp.special, name)
-        for name in ["gamma", "gammaln", "digamma", "erf", "erfc", "erfinv", "exp1", "expi", "expit", "logit", "i0", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri", "entr", "spence", "logsumexp", "log_softmax", "softmax"]
-    },
+    **{name: getattr(nn, name) for name in ACTIVATIONS if hasattr(nn, name)},
+    **{name: getattr(jsp.special, name) for name in SPECIAL},
     "beta": lambda x: jsp.special.beta(x, 2.5),
     "betaln": lambda x: jsp.special.betaln(x, x + 1),
     "betainc": lambda x: jsp.special.betainc(1.5, 2.5, x / 3),
@@ -39,7 +43,9 @@ VECTOR = {
     "rel_entr": lambda x: jsp.special.rel_entr(x, x**2),
     "kl_div": lambda x: jsp.special.kl_div(x, x**2),
     "multigammaln": lambda x: jsp.special.multigammaln(x + 2, 2),
-    "hyp1f1": lambda x: jsp.special.hyp1f1(jnp.full_like(x, 1.5), jnp.full_like(x, 2.5), x),
+    "hyp1f1": lambda x: jsp.special.hyp1f1(
+        jnp.full_like(x, 1.5), jnp.full_like(x, 2.5), x
+    ),
     "norm.logpdf": lambda x: jsp.stats.norm.logpdf(x),
     "t.logpdf": lambda x: jsp.stats.t.logpdf(x, 3.0),
     "beta.logpdf": lambda x: jsp.stats.beta.logpdf(x / 3, 2.0, 3.0),
@@ -73,8 +79,12 @@ VECTOR = {
     "gradient": jnp.gradient,
     "ediff1d": jnp.ediff1d,
     "trapezoid": jnp.trapezoid,
-    "interp": lambda x: jnp.interp(jnp.array([0.3, 1.2], x.dtype), jnp.arange(6.0, dtype=x.dtype), x),
-    "interp at x": lambda x: jnp.interp(x, jnp.arange(4.0, dtype=x.dtype), jnp.arange(4.0, dtype=x.dtype) ** 2),
+    "interp": lambda x: jnp.interp(
+        jnp.array([0.3, 1.2], x.dtype), jnp.arange(6.0, dtype=x.dtype), x
+    ),
+    "interp at x": lambda x: jnp.interp(
+        x, jnp.arange(4.0, dtype=x.dtype), jnp.arange(4.0, dtype=x.dtype) ** 2
+    ),
     "convolve": lambda x: jnp.convolve(x, jnp.array([1.0, 2.0, 1.0], x.dtype)),
     "convolve same": lambda x: jnp.convolve(x, x, mode="same"),
     "correlate": lambda x: jnp.correlate(x, jnp.array([1.0, -1.0], x.dtype)),
@@ -99,9 +109,13 @@ VECTOR = {
     "dynamic_slice": lambda x: lax.dynamic_slice(x, (jnp.argmax(x),), (2,)),
     "dynamic_update_slice": lambda x: x.at[jnp.argmax(x)].set(x[0]),
     "scatter-add": lambda x: x.at[jnp.argsort(x)].add(2 * x),
-    "scatter-mul": lambda x: x.at[jnp.array([1, 4])].multiply(x[0], unique_indices=True),
+    "scatter-mul": lambda x: x.at[jnp.array([1, 4])].multiply(
+        x[0], unique_indices=True
+    ),
     "scatter-min": lambda x: x.at[jnp.array([1, 4])].min(0.1),
-    "scatter-max": lambda x: x.at[jnp.array([1, 4])].max(2 * x[:2], unique_indices=True),
+    "scatter-max": lambda x: x.at[jnp.array([1, 4])].max(
+        2 * x[:2], unique_indices=True
+    ),
     "segment_sum": lambda x: jax.ops.segment_sum(x, jnp.array([0, 0, 1, 2, 2, 2]), 3),
     "segment_max": lambda x: jax.ops.segment_max(x, jnp.array([0, 0, 1, 2, 2, 2]), 3),
     "rfft": lambda x: jnp.abs(jnp.fft.rfft(x)),
@@ -115,10 +129,11 @@ VECTOR = {
     "pad ramp": lambda x: jnp.pad(x, 2, mode="linear_ramp"),
     "piecewise": lambda x: jnp.piecewise(x, [x < 0.5, x >= 0.5], [jnp.sin, jnp.cos]),
     "select": lambda x: jnp.select([x < 0.5, x < 0.8], [x, x**2], 0.0),
-    "digitize": lambda x: x * jnp.digitize(x, jnp.array([0.5, 0.9], x.dtype)).astype(x.dtype),
+    "digitize": lambda x: (
+        x * jnp.digitize(x, jnp.array([0.5, 0.9], x.dtype)).astype(x.dtype)
+    ),
     "stack": lambda x: jnp.stack([x, x[::-1], jnp.ones_like(x)], 1),
     "unstack": lambda x: jnp.unstack(x)[1],
-
     "sparse matrix": lambda x: _bidiagonal(x) @ x,
     "cond": lambda x: lax.cond(x.sum() > 1, jnp.sin, jnp.cumsum, x),
     "switch": lambda x: lax.switch(jnp.argmax(x), [jnp.sin, jnp.cos, jnp.flip], x),
@@ -130,17 +145,21 @@ VECTOR = {
     "associative_scan": lambda x: lax.associative_scan(jnp.multiply, x),
     "checkpoint": jax.checkpoint(lambda x: jnp.sin(jnp.cumsum(x))),
     "custom_root": lambda x: lax.custom_root(
-        lambda y: y**3 - x, x, lambda f, y: lax.fori_loop(0, 5, lambda _, y: y - f(y) / (3 * y**2), y),
+        lambda y: y**3 - x,
+        x,
+        lambda f, y: lax.fori_loop(0, 5, lambda _, y: y - f(y) / (3 * y**2), y),
         lambda g, y: y / g(jnp.ones_like(y)),
     ),
-    "cg": lambda x: jsp.sparse.linalg.cg(lambda v: 3 * v - 0.5 * jnp.roll(v, 1) - 0.5 * jnp.roll(v, -1), x)[0],
+    "cg": lambda x: jsp.sparse.linalg.cg(
+        lambda v: 3 * v - 0.5 * jnp.roll(v, 1) - 0.5 * jnp.roll(v, -1), x
+    )[0],
     "tridiagonal_solve": lambda x: lax.linalg.tridiagonal_solve(
         x.at[0].set(0), x + 4, x.at[-1].set(0), x[:, None]
     ),
     "odeint": lambda x: _odeint(x),
     "hessian": lambda x: jax.hessian(lambda x: (jnp.sin(x[1:]) * x[:-1] ** 2).sum())(x),
     "gradient of a product": jax.grad(lambda x: jnp.prod(x) + (x[1:] * x[:-1]).sum()),
-}  # fmt: skip
+}
 
 MATRIX = {
     "inv": _square(jnp.linalg.inv),
@@ -150,7 +169,9 @@ MATRIX = {
     "solve vector": lambda x: jnp.linalg.solve(_spd(x), x[0]),
     "cholesky": lambda x: jnp.linalg.cholesky(_spd(x)),
     "cho_solve": lambda x: jsp.linalg.cho_solve(jsp.linalg.cho_factor(_spd(x)), x),
-    "solve_triangular": lambda x: jsp.linalg.solve_triangular(x + jnp.eye(3, dtype=x.dtype), x, lower=True),
+    "solve_triangular": lambda x: jsp.linalg.solve_triangular(
+        x + jnp.eye(3, dtype=x.dtype), x, lower=True
+    ),
     "eigvalsh": lambda x: jnp.linalg.eigvalsh(_spd(x)),
     "eigh": lambda x: jnp.linalg.eigh(_spd(x))[1],
     "eigvals": _square(lambda x: jnp.abs(jnp.linalg.eigvals(x))),
@@ -179,28 +200,43 @@ MATRIX = {
     "triu_indices": lambda x: x[jnp.triu_indices(3)],
     "fft2": lambda x: jnp.abs(jnp.fft.fft2(x)),
     "softmax rows": lambda x: nn.softmax(x, -1) @ x,
-    "dot_product_attention": lambda x: nn.dot_product_attention(x[:, None], x[:, None], x[:, None]),
-    "average pool": lambda x: lax.reduce_window(x, 0.0, lax.add, (2, 2), (1, 1), "SAME"),
-    "max pool": lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (2, 2), (1, 1), "VALID"),
+    "dot_product_attention": lambda x: nn.dot_product_attention(
+        x[:, None], x[:, None], x[:, None]
+    ),
+    "average pool": lambda x: lax.reduce_window(
+        x, 0.0, lax.add, (2, 2), (1, 1), "SAME"
+    ),
+    "max pool": lambda x: lax.reduce_window(
+        x, -jnp.inf, lax.max, (2, 2), (1, 1), "VALID"
+    ),
     "min pool gradient": jax.grad(
-        lambda x: (lax.reduce_window(x, jnp.inf, lax.min, (2, 2), (1, 1), "VALID") ** 2).sum()
+        lambda x: (
+            lax.reduce_window(x, jnp.inf, lax.min, (2, 2), (1, 1), "VALID") ** 2
+        ).sum()
     ),
     "conv": lambda x: lax.conv_general_dilated(
         x[None, None], jnp.ones((2, 1, 2, 2), x.dtype), (1, 1), "SAME"
     ),
     "conv_transpose": lambda x: lax.conv_transpose(
-        x[None, None], jnp.ones((2, 1, 3, 3), x.dtype), (2, 2), "SAME",
+        x[None, None],
+        jnp.ones((2, 1, 3, 3), x.dtype),
+        (2, 2),
+        "SAME",
         dimension_numbers=("NCHW", "OIHW", "NCHW"),
     ),
-    "conv with itself": lambda x: lax.conv_general_dilated(x[None, None], x[None, None, :2], (1, 1), "SAME"),
+    "conv with itself": lambda x: lax.conv_general_dilated(
+        x[None, None], x[None, None, :2], (1, 1), "SAME"
+    ),
     "resize": lambda x: jax.image.resize(x, (5, 4), "linear"),
     "resize nearest": lambda x: jax.image.resize(x, (5, 4), "nearest"),
-    "map_coordinates": lambda x: jsp.ndimage.map_coordinates(x, [jnp.array([0.5]), jnp.array([1.25])], 1),
+    "map_coordinates": lambda x: jsp.ndimage.map_coordinates(
+        x, [jnp.array([0.5]), jnp.array([1.25])], 1
+    ),
     "convolve2d": lambda x: jsp.signal.convolve2d(x, x, "same"),
     "lax.map": lambda x: lax.map(lambda r: r.sum() * r, x),
     "logsumexp": lambda x: nn.logsumexp(x, axis=0),
     "reduce": lambda x: lax.reduce(x, jnp.zeros((), x.dtype), lax.add, (0,)),
-}  # fmt: skip
+}
 
 
 def _odeint(x):

@@ -41,10 +41,10 @@ class Programs:
 
     def _floats(self, dtype, rng):
         scale = 2.0 ** rng.choice([0, 0, 0, 0, -2, 10, 24, -24, -100, 100])
-        kind = rng.integers(0, 3)
-        if kind == 0:
+        kind = ["integers", "tenths", "normal"][rng.integers(0, 3)]
+        if kind == "integers":
             numbers = rng.integers(-8, 9, SHAPE) * scale
-        elif kind == 1:
+        elif kind == "tenths":
             numbers = 0.1 * rng.integers(-8, 9, SHAPE)
         else:
             numbers = rng.normal(size=SHAPE) * scale
@@ -55,7 +55,7 @@ class Programs:
         return np.where(np.isfinite(numbers), np.clip(numbers, -most, most), numbers)
 
     def __call__(self, *inputs):
-        """Return a few values that the program computes: a compiler fuses the others."""
+        """Return a few values that the program computes: others are fused."""
         pool = self.all(*inputs)
         rng = np.random.default_rng([self._seed, 100])
         chosen = rng.choice(len(pool), min(len(pool), 6), replace=False)
@@ -162,18 +162,15 @@ def _converted(d):
 
 def _moved(d):
     x = d.value()
-    kind = d.rng.integers(0, 6)
-    if kind == 0:
-        return lax.rev(x, (1,))
-    if kind == 1:
-        return jnp.roll(x, 1, 0)
-    if kind == 2:
-        return lax.pad(x, jnp.ones((), x.dtype), ((-1, 1, 0), (1, -1, 0)))
-    if kind == 3:
-        return jnp.concatenate([x[:2], d.like(x)[:1]], 0)
-    if kind == 4:
-        return lax.broadcast_in_dim(x[0], SHAPE, (1,))
-    return x.T.reshape(SHAPE)
+    moves = {
+        "reversed": lambda: lax.rev(x, (1,)),
+        "rolled": lambda: jnp.roll(x, 1, 0),
+        "padded": lambda: lax.pad(x, jnp.ones((), x.dtype), ((-1, 1, 0), (1, -1, 0))),
+        "joined": lambda: jnp.concatenate([x[:2], d.like(x)[:1]], 0),
+        "broadcast": lambda: lax.broadcast_in_dim(x[0], SHAPE, (1,)),
+        "transposed": lambda: x.T.reshape(SHAPE),
+    }
+    return moves[d.choice([*moves])]()
 
 
 def _reduced(d):
@@ -192,14 +189,14 @@ def _running(d):
 
 def _ordered(d):
     x = d.value()
-    kind = d.rng.integers(0, 4)
-    if kind == 0:
+    kind = d.choice(["sorted", "sorted with places", "top", "largest"])
+    if kind == "sorted":
         return lax.sort(x, dimension=1)
-    if kind == 1:
+    if kind == "sorted with places":
         other = lax.broadcasted_iota(jnp.int32, SHAPE, 1)
         stable = bool(d.rng.integers(0, 2))
         return lax.sort((x, other), dimension=1, is_stable=stable, num_keys=1)[1]
-    if kind == 2 and _kind(x) != "b":
+    if kind == "top" and _kind(x) != "b":
         values, places = lax.top_k(x, 4)
         return values if d.rng.integers(0, 2) else places
     where = lax.argmax(x, 1, jnp.int32) if _kind(x) != "b" else x.sum(1, dtype="int32")
@@ -208,12 +205,12 @@ def _ordered(d):
 
 def _counted(d):
     x = d.value("iu")
-    kind = d.rng.integers(0, 4)
-    if kind == 0:
+    kind = d.choice(["ones", "leading zeros", "power", "product"])
+    if kind == "ones":
         return lax.population_count(x)
-    if kind == 1:
+    if kind == "leading zeros":
         return lax.clz(x)
-    if kind == 2:
+    if kind == "power":
         return lax.integer_pow(x, d.choice([2, 3, 5]))
     return lax.dot_general(x, d.like(x).T[:, :3], (((1,), (0,)), ((), ()))).repeat(
         2, 1

@@ -65,7 +65,7 @@ def with_rule(x):
 with_rule.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (g * jnp.cos(x),))
 
 
-# functions of shards, the mesh axes that split x and the result, and whether samples mix
+# functions of shards, the mesh axes that split x and the result, whether samples mix
 ON_SHARDS = [
     (jnp.sin, "a", "a", False),
     (jnp.sin, [("a", "b")], [("a", "b")], False),

@@ -28,7 +28,16 @@ def test_table_shows_target_and_figure_of_what_ran(monkeypatch, capsys):
     monkeypatch.setattr(command, "BENCHMARKS", {"made_up": made_up})
     assert command.main(["--quick"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[2].split() == ["missed", "how", "much", "≥", "90", "%", "80", "%"]  # fmt: skip
+    assert out.splitlines()[2].split() == [
+        "missed",
+        "how",
+        "much",
+        "≥",
+        "90",
+        "%",
+        "80",
+        "%",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,10 @@ def test_integer_serves_as_a_float(load):
         ("[sizes]\na.b.c = 1", ":1: `sizes` must be a valid array, got {'a': "),
         ("sizes = " + "[" * 9999 + "]" * 9999, "lists or tables are nested too deeply"),
         ("sizes" + ".a" * 9999 + " = 1", "lists or tables are nested too deeply"),
-        ("sizes = " + "[" * 99 + "]" * 99, "must be a valid integer, got [[[[[...]]]]]"),
+        (
+            "sizes = " + "[" * 99 + "]" * 99,
+            "must be a valid integer, got [[[[[...]]]]]",
+        ),
         ('"two\\nlines" = 1', r"unknown key 'two\nlines', known are platform, "),
         ("momentum = -1", "`momentum` must be greater than or equal to 0, got -1"),
         ("solver = 'lu'", "`solver` must be 'qr' or 'svd', got 'lu'"),
@@ -160,10 +163,13 @@ def test_integer_serves_as_a_float(load):
         ("# a\nstepz = 1", ":2: unknown key `stepz`, did you mean `steps`?"),
         ("qqq = 1", ":1: unknown key `qqq`, known are platform, precision, out, steps"),
         ("steps = 1", "missing key `learning_rate`"),
-        ("a = 1\nsteps = ", "must be a TOML file with the settings: Invalid value (at "),
+        (
+            "a = 1\nsteps = ",
+            "must be a TOML file with the settings: Invalid value (at ",
+        ),
         ("steps = 1979-05-27", "`steps` must be a valid integer, got '1979-05-27'"),
     ],
-)  # fmt: skip
+)
 def test_wrong_file_is_one_line_with_file_key_and_expectation(load, text, message):
     with pytest.raises(UsageError) as caught:
         load(text)
@@ -248,7 +254,9 @@ def test_help_shows_meaning_type_and_the_default_of_the_file(parser, line):
     assert line in " ".join(parser.format_help().split())
 
 
-@pytest.mark.parametrize("argv", [["--config", "b"], ["--config=b"], ["-h", "--config", "b"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "argv", [["--config", "b"], ["--config=b"], ["-h", "--config", "b"]]
+)
 def test_file_that_is_given_is_found_among_other_flags(argv):
     assert config.given_file(["--steps", "3", *argv], Path("a")) == Path("b")
 

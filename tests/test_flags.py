@@ -31,16 +31,25 @@ def test_nothing_is_required_of_files_that_are_not_asked_for():
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--json", "no/folder/a.json"], "--json no/folder/a.json: must be a file that"),
+        (
+            ["--json", "no/folder/a.json"],
+            "--json no/folder/a.json: must be a file that",
+        ),
         (["--plot", "no/folder/a.svg"], "--plot no/folder/a.svg: must be a file that "),
-        (["--json", "."], "--json .: must be a file that can be written: Is a directory"),
+        (
+            ["--json", "."],
+            "--json .: must be a file that can be written: Is a directory",
+        ),
         (["--plot", "a.jpg"], "--plot a.jpg: must end in one of .png, .svg, .pdf"),
         (["--plot", "png"], "--plot png: must end in one of .png, .svg, .pdf"),
         (["--plot", "-"], "--plot -: must end in one of .png, .svg, .pdf"),
         (["--plot", ""], "--plot '': must end in one of .png, .svg, .pdf"),
-        (["--json", ""], "--json '': must be a file that can be written: it has no name"),
+        (
+            ["--json", ""],
+            "--json '': must be a file that can be written: it has no name",
+        ),
     ],
-)  # fmt: skip
+)
 def test_files_that_cannot_be_written_are_refused(argv, message):
     with pytest.raises(UsageError) as caught:
         flags.require_writable(parsed(*argv))

@@ -112,7 +112,9 @@ def test_type_checkers_see_the_subjects_that_are_imported_late():
     tree = ast.parse(inspect.getsource(jnumerics))
     guarded = next(node for node in tree.body if isinstance(node, ast.If))
     assert ast.unparse(guarded.test) == "TYPE_CHECKING"
-    names = {a.name for n in guarded.body if isinstance(n, ast.ImportFrom) for a in n.names}  # fmt: skip
+    names = {
+        a.name for n in guarded.body if isinstance(n, ast.ImportFrom) for a in n.names
+    }
     assert names == set(jnumerics.__all__)
 
 

@@ -19,7 +19,10 @@ from jnumerics.derivatives._compare import compare, timing
 ROOT = Path(__file__).parents[1]
 MARKED = r"<!-- ([\w ]+) -->\n.*?\n<!-- end of \1 -->"
 # what a page may say of time, memory and speed only between marks
-FIGURE = r"\d+(\.\d+)? (times (as|faster|slower|longer|less)|[nµm]?s\b|[KMGT]i?B\b|percent|%)"
+FIGURE = (
+    r"\d+(\.\d+)? (times "
+    r"(as|faster|slower|longer|less)|[nµm]?s\b|[KMGT]i?B\b|percent|%)"
+)
 
 
 TIME = r"\d (times (as|faster|slower|longer|less)|[nµm]?s\b)|(milli|micro)seconds"

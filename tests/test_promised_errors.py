@@ -1,8 +1,8 @@
 """Every error that a `Raises:` section promises is raised, in one grammar.
 
-`PROMISES`, of the modules in `tests/_promises`, holds, for each public function and each
-error that its docstring names, the docstring's own phrases with calls that raise it.
-Together the phrases must be the whole section: a promise without a call, and a call
+`PROMISES`, from the modules of `tests/_promises`, holds, for each public function and
+each error that its docstring names, the docstring's own phrases with calls that raise
+it. Together the phrases must be the whole section: a promise without a call, and a call
 without its promise, fail.
 """
 

@@ -1,4 +1,4 @@
-"""The record of measurements: every run is kept, and the median of the last five counts."""
+"""The record of measurements: every run is kept, the median of the last five counts."""
 
 import json
 import re
@@ -74,7 +74,9 @@ def test_ceiling_is_met_by_the_median():
 
 
 def test_missed_target_tells_the_newest_run():
-    text = _report.missed({"here": [run(4.0), run(5.0, day=2), run(99.0, day=3)]}, ["made_up"])  # fmt: skip
+    text = _report.missed(
+        {"here": [run(4.0), run(5.0, day=2), run(99.0, day=3)]}, ["made_up"]
+    )
     assert text == "- here: speed: 5 (4 - 99, 3 runs), the newest 99, target ≥ 10"
 
 

@@ -47,7 +47,7 @@ def batch_factor(linear, starts, ends, n):
 
 
 def batch_blocks(cut, axes, n, env):
-    """Blocks (n, out, in) from the cut's factors; both ends have their samples first."""
+    """Blocks (n, out, in) from the cut's factors; both ends have samples first."""
     starts = [(v, axes[v]) for v in cut.variables]
     own = SampleAxis(0, 1)
     inputs, outputs = ([own] * len(vs) for vs in (cut.before.inputs, cut.after.outputs))

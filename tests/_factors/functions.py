@@ -69,39 +69,49 @@ def _backward(x, cotangent):
 only_reverse.defvjp(lambda x: (only_reverse(x), x), _backward)
 
 
-def step(kind, a, b, size, seed):
-    shared = min(a.size, b.size)
-    a1, b1 = a[:shared], b[:shared]
-    options = [
-        lambda: jnp.tanh(weights(size, a.size, seed=seed) @ a),
-        lambda: weights(size, a.size, seed=seed) @ a,
-        lambda: a1 + b1,
-        lambda: b1 - jnp.sin(a1),
-        lambda: a1 * b1,
-        lambda: jnp.concatenate([a, b])[:7],
-        lambda: a[::-1] * 2.0,
-        lambda: a.at[0].set(jnp.sum(b)),
-        lambda: a.at[jnp.array([0, a.size - 1])].add(b[:1].repeat(2)),
-        lambda: lax.scan(lambda c, t: (jnp.sin(c) * t, c), a, b)[1].reshape(-1)[:6],
-        lambda: lax.cond(a[0] > 0, lambda: a1 * 2.0, lambda: b1**2),
-        lambda: newton(2.0 + a**2) + jnp.mean(a),
-    ]
-    return options[kind]()
+def _paired(fun):
+    """A step of as many elements as both operands have."""
+
+    def apply(a, b, w):
+        shared = min(a.size, b.size)
+        return fun(a[:shared], b[:shared])
+
+    return apply
 
 
+STEPS = {  # of two vectors and a matrix that the first fits
+    "layer": lambda a, b, w: jnp.tanh(w @ a),
+    "linear": lambda a, b, w: w @ a,
+    "sum": _paired(lambda a, b: a + b),
+    "difference": _paired(lambda a, b: b - jnp.sin(a)),
+    "product": _paired(lambda a, b: a * b),
+    "joined": lambda a, b, w: jnp.concatenate([a, b])[:7],
+    "reversed": lambda a, b, w: a[::-1] * 2.0,
+    "written": lambda a, b, w: a.at[0].set(jnp.sum(b)),
+    "added at its ends": lambda a, b, w: a.at[jnp.array([0, a.size - 1])].add(
+        b[:1].repeat(2)
+    ),
+    "scan": lambda a, b, w: lax.scan(lambda c, t: (jnp.sin(c) * t, c), a, b)[1].reshape(
+        -1
+    )[:6],
+    "cond": lambda a, b, w: _paired(
+        lambda c, d: lax.cond(a[0] > 0, lambda: c * 2.0, lambda: d**2)
+    )(a, b, w),
+    "while loop": lambda a, b, w: newton(2.0 + a**2) + jnp.mean(a),
+}
 steps = st.tuples(
-    st.integers(0, 11), st.integers(0, 99), st.integers(0, 99), st.integers(1, 5)
+    st.sampled_from([*STEPS]), st.integers(0, 99), st.integers(0, 99), st.integers(1, 5)
 )
 
 
 def program_of(chosen):
-    """A function of two vectors in random steps, each of which reads earlier results."""
+    """A function of two vectors in random steps, each of earlier results."""
 
     def fun(x, y):
         values = [x, y]
-        for k, (kind, i, j, size) in enumerate(chosen):
+        for k, (name, i, j, size) in enumerate(chosen):
             a, b = values[i % len(values)], values[j % len(values)]
-            values.append(step(kind, a, b, size, k))
+            values.append(STEPS[name](a, b, weights(size, a.size, seed=k)))
         return values[-1], values[(chosen[0][1] + len(chosen)) % len(values)]
 
     return fun

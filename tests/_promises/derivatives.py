@@ -59,8 +59,8 @@ PROMISES = {
         "`jacobian`": [lambda: derivatives.hessian(jnp.sum, format="csr")]
     },
     ("derivatives.batch_jacobian", SampleMixingError): {
-        "a ValueError, if samples may mix: it names an output, the samples it may depend"
-        " on, the operation and its line": [
+        "a ValueError, if samples may mix: it names an output, "
+        "the samples it may depend on, the operation and its line": [
             lambda: derivatives.batch_jacobian(mixing)(ROWS)
         ]
     },

@@ -229,8 +229,14 @@ def test_unknown_options_are_refused(options, error, match):
 @pytest.mark.parametrize(
     ("fun", "match"),
     [
-        (lambda X: jnp.sum(X), "must have the axis out_axis=0"),
-        (lambda X: X[:2], r"must have 4 samples along axis 0, got shape \(2, 6\)"),
+        pytest.param(
+            lambda X: jnp.sum(X), "must have the axis out_axis=0", id="scalar"
+        ),
+        pytest.param(
+            lambda X: X[:2],
+            r"must have 4 samples along axis 0, got shape \(2, 6\)",
+            id="two samples",
+        ),
     ],
 )
 def test_results_without_the_axis_of_samples_are_refused(fun, match):
@@ -264,8 +270,10 @@ def test_a_probe_of_a_function_without_dependence_finds_no_leak():
 @pytest.mark.parametrize(
     ("fun", "read"),
     [
-        (lambda x: jnp.roll(x, 1, axis=0), "sample 3 of"),
-        (lambda x: x - x.mean(axis=0)[None], "samples 0 to 3 of"),
+        pytest.param(lambda x: jnp.roll(x, 1, axis=0), "sample 3 of", id="rolled"),
+        pytest.param(
+            lambda x: x - x.mean(axis=0)[None], "samples 0 to 3 of", id="centered"
+        ),
     ],
 )
 def test_the_samples_that_are_read_are_named(fun, read):

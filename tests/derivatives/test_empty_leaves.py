@@ -75,9 +75,9 @@ def test_a_sparse_jacobian_has_empty_blocks(mode):
 @pytest.mark.parametrize(
     ("fun", "x", "shape"),
     [
-        (jnp.sin, NONE, (0, 0)),
-        (lambda x: x[:0], jnp.ones(3), (0, 3)),
-        (lambda x: jnp.ones(3) * x.sum(), NONE, (3, 0)),
+        pytest.param(jnp.sin, NONE, (0, 0), id="both ends"),
+        pytest.param(lambda x: x[:0], jnp.ones(3), (0, 3), id="results"),
+        pytest.param(lambda x: jnp.ones(3) * x.sum(), NONE, (3, 0), id="arguments"),
     ],
 )
 def test_empty_ends_have_an_empty_jacobian(fun, x, shape, mode):
@@ -130,7 +130,12 @@ def test_dependence_of_empty_leaves_is_elementwise():
 
 
 def test_modes_of_empty_leaves_are_compared():
-    for fun, x, batch in [(mixing, POINT, False), (squares, BATCH, True), (squares, NO_SAMPLES, True), (jnp.sin, NONE, False)]:  # fmt: skip
+    for fun, x, batch in [
+        (mixing, POINT, False),
+        (squares, BATCH, True),
+        (squares, NO_SAMPLES, True),
+        (jnp.sin, NONE, False),
+    ]:
         found = compare_modes(fun, x, batch=batch, repeats=1)
         assert [m.error for m in found.modes] == [None] * 4
 

@@ -28,15 +28,35 @@ def minimize_sum(params: Any = 1.0, **changes: Any):
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"w": 10**400}, ValueError, r"`params\['w'\]` must be in the range of a float, got"),
-        ({"w": jnp.arange(3)}, TypeError, r"`params\['w'\]` must hold floating-point numbers, got dtype int32"),
-        ([1.0, True], TypeError, r"`params\[1\]` must hold floating-point numbers, got dtype bool"),
+        (
+            {"w": 10**400},
+            ValueError,
+            r"`params\['w'\]` must be in the range of a float, got",
+        ),
+        (
+            {"w": jnp.arange(3)},
+            TypeError,
+            r"`params\['w'\]` must hold floating-point numbers, got dtype int32",
+        ),
+        (
+            [1.0, True],
+            TypeError,
+            r"`params\[1\]` must hold floating-point numbers, got dtype bool",
+        ),
         (Weights(1.0, "relu"), TypeError, r"`params.second` must be an array, got str"),
         (Module(jax.nn.relu, "tanh"), TypeError, r"`params.weight` must be an array"),
-        ({"k": jax.random.key(0)}, TypeError, r"`params\['k'\]` must hold floating-point"),
-        (np.array([None]), TypeError, "`params` must hold numbers that JAX has, got dtype object"),
+        (
+            {"k": jax.random.key(0)},
+            TypeError,
+            r"`params\['k'\]` must hold floating-point",
+        ),
+        (
+            np.array([None]),
+            TypeError,
+            "`params` must hold numbers that JAX has, got dtype object",
+        ),
     ],
-)  # fmt: skip
+)
 def test_params_that_are_not_floats_are_rejected(params, error, message):
     with pytest.raises(error, match=message):
         minimize_sum(params)
@@ -76,15 +96,50 @@ def test_a_loss_that_is_not_a_function_is_rejected():
 @pytest.mark.parametrize(
     ("loss", "error", "message"),
     [
-        (lambda p: p[None], ValueError, r"`loss` must return a real scalar, got shape \(1,\)"),
-        (lambda p: (p, p), TypeError, "`loss` must return a real scalar, got tuple"),
-        (lambda _: None, TypeError, "`loss` must return a real scalar, got NoneType"),
-        (lambda p: jax.lax.complex(p, p), TypeError, "`loss` must return a real scalar, got dtype complex64"),
-        (lambda _: 10**400, ValueError, "`loss` must be in the range of JAX's integers, .*got an"),
-        (lambda p: p > 0, TypeError, "`loss` must return a real scalar, got dtype bool"),
-        (lambda p: p.astype(int), TypeError, "`loss` must return a real scalar, got dtype int32"),
+        pytest.param(
+            lambda p: p[None],
+            ValueError,
+            r"`loss` must return a real scalar, got shape \(1,\)",
+            id="vector",
+        ),
+        pytest.param(
+            lambda p: (p, p),
+            TypeError,
+            "`loss` must return a real scalar, got tuple",
+            id="tuple",
+        ),
+        pytest.param(
+            lambda _: None,
+            TypeError,
+            "`loss` must return a real scalar, got NoneType",
+            id="nothing",
+        ),
+        pytest.param(
+            lambda p: jax.lax.complex(p, p),
+            TypeError,
+            "`loss` must return a real scalar, got dtype complex64",
+            id="complex",
+        ),
+        pytest.param(
+            lambda _: 10**400,
+            ValueError,
+            "`loss` must be in the range of JAX's integers, .*got an",
+            id="huge integer",
+        ),
+        pytest.param(
+            lambda p: p > 0,
+            TypeError,
+            "`loss` must return a real scalar, got dtype bool",
+            id="boolean",
+        ),
+        pytest.param(
+            lambda p: p.astype(int),
+            TypeError,
+            "`loss` must return a real scalar, got dtype int32",
+            id="integer",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_loss_that_is_not_a_real_scalar_is_rejected(loss, error, message):
     with pytest.raises(error, match=message):
         minimize_sum(loss=loss)
@@ -94,11 +149,19 @@ def test_a_loss_that_is_not_a_real_scalar_is_rejected(loss, error, message):
 @pytest.mark.parametrize(
     ("batches", "error", "message"),
     [
-        ({"x": np.ones(3), "y": np.ones((2, 3))}, ValueError, r"`batches\['x'\]` must have a leading axis of size 2, got shape \(3,\)"),
-        ((1.0,), ValueError, r"`batches\[0\]` must have a leading axis of size 2, got shape \(\)"),
+        (
+            {"x": np.ones(3), "y": np.ones((2, 3))},
+            ValueError,
+            r"`batches\['x'\]` must have a leading axis of size 2, got shape \(3,\)",
+        ),
+        (
+            (1.0,),
+            ValueError,
+            r"`batches\[0\]` must have a leading axis of size 2, got shape \(\)",
+        ),
         ("ab", TypeError, "`batches` must be an array, got str"),
     ],
-)  # fmt: skip
+)
 def test_batches_without_the_leading_axis_are_rejected(batches, error, message):
     with pytest.raises(error, match=message):
         minimize_sum(loss=lambda p, _: p, batches=batches)
@@ -135,12 +198,28 @@ def test_the_state_of_another_descent_is_rejected(state):
     ("wanted", "came", "difference"),
     [
         (jnp.ones(3), jnp.ones(2), r"\{'': \(3,\)\}, got \{'': \(2,\)\}"),
-        ({"a": jnp.ones(3)}, {"b": jnp.ones(3)}, r"\{\"\['a'\]\": \(3,\)\}, got \{\"\['b"),
-        ((jnp.ones(3),), [jnp.ones(3)], r"PyTreeDef\(\(\*,\)\), got PyTreeDef\(\[\*\]\)"),
-        (Module(jnp.ones(3), "a"), Module(jnp.ones(3), "b"), "PyTreeDef.*'a'.*, got Py.*'b'"),
-        (Module(jnp.ones(3), Plain()), Module(jnp.ones(3), Plain()), "got the same with other"),
+        (
+            {"a": jnp.ones(3)},
+            {"b": jnp.ones(3)},
+            r"\{\"\['a'\]\": \(3,\)\}, got \{\"\['b",
+        ),
+        (
+            (jnp.ones(3),),
+            [jnp.ones(3)],
+            r"PyTreeDef\(\(\*,\)\), got PyTreeDef\(\[\*\]\)",
+        ),
+        (
+            Module(jnp.ones(3), "a"),
+            Module(jnp.ones(3), "b"),
+            "PyTreeDef.*'a'.*, got Py.*'b'",
+        ),
+        (
+            Module(jnp.ones(3), Plain()),
+            Module(jnp.ones(3), Plain()),
+            "got the same with other",
+        ),
     ],
-)  # fmt: skip
+)
 def test_states_that_differ_are_told_apart_in_what_is_printed(wanted, came, difference):
     optimizer = custom(lambda _: wanted, lambda grad, state, _=None: (grad, state))
     with pytest.raises(ValueError, match=f"parameters like these, of .*{difference}"):

@@ -136,7 +136,9 @@ class Checks:
         for k, leaf, lower, upper, depends in self._traced.boxes():
             for expected in self._expected:
                 for blocks in self._known(expected):
-                    found = outside(blocks[k][leaf], lower, upper, depends, 1e-3 * self._tolerance)  # fmt: skip
+                    found = outside(
+                        blocks[k][leaf], lower, upper, depends, 1e-3 * self._tolerance
+                    )
                     if found is not None:
                         where = f"output {k}{found[0]} reads input {leaf}{found[1]}"
                         self._wrong("dependence", where)

@@ -62,6 +62,11 @@ def merge(into: Counts, other: Counts) -> None:
         into[name].update(counts)
 
 
+def _shortened(names: list[str]) -> str:
+    rest = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + rest
+
+
 def lines(counts: Counts) -> list[str]:
     """Print what occurred, and which rules did not."""
     found = []
@@ -71,10 +76,7 @@ def lines(counts: Counts) -> list[str]:
         for key, _ in own.most_common():
             if "=" in key:
                 values[key.partition("=")[0]].append(key.partition("=")[2])
-        shown = "; ".join(
-            f"{k} {', '.join(v[:MOST])}{f' and {len(v) - MOST} more' if len(v) > MOST else ''}"
-            for k, v in sorted(values.items())
-        )
+        shown = "; ".join(f"{k} {_shortened(v)}" for k, v in sorted(values.items()))
         kept = f", joined {joined}" if joined else ""
         found.append(f"{name}: {served}{kept}{'; ' + shown if shown else ''}")
     missing = sorted(set(RULES) - {n for n, c in counts.items() if c[SERVED]})

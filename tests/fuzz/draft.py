@@ -1,4 +1,4 @@
-"""Drawing a program: operations are drawn, traced at once, and kept where JAX takes them."""
+"""Drawing a program: operations are drawn, traced, and kept where JAX takes them."""
 
 import random
 from collections import Counter
@@ -113,11 +113,11 @@ class Draft:
         return f"({self.weights(shape)} < {self.choice([0.8, 1.0, 1.2])})"
 
     def index(self, x: Value, size: int) -> str:
-        """Write an index: known, an argument's, or read off the data; some out of bounds."""
-        kind = self.integer(0, 3)
-        if kind == 0 or size == 0:
+        """Write an index: known, an argument's or read off data; some out of bounds."""
+        source = self.choice(["argument", "data", "known", "known"])
+        if source == "argument" or size == 0:
             return f"k[{self.integer(0, 5)}]"
-        if kind == 1 and x.size and x.dtype.kind == "f":
+        if source == "data" and x.size and x.dtype.kind == "f":
             return f"jnp.argmax({x}).astype(np.int32) % {size}"
         return f"np.int32({self.integer(-1, size)})"
 
@@ -137,10 +137,10 @@ class Draft:
             for v in self.values + self.outer
             if v.shape == x.shape and v.dtype == x.dtype
         ]
-        kind = self.integer(0, 3)
-        if kind <= 1 and others:
+        source = self.choice(["another", "another", "reversed", "known"])
+        if source == "another" and others:
             return self.choice(others)
-        if kind == 2 and x.ndim:
+        if source == "reversed" and x.ndim:
             return f"lax.rev({x}, ({self.axis(x)},))"
         return self.weights(x.shape, x.dtype)
 

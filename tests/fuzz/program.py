@@ -66,7 +66,12 @@ class Define:
         """Print it."""
         inner = [s.lines() for s in self.body] + [f"return {self.result}"]
         head = f"def {self.name}({', '.join(self.arguments)}):\n"
-        return self.decorators + head + textwrap.indent("\n".join(inner), "    ") + self.after  # fmt: skip
+        return (
+            self.decorators
+            + head
+            + textwrap.indent("\n".join(inner), "    ")
+            + self.after
+        )
 
     def reads(self) -> set[str]:
         """Return the names that it reads from outside."""
@@ -90,7 +95,7 @@ class Program:
         results: The names of its results.
         family: The family that its operations are of.
         seed: What draws the points.
-        batch: The axis of samples of all inputs, and of all outputs, where there is one.
+        batch: The axis of samples of all inputs, and of all outputs, if there is one.
     """
 
     leaves: tuple[tuple[tuple[int, ...], str], ...]

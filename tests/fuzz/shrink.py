@@ -158,7 +158,8 @@ def _shown_diagonal(_: Program, __: str) -> str:
 def _shown_second(_: Program, check: str) -> str:
     return (
         f"from jnumerics.derivatives import {check.split()[0]}\n"
-        "g = lambda x: sum(jnp.sin(jnp.real(y)).sum() for y in jax.tree.leaves(fun(x, k)))\n"
+        "g = lambda x: sum("
+        "jnp.sin(jnp.real(y)).sum() for y in jax.tree.leaves(fun(x, k)))\n"
         f"print({check.split()[0]}(g)(x))\nprint(jax.hessian(g)(x))"
     )
 

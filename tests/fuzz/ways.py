@@ -1,8 +1,8 @@
-"""What the library would run, without compiling it: the only module that knows it inside.
+"""What the library would run, not compiled: the only module that knows it inside.
 
-`trace` traces, `choose` counts every candidate on the program that it would
-run. That program is kept here, as traced, for the interpreter: dense and sparse from the
-same passes.
+`trace` traces, `choose` counts every candidate on the program that it would run. That
+program is kept here, as traced, for the interpreter: dense and sparse from the same
+passes.
 """
 
 import contextlib
@@ -165,7 +165,7 @@ class Traced:
         chunk: int | None = None,
         axes: Any = None,
     ) -> tuple[str, dict[str, Run | str]]:
-        """Plan, and keep each candidate's whole program where the plan counts its passes."""
+        """Plan; keep each candidate's whole program where its passes are counted."""
         found: dict[int, Run] = {}
 
         def counted(problem: Any, _: str, strategy: Any, __: Any) -> Any:
@@ -186,7 +186,11 @@ class Traced:
             if c.strategy is None:
                 runs[c.mode] = c.note
             elif c.same_as is None:
-                runs[c.mode] = found[id(c.strategy)] if id(c.strategy) in found else self._run(plan, made)[1]  # fmt: skip
+                runs[c.mode] = (
+                    found[id(c.strategy)]
+                    if id(c.strategy) in found
+                    else self._run(plan, made)[1]
+                )
         return plan.mode, runs
 
     def is_square(self) -> bool:

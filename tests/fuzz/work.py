@@ -91,8 +91,8 @@ def each(
 ) -> Iterator[Any]:
     """Yield what becomes of jobs in workers, which are restarted after some of them.
 
-    Few jobs wait, so that the last are given out when they are due. A worker that died, or
-    hangs, ends the run.
+    Few jobs wait, so that the last are given out when they are due. A worker that died,
+    or hangs, ends the run.
     """
     context, waiting = multiprocessing.get_context("spawn"), deque()
     with context.Pool(workers, maxtasksperchild=restart) as pool:
@@ -141,7 +141,7 @@ def run(job: Job) -> Report:
 
 
 def is_second(number: int) -> bool:
-    """Whether second derivatives of a program are checked; all families have their turn."""
+    """Whether second derivatives are checked; all families have their turn."""
     return number % 9 == 8
 
 

@@ -92,7 +92,10 @@ class TestRejects:
             (
                 [(np.ones((3, 2)), np.ones(2)), (np.ones((3, 1)), np.ones(1))],
                 ValueError,
-                r"`params\[1\].weight` must have an axis 0 of size 2, got shape \(3, 1\)",
+                (
+                    r"`params\[1\].weight` must have an axis 0 of size 2, "
+                    r"got shape \(3, 1\)"
+                ),
             ),
             (
                 [([[1.0]], np.ones(1))],
@@ -112,13 +115,15 @@ class TestRejects:
             mlp.apply(network(3, 2), np.ones(shape))
 
     def test_an_input_that_is_no_array(self):
+        x: Any = [1.0, 2.0, 3.0]
         with pytest.raises(TypeError, match="`x` must be an array, got list"):
-            mlp.apply(network(3, 2), [1.0, 2.0, 3.0])  # pyright: ignore[reportArgumentType]
+            mlp.apply(network(3, 2), x)
 
     def test_activations(self):
         params, x = network(3, 4, 2), np.ones((5, 3))
+        name: Any = "tanh"
         with pytest.raises(TypeError, match="`activation` must be a function, got str"):
-            mlp.apply(params, x, activation="tanh")  # pyright: ignore[reportArgumentType]
+            mlp.apply(params, x, activation=name)
 
         class Unhashable:
             __hash__ = None  # pyright: ignore[reportAssignmentType]
@@ -128,8 +133,9 @@ class TestRejects:
 
         with pytest.raises(TypeError, match="can be hashed, got Unhashable"):
             mlp.apply(params, x, activation=Unhashable())
+        nothing: Any = lambda _: None  # noqa: E731
         with pytest.raises(TypeError, match="must return an array, got NoneType"):
-            mlp.apply(params, x, activation=lambda _: None)  # pyright: ignore[reportArgumentType]
+            mlp.apply(params, x, activation=nothing)
         numpys: Any
         for numpys in (np.tanh, lambda x: np.maximum(x, 0)):
             with pytest.raises(TypeError, match="must be made of JAX's functions, got"):

@@ -12,8 +12,18 @@ from tests.perceptron._system import START, X, Y
 @pytest.mark.parametrize(
     ("weights", "inputs", "error", "message"),
     [
-        (np.ones((3, 1)), X, ValueError, r"`weights` must have rank 1, got shape \(3, 1\)"),
-        (np.ones(2), X, ValueError, r"`X` must have a last axis of size 2, got shape \(4, 3\)"),
+        (
+            np.ones((3, 1)),
+            X,
+            ValueError,
+            r"`weights` must have rank 1, got shape \(3, 1\)",
+        ),
+        (
+            np.ones(2),
+            X,
+            ValueError,
+            r"`X` must have a last axis of size 2, got shape \(4, 3\)",
+        ),
         (1.0, X, ValueError, r"`weights` must have rank 1, got shape \(\)"),
         (START + 0j, X, TypeError, "`weights` must be real, got dtype complex"),
         (START, X + 0j, TypeError, "`X` must be real, got dtype complex"),
@@ -21,9 +31,14 @@ from tests.perceptron._system import START, X, Y
         (START, X.tolist(), TypeError, "`X` must be an array, got list"),
         (START, X.astype(object), TypeError, "`X` must hold numbers that JAX has"),
         (START, "X", TypeError, "`X` must be an array, got str"),
-        (START.astype(object), X, TypeError, "`weights` must hold numbers that JAX has"),
+        (
+            START.astype(object),
+            X,
+            TypeError,
+            "`weights` must hold numbers that JAX has",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("function", ["apply", "loss", "fit"])
 def test_bad_weights_and_inputs_are_rejected(function, weights, inputs, error, message):
     rest = {"apply": {}, "loss": {"y": Y}, "fit": {"y": Y, "steps": 2}}[function]
@@ -47,14 +62,26 @@ def test_fit_wants_a_matrix_of_inputs(shape):
         ({"y": Y + 0j}, TypeError, "`y` must be real, got dtype complex"),
         ({"y": [0, 1, 1, 0]}, TypeError, "`y` must be an array, got list"),
         ({"steps": -1}, ValueError, "`steps` must be at least 0, got -1"),
-        ({"steps": 2**31}, ValueError, "`steps` must be at most 2147483647, got 2147483648"),
-        ({"learning_rate": 10**400}, ValueError, "`learning_rate` must be in the range of a float"),
+        (
+            {"steps": 2**31},
+            ValueError,
+            "`steps` must be at most 2147483647, got 2147483648",
+        ),
+        (
+            {"learning_rate": 10**400},
+            ValueError,
+            "`learning_rate` must be in the range of a float",
+        ),
         ({"steps": 1.0}, TypeError, "`steps` must be an integer, got float"),
-        ({"learning_rate": "1"}, TypeError, "`learning_rate` must be an array, got str"),
+        (
+            {"learning_rate": "1"},
+            TypeError,
+            "`learning_rate` must be an array, got str",
+        ),
         ({"learning_rate": 1j}, TypeError, "`learning_rate` must be real, got dtype"),
         ({"learning_rate": np.ones(1)}, ValueError, "`learning_rate` must have rank 0"),
     ],
-)  # fmt: skip
+)
 def test_fit_rejects_bad_options(changes, error, message):
     options = {"y": Y, "steps": 2} | changes
     with pytest.raises(error, match=message):
@@ -65,18 +92,46 @@ def test_fit_rejects_bad_options(changes, error, message):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"key": np.zeros(3)}, TypeError, "`key` must be a JAX random key, got dtype float"),
-        ({"key": jax.random.split(jax.random.key(0))}, ValueError, "`key` must be one random key"),
+        (
+            {"key": np.zeros(3)},
+            TypeError,
+            "`key` must be a JAX random key, got dtype float",
+        ),
+        (
+            {"key": jax.random.split(jax.random.key(0))},
+            ValueError,
+            "`key` must be one random key",
+        ),
         ({"n_in": 2.0}, TypeError, "`n_in` must be an integer, got float"),
         ({"n_in": -1}, ValueError, "`n_in` must be at least 0, got -1"),
-        ({"n_in": 10**30}, ValueError, "`n_in` must be at most 2147483647, got an integer of"),
-        ({"dtype": np.longdouble}, TypeError, "`dtype` must be a real floating-point type"),
-        ({"dtype": jax.random.key(0).dtype}, TypeError, "`dtype` must be a real floating-point type"),
+        (
+            {"n_in": 10**30},
+            ValueError,
+            "`n_in` must be at most 2147483647, got an integer of",
+        ),
+        (
+            {"dtype": np.longdouble},
+            TypeError,
+            "`dtype` must be a real floating-point type",
+        ),
+        (
+            {"dtype": jax.random.key(0).dtype},
+            TypeError,
+            "`dtype` must be a real floating-point type",
+        ),
         ({"dtype": "int32"}, TypeError, "`dtype` must be a real floating-point type"),
-        ({"dtype": "complex64"}, TypeError, "`dtype` must be a real floating-point type"),
-        ({"dtype": "nonsense"}, TypeError, "`dtype` must be a real floating-point type"),
+        (
+            {"dtype": "complex64"},
+            TypeError,
+            "`dtype` must be a real floating-point type",
+        ),
+        (
+            {"dtype": "nonsense"},
+            TypeError,
+            "`dtype` must be a real floating-point type",
+        ),
     ],
-)  # fmt: skip
+)
 def test_init_rejects_bad_arguments(changes, error, message):
     options = {"key": jax.random.key(0), "n_in": 3} | changes
     with pytest.raises(error, match=message):

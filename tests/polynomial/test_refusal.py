@@ -1,5 +1,7 @@
 """What `fit`, `evaluate` and `interpolate` refuse."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,8 +59,9 @@ def test_nodes_that_differ_only_in_double_precision_are_distinct_there(x64):
 
 @pytest.mark.boundary
 def test_interpolate_rejects_points_that_are_no_numbers():
+    y: Any = [0.5]
     with pytest.raises(TypeError, match="`y` must be an array, got list"):
-        polynomial.interpolate(np.arange(3), np.ones(3), [0.5])  # pyright: ignore[reportArgumentType]
+        polynomial.interpolate(np.arange(3), np.ones(3), y)
 
 
 @pytest.mark.boundary

@@ -10,25 +10,55 @@ import pytest
     [
         (["nosuch:f"], "no module 'nosuch' here, expected one that can be imported"),
         (["nosuch.py:f"], "no file 'nosuch.py', expected a Python file, or a module"),
-        ([".own_functions:f"], "no file '.own_functions', expected a Python file, or a"),
+        (
+            [".own_functions:f"],
+            "no file '.own_functions', expected a Python file, or a",
+        ),
         (["own_functions:f"], "own_functions has no function 'f': it has tall, pair, "),
-        (["own_functions.py:number"], "own_functions.py:number must be a function, got"),
-        (["own_functions"], "a function is written MODULE:FUNCTION, got 'own_functions'"),
-        (["own_functions:pair"], "own_functions:pair with --shape 3: pair() missing 1 "),
+        (
+            ["own_functions.py:number"],
+            "own_functions.py:number must be a function, got",
+        ),
+        (
+            ["own_functions"],
+            "a function is written MODULE:FUNCTION, got 'own_functions'",
+        ),
+        (
+            ["own_functions:pair"],
+            "own_functions:pair with --shape 3: pair() missing 1 ",
+        ),
         (["own_functions:pair", "--shape", "4"], "own_functions:pair with --shape 4 -"),
         (["jax.numpy:linalg.inv"], "jax.numpy:linalg.inv with --shape 3: "),
-        (["own_functions:tall", "--shape", "-3"], "--shape must be such as 784 or 32,7"),
+        (
+            ["own_functions:tall", "--shape", "-3"],
+            "--shape must be such as 784 or 32,7",
+        ),
         (["own_functions:tall", "--dtype", "int8"], "--dtype must be one of float32, "),
-        (["own_functions:tall", "--modes", "up"], "--modes must be among forward, rever"),
-        (["own_functions:tall", "--modes", "full"], "--modes must be among forward, rev"),
-        (["own_functions:tall", "--repeats", "0"], "--repeats must be an integer from "),
+        (
+            ["own_functions:tall", "--modes", "up"],
+            "--modes must be among forward, rever",
+        ),
+        (
+            ["own_functions:tall", "--modes", "full"],
+            "--modes must be among forward, rev",
+        ),
+        (
+            ["own_functions:tall", "--repeats", "0"],
+            "--repeats must be an integer from ",
+        ),
         (["own_functions:tall", "--max-bytes", "x"], "--max-bytes must be an integer"),
-        (["own_functions:tall", "--platform", "abacus"], "platform 'abacus' is not her"),
-        (["own_functions:tall", "--json", "no/a"], "--json no/a: must be a file that c"),
+        (
+            ["own_functions:tall", "--platform", "abacus"],
+            "platform 'abacus' is not her",
+        ),
+        (
+            ["own_functions:tall", "--json", "no/a"],
+            "--json no/a: must be a file that c",
+        ),
         (["own_functions:tall", "--plot", "a.gif"], "--plot a.gif: must end in one of"),
         (["own_functions:mixing", "--batch"], "own_functions:mixing with --shape 3: "),
     ],
-)  # fmt: skip
+)
 def test_what_the_user_can_mend_is_one_line_and_status_2(run, argv, line):
     status, out, err = run(*argv, "--shape", "3")
     assert (status, out) == (2, "")

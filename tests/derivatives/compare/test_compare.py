@@ -107,7 +107,7 @@ def test_loops_are_counted_by_us(found):
 def test_mode_that_is_not_served_is_a_row_that_says_why():
     measured = compared(loop, jnp.ones(3))
     result = row(measured, "reverse")
-    assert re.match(r"not through while at .*test_compare\.py:\d+$", result.error)
+    assert re.match(r"not through while at .*_compare\.py:\d+$", result.error)
     assert without_figures(result) == []
     assert (measured.fastest, measured.tie) == ("forward", False)
     assert "forward, as nothing else ran" in str(measured)

@@ -117,14 +117,35 @@ def test_text_of_an_elementwise_function_says_that_the_jacobian_is_diagonal():
 @pytest.mark.parametrize(
     ("fun", "args", "shown"),
     [
-        (jnp.sin, [jnp.ones((2, 3))], "<Dependence of (2, 3) on (2, 3): diagonal>"),
-        (jnp.diff, [jnp.ones(4)], "<Dependence of (3,) on (4,): not diagonal>"),
-        (jnp.fft.fft, [jnp.ones(4)], "<Dependence of (4,) on (4,): not diagonal>"),
-        (lambda s: (s * s, 1.0 * s), [1.0], "<Dependence of 2 outputs on (): not dia"),
-        (
+        pytest.param(
+            jnp.sin,
+            [jnp.ones((2, 3))],
+            "<Dependence of (2, 3) on (2, 3): diagonal>",
+            id="sine",
+        ),
+        pytest.param(
+            jnp.diff,
+            [jnp.ones(4)],
+            "<Dependence of (3,) on (4,): not diagonal>",
+            id="diff",
+        ),
+        pytest.param(
+            jnp.fft.fft,
+            [jnp.ones(4)],
+            "<Dependence of (4,) on (4,): not diagonal>",
+            id="fft",
+        ),
+        pytest.param(
+            lambda s: (s * s, 1.0 * s),
+            [1.0],
+            "<Dependence of 2 outputs on (): not dia",
+            id="pair of numbers",
+        ),
+        pytest.param(
             lambda x: {"a": jnp.cumsum(x[0], 1), "b": x[1][::-1]},
             [(jnp.ones((2, 3)), jnp.ones(4))],
             "<Dependence of 2 outputs on 2 inputs: not diagonal>",
+            id="dict of two inputs",
         ),
     ],
 )

@@ -87,9 +87,17 @@ def test_indices_in_the_same_places_are_known(wrap):
 @pytest.mark.parametrize(
     "index",
     [
-        lambda: lax.rng_uniform(0, 3, (3,)),
-        lambda: lax.rng_bit_generator(jnp.zeros(4, "uint32"), (3,))[1].astype(int) % 3,
-        lambda: jax.random.randint(jax.random.key(0), (3,), 0, 3),
+        pytest.param(lambda: lax.rng_uniform(0, 3, (3,)), id="rng_uniform"),
+        pytest.param(
+            lambda: (
+                lax.rng_bit_generator(jnp.zeros(4, "uint32"), (3,))[1].astype(int) % 3
+            ),
+            id="rng_bit_generator",
+        ),
+        pytest.param(
+            lambda: jax.random.randint(jax.random.key(0), (3,), 0, 3),
+            id="random integers",
+        ),
     ],
 )
 def test_what_is_drawn_is_unknown(index):
@@ -119,24 +127,68 @@ class TestMasksOfFloats:
         "mask",
         [
             # Flushed to zero, or not: a product, a constant, a conversion, a quotient.
-            lambda: jnp.full(4, 1e-30, "float32") * F32(1e-12) > 0,
-            lambda: jnp.full(4, 1e-40, "float32") > 0,
-            lambda: jnp.full(4, 1e-40, "float32").astype(bool),
-            lambda: jnp.full(4, 1e-6, "float16") > 0,
-            lambda: jnp.full(4, 1e-6, "float32").astype("float16") > 0,
-            lambda: jnp.full(4, 2.0**-100, "float32") / F32(2.0**100) > 0,
-            lambda: jnp.full(4, 1.5 * 2.0**-126, "float32") - F32(2.0**-126) > 0,
+            pytest.param(
+                lambda: jnp.full(4, 1e-30, "float32") * F32(1e-12) > 0,
+                id="product underflows",
+            ),
+            pytest.param(lambda: jnp.full(4, 1e-40, "float32") > 0, id="subnormal"),
+            pytest.param(
+                lambda: jnp.full(4, 1e-40, "float32").astype(bool),
+                id="subnormal to bool",
+            ),
+            pytest.param(lambda: jnp.full(4, 1e-6, "float16") > 0, id="subnormal half"),
+            pytest.param(
+                lambda: jnp.full(4, 1e-6, "float32").astype("float16") > 0,
+                id="cast to subnormal half",
+            ),
+            pytest.param(
+                lambda: jnp.full(4, 2.0**-100, "float32") / F32(2.0**100) > 0,
+                id="quotient is subnormal",
+            ),
+            pytest.param(
+                lambda: jnp.full(4, 1.5 * 2.0**-126, "float32") - F32(2.0**-126) > 0,
+                id="difference is subnormal",
+            ),
             # Constants that a compiler may combine first.
-            lambda: (jnp.full(4, -(2.0**24), "float32") + F32(2**24)) + F32(1) > 0.5,
-            lambda: (jnp.full(4, 2.0**100, "float32") * F32(2.0**-100)) * F32(2.0**-100) > 0,
+            pytest.param(
+                lambda: (
+                    (jnp.full(4, -(2.0**24), "float32") + F32(2**24)) + F32(1) > 0.5
+                ),
+                id="sum rounds",
+            ),
+            pytest.param(
+                lambda: (
+                    (jnp.full(4, 2.0**100, "float32") * F32(2.0**-100)) * F32(2.0**-100)
+                    > 0
+                ),
+                id="underflow depends on the order",
+            ),
             # Fused or not.
-            lambda: jnp.full(4, 1 + 2.0**-12, "float32") * F32(1 + 2.0**-12) - F32((1 + 2.0**-12) ** 2) > 0,
+            pytest.param(
+                lambda: (
+                    jnp.full(4, 1 + 2.0**-12, "float32") * F32(1 + 2.0**-12)
+                    - F32((1 + 2.0**-12) ** 2)
+                    > 0
+                ),
+                id="fused product and difference",
+            ),
             # More digits than the dtype has, or not.
-            lambda: lax.iota("bfloat16", 4) * jnp.bfloat16(100.5) > jnp.bfloat16(100),
-            lambda: jnp.array([257.0, 1, 2, 3]).astype("bfloat16").astype("float32") > 256.5,
-            lambda: jnp.full(4, jnp.nan) > 0,
+            pytest.param(
+                lambda: (
+                    lax.iota("bfloat16", 4) * jnp.bfloat16(100.5) > jnp.bfloat16(100)
+                ),
+                id="bfloat16 product rounds",
+            ),
+            pytest.param(
+                lambda: (
+                    jnp.array([257.0, 1, 2, 3]).astype("bfloat16").astype("float32")
+                    > 256.5
+                ),
+                id="cast to bfloat16 rounds",
+            ),
+            pytest.param(lambda: jnp.full(4, jnp.nan) > 0, id="nan"),
         ],
-    )  # fmt: skip
+    )
     def test_are_unknown_where_platforms_may_differ(self, mask):
         assert not decides(mask)
 
@@ -150,15 +202,30 @@ class TestMasksOfFloats:
     @pytest.mark.parametrize(
         "mask",
         [
-            lambda: jnp.arange(4.0) * 0.5 - 1.0 > 0,
-            lambda: jnp.linspace(0.0, 1.0, 4) < 0.5,
-            lambda: 1e-9 * jnp.arange(4.0) > 2.5e-9,
-            lambda: jnp.abs(jnp.arange(4.0)[:, None] - jnp.arange(4.0)[None])[1] <= 1.0,
-            lambda: jnp.maximum(0.3 * jnp.arange(4.0), 0.5) > 0.4,
-            lambda: jnp.eye(4)[2] > 0,
-            lambda: jnp.arange(4, dtype="bfloat16") % 2 == 0,
-            lambda: jnp.where(jnp.arange(4) > 1, 0.0, -jnp.inf) < -1,
-            lambda: jax.nn.relu(jnp.arange(4) - 1) > 0,
+            pytest.param(lambda: jnp.arange(4.0) * 0.5 - 1.0 > 0, id="halves less one"),
+            pytest.param(lambda: jnp.linspace(0.0, 1.0, 4) < 0.5, id="linspace"),
+            pytest.param(lambda: 1e-9 * jnp.arange(4.0) > 2.5e-9, id="tiny multiples"),
+            pytest.param(
+                lambda: (
+                    jnp.abs(jnp.arange(4.0)[:, None] - jnp.arange(4.0)[None])[1] <= 1.0
+                ),
+                id="differences",
+            ),
+            pytest.param(
+                lambda: jnp.maximum(0.3 * jnp.arange(4.0), 0.5) > 0.4, id="maximum"
+            ),
+            pytest.param(lambda: jnp.eye(4)[2] > 0, id="eye"),
+            pytest.param(
+                lambda: jnp.arange(4, dtype="bfloat16") % 2 == 0,
+                id="bfloat16 remainder",
+            ),
+            pytest.param(
+                lambda: jnp.where(jnp.arange(4) > 1, 0.0, -jnp.inf) < -1,
+                id="minus infinity",
+            ),
+            pytest.param(
+                lambda: jax.nn.relu(jnp.arange(4) - 1) > 0, id="relu of integers"
+            ),
         ],
     )
     def test_are_known_where_all_agree(self, mask):

@@ -69,8 +69,10 @@ class TestAnOverwriteThatMayBeDropped:
 def windowed(kind, window, mode, known):
     """A scatter of windows at one known and one unknown index column."""
     numbers = lax.ScatterDimensionNumbers(
-        update_window_dims=(1, 2), inserted_window_dims=(), scatter_dims_to_operand_dims=(0, 1)
-    )  # fmt: skip
+        update_window_dims=(1, 2),
+        inserted_window_dims=(),
+        scatter_dims_to_operand_dims=(0, 1),
+    )
 
     def fun(x, i):
         operand = jnp.flip(x)

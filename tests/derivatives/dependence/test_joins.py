@@ -40,21 +40,26 @@ HERE = "tests/derivatives/dependence/test_joins.py"
 CASES = {
     "nothing": (lambda x: jnp.sin(x) @ jnp.ones((3, 3)), []),
     "a primitive without a rule": (
-        by_rule(lambda t: lax.linalg.lu(t)[0]), [("lu", HERE)],
+        by_rule(lambda t: lax.linalg.lu(t)[0]),
+        [("lu", HERE)],
     ),
     "in a loop": (
-        lambda x: lax.scan(lambda c, _: (by_rule(lambda t: lax.linalg.lu(t)[0])(c), None), x, length=2)[0],
+        lambda x: lax.scan(
+            lambda c, _: (by_rule(lambda t: lax.linalg.lu(t)[0])(c), None), x, length=2
+        )[0],
         [("lu", HERE)],
     ),
     "in a branch": (
-        lambda x: lax.cond(x[0, 0] > 0, by_rule(lambda t: lax.linalg.lu(t)[0]), jnp.sin, x),
+        lambda x: lax.cond(
+            x[0, 0] > 0, by_rule(lambda t: lax.linalg.lu(t)[0]), jnp.sin, x
+        ),
         [("lu", HERE)],
     ),
     "a tangent where it is not linear": (
         by_rule(lambda t: lax.linalg.triangular_solve(t, t, left_side=True)),
         [("triangular_solve", HERE)],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

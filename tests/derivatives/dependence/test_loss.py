@@ -148,8 +148,14 @@ def test_samples_along_another_axis_are_mixed_by_the_result_itself():
 @pytest.mark.parametrize(
     "fun",
     [
-        lambda x: jnp.sum(x[:0]) + x[::-1],  # nothing strays beside what is reversed
-        lambda x: jnp.sin(x).T[:, ::-1].T,  # samples in line along another axis
+        # nothing strays beside what is reversed
+        pytest.param(
+            lambda x: jnp.sum(x[:0]) + x[::-1], id="rows reversed beside an empty sum"
+        ),
+        # samples in line along another axis
+        pytest.param(
+            lambda x: jnp.sin(x).T[:, ::-1].T, id="columns of the transpose reversed"
+        ),
     ],
 )
 def test_mixing_is_where_samples_leave_their_row(fun):

@@ -56,7 +56,9 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit])
+@pytest.mark.parametrize(
+    "wrap", [pytest.param(lambda f: f, id="eager"), pytest.param(jax.jit, id="jit")]
+)
 @pytest.mark.usefixtures("x64")
 def test_boxes_of_a_known_matrix_are_the_smallest(name, wrap):
     fun, x = wrap(PRODUCTS[name]), RNG.uniform(0.5, 1.5, (4, 4))
@@ -116,9 +118,9 @@ def test_a_large_band_is_compressed(x64):
 @pytest.mark.parametrize(
     ("fun", "colors"),
     [
-        (lambda x: x @ jnp.asarray(BAND, "float32"), 3),
-        (lambda x: jnp.asarray(SWAP, "float32") @ x, 1),
-        (lambda x: differences(4) @ x, 3),
+        pytest.param(lambda x: x @ jnp.asarray(BAND, "float32"), 3, id="times band"),
+        pytest.param(lambda x: jnp.asarray(SWAP, "float32") @ x, 1, id="swap times"),
+        pytest.param(lambda x: differences(4) @ x, 3, id="differences times"),
     ],
 )
 @pytest.mark.parametrize("reverse", [False, True])

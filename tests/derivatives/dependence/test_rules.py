@@ -82,23 +82,55 @@ def solved(t):
 @pytest.mark.parametrize(
     "fun",
     [
-        lambda t: lax.cond(t.sum() > 0, jnp.sin, jnp.cos, first(t)),
-        lambda t: lax.dynamic_slice(first(t), (index(t)[0],), (2,)),
-        lambda t: lax.dynamic_update_slice(first(t), first(t)[:2], (index(t)[0],)),
-        lambda t: first(t)[index(t)],
-        lambda t: first(t).at[index(t)].add(first(t)),
-        lambda t: lax.linalg.triangular_solve(
-            jnp.diag(t), first(t)[:, None], left_side=True
+        pytest.param(
+            lambda t: lax.cond(t.sum() > 0, jnp.sin, jnp.cos, first(t)), id="predicate"
         ),
-        lambda t: lax.linalg.tridiagonal_solve(t, t, t, first(t)[:, None]),
-        lambda t: lax.linalg.lu(jnp.diag(t))[0],
-        lambda t: lax.reduce(first(t)[None], t.sum(), combined, (0,)),
-        lambda t: lax.reduce_window(first(t), t.sum(), combined, (2,), (1,), "VALID"),
-        lambda t: jax.vjp(max_pool, t)[1](first(t)[:2])[0],
-        lambda t: jsparse.BCOO((first(t), index(t)[:, None]), shape=(3,)) @ jnp.ones((3, 2)),
-        solved,
+        pytest.param(
+            lambda t: lax.dynamic_slice(first(t), (index(t)[0],), (2,)),
+            id="start of a slice",
+        ),
+        pytest.param(
+            lambda t: lax.dynamic_update_slice(first(t), first(t)[:2], (index(t)[0],)),
+            id="start of an update",
+        ),
+        pytest.param(lambda t: first(t)[index(t)], id="index of a gather"),
+        pytest.param(
+            lambda t: first(t).at[index(t)].add(first(t)), id="index of a scatter"
+        ),
+        pytest.param(
+            lambda t: lax.linalg.triangular_solve(
+                jnp.diag(t), first(t)[:, None], left_side=True
+            ),
+            id="triangular matrix",
+        ),
+        pytest.param(
+            lambda t: lax.linalg.tridiagonal_solve(t, t, t, first(t)[:, None]),
+            id="tridiagonal matrix",
+        ),
+        pytest.param(lambda t: lax.linalg.lu(jnp.diag(t))[0], id="lu"),
+        pytest.param(
+            lambda t: lax.reduce(first(t)[None], t.sum(), combined, (0,)),
+            id="start of a reduction",
+        ),
+        pytest.param(
+            lambda t: lax.reduce_window(
+                first(t), t.sum(), combined, (2,), (1,), "VALID"
+            ),
+            id="start of a window",
+        ),
+        pytest.param(
+            lambda t: jax.vjp(max_pool, t)[1](first(t)[:2])[0], id="max pool backwards"
+        ),
+        pytest.param(
+            lambda t: (
+                jsparse.BCOO((first(t), index(t)[:, None]), shape=(3,))
+                @ jnp.ones((3, 2))
+            ),
+            id="sparse matrix",
+        ),
+        pytest.param(solved, id="linear solve"),
     ],
-)  # fmt: skip
+)
 def test_a_tangent_in_a_place_that_is_not_linear_is_never_overlooked(fun, x64):
     rule = jax.custom_jvp(lambda x: jnp.zeros_like(fun(x)))
     rule.defjvp(lambda primals, tangents: (rule(*primals), fun(*tangents)))

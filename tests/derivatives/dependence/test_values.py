@@ -26,11 +26,15 @@ def bounds_under_jit(fun, x):
 @pytest.mark.parametrize(
     "fun",
     [
-        lambda x: x[jnp.array([2, 0])],
-        lambda x: x[jnp.argsort(x)],
-        lambda x: jnp.where(jnp.arange(4) < 2, x, x[::-1]),
-        lambda x: jnp.where(x > 0, x, x[::-1]),
-        lambda x: x.at[jnp.array([3, 1])].set(2 * x[:2]),
+        pytest.param(lambda x: x[jnp.array([2, 0])], id="known rows"),
+        pytest.param(lambda x: x[jnp.argsort(x)], id="rows by argsort"),
+        pytest.param(
+            lambda x: jnp.where(jnp.arange(4) < 2, x, x[::-1]), id="known mask"
+        ),
+        pytest.param(lambda x: jnp.where(x > 0, x, x[::-1]), id="mask of values"),
+        pytest.param(
+            lambda x: x.at[jnp.array([3, 1])].set(2 * x[:2]), id="known scatter"
+        ),
     ],
 )
 def test_eager_and_compiled_see_the_same(fun):
@@ -118,26 +122,67 @@ def test_a_scatter_with_equal_indices_has_no_known_value():
 @pytest.mark.parametrize(
     "index",
     [
-        lambda: jnp.arange(4).at[jnp.array([0])].apply(lambda i: i + 3),
-        lambda: (jnp.array([300.0, 300.0, 0.0, 1.0]).astype("int8") == 44).astype(int),
+        pytest.param(
+            lambda: jnp.arange(4).at[jnp.array([0])].apply(lambda i: i + 3),
+            id="scatter by a function",
+        ),
+        pytest.param(
+            lambda: (jnp.array([300.0, 300.0, 0.0, 1.0]).astype("int8") == 44).astype(
+                int
+            ),
+            id="cast out of range",
+        ),
         # Functions, sums and products that round; overflow; complex numbers.
-        lambda: (1.4 * jnp.sin(jnp.arange(4.0))).astype(int),
-        lambda: jnp.arange(8.0).reshape(2, 4).sum(0).astype(int) % 4,
-        lambda: jnp.cumsum(jnp.arange(4.0)).astype(int) % 4,
-        lambda: jnp.zeros(4).at[jnp.array([1, 1])].add(1.5).astype(int),
-        lambda: (0.1 * jnp.arange(4.0)).astype(bool).astype(int),
-        lambda: (lax.rem(0.1 * jnp.arange(4.0), jnp.ones(4)) > 0.0).astype(int),
-        lambda: (jnp.arange(4.0) * 3e38 > 1e38).astype(int),
-        lambda: (jnp.array([1j, 0, 1, 2]) + 1 == 1).astype(int),
-        lambda: (jnp.arange(4).astype(complex) == 1).astype(int),
+        pytest.param(lambda: (1.4 * jnp.sin(jnp.arange(4.0))).astype(int), id="sine"),
+        pytest.param(
+            lambda: jnp.arange(8.0).reshape(2, 4).sum(0).astype(int) % 4,
+            id="sum of floats",
+        ),
+        pytest.param(
+            lambda: jnp.cumsum(jnp.arange(4.0)).astype(int) % 4, id="cumsum of floats"
+        ),
+        pytest.param(
+            lambda: jnp.zeros(4).at[jnp.array([1, 1])].add(1.5).astype(int),
+            id="scatter-add at equal indices",
+        ),
+        pytest.param(
+            lambda: (0.1 * jnp.arange(4.0)).astype(bool).astype(int),
+            id="tenths to bool",
+        ),
+        pytest.param(
+            lambda: (lax.rem(0.1 * jnp.arange(4.0), jnp.ones(4)) > 0.0).astype(int),
+            id="remainder of tenths",
+        ),
+        pytest.param(
+            lambda: (jnp.arange(4.0) * 3e38 > 1e38).astype(int), id="overflow"
+        ),
+        pytest.param(
+            lambda: (jnp.array([1j, 0, 1, 2]) + 1 == 1).astype(int), id="complex sum"
+        ),
+        pytest.param(
+            lambda: (jnp.arange(4).astype(complex) == 1).astype(int),
+            id="complex comparison",
+        ),
         # What integers are divided by zero, or read beyond an array, platforms decide.
-        lambda: lax.rem(jnp.arange(4), jnp.arange(4)) % 4,
-        lambda: jnp.arange(4).at[jnp.array([9, 0, 1, 2])].get(mode="fill", fill_value=3),
+        pytest.param(
+            lambda: lax.rem(jnp.arange(4), jnp.arange(4)) % 4, id="remainder by zero"
+        ),
+        pytest.param(
+            lambda: (
+                jnp.arange(4).at[jnp.array([9, 0, 1, 2])].get(mode="fill", fill_value=3)
+            ),
+            id="fill out of bounds",
+        ),
         # A loop too long to follow, and a key that is given.
-        lambda: lax.slice(lax.scan(lambda k, _: (k + 1, k % 4), 0, length=5000)[1], (0,), (4,)),
-        lambda: jax.random.permutation(KEY, 4),
+        pytest.param(
+            lambda: lax.slice(
+                lax.scan(lambda k, _: (k + 1, k % 4), 0, length=5000)[1], (0,), (4,)
+            ),
+            id="scan of 5000 steps",
+        ),
+        pytest.param(lambda: jax.random.permutation(KEY, 4), id="permutation"),
     ],
-)  # fmt: skip
+)
 def test_what_another_platform_or_primitive_decides_is_unknown(index):
     # A function applied in place; floats beyond an integer's range, which saturate.
     found = dependence(jax.jit(lambda x: x[index()]), jnp.ones(4))
@@ -147,32 +192,78 @@ def test_what_another_platform_or_primitive_decides_is_unknown(index):
 @pytest.mark.parametrize(
     "index",
     [
-        lambda: jnp.cumsum(jnp.ones(4, int))[::-1] - 1,
-        lambda: jnp.sort(jnp.array([2, 3, 0, 1])),
-        lambda: jnp.argsort(jnp.array([0.5, 0.1, 0.9, 0.2])),
-        lambda: jnp.pad(jnp.arange(2), (1, 1), constant_values=3),
-        lambda: jnp.clip(2 * jnp.arange(4) - 1, 0, 3),
-        lambda: jnp.arange(8).reshape(2, 4)[::-1].sum(0) // 3,
-        lambda: jnp.tile(jnp.array([1, 3]), 2) ^ 1,
-        lambda: jnp.where(jnp.arange(4) % 3 == 0, 2, 1),
-        lambda: jnp.zeros(4, int).at[jnp.array([3, 1])].set(jnp.array([2, 3])),
-        lambda: jnp.nonzero(jnp.array([1, 0, 1, 1]), size=4, fill_value=0)[0],
-        lambda: jnp.searchsorted(jnp.arange(4), jnp.array([3, 0, 1, 2])),
-        lambda: lax.dynamic_update_slice(jnp.arange(4), jnp.array([0, 0]), (1,)),
-        lambda: lax.fori_loop(0, 3, lambda k, y: y.at[k].set(3 - k), jnp.arange(4)),
-        lambda: lax.cond(True, jnp.flip, jnp.sort, jnp.arange(4)),
-        lambda: jnp.array([-1, -2, 0, 1]),
-        lambda: jnp.array([True, False, True, True]).astype(int),
-        lambda: jnp.array(7, "uint8").reshape(1) >> jnp.array([1, 2, 3], "uint8"),
-        lambda: jnp.max(jnp.array([[0, 1], [2, 0]]), axis=1),
-        lambda: jnp.arange(3) * jnp.int32(-1) % 4,
-        lambda: jnp.abs(jnp.arange(4.0) - 2.0).astype(int),
-        lambda: jnp.arange(4.0).astype(bool).astype(int),
-        lambda: (0.1 * (1 + jnp.arange(4.0))).astype(bool).astype(int),
-        lambda: lax.dynamic_slice(jnp.arange(8) // 2, (3,), (4,)),
-        lambda: lax.pad(jnp.int32(2), jnp.int32(0), ()).reshape(1),
+        pytest.param(
+            lambda: jnp.cumsum(jnp.ones(4, int))[::-1] - 1, id="cumsum reversed"
+        ),
+        pytest.param(lambda: jnp.sort(jnp.array([2, 3, 0, 1])), id="sort"),
+        pytest.param(
+            lambda: jnp.argsort(jnp.array([0.5, 0.1, 0.9, 0.2])), id="argsort"
+        ),
+        pytest.param(
+            lambda: jnp.pad(jnp.arange(2), (1, 1), constant_values=3), id="pad"
+        ),
+        pytest.param(lambda: jnp.clip(2 * jnp.arange(4) - 1, 0, 3), id="clip"),
+        pytest.param(
+            lambda: jnp.arange(8).reshape(2, 4)[::-1].sum(0) // 3, id="sum of rows"
+        ),
+        pytest.param(lambda: jnp.tile(jnp.array([1, 3]), 2) ^ 1, id="tile and xor"),
+        pytest.param(lambda: jnp.where(jnp.arange(4) % 3 == 0, 2, 1), id="where"),
+        pytest.param(
+            lambda: jnp.zeros(4, int).at[jnp.array([3, 1])].set(jnp.array([2, 3])),
+            id="scatter",
+        ),
+        pytest.param(
+            lambda: jnp.nonzero(jnp.array([1, 0, 1, 1]), size=4, fill_value=0)[0],
+            id="nonzero",
+        ),
+        pytest.param(
+            lambda: jnp.searchsorted(jnp.arange(4), jnp.array([3, 0, 1, 2])),
+            id="searchsorted",
+        ),
+        pytest.param(
+            lambda: lax.dynamic_update_slice(jnp.arange(4), jnp.array([0, 0]), (1,)),
+            id="update of a slice",
+        ),
+        pytest.param(
+            lambda: lax.fori_loop(0, 3, lambda k, y: y.at[k].set(3 - k), jnp.arange(4)),
+            id="fori_loop",
+        ),
+        pytest.param(
+            lambda: lax.cond(True, jnp.flip, jnp.sort, jnp.arange(4)), id="cond"
+        ),
+        pytest.param(lambda: jnp.array([-1, -2, 0, 1]), id="negative"),
+        pytest.param(
+            lambda: jnp.array([True, False, True, True]).astype(int), id="booleans"
+        ),
+        pytest.param(
+            lambda: jnp.array(7, "uint8").reshape(1) >> jnp.array([1, 2, 3], "uint8"),
+            id="shift of uint8",
+        ),
+        pytest.param(
+            lambda: jnp.max(jnp.array([[0, 1], [2, 0]]), axis=1), id="largest of rows"
+        ),
+        pytest.param(
+            lambda: jnp.arange(3) * jnp.int32(-1) % 4, id="negative remainder"
+        ),
+        pytest.param(
+            lambda: jnp.abs(jnp.arange(4.0) - 2.0).astype(int), id="abs of floats"
+        ),
+        pytest.param(
+            lambda: jnp.arange(4.0).astype(bool).astype(int), id="floats to bool"
+        ),
+        pytest.param(
+            lambda: (0.1 * (1 + jnp.arange(4.0))).astype(bool).astype(int),
+            id="tenths to bool",
+        ),
+        pytest.param(
+            lambda: lax.dynamic_slice(jnp.arange(8) // 2, (3,), (4,)), id="slice"
+        ),
+        pytest.param(
+            lambda: lax.pad(jnp.int32(2), jnp.int32(0), ()).reshape(1),
+            id="pad of a scalar",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("jitted", [False, True])
 def test_known_indices_are_what_jax_computes(index, jitted, standard_promotion):
     def fun(x):
@@ -187,9 +278,12 @@ def test_known_indices_are_what_jax_computes(index, jitted, standard_promotion):
 @pytest.mark.parametrize(
     "index",
     [
-        lambda none: jnp.concatenate([none, none]),
-        lambda none: lax.gather(
-            jnp.arange(4), none, lax.GatherDimensionNumbers((1,), (), (0,)), (1,)
+        pytest.param(lambda none: jnp.concatenate([none, none]), id="concatenate"),
+        pytest.param(
+            lambda none: lax.gather(
+                jnp.arange(4), none, lax.GatherDimensionNumbers((1,), (), (0,)), (1,)
+            ),
+            id="gather",
         ),
     ],
 )

@@ -250,7 +250,16 @@ def test_the_largest_is_found_among_values_that_a_compiler_computes_twice(
         scale = jnp.sqrt(0.5 + jnp.var(x, 0, keepdims=True))
         return jnp.max(shifted / scale, axis=0, keepdims=True)
 
-    x = np.array([[[841, 691], [1350, 1183], [1044, 746]], [[797, 1214], [1121, 737], [793, 676]], [[1100, 618], [1143, 642], [1035, 1147]]]) / 1000  # fmt: skip
+    x = (
+        np.array(
+            [
+                [[841, 691], [1350, 1183], [1044, 746]],
+                [[797, 1214], [1121, 737], [793, 676]],
+                [[1100, 618], [1143, 642], [1035, 1147]],
+            ]
+        )
+        / 1000
+    )
     found = jacobian(jax.vmap(largest), mode=mode, format=format)(x)
     dense = found.todense() if format == "bcoo" else found
     chex.assert_trees_all_close(dense, jax.jacfwd(jax.vmap(largest))(x), rtol=1e-12)

@@ -59,8 +59,14 @@ def test_sparse_entries_that_stand_twice_or_nowhere_are_taken_by_scipy(
 @pytest.mark.parametrize(
     ("fun", "entries"),
     [
-        (lambda x: jax.lax.complex(jnp.sin(x), jnp.cos(x)), 12),  # the same inputs
-        (lambda x: jax.lax.complex(x[1:], x[:-1] ** 2), 22),  # different inputs
+        # the same inputs
+        pytest.param(
+            lambda x: jax.lax.complex(jnp.sin(x), jnp.cos(x)), 12, id="of one element"
+        ),
+        # different inputs
+        pytest.param(
+            lambda x: jax.lax.complex(x[1:], x[:-1] ** 2), 22, id="of neighbors"
+        ),
     ],
 )
 def test_sparse_complex_results_hold_each_entry_once(fun, entries):

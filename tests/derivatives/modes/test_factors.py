@@ -43,7 +43,9 @@ def scenario_blocks(scenario, key, dtype):
     program = trace(fun, leaves, active).program
     jacobian = scenario.jacobian(args)
     outputs = jax.eval_shape(scenario.fun, *args)
-    picked = args[numbers] if isinstance(numbers, int) else tuple(args[k] for k in numbers)  # fmt: skip
+    picked = (
+        args[numbers] if isinstance(numbers, int) else tuple(args[k] for k in numbers)
+    )
     rows = jax.tree.structure(outputs).flatten_up_to(jacobian)
     table = [jax.tree.structure(picked).flatten_up_to(row) for row in rows]
     sizes = [np.size(leaves[p]) for p in active]

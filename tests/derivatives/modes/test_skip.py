@@ -187,7 +187,7 @@ def test_dense_function_has_nothing_to_split():
 def test_added_equations_name_the_users_line():
     program = traced(residual_blocks(9, 2, 3), array(9))
     split = split_of(program)
-    assert all("_factors.py:" in e.line for e in split.equations)
+    assert all("_factors/functions.py:" in e.line for e in split.equations)
 
 
 def test_residual_batch_has_columns_within_a_sample():

@@ -1,4 +1,4 @@
-"""`max_bytes` bounds the compiled program, and the estimate behind it knows its buffers."""
+"""`max_bytes` bounds the compiled program; the estimate behind it knows its buffers."""
 
 import jax
 import jax.numpy as jnp
@@ -104,13 +104,25 @@ def test_the_least_bound_of_a_batch_holds_too(mode, temp_bytes):
 @pytest.mark.parametrize(
     ("fun", "arrays"),
     [
-        (lambda x: x + 1, 0),  # a result
-        (lambda x: jnp.sin(x + 1), 1),
-        (lambda x: jnp.sin((x + 1).reshape(2, -1)), 1),  # a view
-        (lambda x: (x + 1).at[0].set(0.0) * 2, 1),  # in place
-        (lambda x: jnp.sin(lax.fori_loop(0, 3, lambda _, y: y * 2, x + 1)), 2),
-        (lambda x: jnp.sin(lax.while_loop(jnp.all, lambda y: y * 2, x + 1)), 2),
-        (lambda x: jnp.sin(lax.scan(lambda c, _: (c, c), x + 1, length=3)[1]), 4),
+        pytest.param(lambda x: x + 1, 0, id="a result alone"),
+        pytest.param(lambda x: jnp.sin(x + 1), 1, id="chain"),
+        pytest.param(lambda x: jnp.sin((x + 1).reshape(2, -1)), 1, id="a view"),
+        pytest.param(lambda x: (x + 1).at[0].set(0.0) * 2, 1, id="in place"),
+        pytest.param(
+            lambda x: jnp.sin(lax.fori_loop(0, 3, lambda _, y: y * 2, x + 1)),
+            2,
+            id="fori_loop",
+        ),
+        pytest.param(
+            lambda x: jnp.sin(lax.while_loop(jnp.all, lambda y: y * 2, x + 1)),
+            2,
+            id="while_loop",
+        ),
+        pytest.param(
+            lambda x: jnp.sin(lax.scan(lambda c, _: (c, c), x + 1, length=3)[1]),
+            4,
+            id="scan",
+        ),
     ],
 )
 def test_the_estimate_counts_arrays_that_are_alive(fun, arrays):

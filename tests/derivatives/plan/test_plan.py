@@ -68,7 +68,7 @@ def test_what_cannot_be_transposed_goes_forward():
     reverse = candidate(found, "reverse")
     assert found.mode == "forward"
     assert (reverse.strategy, reverse.passes) == (None, None)
-    assert re.match(r"not through while at .*test_plan\.py:\d+", reverse.note)
+    assert re.match(r"not through while at .*_functions\.py:\d+", reverse.note)
     assert found.reason.startswith("reverse is not served: not through while")
 
 
@@ -218,8 +218,12 @@ def halved_alone(x):
 @pytest.mark.parametrize(
     ("fun", "end"),
     [
-        (lambda x: two_heads(halved_alone(x)), "forward"),
-        (lambda x: two_columns(x.at[:2].set(by_loop(x[:2]))), "reverse"),
+        pytest.param(lambda x: two_heads(halved_alone(x)), "forward", id="two heads"),
+        pytest.param(
+            lambda x: two_columns(x.at[:2].set(by_loop(x[:2]))),
+            "reverse",
+            id="two columns",
+        ),
     ],
 )
 def test_long_lines_need_a_mode_that_is_served(fun, end):

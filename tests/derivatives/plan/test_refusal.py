@@ -23,7 +23,7 @@ from tests.derivatives.plan._functions import (
 
 @pytest.mark.boundary
 def test_plan_refuses_samples_that_mix():
-    line = r"reduce_sum at .*test_plan\.py:\d+"
+    line = r"reduce_sum at .*test_refusal\.py:\d+"
     with pytest.raises(SampleMixingError, match=line):
         plan(lambda X: X - X.mean(axis=0, keepdims=True), FEW, target="batch")
     assert plan(lambda X: X - X.mean(axis=0, keepdims=True), FEW).n_inputs == 18
@@ -47,10 +47,16 @@ def test_plan_refuses_types_without_a_derivative(x, match):
 @pytest.mark.parametrize(
     ("fun", "match"),
     [
-        (3, "`fun` must be a function, got int"),
-        (lambda x: x > 0, "must return real or complex numbers, got dtype bool"),
-        (lambda _: None, "must return an array"),
-        (lambda x: x * float(x[0]), r"test_plan\.py:\d+"),
+        pytest.param(3, "`fun` must be a function, got int", id="number"),
+        pytest.param(
+            lambda x: x > 0,
+            "must return real or complex numbers, got dtype bool",
+            id="booleans",
+        ),
+        pytest.param(lambda _: None, "must return an array", id="nothing"),
+        pytest.param(
+            lambda x: x * float(x[0]), r"test_refusal\.py:\d+", id="concrete value"
+        ),
     ],
 )
 def test_plan_refuses_functions_without_a_derivative(fun, match):

@@ -86,7 +86,8 @@ def test_a_plan_fits_in_100_columns(target):
 
 
 def test_notebooks_show_a_table():
-    html = plan(narrow, jnp.ones(200))._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    found = plan(narrow, jnp.ones(200))
+    html = found._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert html.count("<tr>") == 5
     assert "<td>cut *</td>" in html
 

@@ -1,4 +1,4 @@
-"""Effects belong to the primal program: once a call, in order; none where passes run."""
+"""Effects belong to the primal program: once a call, in order; none in passes."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What has no derivative is refused alike by every tool, in terms of the user's function."""
+"""What has no derivative is refused alike by every tool, in the user's own terms."""
 
 import jax
 import jax.numpy as jnp

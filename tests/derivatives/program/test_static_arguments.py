@@ -1,4 +1,4 @@
-"""Booleans, strings and callables among the arguments are static; numbers are traced."""
+"""Booleans, strings and callables as arguments are static; numbers are traced."""
 
 import functools
 
@@ -39,12 +39,15 @@ TRUTH = np.diag(-2 * np.sin(X))
 
 APPLIED = {
     "jacobian": (jacobian, TRUTH),
-    "value_and_jacobian": (lambda f: lambda *a, **k: value_and_jacobian(f)(*a, **k)[1], TRUTH),
+    "value_and_jacobian": (
+        lambda f: lambda *a, **k: value_and_jacobian(f)(*a, **k)[1],
+        TRUTH,
+    ),
     "batch_jacobian": (batch_jacobian, np.diagonal(TRUTH)),
     "probe": (functools.partial(batch_jacobian, check="probe"), np.diagonal(TRUTH)),
     "jacobian_diagonal": (jacobian_diagonal, np.diagonal(TRUTH)),
     "divergence": (divergence, np.trace(TRUTH)),
-}  # fmt: skip
+}
 OF_A_SUM = {
     "hessian": (hessian, np.diag(-2 * np.cos(X))),
     "laplacian": (laplacian, np.sum(-2 * np.cos(X))),
@@ -97,7 +100,10 @@ def test_another_static_argument_compiles_again_and_a_number_does_not():
         return factor * x if train else -factor * x
 
     derivative = jacobian(fun)
-    found = [derivative(X, k, t)[0, 0].item() for k, t in [(1, True), (2, True), (2, False), (3, True)]]  # fmt: skip
+    found = [
+        derivative(X, k, t)[0, 0].item()
+        for k, t in [(1, True), (2, True), (2, False), (3, True)]
+    ]
     assert found == [1, 2, -2, 3]
     assert traced == [True, False]
 
@@ -260,8 +266,12 @@ BIG = np.array([1_700_000_000_000])
 
 @pytest.mark.parametrize(
     ("args", "kwargs", "name"),
-    [((X, BIG), {}, r"args\[1\]"), ((X,), {"t": BIG}, "t"), ((X, BIG.astype("uint64")), {}, r"args\[1\]")],
-)  # fmt: skip
+    [
+        ((X, BIG), {}, r"args\[1\]"),
+        ((X,), {"t": BIG}, "t"),
+        ((X, BIG.astype("uint64")), {}, r"args\[1\]"),
+    ],
+)
 def test_integers_that_jax_would_wrap_are_refused(args, kwargs, name):
     def fun(x, t):
         return x * t

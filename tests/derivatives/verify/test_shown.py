@@ -18,7 +18,8 @@ def test_check_prints_within_100_columns_and_says_what_failed():
 
 
 def test_check_shows_as_a_table_in_a_notebook():
-    html = check_derivatives(jnp.sin, X)._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    check = check_derivatives(jnp.sin, X)
+    html = check._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert html.count("<table>") == 2
     assert "adjoint identity" in html
     assert "&lt;v, J u&gt;" in html

@@ -15,11 +15,11 @@ from tests.derivatives.verify._rules import X, with_vjp
 @pytest.mark.parametrize(
     "fun",
     [
-        lambda x: x**3,
-        lambda x: x * x,
-        jnp.prod,
-        lambda x: jnp.abs(x) ** 1.5,
-        lambda x: jax.nn.relu(x) ** 2,
+        pytest.param(lambda x: x**3, id="cube"),
+        pytest.param(lambda x: x * x, id="square"),
+        pytest.param(jnp.prod, id="product"),
+        pytest.param(lambda x: jnp.abs(x) ** 1.5, id="power 1.5 of abs"),
+        pytest.param(lambda x: jax.nn.relu(x) ** 2, id="square of relu"),
     ],
 )
 def test_vanishing_slope_is_no_wrong_rule(fun):
@@ -31,12 +31,18 @@ def test_vanishing_slope_is_no_wrong_rule(fun):
 @pytest.mark.parametrize(
     ("fun", "reason"),
     [
-        (jnp.sign, "jumps"),
-        (lambda x: x + jnp.where(x == 0, 0.0, 1.0), "jumps"),
-        (lambda x: jnp.where(x > 0, jnp.sqrt(x), 0.0), "vertical slope"),
-        (jnp.linalg.norm, "derivative is not finite"),
-        (lambda x: jnp.log(x - 1), "`fun` is not finite"),
-        (lambda x: x / x, "`fun` is not finite"),
+        pytest.param(jnp.sign, "jumps", id="sign"),
+        pytest.param(
+            lambda x: x + jnp.where(x == 0, 0.0, 1.0), "jumps", id="jump at zero"
+        ),
+        pytest.param(
+            lambda x: jnp.where(x > 0, jnp.sqrt(x), 0.0),
+            "vertical slope",
+            id="square root",
+        ),
+        pytest.param(jnp.linalg.norm, "derivative is not finite", id="norm"),
+        pytest.param(lambda x: jnp.log(x - 1), "`fun` is not finite", id="logarithm"),
+        pytest.param(lambda x: x / x, "`fun` is not finite", id="quotient of zeros"),
     ],
 )
 def test_what_has_no_derivative_is_not_decidable(fun, reason):

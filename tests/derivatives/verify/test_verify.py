@@ -108,10 +108,10 @@ def test_empty_arrays_pass(fun, x):
 @pytest.mark.parametrize(
     "fun",
     [
-        lambda z: z * jnp.exp(z),
-        lambda z: jnp.abs(z) ** 2,
-        lambda z: jnp.conj(z) * z,
-        lambda z: jnp.real(z) * jnp.imag(z),
+        pytest.param(lambda z: z * jnp.exp(z), id="holomorphic"),
+        pytest.param(lambda z: jnp.abs(z) ** 2, id="squared magnitude"),
+        pytest.param(lambda z: jnp.conj(z) * z, id="product with the conjugate"),
+        pytest.param(lambda z: jnp.real(z) * jnp.imag(z), id="product of parts"),
     ],
 )
 def test_complex_functions_pass_whether_holomorphic_or_not(fun):

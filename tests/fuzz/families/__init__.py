@@ -44,8 +44,8 @@ MIXED = [
 ]
 # The order in which families take turns; those with the most rules come more often.
 TURNS = (
-    "movement", "indexing", "control", "reduction", "product", "window", "trees", "calls",
-    "indexing", "custom", "elementwise", "shards", "movement", "random", "control",
-    "product", "indexing", "linalg", "reduction", "solver", "window", "trees", "custom",
-    "calls", "control",
+    "movement", "indexing", "control", "reduction", "product", "window", "trees",
+    "calls", "indexing", "custom", "elementwise", "shards", "movement", "random",
+    "control", "product", "indexing", "linalg", "reduction", "solver", "window",
+    "trees", "custom", "calls", "control",
 )  # fmt: skip

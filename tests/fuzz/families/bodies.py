@@ -50,12 +50,12 @@ def step(d: Draft, x: Value) -> str:
     """Define a step of a counted loop: of the counter and the carry."""
 
     def build(b: Draft, i: Value, c: Value) -> str:
-        kind = b.integer(0, 2)
-        if kind == 0 and c.ndim and c.shape[0]:
+        kind = b.choice(["writes at the counter", "scales by it", "ignores it"])
+        if kind == "writes at the counter" and c.ndim and c.shape[0]:
             b.let(
                 f"{c}.at[{i} % {c.shape[0]}].set(0.5 * {c}[({i} + 1) % {c.shape[0]}])"
             )
-        elif kind == 1:
+        elif kind == "scales by it":
             b.let(
                 f"{c} * (1 + 0.1 * {i})".replace(
                     "0.1", f"np.asarray(0.1, np.{c.dtype})"

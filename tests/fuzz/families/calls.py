@@ -9,7 +9,14 @@ def jit(d: Draft, x: Value) -> str:
 
 
 def remat(d: Draft, x: Value) -> str:
-    policy = d.choice(["", ", policy=jax.checkpoint_policies.dots_saveable", ", policy=jax.checkpoint_policies.nothing_saveable", ", prevent_cse=False"])  # fmt: skip
+    policy = d.choice(
+        [
+            "",
+            ", policy=jax.checkpoint_policies.dots_saveable",
+            ", policy=jax.checkpoint_policies.nothing_saveable",
+            ", prevent_cse=False",
+        ]
+    )
     return f"jax.checkpoint({bodies.function(d, [x])}{policy})({x})"
 
 
@@ -32,12 +39,18 @@ def vmap_of_control(d: Draft, x: Value) -> str:
         [
             f"lambda v: lax.cond(v.sum() > 0.7, {name}, jnp.sin, v)",
             f"lambda v: lax.fori_loop(0, 2, lambda i, c: {name}(c), v)",
-            f"lambda v: lax.while_loop(lambda c: (c[0] < 2) & (c[1].sum() < 5), lambda c: (c[0] + 1, {name}(c[1])), (0, v))[1]",
-            f"lambda v: lax.while_loop(lambda c: c[0] < k[0], lambda c: (c[0] + 1, {name}(c[1])), (0, v))[1]",
+            (
+                "lambda v: lax.while_loop(lambda c: (c[0] < 2) & (c[1].sum() < 5), "
+                f"lambda c: (c[0] + 1, {name}(c[1])), (0, v))[1]"
+            ),
+            (
+                "lambda v: lax.while_loop(lambda c: c[0] < k[0], lambda c: (c[0] + 1, "
+                f"{name}(c[1])), (0, v))[1]"
+            ),
             f"lambda v: lax.scan(lambda c, _: ({name}(c), c), v, length=2)[1]",
             "lambda v: lax.dynamic_slice(v.ravel(), (jnp.argmax(v),), (1,))",
         ]
-    )  # fmt: skip
+    )
     return f"jax.vmap({inner}, in_axes={axis})({x})"
 
 
@@ -93,10 +106,13 @@ def linearized(d: Draft, x: Value) -> str:
 def closure_converted(d: Draft, x: Value) -> str:
     """A call that JAX keeps as an equation, with its transpose."""
     from_, scale = "jax.custom_derivatives.linear_call", d.weights(x.shape, x.dtype)
-    kind = d.integer(0, 1)
-    if kind and x.ndim:
+    kind = d.choice(["scaled", "reversed"])
+    if kind == "reversed" and x.ndim:
         axis = d.axis(x)
-        pair = f"lambda r, v: lax.rev(r * v, ({axis},)), lambda r, t: r * lax.rev(t, ({axis},))"
+        pair = (
+            f"lambda r, v: lax.rev(r * v, ({axis},)), lambda r, t: r * lax.rev(t, "
+            f"({axis},))"
+        )
     else:
         pair = "lambda r, v: r * v, lambda r, t: r * t"
     residual = d.choice([scale, f"jnp.cos({x})"])
@@ -113,13 +129,20 @@ def nested(d: Draft, x: Value) -> str:
     if not x.ndim:
         raise SkipError
     name = bodies.endo(d, [x])
-    outer = d.choice(["jax.jit(jax.checkpoint({}))", "jax.jit(jax.jit({}))", "jax.checkpoint(jax.jit({}))", "jax.vmap(jax.jit(jax.vmap({}, in_axes=0)), in_axes=None, axis_size=2)"])  # fmt: skip
+    outer = d.choice(
+        [
+            "jax.jit(jax.checkpoint({}))",
+            "jax.jit(jax.jit({}))",
+            "jax.checkpoint(jax.jit({}))",
+            "jax.vmap(jax.jit(jax.vmap({}, in_axes=0)), in_axes=None, axis_size=2)",
+        ]
+    )
     if "vmap" in outer:
         raise SkipError
     return f"{outer.format(name)}({fitted(d, x, x.shape)})"
 
 
 OPERATIONS = [
-    jit, remat, vmap, vmap, vmap_of_control, vmap_of_control, vmap_of_two, grad, jvp, vjp,
-    jacobian, hessian_product, linearized, closure_converted, nested, evaluated,
+    jit, remat, vmap, vmap, vmap_of_control, vmap_of_control, vmap_of_two, grad, jvp,
+    vjp, jacobian, hessian_product, linearized, closure_converted, nested, evaluated,
 ]  # fmt: skip

@@ -5,10 +5,10 @@ from tests.fuzz.families import bodies
 
 
 def _predicate(d: Draft, x: Value) -> str:
-    kind = d.integer(0, 2)
-    if kind == 0 or not x.size or x.dtype.kind == "c":
+    source = d.choice(["argument", "data", "known"])
+    if source == "argument" or not x.size or x.dtype.kind == "c":
         return f"k[{d.integer(0, 5)}] > {d.integer(-1, 3)}"
-    if kind == 1:
+    if source == "data":
         return f"{x}.sum() > {d.choice([-1.0, 0.5, 3.0])}"
     return f"jnp.array({d.flip()})"
 
@@ -41,7 +41,10 @@ def while_(d: Draft, x: Value) -> str:
     goes_on = f"c[0] < {d.choice(['2', 'k[0]', '3'])}"
     if d.flip(0.3):
         goes_on = f"({goes_on}) & (c[1].sum() < 9.0)"
-    return f"lax.while_loop(lambda c: {goes_on}, lambda c: (c[0] + 1, {name}(c[1])), (0, {x}))[1]"  # fmt: skip
+    return (
+        f"lax.while_loop(lambda c: {goes_on}, lambda c: (c[0] + 1, {name}(c[1])), (0, "
+        f"{x}))[1]"
+    )
 
 
 def scan(d: Draft, x: Value) -> str:
@@ -60,7 +63,10 @@ def scan(d: Draft, x: Value) -> str:
 
     name = d.define([row, row], build)
     first = d.choice([f"{x}[0]", f"jnp.zeros({row.shape}, np.{x.dtype})", f"{x}[-1]"])
-    scanned = f"lax.scan({name}, {first}, {x}, reverse={d.flip()}, unroll={d.choice([1, 1, 2])})"  # fmt: skip
+    scanned = (
+        f"lax.scan({name}, {first}, {x}, reverse={d.flip()}, "
+        f"unroll={d.choice([1, 1, 2])})"
+    )
     return f"{scanned}[{d.integer(0, 1)}]"
 
 
@@ -88,8 +94,17 @@ def two_carries(d: Draft, x: Value) -> str:
     """Carries that exchange: a tangent reaches the second late."""
     other = d.weights(x.shape, x.dtype) if d.flip() else d.like(x)
     name = bodies.endo(d, [x])
-    swap = d.choice([f"(c[1], {name}(c[0]))", f"({name}(c[0]) + c[1], c[0])", f"(c[0], c[0] - {name}(c[1]))"])  # fmt: skip
-    return f"lax.fori_loop(0, {d.integer(0, 3)}, lambda i, c: {swap}, ({x}, jnp.asarray({other})))[{d.integer(0, 1)}]"  # fmt: skip
+    swap = d.choice(
+        [
+            f"(c[1], {name}(c[0]))",
+            f"({name}(c[0]) + c[1], c[0])",
+            f"(c[0], c[0] - {name}(c[1]))",
+        ]
+    )
+    return (
+        f"lax.fori_loop(0, {d.integer(0, 3)}, lambda i, c: {swap}, ({x}, "
+        f"jnp.asarray({other})))[{d.integer(0, 1)}]"
+    )
 
 
 def mapped(d: Draft, x: Value) -> str:
@@ -112,7 +127,10 @@ def updated_in_place(d: Draft, x: Value) -> str:
         raise SkipError
     kind = d.choice(["set", "add"])
     source = d.choice(["y[i - 1]", "y[0]", f"{x}[i]", "y[-1] * y[i]"])
-    return f"lax.fori_loop(1, {x.shape[0]}, lambda i, y: y.at[i].{kind}(0.5 * {source}), {x})"  # fmt: skip
+    return (
+        f"lax.fori_loop(1, {x.shape[0]}, "
+        f"lambda i, y: y.at[i].{kind}(0.5 * {source}), {x})"
+    )
 
 
 OPERATIONS = [

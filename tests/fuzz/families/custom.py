@@ -57,7 +57,10 @@ def _linear(d: Draft, x: str, t: str, v: Value) -> str:
         f"{t} / (2 + jnp.sin({x}))",
         f"lax.cond({x}.sum() > 1, lambda u: 2 * u, lambda u: -u, {t})",
         f"lax.fori_loop(0, 2, lambda i, u: u * jnp.cos({x}), {t})",
-        f"lax.scan(lambda c, u: (c + u, c + u), jnp.zeros({v.shape[1:]}, np.{v.dtype}), {t})[1]",
+        (
+            f"lax.scan(lambda c, u: (c + u, c + u), jnp.zeros({v.shape[1:]}, "
+            f"np.{v.dtype}), {t})[1]"
+        ),
     ]
     return d.choice(rules if v.ndim else rules[:-1])
 
@@ -71,7 +74,8 @@ def _affine(d: Draft, x: str, t: str, v: Value) -> str:
             f"jnp.where({d.mask(v.shape)}, {t}, 1)",
             f"lax.fori_loop(0, 2, lambda i, u: u + {x}, {t})",
             f"jnp.pad({t}.ravel(), 1, constant_values=1)[1:].reshape({v.shape}) "
-            f"if {t}.size == 0 else jnp.pad({t}.ravel(), (1, 0), constant_values=1)[:{v.size}].reshape({v.shape})",
+            f"if {t}.size == 0 else jnp.pad({t}.ravel(), (1, 0), "
+            f"constant_values=1)[:{v.size}].reshape({v.shape})",
         ]
     )
 
@@ -104,10 +108,16 @@ def _nonlinear(d: Draft, x: str, t: str, v: Value) -> str:
             f"jnp.max({t}, {along}, keepdims=True) * {x}",
             f"jnp.take({t}, jnp.argmax({t}), mode='clip') + 0 * {x}",
             f"{x} * jnp.argmin({t})",
-            f"lax.{d.choice(['cummax', 'cummin', 'cumprod', 'cumlogsumexp'])}({t}, axis={along})",
+            (
+                f"lax.{d.choice(['cummax', 'cummin', 'cumprod', 'cumlogsumexp'])}({t}, "
+                f"axis={along})"
+            ),
             f"{x} * jnp.prod({t}, {along}, keepdims=True)",
             f"jnp.roll({x}, ({t}.sum() > 0).astype(int), {along})",
-            f"lax.dynamic_slice_in_dim({t}, jnp.argmax({t}), {v.shape[along]}, {along})",
+            (
+                f"lax.dynamic_slice_in_dim({t}, jnp.argmax({t}), {v.shape[along]}, "
+                f"{along})"
+            ),
         ]
     return d.choice(rules)
 
@@ -122,9 +132,15 @@ def _made(d: Draft, x: Value, kind: str, way: str) -> str:
     primal = d.choice(_PRIMALS)
     rule = _RULES[kind]
     if way == "jvp":
-        after = f"{{name}}.defjvp(lambda p, t: ({primal.format('p[0]')}, {rule(d, 'p[0]', 't[0]', x)}))"  # fmt: skip
+        after = (
+            f"{{name}}.defjvp(lambda p, t: ({primal.format('p[0]')}, "
+            f"{rule(d, 'p[0]', 't[0]', x)}))"
+        )
     else:
-        after = f"{{name}}.defvjp(lambda p: ({primal.format('p')}, p), lambda r, g: ({rule(d, 'r', 'g', x)},))"  # fmt: skip
+        after = (
+            f"{{name}}.defvjp(lambda p: ({primal.format('p')}, p), lambda r, g: "
+            f"({rule(d, 'r', 'g', x)},))"
+        )
     if kind == "nonlinear":
         after += f"  {NONLINEAR}"
     name = d.define(
@@ -182,6 +198,6 @@ def bottleneck(d: Draft, x: Value) -> str:
 
 
 OPERATIONS = [
-    linear_jvp, linear_jvp, linear_vjp, linear_vjp, affine_jvp, affine_vjp, nonlinear_jvp,
-    nonlinear_vjp, nonlinear_jvp, nonlinear_vjp, samples, bottleneck,
+    linear_jvp, linear_jvp, linear_vjp, linear_vjp, affine_jvp, affine_vjp,
+    nonlinear_jvp, nonlinear_vjp, nonlinear_jvp, nonlinear_vjp, samples, bottleneck,
 ]  # fmt: skip

@@ -5,12 +5,33 @@ from tests.fuzz.draft import Draft, SkipError, Value
 
 def function(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
-        return f"{d.choice(['jnp.sin', 'jnp.exp', 'jnp.square', 'lax.conj', 'lax.neg'])}({x})"
+        names = ["jnp.sin", "jnp.exp", "jnp.square", "lax.conj", "lax.neg"]
+        return f"{d.choice(names)}({x})"
     names = [
-        "sin", "cos", "tanh", "exp", "exp2", "expm1", "logistic", "abs", "neg", "square",
-        "erf", "erfc", "atan", "asinh", "sinh", "cosh", "bessel_i0e", "bessel_i1e", "sign",
-        "floor", "ceil", "round", "cbrt",
-    ]  # fmt: skip
+        "sin",
+        "cos",
+        "tanh",
+        "exp",
+        "exp2",
+        "expm1",
+        "logistic",
+        "abs",
+        "neg",
+        "square",
+        "erf",
+        "erfc",
+        "atan",
+        "asinh",
+        "sinh",
+        "cosh",
+        "bessel_i0e",
+        "bessel_i1e",
+        "sign",
+        "floor",
+        "ceil",
+        "round",
+        "cbrt",
+    ]
     return f"lax.{d.choice(names)}({x})"
 
 
@@ -46,15 +67,19 @@ def binary(d: Draft, x: Value) -> str:
 def quotient(d: Draft, x: Value) -> str:
     other = d.like(x)
     if d.flip():
-        return f"lax.div({x}, 1.5 + jnp.sin({other}))" if x.dtype.kind == "f" else f"{x} / 3"  # fmt: skip
+        return (
+            f"lax.div({x}, 1.5 + jnp.sin({other}))"
+            if x.dtype.kind == "f"
+            else f"{x} / 3"
+        )
     return f"{other} / (2 + jnp.sin({x}))"
 
 
 def power(d: Draft, x: Value) -> str:
-    kind = d.integer(0, 2)
-    if kind == 0 or x.dtype.kind == "c":
+    kind = d.choice(["whole", "negative", "any"])
+    if kind == "whole" or x.dtype.kind == "c":
         return f"lax.integer_pow({x}, {d.choice([0, 1, 2, 3])})"
-    if kind == 1:
+    if kind == "negative":
         return f"lax.integer_pow(1.5 + jnp.sin({x}), {d.choice([-1, -2])})"
     return f"lax.pow(1.5 + jnp.sin({x}), {d.like(x)})"
 
@@ -111,12 +136,12 @@ def frozen(d: Draft, x: Value) -> str:
 
 
 def passed_on(d: Draft, x: Value) -> str:
-    kind = d.integer(0, 3)
-    if kind == 0:
+    kind = d.choice(["barrier", "name", "copy", "device"])
+    if kind == "barrier":
         return f"lax.optimization_barrier(({x}, {d.like(x)}))[{d.integer(0, 1)}]"
-    if kind == 1:
+    if kind == "name":
         return f"checkpoint_name({x}, 'here')"
-    if kind == 2:
+    if kind == "copy":
         return f"jnp.copy({x})"
     return f"jax.device_put({x})"
 
@@ -125,18 +150,18 @@ def special(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c" or x.dtype == "float32":
         raise SkipError
     up = f"(1.5 + 0.5 * jnp.sin({x}))"
-    kind = d.integer(0, 3)
-    if kind == 0:
+    name = d.choice(["igamma", "igammac", "polygamma", "zeta"])
+    if name == "igamma":
         return f"lax.igamma({d.weights(x.shape, x.dtype)}, {up})"
-    if kind == 1:
+    if name == "igammac":
         return f"lax.igammac({d.weights(x.shape, x.dtype)}, {up})"
-    if kind == 2:
+    if name == "polygamma":
         return f"lax.polygamma({d.weights(x.shape, x.dtype)} * 0 + 1, {up})"
     return f"lax.zeta({up} + 1, {d.weights(x.shape, x.dtype)})"
 
 
 OPERATIONS = [
-    function, positive_function, bounded_function, binary, binary, binary, quotient, power,
-    by_scalar, select_known, select_unknown, select_several, clamped, cast, frozen,
-    passed_on, special,
+    function, positive_function, bounded_function, binary, binary, binary, quotient,
+    power, by_scalar, select_known, select_unknown, select_several, clamped, cast,
+    frozen, passed_on, special,
 ]  # fmt: skip

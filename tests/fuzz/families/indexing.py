@@ -27,7 +27,9 @@ class _Plan(NamedTuple):
         gone = {*self.hidden, *self.batching}
         window = iter(n for k, n in enumerate(self.sizes) if k not in gone)
         batch, rank = iter(self.batch), len(self.batch) + len(self.window_at)
-        return tuple(next(window) if k in self.window_at else next(batch) for k in range(rank))  # fmt: skip
+        return tuple(
+            next(window) if k in self.window_at else next(batch) for k in range(rank)
+        )
 
 
 def _plan(d: Draft, x: Value) -> _Plan:
@@ -98,7 +100,7 @@ def gather(d: Draft, x: Value) -> str:
 
 
 def _served(name: str, mode: str) -> str:
-    """Return a mode that JAX serves: its 0.10 has NaN where an extreme is moved inside."""
+    """Return a mode that JAX serves: 0.10 has NaN where an extreme is moved inside."""
     is_extreme = name.strip("_") in ("min", "max")
     return "drop" if is_extreme and mode == "clip" and IS_OLD else mode
 
@@ -120,12 +122,18 @@ def scatter(d: Draft, x: Value) -> str:
         f"operand_batching_dims={plan.batching}, "
         f"scatter_indices_batching_dims={plan.batching_at})"
     )
-    is_single = int(np.prod([n for k, n in enumerate(plan.batch) if k not in plan.batching_at])) == 1  # fmt: skip
+    is_single = (
+        int(np.prod([n for k, n in enumerate(plan.batch) if k not in plan.batching_at]))
+        == 1
+    )
     unique = ", unique_indices=True" if is_single else ""
     base = str(x) if d.flip(0.7) else d.weights(x.shape, x.dtype)
     index = d.let(_indices(d, x, plan, mode))
     updates = _updates(d, x, plan.result())
-    return f"lax.scatter{name}({base}, {index}, {updates}, {numbers}, mode='{mode}'{unique})"  # fmt: skip
+    return (
+        f"lax.scatter{name}({base}, {index}, {updates}, {numbers}, "
+        f"mode='{mode}'{unique})"
+    )
 
 
 def take(d: Draft, x: Value) -> str:
@@ -158,18 +166,18 @@ def picked(d: Draft, x: Value) -> str:
 def at(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     n = x.shape[axis]
-    way = d.integer(0, 2)
+    way = d.choice(["one", "distinct", "any"])
     index = d.indices((d.integer(1, 2),), -1, n)
-    if way == 0:
+    if way == "one":
         index = d.index(x, n)
-    elif way == 1:  # known, of which no two are the same: it stays a scatter
+    elif way == "distinct":  # and known: it stays a scatter
         index = f"np.array({d.rng.sample(range(n + 2), min(2, n + 1))}, np.int32)"
     place = ", ".join([":"] * axis + [index])
     kind = d.choice(["set", "set", "add", "subtract", "multiply", "min", "max"])
     value = d.choice(["2.0", f"{x}.ravel()[:1].sum()", "0.0"])
     base = f"jnp.asarray({d.choice([str(x), d.like(x)])})"
     mode = _served(kind, d.choice(["drop", "clip"]))
-    unique = ", unique_indices=True" if way < 2 or kind == "multiply" else ""
+    unique = ", unique_indices=True" if way != "any" or kind == "multiply" else ""
     return f"{base}.at[{place}].{kind}({value}, mode='{mode}'{unique})"
 
 
@@ -181,7 +189,10 @@ def whole(d: Draft, x: Value) -> str:
     kind, mode = d.choice(["set", "set", "add"]), d.choice(["drop", "clip"])
     moved = f"jnp.asarray({d.choice([str(x), source])})[None]"
     index = f"{d.index(x, 1)}"
-    return f"{moved}.at[{index}].{kind}({d.like(x)}, mode='{mode}', unique_indices=True)[0]"
+    return (
+        f"{moved}.at[{index}].{kind}({d.like(x)}, mode='{mode}', "
+        "unique_indices=True)[0]"
+    )
 
 
 OPERATIONS = [gather] * 5 + [scatter] * 5 + [take, take_along, picked, at, at, whole]

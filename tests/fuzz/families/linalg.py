@@ -45,7 +45,10 @@ def triangular(d: Draft, x: Value) -> str:
 def tridiagonal(d: Draft, x: Value) -> str:
     n = _size(d, x) + 1
     b = d.let(_stack(d, x, n, d.integer(1, 2)))
-    lines = [f"jnp.broadcast_to({v}, {b.shape[:-1]})" for v in (f"W({n})", f"(3 + W({n}))", f"W({n})")]  # fmt: skip
+    lines = [
+        f"jnp.broadcast_to({v}, {b.shape[:-1]})"
+        for v in (f"W({n})", f"(3 + W({n}))", f"W({n})")
+    ]
     lines[0] = f"{lines[0]} * (np.arange({n}) > 0)"
     lines[2] = f"{lines[2]} * (np.arange({n}) < {n - 1})"
     return f"lax.linalg.tridiagonal_solve({', '.join(lines)}, {b})"
@@ -65,7 +68,10 @@ def factor(d: Draft, x: Value) -> str:
             f"jnp.linalg.det({a})",
             f"jnp.linalg.slogdet({a})[1]",
             f"jax.scipy.linalg.lu({a})[{d.integer(1, 2)}]",
-            f"jax.scipy.linalg.cho_solve((jnp.linalg.cholesky({symmetric}), True), {a})",
+            (
+                "jax.scipy.linalg.cho_solve("
+                f"(jnp.linalg.cholesky({symmetric}), True), {a})"
+            ),
         ]
     )
 
@@ -93,7 +99,10 @@ def transformed_back(d: Draft, x: Value) -> str:
     if not x.ndim or not x.size or x.dtype.kind == "c":
         raise SkipError
     axis, n = d.axis(x), d.integer(1, 5)
-    return f"jnp.fft.irfft(jnp.fft.rfft({x}, axis={axis}) * (1 + 0.5j), n={n}, axis={axis})"
+    return (
+        f"jnp.fft.irfft(jnp.fft.rfft({x}, axis={axis}) * (1 + 0.5j), n={n}, "
+        f"axis={axis})"
+    )
 
 
 OPERATIONS = [

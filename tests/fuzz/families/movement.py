@@ -89,12 +89,18 @@ def unstack(d: Draft, x: Value) -> str:
 
 def pad(d: Draft, x: Value) -> str:
     config = [
-        (d.integer(-2, 2), d.integer(-2, 2), d.choice([0, 0, 1, 2])) if d.flip(0.7) else (0, 0, 0)
+        (d.integer(-2, 2), d.integer(-2, 2), d.choice([0, 0, 1, 2]))
+        if d.flip(0.7)
+        else (0, 0, 0)
         for _ in x.shape
-    ]  # fmt: skip
+    ]
     value = f"np.zeros((), np.{x.dtype})"
     if d.flip(0.4) and x.size:
-        value = f"{x}[{', '.join(str(d.integer(0, n - 1)) for n in x.shape)}]" if x.ndim else f"{x}"  # fmt: skip
+        value = (
+            f"{x}[{', '.join(str(d.integer(0, n - 1)) for n in x.shape)}]"
+            if x.ndim
+            else f"{x}"
+        )
     return f"lax.pad({x}, {value}, {tuple(config)})"
 
 
@@ -121,7 +127,10 @@ def dynamic_update_slice(d: Draft, x: Value) -> str:
     pieces = ", ".join(f":{n}" for n in sizes)
     starts = ", ".join(d.index(x, n) for n in x.shape)
     source, base = d.choice([str(x), d.like(x)]), d.choice([str(x), d.like(x)])
-    return f"lax.dynamic_update_slice({base}, 2 * jnp.asarray({source})[{pieces}], ({starts},))"
+    return (
+        f"lax.dynamic_update_slice({base}, 2 * jnp.asarray({source})[{pieces}], "
+        f"({starts},))"
+    )
 
 
 def triangle(d: Draft, x: Value) -> str:

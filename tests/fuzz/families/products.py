@@ -119,7 +119,10 @@ def _laid_out(
         moved.append(f"jnp.transpose({side}, {back})")
     numbers = f"lax.ConvDimensionNumbers({orders[0]}, {orders[1]}, {orders[2]})"
     extra = f"feature_group_count={groups}, batch_group_count={parts}"
-    return f"lax.conv_general_dilated({moved[0]}, {moved[1]}, {options}, {numbers}, {extra})"  # fmt: skip
+    return (
+        f"lax.conv_general_dilated({moved[0]}, {moved[1]}, {options}, {numbers}, "
+        f"{extra})"
+    )
 
 
 def sparse_product(d: Draft, x: Value) -> str:

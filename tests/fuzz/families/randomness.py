@@ -30,7 +30,10 @@ def permuted(d: Draft, x: Value) -> str:
     if not x.size:
         raise SkipError
     axis = d.axis(x)
-    return f"jax.random.permutation({_key(d)}, {x}, axis={axis}, independent={d.flip(0.3)})"
+    return (
+        f"jax.random.permutation({_key(d)}, {x}, axis={axis}, "
+        f"independent={d.flip(0.3)})"
+    )
 
 
 def chosen(d: Draft, x: Value) -> str:
@@ -49,11 +52,11 @@ def stateful(d: Draft, x: Value) -> str:
     n = x.shape[axis]
     if not x.size:
         raise SkipError
-    kind = d.integer(0, 2)
-    if kind == 0:
+    kind = d.choice(["indices", "branch", "bits"])
+    if kind == "indices":
         drawn = f"lax.rng_uniform(np.int32(0), np.int32({n}), ({n},))"
         return f"jnp.take({x}, {drawn}, {axis}, mode='clip')"
-    if kind == 1:
+    if kind == "branch":
         drawn = "lax.rng_uniform(np.float64(0), np.float64(1), ())"
         return f"lax.cond({drawn} < 0.5, jnp.sin, lambda v: lax.rev(v, ({axis},)), {x})"
     bits = f"lax.rng_bit_generator(np.arange(4, dtype=np.uint32), ({n},), np.uint32)[1]"
@@ -64,7 +67,10 @@ def gumbel(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c" or not x.size:
         raise SkipError
     axis = d.axis(x)
-    picked = f"jnp.argmax({x} + jax.random.gumbel({_key(d)}, {x.shape}, np.{x.dtype}), {axis})"
+    picked = (
+        f"jnp.argmax({x} + jax.random.gumbel({_key(d)}, {x.shape}, np.{x.dtype}), "
+        f"{axis})"
+    )
     return f"jnp.take_along_axis({x}, jnp.expand_dims({picked}, {axis}), {axis})"
 
 

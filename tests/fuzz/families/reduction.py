@@ -34,13 +34,16 @@ def generic(d: Draft, x: Value) -> str:
 
 
 def several(d: Draft, x: Value) -> str:
-    """A reduction of two operands at once: the largest of one, and what stands beside."""
+    """Reduce two operands at once: the largest of one, and what stands beside."""
     if x.dtype.kind == "c" or not x.size:
         raise SkipError
     other = d.like(x)
     pick = "lambda a, b: tuple(jnp.where(a[0] >= b[0], u, v) for u, v in zip(a, b))"
     start = f"(np.asarray(-9, np.{x.dtype}), np.asarray(0, np.{x.dtype}))"
-    return f"lax.reduce(({x}, {other}), {start}, {pick}, {d.axes(x, 1)})[{d.integer(0, 1)}]"
+    return (
+        f"lax.reduce(({x}, {other}), {start}, {pick}, "
+        f"{d.axes(x, 1)})[{d.integer(0, 1)}]"
+    )
 
 
 def log_sum_exp(d: Draft, x: Value) -> str:
@@ -64,11 +67,14 @@ def sort(d: Draft, x: Value) -> str:
     axis = d.axis(x)
     if x.dtype.kind == "c":
         raise SkipError
-    kind = d.integer(0, 2)
-    if kind == 0:
+    kind = d.choice(["alone", "with another", "with another"])
+    if kind == "alone":
         return f"lax.sort({x}, dimension={axis})"
     other, keys = d.like(x), d.integer(1, 2)
-    return f"lax.sort(({x}, {other}), dimension={axis}, num_keys={keys})[{d.integer(0, 1)}]"
+    return (
+        f"lax.sort(({x}, {other}), dimension={axis}, "
+        f"num_keys={keys})[{d.integer(0, 1)}]"
+    )
 
 
 def sort_by_integers(d: Draft, x: Value) -> str:

@@ -79,7 +79,10 @@ def sent(d: Draft, x: Value) -> str:
     used = [name for e in entries for name in e]
     over = d.choice(used)
     pairs = d.choice(["[(0, 1)]", "[(0, 1), (1, 0)]", "[(1, 0)]", "[(1, 1)]"])
-    body = f"lambda v: {d.choice(['', '2 * v + ', 'v * '])}lax.ppermute(v, {over!r}, {pairs})"
+    body = (
+        f"lambda v: {d.choice(['', '2 * v + ', 'v * '])}lax.ppermute(v, {over!r}, "
+        f"{pairs})"
+    )
     return _mapped(body, spec, spec, whole)
 
 
@@ -89,7 +92,13 @@ def by_number(d: Draft, x: Value) -> str:
     over = d.choice(used)
     axis = d.axis(whole)
     number = f"lax.axis_index({over!r})"
-    body = d.choice([f"v * (1 + {number})", f"jnp.roll(v, {number}, {axis})", f"jnp.where({number} == 0, v, lax.rev(v, ({axis},)))"])  # fmt: skip
+    body = d.choice(
+        [
+            f"v * (1 + {number})",
+            f"jnp.roll(v, {number}, {axis})",
+            f"jnp.where({number} == 0, v, lax.rev(v, ({axis},)))",
+        ]
+    )
     return _mapped(f"lambda v: {body}", spec, spec, whole)
 
 
@@ -105,7 +114,10 @@ def gathered(d: Draft, x: Value) -> str:
     body = d.choice(
         [
             f"lax.dynamic_slice_in_dim(jnp.sin({every}), {start}, {piece}, {axis})",
-            f"lax.psum_scatter({every}, {over!r}, scatter_dimension={axis}, tiled=True)",
+            (
+                f"lax.psum_scatter({every}, {over!r}, scatter_dimension={axis}, "
+                "tiled=True)"
+            ),
             f"v * {every}.sum()",
             f"v * {stacked}.sum({place})",
             f"lax.psum_scatter({stacked}, {over!r}, scatter_dimension={place})",
@@ -138,8 +150,16 @@ def looped(d: Draft, x: Value) -> str:
     whole, spec, entries = _sharded(d, x)
     used = [name for e in entries for name in e]
     over = d.choice(used)
-    inner = d.choice([f"0.5 * c + lax.ppermute(c, {over!r}, [(0, 1), (1, 0)])", "0.5 * c + jnp.sin(c)"])  # fmt: skip
-    body = f"lambda v: lax.scan(lambda c, _: ({inner}, None), v, length={d.integer(1, 3)})[0]"  # fmt: skip
+    inner = d.choice(
+        [
+            f"0.5 * c + lax.ppermute(c, {over!r}, [(0, 1), (1, 0)])",
+            "0.5 * c + jnp.sin(c)",
+        ]
+    )
+    body = (
+        f"lambda v: lax.scan(lambda c, _: ({inner}, None), v, "
+        f"length={d.integer(1, 3)})[0]"
+    )
     return _mapped(body, spec, spec, whole)
 
 

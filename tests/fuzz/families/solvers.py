@@ -11,7 +11,11 @@ def _matrix(d: Draft, x: Value, n: int) -> str:
             f"lambda v: (2 + jnp.sin(jnp.resize({x}, ({n},)))) * v",
             f"lambda v: (3 * np.eye({n}) + 0.2 * (W({n}, {n}) + W({n}, {n}).T)) @ v",
             "lambda v: 3 * v - 0.5 * jnp.roll(v, 1) - 0.5 * jnp.roll(v, -1)",
-            f"lambda v: 4 * v + 0.5 * jnp.concatenate([v[1:], jnp.zeros(1)]) + 0.5 * jnp.concatenate([jnp.zeros(1), v[:-1]]) if {n} > 1 else 4 * v",
+            (
+                "lambda v: 4 * v + 0.5 * jnp.concatenate([v[1:], jnp.zeros(1)]) "
+                "+ 0.5 * jnp.concatenate([jnp.zeros(1), v[:-1]]) "
+                f"if {n} > 1 else 4 * v"
+            ),
         ]
     )
 
@@ -33,7 +37,10 @@ def conjugate_gradients(d: Draft, x: Value) -> str:
 def gmres(d: Draft, x: Value) -> str:
     b, n = _side(d, x)
     options = d.choice(["", ", maxiter=1, restart=1", ", restart=2"])
-    return f"jax.scipy.sparse.linalg.gmres({_matrix(d, x, n)}, {b}{options}, solve_method='incremental')[0]"  # fmt: skip
+    return (
+        f"jax.scipy.sparse.linalg.gmres({_matrix(d, x, n)}, {b}{options}, "
+        "solve_method='incremental')[0]"
+    )
 
 
 def by_samples(d: Draft, x: Value) -> str:
@@ -44,7 +51,10 @@ def by_samples(d: Draft, x: Value) -> str:
     operator = d.choice(["lambda v: (2 + W(3)) * v", "lambda v: 3 * v"])
     options = d.choice(["", ", maxiter=1", ", tol=1e-2"])
     if d.flip():
-        return f"jax.vmap(lambda b: jax.scipy.sparse.linalg.cg({operator}, b{options})[0])({rows})"
+        return (
+            f"jax.vmap(lambda b: jax.scipy.sparse.linalg.cg({operator}, "
+            f"b{options})[0])({rows})"
+        )
     return f"jax.scipy.sparse.linalg.cg({operator}, {rows}{options})[0]"
 
 
@@ -53,11 +63,15 @@ def exact_solve(d: Draft, x: Value) -> str:
     b, n = _side(d, x)
     if d.flip():
         a = d.let(f"2 + jnp.sin(jnp.resize({x}, ({n},)))")
-        return f"lax.custom_linear_solve(lambda v: {a} * v, {b}, lambda _, r: r / {a}, symmetric=True)"  # fmt: skip
+        return (
+            f"lax.custom_linear_solve(lambda v: {a} * v, {b}, lambda _, r: r / {a}, "
+            "symmetric=True)"
+        )
     a = d.let(f"3 * np.eye({n}) + 0.3 * jnp.sin(jnp.resize({x}, ({n}, {n})))")
     return (
         f"lax.custom_linear_solve(lambda v: {a} @ v, {b}, "
-        f"lambda _, r: jnp.linalg.solve({a}, r), lambda _, r: jnp.linalg.solve({a}.T, r))"
+        f"lambda _, r: jnp.linalg.solve({a}, r), "
+        f"lambda _, r: jnp.linalg.solve({a}.T, r))"
     )
 
 
@@ -70,14 +84,24 @@ def truncated_solve(d: Draft, x: Value) -> str:
     )
     return (
         f"lax.custom_linear_solve({_matrix(d, x, n)}, {b}, lambda m, r: "
-        f"lax.fori_loop(0, {steps}, lambda i, v: {body}, jnp.zeros_like(r)), symmetric=True)"
+        f"lax.fori_loop(0, {steps}, lambda i, v: {body}, jnp.zeros_like(r)), "
+        "symmetric=True)"
     )
 
 
 def root(d: Draft, x: Value) -> str:
     b, n = _side(d, x)
-    residual = d.choice([f"lambda y: y ** 3 + 2 * y - {b}", f"lambda y: 3 * y + jnp.sin(y) - {b}", f"lambda y: 3 * y + 0.3 * W({n}, {n}) @ jnp.sin(y) - {b}"])  # fmt: skip
-    newton = "lambda f, y: lax.fori_loop(0, 25, lambda i, u: u - jnp.linalg.solve(jax.jacfwd(f)(u), f(u)), y)"  # fmt: skip
+    residual = d.choice(
+        [
+            f"lambda y: y ** 3 + 2 * y - {b}",
+            f"lambda y: 3 * y + jnp.sin(y) - {b}",
+            f"lambda y: 3 * y + 0.3 * W({n}, {n}) @ jnp.sin(y) - {b}",
+        ]
+    )
+    newton = (
+        "lambda f, y: lax.fori_loop(0, 25, lambda i, u: u - "
+        "jnp.linalg.solve(jax.jacfwd(f)(u), f(u)), y)"
+    )
     tangent = d.choice(
         [
             "lambda g, y: jnp.linalg.solve(jax.jacfwd(g)(y), y)",
@@ -95,11 +119,14 @@ def iterated(d: Draft, x: Value) -> str:
     stop = d.choice(
         ["c[0] < 4", f"jnp.abs(3 * c[1] + jnp.sin(c[1]) - {b}).max() > 1e-3"]
     )
-    return f"lax.while_loop(lambda c: {stop}, lambda c: (c[0] + 1, ({b} - jnp.sin(c[1])) / 3), (0, jnp.zeros_like({b})))[1]"  # fmt: skip
+    return (
+        f"lax.while_loop(lambda c: {stop}, lambda c: (c[0] + 1, ({b} - jnp.sin(c[1])) "
+        f"/ 3), (0, jnp.zeros_like({b})))[1]"
+    )
 
 
 OPERATIONS = [
-    conjugate_gradients, conjugate_gradients, conjugate_gradients, by_samples, by_samples,
-    exact_solve, exact_solve, exact_solve, truncated_solve, truncated_solve, iterated,
-    iterated, gmres, root,
+    conjugate_gradients, conjugate_gradients, conjugate_gradients, by_samples,
+    by_samples, exact_solve, exact_solve, exact_solve, truncated_solve, truncated_solve,
+    iterated, iterated, gmres, root,
 ]  # fmt: skip

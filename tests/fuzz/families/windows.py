@@ -23,7 +23,10 @@ def extreme(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
         raise SkipError
     name, start = d.choice([("max", "-np.inf"), ("min", "np.inf")])
-    found = f"lax.reduce_window({x}, np.asarray({start}, np.{x.dtype}), lax.{name}, {_window(d, x)})"  # fmt: skip
+    found = (
+        f"lax.reduce_window({x}, np.asarray({start}, np.{x.dtype}), lax.{name}, "
+        f"{_window(d, x)})"
+    )
     return f"jnp.tanh({found})"  # of padding alone: infinite
 
 
@@ -44,7 +47,10 @@ def generic(d: Draft, x: Value) -> str:
         raise SkipError
     combine = d.choice(["lax.mul", "lambda a, b: a + b - 0.1 * a * b"])
     start = "1" if combine == "lax.mul" else "0"
-    return f"lax.reduce_window({x}, np.asarray({start}, np.{x.dtype}), {combine}, {_window(d, x)})"  # fmt: skip
+    return (
+        f"lax.reduce_window({x}, np.asarray({start}, np.{x.dtype}), {combine}, "
+        f"{_window(d, x)})"
+    )
 
 
 def patches(d: Draft, x: Value) -> str:

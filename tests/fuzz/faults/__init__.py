@@ -1,1 +1,1 @@
-"""Faults that are put into the library one at a time, to see that the fuzzer finds them."""
+"""Faults that are put into the library, one at a time: the fuzzer has to find them."""

@@ -35,7 +35,10 @@ class Fault(NamedTuple):
         text = (ROOT / self.file).read_text()
         count = text.count(self.old)
         if count != 1:
-            msg = f"`{self.name}` must fit {self.file} once, got {count} times: {self.old!r}"
+            msg = (
+                f"`{self.name}` must fit {self.file} once, got {count} times: "
+                f"{self.old!r}"
+            )
             raise ValueError(msg)
         return text.replace(self.old, self.new)
 

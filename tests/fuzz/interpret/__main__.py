@@ -63,7 +63,7 @@ def _compared(program: Any) -> Iterator[tuple[str, str]]:
 
 
 def _derived(fun: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield the function and its Jacobians, whose programs are batched and transposed."""
+    """Yield the function and its Jacobians: programs batched and transposed."""
     import jax
 
     yield "value", fun

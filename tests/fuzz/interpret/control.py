@@ -46,7 +46,7 @@ def _(eqn: Eqn) -> Function:
 
 
 def _chosen(goes: Any, new: Any, old: Any) -> Any:
-    """Keep what samples hold that are done: a vmapped loop's predicate has their axes."""
+    """Keep what done samples hold: a vmapped loop's predicate has their axes."""
     if not goes.ndim:
         return new
     return np.where(
@@ -58,9 +58,12 @@ def scan_parts(eqn: Eqn) -> tuple[int, int]:
     """Return how many constants and carried values a scan has, by ranks."""
     body = getattr(eqn.params["jaxpr"], "jaxpr", eqn.params["jaxpr"])
     ranks = [
-        sum(len(shape_of(a)) == len(shape_of(b)) for a, b in zip(outer, inner, strict=True))
+        sum(
+            len(shape_of(a)) == len(shape_of(b))
+            for a, b in zip(outer, inner, strict=True)
+        )
         for outer, inner in ((eqn.invars, body.invars), (eqn.outvars, body.outvars))
-    ]  # fmt: skip
+    ]
     return ranks[0] - ranks[1], ranks[1]
 
 

@@ -59,7 +59,7 @@ class Interpreter:
         return [env[k] for k in self.outputs]
 
     def prepared(self, args: Sequence[Any], moving: Sequence[int]) -> Function:
-        """Evaluate what does not read some of the inputs; return a function of those."""
+        """Evaluate what does not read some inputs; return a function of those."""
         env, later = list(self._values), []
         moved = {self.inputs[k] for k in moving}
         for slot, x in zip(self.inputs, args, strict=True):
@@ -72,7 +72,9 @@ class Interpreter:
                 later.append(step)
                 continue
             found = fun(*[env[k] for k in ins])
-            for slot, x in zip(places, [found] if isinstance(outs, int) else found, strict=True):  # fmt: skip
+            for slot, x in zip(
+                places, [found] if isinstance(outs, int) else found, strict=True
+            ):
                 env[slot] = x
 
         def run(*values: Any) -> list[Any]:

@@ -43,7 +43,9 @@ class _Slices:
             self._fixed[axis] = self._ramp(result, self._over[d])
 
     def _ramp(self, result: Sequence[int], d: int) -> Any:
-        return np.arange(result[d]).reshape([-1 if k == d else 1 for k in range(len(result))])  # fmt: skip
+        return np.arange(result[d]).reshape(
+            [-1 if k == d else 1 for k in range(len(result))]
+        )
 
     def places(self, indices: Any, *, is_clipped: bool) -> tuple[list[Any], Any]:
         """Return each axis' index, and which elements are of slices in bounds."""

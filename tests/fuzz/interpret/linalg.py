@@ -22,7 +22,9 @@ def _(eqn: Eqn) -> Function:
         a = np.swapaxes(a, -1, -2) if p["transpose_a"] else a
         if p["left_side"]:
             return _substituted(a, b, is_lower)
-        turned = _substituted(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2), not is_lower)  # fmt: skip
+        turned = _substituted(
+            np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2), not is_lower
+        )
         return np.swapaxes(turned, -1, -2)
 
     return fun
@@ -142,7 +144,9 @@ def _(eqn: Eqn) -> Function:
         return by_jax(eqn)
 
     def fun(a: Any, taus: Any) -> Any:
-        flat = zip(a.reshape(-1, *a.shape[-2:]), taus.reshape(-1, taus.shape[-1]), strict=True)  # fmt: skip
+        flat = zip(
+            a.reshape(-1, *a.shape[-2:]), taus.reshape(-1, taus.shape[-1]), strict=True
+        )
         name = "ungqr" if a.dtype.kind == "c" else "orgqr"
         found = [_lapack(name, m)(m, t)[0] for m, t in flat]  # fmt: skip
         return np.stack(found).reshape(a.shape)

@@ -124,8 +124,11 @@ def _(eqn: Eqn) -> Function:
     )
     used = [{*contracted[k], *batch[k]} for k in (0, 1)]
     whole = [shapes[0][k] for k in batch[0]] + [
-        n for shape, gone in zip(shapes, used, strict=True) for k, n in enumerate(shape) if k not in gone
-    ]  # fmt: skip
+        n
+        for shape, gone in zip(shapes, used, strict=True)
+        for k, n in enumerate(shape)
+        if k not in gone
+    ]
 
     def fun(a: Any, b: Any, indices: Any) -> Any:
         return _extracted(indices, np.matmul(left(a), right(b)).reshape(whole))

@@ -1,4 +1,4 @@
-"""Random bits of the threefry generator; keys are pairs of words, as elements of an array."""
+"""Random bits of the threefry generator; keys are pairs of words, one an element."""
 
 import zlib
 from typing import Any

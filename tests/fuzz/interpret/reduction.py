@@ -20,7 +20,8 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
 def _(eqn: Eqn) -> Function:
     axes, combine = tuple(map(int, eqn.params["axes"])), _REDUCTIONS[eqn.primitive.name]
     dtype = eqn.outvars[0].aval.dtype
-    return lambda x: np.asarray(combine.reduce(x, axes, dtype=dtype))  # type: ignore[attr-defined]
+    reduce = combine.reduce  # type: ignore[attr-defined]
+    return lambda x: np.asarray(reduce(x, axes, dtype=dtype))
 
 
 @evaluator("reduce_max", "reduce_min")
@@ -47,7 +48,10 @@ def _(eqn: Eqn) -> Function:
     def fun(*operands: Any) -> Any:
         xs = [np.moveaxis(x, axes, first) for x in operands[:n]]
         xs = [x.reshape(-1, *x.shape[len(axes) :]) for x in xs]
-        found = [np.broadcast_to(s, x.shape[1:]) for s, x in zip(operands[n:], xs, strict=True)]  # fmt: skip
+        found = [
+            np.broadcast_to(s, x.shape[1:])
+            for s, x in zip(operands[n:], xs, strict=True)
+        ]
         for k in range(len(xs[0])):
             found = body(*found, *(x[k] for x in xs))
         return [*map(np.asarray, found)]

@@ -76,7 +76,11 @@ class LaneInterpreter(Interpreter):
         def each(*operands: Lanes) -> Any:
             lanes = zip(*operands, strict=True) if operands else [()] * self._n
             found = [fun(*lane) for lane in lanes]
-            return found if isinstance(outs, int) else [*map(list, zip(*found, strict=True))]  # fmt: skip
+            return (
+                found
+                if isinstance(outs, int)
+                else [*map(list, zip(*found, strict=True))]
+            )
 
         return each
 
@@ -141,7 +145,9 @@ def _(eqn: Eqn) -> Function:
             for x, spec in zip(args, p["in_specs"], strict=True)
         ]
         found = []
-        for lanes, v, spec in zip(body(*shards), eqn.outvars, p["out_specs"], strict=True):  # fmt: skip
+        for lanes, v, spec in zip(
+            body(*shards), eqn.outvars, p["out_specs"], strict=True
+        ):
             whole = np.zeros(shape_of(v), v.aval.dtype)
             for d in reversed(devices):  # of devices that hold the same, the first
                 whole[mesh.piece(d, spec, whole.shape)] = lanes[d]

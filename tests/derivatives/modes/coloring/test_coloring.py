@@ -1,4 +1,4 @@
-"""Compression: proven colorings, against dense Jacobians and known chromatic numbers."""
+"""Proven colorings, against dense Jacobians and known chromatic numbers."""
 
 import jax
 import jax.numpy as jnp
@@ -71,21 +71,26 @@ def test_entries_ascend_and_passes_are_their_columns_colors(name):
 @pytest.mark.parametrize(
     ("fun", "shape", "n_colors"),
     [
-        (tridiagonal, (1000,), 3),
-        (second_difference, (1000,), 3),
-        (star, (200, 200), 5),
-        (flat_star(200, 200), (40_000,), 5),
-        (flat_star(61, 83), (61 * 83,), 5),
-        (convolution(), (41, 52), 9),
-        (convolution(2), (41, 52), 9),
-        (convolution(1, 2), (41, 52), 9),
-        (twice, (41, 52), 25),
-        (lambda x: twice(x.reshape(41, 52)).ravel(), (41 * 52,), 25),
-        (ring, (300,), 3),
-        (ring, (301,), 4),
-        (ring, (302,), 4),
-        (periodic_star, (40, 55), 5),
-        (jnp.sin, (300, 7), 1),
+        pytest.param(tridiagonal, (1000,), 3, id="tridiagonal"),
+        pytest.param(second_difference, (1000,), 3, id="second difference"),
+        pytest.param(star, (200, 200), 5, id="star"),
+        pytest.param(flat_star(200, 200), (40_000,), 5, id="flat star"),
+        pytest.param(flat_star(61, 83), (61 * 83,), 5, id="flat star of odd sides"),
+        pytest.param(convolution(), (41, 52), 9, id="convolution"),
+        pytest.param(convolution(2), (41, 52), 9, id="strided convolution"),
+        pytest.param(convolution(1, 2), (41, 52), 9, id="dilated convolution"),
+        pytest.param(twice, (41, 52), 25, id="convolution twice"),
+        pytest.param(
+            lambda x: twice(x.reshape(41, 52)).ravel(),
+            (41 * 52,),
+            25,
+            id="flat convolution twice",
+        ),
+        pytest.param(ring, (300,), 3, id="ring of 300"),
+        pytest.param(ring, (301,), 4, id="ring of 301"),
+        pytest.param(ring, (302,), 4, id="ring of 302"),
+        pytest.param(periodic_star, (40, 55), 5, id="periodic star"),
+        pytest.param(jnp.sin, (300, 7), 1, id="sine"),
     ],
 )
 def test_as_few_colors_as_are_possible(fun, shape, n_colors):
@@ -135,7 +140,13 @@ def test_one_pass_fewer_is_taken():
 
 
 @pytest.mark.parametrize(
-    "fun", [jnp.cumsum, jnp.fft.fft, lambda x: array(300, 300) @ x, jnp.sort]
+    "fun",
+    [
+        pytest.param(jnp.cumsum, id="cumsum"),
+        pytest.param(jnp.fft.fft, id="fft"),
+        pytest.param(lambda x: array(300, 300) @ x, id="product"),
+        pytest.param(jnp.sort, id="sort"),
+    ],
 )
 def test_dense_functions_have_none(fun):
     assert search(fun, array(300), most=300) is None

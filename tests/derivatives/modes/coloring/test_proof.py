@@ -108,12 +108,18 @@ def some_of(x):
 @pytest.mark.parametrize(
     ("fun", "x"),
     [
-        (two_heads, array(30)),
-        (two_columns, array(26)),
-        (some_of, array(30)),
-        (lambda x: jnp.full(30, x[2]), array(30)),
-        (lambda x: jax.lax.complex(x, jnp.roll(x, 1) ** 2), array(30)),
-        (lambda x: x**2, array(200, 200)),
+        pytest.param(two_heads, array(30), id="two heads"),
+        pytest.param(two_columns, array(26), id="two columns"),
+        pytest.param(some_of, array(30), id="some of"),
+        pytest.param(
+            lambda x: jnp.full(30, x[2]), array(30), id="one element everywhere"
+        ),
+        pytest.param(
+            lambda x: jax.lax.complex(x, jnp.roll(x, 1) ** 2),
+            array(30),
+            id="complex neighbors",
+        ),
+        pytest.param(lambda x: x**2, array(200, 200), id="squares"),
     ],
 )
 def test_entries_of_a_compression_are_those_of_the_jacobian(fun, x):
@@ -130,7 +136,8 @@ def test_what_was_proven_before_counts_against_the_budget(monkeypatch):
     colors = np.arange(600, dtype=np.int32) % 7
     prover.start()
     prover.prove(colors)
-    monkeypatch.setattr(detect, "BUDGET", 3 * 2 * 8 * prover._cost)  # pyright: ignore[reportPrivateUsage]
+    cost = prover._cost  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(detect, "BUDGET", 3 * 2 * 8 * cost)
     assert prover.affords(colors, 600)
     for _ in range(2):
         prover.prove(colors)

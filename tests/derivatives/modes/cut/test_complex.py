@@ -67,4 +67,6 @@ def test_complex_program_with_a_conjugate_is_not_cut():
 def test_inputs_and_outputs_of_different_kinds_have_no_cut():
     assert "real and complex" in no_cut(jnp.abs, complex_array(4))
     assert "real and complex" in no_cut(lambda x: lax.complex(x, x), array(4))
-    assert "real and complex" in no_cut(lambda x, z: (2 * x, 2 * z), array(4), complex_array(4))  # fmt: skip
+    assert "real and complex" in no_cut(
+        lambda x, z: (2 * x, 2 * z), array(4), complex_array(4)
+    )

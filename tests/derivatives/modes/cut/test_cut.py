@@ -26,7 +26,7 @@ def test_autoencoder_is_cut_at_its_code():
     cut = checked_cut(fun, x)
     assert cut.width == 8
     assert cut.operation == "dot_general"
-    assert "_factors.py:" in cut.line
+    assert "_factors/functions.py:" in cut.line
 
 
 def test_cut_of_a_map_without_a_bottleneck_is_one_of_its_ends():

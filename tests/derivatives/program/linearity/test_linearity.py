@@ -115,7 +115,9 @@ def test_vouching_takes_the_cut():
 
 
 def cg_of_40(x):
-    return sparse_linalg.cg(lambda v: 2 * v + jnp.roll(v, 1) / 2 + jnp.roll(v, -1) / 2, x, tol=1e-9)[0]  # fmt: skip
+    return sparse_linalg.cg(
+        lambda v: 2 * v + jnp.roll(v, 1) / 2 + jnp.roll(v, -1) / 2, x, tol=1e-9
+    )[0]
 
 
 def test_vouching_for_solvers_reads_structure_of_the_matrix():

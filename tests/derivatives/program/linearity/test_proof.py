@@ -89,20 +89,22 @@ USES = {  # of each primitive with a rule, one that is linear in t (4, 3)
     "select_and_gather_add": lambda t: jax.linearize(_pooled, _shape(4, 3))[1](t),
     "sort": lambda t: lax.sort((_shape(4, 3), t), num_keys=1)[1],
     "dot_general": lambda t: lax.dot(_shape(2, 4), t),
-    "conv_general_dilated": lambda t: lax.conv(t[None, None], _shape(2, 1, 2, 2), (1, 1), "SAME"),
+    "conv_general_dilated": lambda t: lax.conv(
+        t[None, None], _shape(2, 1, 2, 2), (1, 1), "SAME"
+    ),
     "triangular_solve": lambda t: lax.linalg.triangular_solve(
         MATRIX, t, left_side=False, lower=True
     ),
     "tridiagonal_solve": lambda t: lax.linalg.tridiagonal_solve(
         _shape(4), 9 + _shape(4), _shape(4), t
     ),
-}  # fmt: skip
-UNUSED = {  # collectives, and what only some versions or formats have
+}
+UNUSED = {
     "add_any", "all_gather", "all_gather_invariant", "all_to_all", "bcoo_dot_general",
     "copy_p", "expand_dims", "layout_constraint", "pbroadcast", "polynomial",
     "ppermute", "psum", "psum_invariant", "psum_scatter", "pvary", "ragged_dot",
-    "ragged_dot_general", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "cummax",
-    "cummin", "reduce_scatter", "reshard", "sharding_constraint",
+    "ragged_dot_general", "reduce_and", "reduce_max", "reduce_min", "reduce_or",
+    "cummax", "cummin", "reduce_scatter", "reshard", "sharding_constraint",
 }  # fmt: skip
 
 
@@ -127,26 +129,44 @@ def test_every_rule_has_a_use():
 @pytest.mark.parametrize(
     "fun",
     [
-        lambda t: t * t,
-        lambda t: 1.0 / t,
-        lambda t: jnp.maximum(t, 0.0),
-        lambda t: jnp.abs(t),
-        lambda t: t + _shape(4, 3),
-        lambda t: lax.dot(t.T, t),
-        lambda t: lax.sort((t, t), num_keys=1)[0],
-        lambda t: _shape(4, 3).at[0].multiply(t[0]),
-        lambda t: jnp.concatenate([t, jnp.ones((1, 3))]),
-        lambda t: jnp.stack([t, jnp.ones((4, 3))]),
-        lambda t: lax.linalg.triangular_solve(t[:3], _shape(3, 1), left_side=True),
-        lambda t: lax.reduce_window(t, 1.0, lax.mul, (2, 2), (1, 1), "VALID"),
-        lambda t: lax.bitcast_convert_type(t, "int64").astype(float),
-        lambda t: lax.complex(t, jnp.ones_like(t)),
-        lambda t: jnp.floor(t),
-        lambda t: lax.cumprod(t, 0),
-        lambda t: lax.dot_general(
-            jnp.eye(4), t, (((1,), (0,)), ((), ())), preferred_element_type=jnp.int32
-        ).astype(float),
-        lambda t: t.astype("float8_e4m3fn").astype(float),
+        pytest.param(lambda t: t * t, id="square"),
+        pytest.param(lambda t: 1.0 / t, id="reciprocal"),
+        pytest.param(lambda t: jnp.maximum(t, 0.0), id="maximum"),
+        pytest.param(lambda t: jnp.abs(t), id="abs"),
+        pytest.param(lambda t: t + _shape(4, 3), id="sum with a constant"),
+        pytest.param(lambda t: lax.dot(t.T, t), id="product with itself"),
+        pytest.param(lambda t: lax.sort((t, t), num_keys=1)[0], id="sort by itself"),
+        pytest.param(
+            lambda t: _shape(4, 3).at[0].multiply(t[0]), id="multiply at a row"
+        ),
+        pytest.param(
+            lambda t: jnp.concatenate([t, jnp.ones((1, 3))]), id="concatenate with ones"
+        ),
+        pytest.param(lambda t: jnp.stack([t, jnp.ones((4, 3))]), id="stack with ones"),
+        pytest.param(
+            lambda t: lax.linalg.triangular_solve(t[:3], _shape(3, 1), left_side=True),
+            id="solve by a tangent",
+        ),
+        pytest.param(
+            lambda t: lax.reduce_window(t, 1.0, lax.mul, (2, 2), (1, 1), "VALID"),
+            id="window of products",
+        ),
+        pytest.param(
+            lambda t: lax.bitcast_convert_type(t, "int64").astype(float), id="bits"
+        ),
+        pytest.param(lambda t: lax.complex(t, jnp.ones_like(t)), id="imaginary ones"),
+        pytest.param(lambda t: jnp.floor(t), id="floor"),
+        pytest.param(lambda t: lax.cumprod(t, 0), id="cumprod"),
+        pytest.param(
+            lambda t: lax.dot_general(
+                jnp.eye(4),
+                t,
+                (((1,), (0,)), ((), ())),
+                preferred_element_type=jnp.int32,
+            ).astype(float),
+            id="product in integers",
+        ),
+        pytest.param(lambda t: t.astype("float8_e4m3fn").astype(float), id="float8"),
     ],
 )
 def test_operation_that_is_not_linear_is_not_proven(fun):
@@ -157,25 +177,44 @@ def test_operation_that_is_not_linear_is_not_proven(fun):
 @pytest.mark.parametrize(
     ("fun", "is_zero"),
     [
-        (lambda t: jnp.clip(t, -0.5, 0.5), True),
-        (lambda t: jnp.clip(t, 0.1, 0.5), False),
-        (lambda t: jnp.where(t > 0, t, 0.0), True),
-        (lambda t: jnp.where(t >= 0, 1.0, t), False),
-        (lambda t: jnp.sqrt(jnp.sum(t * t)) * t, True),
-        (lambda t: jnp.exp(t) * _shape(4, 3), False),
-        (lambda t: jnp.expm1(t) * _shape(4, 3), True),
-        (lambda t: t / jnp.maximum(jnp.linalg.norm(t), 1.0), True),
-        (lambda t: t / jnp.linalg.norm(t), False),
-        (lambda t: jnp.cos(t) - 1, True),
-        (lambda t: (t + 0.1) * 10 - 1, False),
-        (lambda t: jnp.max(t, 0), True),
-        (lambda t: jnp.nan_to_num(t.at[7].get(mode="fill"), nan=1.0), False),
-        (
+        pytest.param(lambda t: jnp.clip(t, -0.5, 0.5), True, id="clip around zero"),
+        pytest.param(lambda t: jnp.clip(t, 0.1, 0.5), False, id="clip above zero"),
+        pytest.param(lambda t: jnp.where(t > 0, t, 0.0), True, id="selects zeros"),
+        pytest.param(lambda t: jnp.where(t >= 0, 1.0, t), False, id="selects ones"),
+        pytest.param(
+            lambda t: jnp.sqrt(jnp.sum(t * t)) * t, True, id="square root of squares"
+        ),
+        pytest.param(lambda t: jnp.exp(t) * _shape(4, 3), False, id="exp"),
+        pytest.param(lambda t: jnp.expm1(t) * _shape(4, 3), True, id="expm1"),
+        pytest.param(
+            lambda t: t / jnp.maximum(jnp.linalg.norm(t), 1.0),
+            True,
+            id="norm clipped at one",
+        ),
+        pytest.param(lambda t: t / jnp.linalg.norm(t), False, id="norm"),
+        pytest.param(lambda t: jnp.cos(t) - 1, True, id="cosine less one"),
+        pytest.param(lambda t: (t + 0.1) * 10 - 1, False, id="sum with a constant"),
+        pytest.param(lambda t: jnp.max(t, 0), True, id="largest"),
+        pytest.param(
+            lambda t: jnp.nan_to_num(t.at[7].get(mode="fill"), nan=1.0),
+            False,
+            id="fill out of bounds",
+        ),
+        pytest.param(
             lambda t: jnp.nan_to_num(jnp.where(_shape(4, 3) > 9, t, np.nan), nan=1),
             False,
+            id="selects nan",
         ),
-        (lambda t: lax.while_loop(lambda t: t[0, 0] > 0, lambda t: t + 1, t), True),
-        (lambda t: lax.while_loop(lambda t: t[0, 0] < 1, lambda t: t + 1, t), False),
+        pytest.param(
+            lambda t: lax.while_loop(lambda t: t[0, 0] > 0, lambda t: t + 1, t),
+            True,
+            id="loop that stops at zero",
+        ),
+        pytest.param(
+            lambda t: lax.while_loop(lambda t: t[0, 0] < 1, lambda t: t + 1, t),
+            False,
+            id="loop that leaves zero",
+        ),
     ],
 )
 def test_what_is_zero_at_zero_tangents_is_said_to_be_only_where_it_is(fun, is_zero):
