@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import _record, _report
 from benchmarks.suites import (
     choice,
+    colorings,
     crossover,
     derivatives,
     passes,
@@ -34,6 +35,7 @@ PROMISES: Mapping[str, Callable] = {
 BENCHMARKS: Mapping[str, Callable] = {
     **PROMISES,
     **passes.BENCHMARKS,
+    **colorings.BENCHMARKS,
     **shown.BENCHMARKS,
 }
 ROOT = Path(__file__).parents[1]

@@ -8,6 +8,7 @@
 | `verdicts`    | comparisons of modes, beside the true winners                    |
 | `crossover`   | the border between forward and reverse mode, beside the plan's   |
 | `passes`      | one forward and one reverse pass, beside the evaluation          |
+| `colorings`   | passes and time without each kind of coloring                    |
 | `shown`       | the tables and pictures that the pages show as examples          |
 | `functions`   | functions to differentiate, of sizes that people have            |
 """

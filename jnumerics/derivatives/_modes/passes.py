@@ -135,7 +135,8 @@ def stack(
     With `chunk`, only so many are alive at a time: a loop writes the results in place,
     and the last chunk overlaps the one before where `chunk` does not divide `count`.
     The arrays start out filled with `fill`, `fill` + 1 and so on: XLA would make
-    arrays of equal numbers once, and copy them.
+    arrays of equal numbers once, and copy them, beyond the bytes that are allowed
+    (`tests/derivatives/plan/test_memory.py` measures them).
     """
     if count == 1:
         return [jnp.expand_dims(r, axis) for r in apply(0)]
