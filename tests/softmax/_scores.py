@@ -1,4 +1,4 @@
-"""Scores, shared by the tests of the softmax."""
+"""Infinite scores, and gradients held against finite differences."""
 
 import jax
 import numpy as np

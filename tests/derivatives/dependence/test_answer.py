@@ -10,7 +10,7 @@ import pytest
 from jax import lax
 
 from jnumerics.derivatives._dependence.result import dependence
-from tests.derivatives.dependence._scenarios import lost
+from tests.derivatives.dependence._loss import lost
 
 # --- the answer ----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from jnumerics.derivatives._dependence import boxes as _boxes
 from jnumerics.derivatives._dependence.result import dependence
 from tests import hulls, scenarios
 from tests._collection import COLLECTION, samples
-from tests.derivatives.dependence._scenarios import lost
+from tests.derivatives.dependence._loss import lost
 
 # Boxes larger than the pattern's hull: zeros of a triangular factor are values.
 COARSE = {"cholesky_of_samples"}

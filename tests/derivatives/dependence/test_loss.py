@@ -15,7 +15,7 @@ from jnumerics.derivatives._dependence.propagate import (
 from jnumerics.derivatives._dependence.result import dependence
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.jaxpr import shape_of
-from tests.derivatives.dependence._scenarios import lost
+from tests.derivatives.dependence._loss import lost
 
 # --- where it was lost ---------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Scenarios and collected functions, as the tests of dependence take them."""
+"""The loss of a dependence, where structure was lost."""
 
 
 def lost(found, axis=None):
