@@ -142,7 +142,7 @@ def dependence(
     Example:
         >>> import numpy as np
         >>> boxes = dependence(jnp.diff, jnp.arange(4.0))
-        >>> np.hstack([boxes.lower, found.upper]).tolist()
+        >>> np.hstack([boxes.lower, boxes.upper]).tolist()
         [[0, 1], [1, 2], [2, 3]]
         >>> boxes.is_elementwise
         False
