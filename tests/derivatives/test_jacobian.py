@@ -438,10 +438,6 @@ def test_a_sparse_block_between_scalars_holds_its_own_entry_alone(mode):
     assert [[b.todense() for b in row] for row in found] == [[3, 0], [0, 5]]
 
 
-@pytest.mark.skipif(
-    jax.__version_info__ < (0, 11),
-    reason="the CPU compiler of JAX 0.10 drops the barrier before it fuses",
-)
 @pytest.mark.parametrize("format", ["dense", "bcoo"])
 @pytest.mark.parametrize("mode", ["forward", "reverse", "cut", "compressed"])
 def test_the_largest_is_found_among_values_that_a_compiler_computes_twice(
