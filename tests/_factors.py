@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 from jax import lax
 
+from jnumerics.derivatives._dependence.boxes import batch_index
 from jnumerics.derivatives._dependence.constants.fold import constants_of
-from jnumerics.derivatives._dependence.propagate import batch_index, propagate
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._modes.flow import Cut, SampleAxis, batch_capacity, narrowest
 from jnumerics.derivatives._modes.skip import split_skips
 from jnumerics.derivatives._program.joint import trace

@@ -6,12 +6,21 @@ time and index arithmetic on a counter is known; otherwise all steps share one c
 and the body is passed once more with time folded into the rows.
 """
 
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
 from jnumerics.derivatives._dependence.boxes import (
+    NONE,
     RULES,
     Box,
     Boxes,
     Context,
+    compact,
     join,
+    minimum_at,
+    own_index,
 )
 from jnumerics.derivatives._dependence.rules.loops import (
     Scan,
@@ -21,9 +30,11 @@ from jnumerics.derivatives._dependence.rules.loops import (
     known_indices,
     loop_body,
 )
+from jnumerics.derivatives._program.inline import sees_zeros
 from jnumerics.derivatives._program.jaxpr import (
     JaxprEqn,
     body_of_call,
+    shape_of,
 )
 
 
@@ -152,3 +163,92 @@ def _solved_exactly(context: Context, eqn: JaxprEqn, right: Boxes) -> list[Box |
     body, right = loop_body(context, matvec, consts, right, [])
     known = known_indices(context, eqn.invars[: len(consts)]) + [None] * len(right)
     return fixpoint(lambda x: body([*consts, *x], known)[0], right, [])
+
+
+@RULES.rule(
+    "custom_lin", reads="num_res symbolic_zeros", ignores="bwd out_avals in_zeros"
+)
+def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
+    n_residuals = eqn.params["num_res"]
+    is_moved = any(box is not None for box in boxes[:n_residuals])
+    pullback = None if is_moved or sees_zeros(eqn) else context.pullback(eqn)
+    if pullback is None:
+        return None
+    outs = [shape_of(v) for v in eqn.outvars]
+    cotangents = [own_index(outs, k) for k in range(len(outs))]
+    values = known_indices(context, eqn.invars[:n_residuals])
+    read, _ = pullback(
+        [*[None] * n_residuals, *cotangents], [*values, *[None] * len(outs)]
+    )
+    pairs = [
+        (_every_element(box, shape_of(v)), _every_element(reads, shape_of(v)))
+        for box, reads, v in zip(
+            boxes[n_residuals:], read, eqn.invars[n_residuals:], strict=True
+        )
+        if box is not None and reads is not None
+    ]
+    if not pairs:
+        return filled(boxes, eqn, [None] * len(outs))
+    moved, reads = (np.concatenate(both, axis=1) for both in zip(*pairs, strict=True))
+    rows = itertools.accumulate((max(len(out), 1) for out in outs), initial=0)
+    return [
+        _turned(moved, *np.split(reads, 2), out, row)
+        for out, row in zip(outs, rows, strict=False)
+    ]
+
+
+def _every_element(box: Box, shape: Sequence[int]) -> Box:
+    """Write boxes out as (rows, elements)."""
+    return np.broadcast_to(box, (len(box), *shape)).reshape(len(box), -1)
+
+
+def _turned(moved: Box, lows: Box, highs: Box, shape: Sequence[int], row: int) -> Box:
+    """Turn what cotangents of operands read of a result into what the result reads.
+
+    An element of the result reads no operand whose cotangent does not read it: along
+    each axis those operands are joined whose interval holds it, and what all axes
+    allow is kept.
+
+    Args:
+        moved: Boxes of the operands' elements.
+        lows: What their cotangents read of the results, all axes in a row.
+        highs: The same, negated.
+        shape: The result's shape.
+        row: Its first axis among them.
+    """
+    found = None
+    for k, size in enumerate(shape or (1,)):
+        low, high = lows[row + k], -highs[row + k]
+        is_read = low != NONE
+        one = _spread(moved[:, is_read], low[is_read], high[is_read], size)
+        one = one.reshape(
+            len(moved), *(size if k == a else 1 for a in range(len(shape)))
+        )
+        found = one if found is None else _intersection(found, one)
+    return compact(found, range(len(shape)))
+
+
+def _spread(box: Box, low: np.ndarray, high: np.ndarray, size: int) -> Box:
+    """Join for each index the boxes whose interval holds it.
+
+    An interval is the union of two blocks whose length is a power of two; blocks are
+    halved until they are single indices.
+    """
+    level = np.frexp(high - low + 1)[1] - 1
+    found = np.full((len(box), size), NONE, np.int32)
+    for k in reversed(range(size.bit_length())):
+        length, is_here = 1 << k, level == k
+        halves = found.copy()
+        halves[:, length:] = np.minimum(halves[:, length:], found[:, : size - length])
+        found = halves
+        for start in (low[is_here], high[is_here] - length + 1):
+            found = np.minimum(found, minimum_at(box[:, is_here], start, size)[0])
+    return found
+
+
+def _intersection(one: Box, other: Box) -> Box:
+    """Keep what both boxes hold; the first where they have nothing in common."""
+    both = np.maximum(one, other)
+    lows, highs = np.split(both, 2)
+    is_empty = (lows > -highs) & (lows != NONE)
+    return np.where(np.concatenate([is_empty, is_empty]), one, both)
