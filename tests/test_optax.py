@@ -204,6 +204,12 @@ def test_optimizers_of_other_gradients_fail_with_the_error_of_optax(name):
         descent.minimize(fun, start, optimizer=other, steps=2)
 
 
+def test_lookahead_of_plain_parameters_fails_with_the_error_of_optax():
+    other = optax.lookahead(optax.sgd(0.05), sync_period=2, slow_step_size=0.5)
+    with pytest.raises(AttributeError, match=r"no attribute '?fast"):
+        descent.minimize(loss, START, optimizer=other, steps=2)
+
+
 def test_lookahead_works_when_it_is_given_the_gradients_it_wants():
     inner: Any = optax.lookahead(optax.sgd(0.05), sync_period=2, slow_step_size=0.5)
 

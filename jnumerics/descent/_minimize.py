@@ -45,10 +45,12 @@ def minimize(
             numbers, which become floats. It keeps its dtypes.
         optimizer: Any optax optimizer. It is given the extra arguments that its update
             takes, of `value`, `grad`, `value_fn` (line searches, Polyak's step),
-            `obj_fn` (Sophia) and `grad_fn` (opaque SAM). With optax's own ValueError
-            fail those that want other gradients than those of the parameters: one for
-            each sample (`optax.contrib.dpsgd`), or of a part (`optax.lookahead`, whose
-            update can be wrapped to take `grads.fast`). Some, such as `optax.adam` and
+            `obj_fn` (Sophia) and `grad_fn` (opaque SAM). With optax's own errors fail
+            those that want other gradients than those of the parameters: one for each
+            sample (`optax.contrib.dpsgd`, a ValueError), or of a part
+            (`optax.lookahead`, an AttributeError where the parameters are not its own
+            `LookaheadParams`, a ValueError where they are: its update can be wrapped to
+            take `grads.fast`). Some, such as `optax.adam` and
             `optax.lbfgs`, cannot run where JAX's dtype promotion is set to strict.
         steps: Number of updates, from 0 to 2^31 - 1.
         state: That of an earlier `Descent`, which this one continues: n + m steps are

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jnumerics.derivatives._dependence.boxes import batch_index
 from jnumerics.derivatives._dependence.constants.fold import constants_of
-from jnumerics.derivatives._dependence.propagate import batch_index, propagate
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._modes.flow import Cut, SampleAxis, batch_capacity, narrowest
 from tests._factors.jacobians import assert_close, dense, traced
 

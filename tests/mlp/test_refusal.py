@@ -1,5 +1,6 @@
 """What `init` and `apply` refuse."""
 
+import math
 from typing import Any
 
 import jax
@@ -137,7 +138,7 @@ class TestRejects:
         with pytest.raises(TypeError, match="must return an array, got NoneType"):
             mlp.apply(params, x, activation=nothing)
         numpys: Any
-        for numpys in (np.tanh, lambda x: np.maximum(x, 0)):
+        for numpys in (np.tanh, lambda x: np.maximum(x, 0), math.tanh):
             with pytest.raises(TypeError, match="must be made of JAX's functions, got"):
                 mlp.apply(params, x, activation=numpys)
         message = r"`activation` must keep the shape \(5, 4\), got \(5, 2\)"

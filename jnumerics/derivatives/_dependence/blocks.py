@@ -8,11 +8,15 @@ import jax
 import numpy as np
 
 from jnumerics import _check
-from jnumerics.derivatives._dependence.boxes import NONE, Box
+from jnumerics.derivatives._dependence.boxes import (
+    NONE,
+    Box,
+    own_index,
+)
 from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.mixing import culprit, is_own
 from jnumerics.derivatives._dependence.outputs import output_boxes
-from jnumerics.derivatives._dependence.propagate import own_index, propagate
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._program.jaxpr import UNKNOWN_LINE, Var, shape_of
 from jnumerics.derivatives._program.trace import Target
 

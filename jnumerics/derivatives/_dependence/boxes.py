@@ -88,6 +88,14 @@ class Context(Protocol):
         """Prepare a jaxpr of which some inputs are tangents."""
         ...
 
+    def pullback(self, eqn: JaxprEqn) -> Body | None:
+        """Prepare the backward rule of a custom_vjp function's linear map.
+
+        Its inputs are residuals, then cotangents of the results. None where it cannot
+        be read.
+        """
+        ...
+
 
 Rule = Callable[[Context, JaxprEqn, Sequence[Box | None]], "Sequence[Box] | None"]
 
@@ -234,6 +242,31 @@ def pad_axis(box: Box, axis: int, low: int, high: int, interior: int = 0) -> Box
         source = box[along(axis + 1, slice(first, last + 1))]
         result[along(axis + 1, slice(start, stop, step))] = source
     return result
+
+
+def own_index(shapes: Sequence[Sequence[int]], leaf: int) -> Box:
+    """Return the boxes of an input leaf: each element its own index, no other leaf's.
+
+    Rows are the lows of all axes of all leaves, then the negated highs; a scalar
+    counts as one axis of length 1.
+    """
+    shape = tuple(shapes[leaf])
+    axes = [max(len(s), 1) for s in shapes]
+    total, start = sum(axes), sum(axes[:leaf])
+    box = np.full((2 * total, *shape), NONE, np.int32)
+    for k, size in enumerate(shape or (1,)):
+        index = np.arange(size, dtype=np.int32)
+        index = index.reshape(size, *(1,) * (len(shape) - k - 1)) if shape else index[0]
+        box[start + k] = index
+        box[total + start + k] = -index
+    return box
+
+
+def batch_index(shape: Sequence[int], axis: int) -> Box:
+    """Return boxes that follow one axis alone: rows low and negated high."""
+    index = np.arange(shape[axis], dtype=np.int32)
+    index = index.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    return np.stack([index, -index])
 
 
 def minimum_at(box: Box, number: np.ndarray, size: int) -> tuple[Box, np.ndarray]:

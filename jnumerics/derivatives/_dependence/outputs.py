@@ -10,9 +10,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jnumerics.derivatives._dependence.boxes import NONE, Box, join, nothing
+from jnumerics.derivatives._dependence.boxes import (
+    NONE,
+    Box,
+    join,
+    nothing,
+    own_index,
+)
 from jnumerics.derivatives._dependence.constants.fold import constants_of
-from jnumerics.derivatives._dependence.propagate import own_index, propagate
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._program.jaxpr import Var, shape_of
 from jnumerics.derivatives._program.joint import End
 from jnumerics.derivatives._program.trace import Target

@@ -4,15 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from jnumerics.derivatives._dependence.boxes import NONE, Box
+from jnumerics.derivatives._dependence.boxes import Box
 from jnumerics.derivatives._dependence.constants.fold import Constants
 from jnumerics.derivatives._dependence.rules import apply
-from jnumerics.derivatives._program.inline import flatten
+from jnumerics.derivatives._program.inline import flatten, pullback_of
 from jnumerics.derivatives._program.jaxpr import (
     UNKNOWN_LINE,
     Equation,
+    JaxprEqn,
     Var,
     inner_jaxprs,
     is_index,
@@ -64,6 +63,15 @@ class _Context:
         if key not in self.bodies:
             self.bodies[key] = _Body(jaxpr, reached, self.bodies)
         return self.bodies[key]
+
+    def pullback(self, eqn: JaxprEqn) -> "_Body | None":
+        if eqn not in self.bodies:
+            rule = pullback_of(eqn)
+            if rule is None:
+                return None
+            moves = [k >= eqn.params["num_res"] for k in range(len(rule.in_avals))]
+            self.bodies[eqn] = _Body(rule, moves, self.bodies)
+        return self.bodies[eqn]
 
 
 class _Body:
@@ -180,28 +188,3 @@ def _propagate(
             context.bodies.stack.pop()
             box_of.update(zip(eqn.outvars, results, strict=True))
     return box_of
-
-
-def own_index(shapes: Sequence[Sequence[int]], leaf: int) -> Box:
-    """Return the boxes of an input leaf: each element its own index, no other leaf's.
-
-    Rows are the lows of all axes of all leaves, then the negated highs; a scalar
-    counts as one axis of length 1.
-    """
-    shape = tuple(shapes[leaf])
-    axes = [max(len(s), 1) for s in shapes]
-    total, start = sum(axes), sum(axes[:leaf])
-    box = np.full((2 * total, *shape), NONE, np.int32)
-    for k, size in enumerate(shape or (1,)):
-        index = np.arange(size, dtype=np.int32)
-        index = index.reshape(size, *(1,) * (len(shape) - k - 1)) if shape else index[0]
-        box[start + k] = index
-        box[total + start + k] = -index
-    return box
-
-
-def batch_index(shape: Sequence[int], axis: int) -> Box:
-    """Return boxes that follow one axis alone: rows low and negated high."""
-    index = np.arange(shape[axis], dtype=np.int32)
-    index = index.reshape([-1 if k == axis else 1 for k in range(len(shape))])
-    return np.stack([index, -index])

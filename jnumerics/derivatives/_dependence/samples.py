@@ -15,10 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jnumerics.derivatives._dependence.boxes import Box
+from jnumerics.derivatives._dependence.boxes import Box, batch_index
 from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.mixing import Mixing, mixing
-from jnumerics.derivatives._dependence.propagate import batch_index
 from jnumerics.derivatives._program.jaxpr import Var
 from jnumerics.derivatives._program.layout import Env, Layout
 from jnumerics.derivatives._program.linearity.directions import (

@@ -15,7 +15,7 @@ import jax
 import jax.extend.core as jex
 from jax.extend.core import JaxprEqn, Var
 
-from jnumerics.derivatives._program.inline import backward_rule
+from jnumerics.derivatives._program.inline import pullback_of
 from jnumerics.derivatives._program.jaxpr import (
     REMATS,
     UNKNOWN_LINE,
@@ -70,12 +70,8 @@ def _bodies(eqn: JaxprEqn) -> list[Any]:
     """Return the jaxprs in an equation; of a custom_vjp function's map, its rule."""
     if not _is_rule(eqn):
         return list(inner_jaxprs(eqn))
-    n_residuals = eqn.params["num_res"]
-    is_tangent = [k >= n_residuals for k in range(len(eqn.invars))]
-    try:
-        return [backward_rule(eqn, is_tangent)]
-    except Exception:
-        return []  # whatever the rule's reason: a reverse pass will give it
+    rule = pullback_of(eqn)
+    return [] if rule is None else [rule]
 
 
 def without_repeats(jaxpr: Any, is_repeat: bool = False) -> Any:

@@ -207,6 +207,19 @@ def backward_rule(eqn: JaxprEqn, is_tangent: Sequence[bool]) -> Any:
     return jax.make_jaxpr(backward)(residuals, [v.aval for v in eqn.outvars])
 
 
+def pullback_of(eqn: JaxprEqn) -> Any:
+    """Return the backward rule of a custom_vjp function's linear map.
+
+    Returns:
+        As `backward_rule`, of all that is no residual; None where the rule refuses.
+    """
+    n_residuals = eqn.params["num_res"]
+    try:
+        return backward_rule(eqn, [k >= n_residuals for k in range(len(eqn.invars))])
+    except Exception:
+        return None  # whatever the rule's reason: a reverse pass will give it
+
+
 def _pullback(
     eqn: JaxprEqn, is_tangent: Sequence[bool], residuals: Sequence[Any]
 ) -> Callable[..., list[Any]]:

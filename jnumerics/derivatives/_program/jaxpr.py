@@ -4,6 +4,7 @@ import functools
 import itertools
 import os
 import sys
+import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,14 +36,25 @@ class Equation(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The user's file and line: the innermost frame outside JAX and jnumerics."""
+        """The user's file and line: the innermost frame outside JAX and jnumerics.
+
+        A custom_vjp function that is differentiated itself has no such frame: there it
+        is the line of its backward rule.
+        """
         around = (self.eqn, *reversed(self.callers))
         for eqn in itertools.chain(around, equations_inside(self.eqn)):
             stack = eqn.source_info.traceback
             for frame in stack.frames if stack else ():
                 if is_user_file(frame.file_name):
                     return f"{shown(frame.file_name)}:{frame.line_num}"
-        return UNKNOWN_LINE
+        rules = (getattr(eqn.params.get("bwd"), "f", None) for eqn in around)
+        codes = (getattr(rule, "__code__", None) for rule in rules)
+        users = (c for c in codes if c is not None and is_user_file(c.co_filename))
+        return next(map(_first_line, users), UNKNOWN_LINE)
+
+
+def _first_line(code: types.CodeType) -> str:
+    return f"{shown(code.co_filename)}:{code.co_firstlineno}"
 
 
 def closed(

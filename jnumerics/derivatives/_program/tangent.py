@@ -22,6 +22,7 @@ import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import JaxprEqn, Literal, Var
 
 from jnumerics.derivatives._program.inline import Flat, as_array
@@ -95,9 +96,9 @@ def _compared_once(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
     compared = {
         v
         for eqn in eqns
-        if eqn.primitive.name == "eq"
+        if eqn.primitive.name == "eq" and all(map(is_var, eqn.invars))
         for v in eqn.invars
-        if is_var(v) and reads[v] > 1 and jnp.issubdtype(dtype_of(v), jnp.inexact)
+        if reads[v] > 1 and jnp.issubdtype(dtype_of(v), jnp.inexact)
     }
     rewritten = []
     for eqn in eqns:
@@ -105,12 +106,19 @@ def _compared_once(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
         if fresh:
             eqn = eqn.replace(outvars=[fresh.get(v, v) for v in eqn.outvars])
         rewritten.append(eqn)
-        rewritten += [_barrier(new, old) for old, new in fresh.items()]
+        rewritten += [_stored(new, old) for old, new in fresh.items()]
     return rewritten
 
 
-def _barrier(before: Var, after: Var) -> JaxprEqn:
-    (eqn,) = jax.make_jaxpr(jax.lax.optimization_barrier)(before.aval).eqns
+def _stored(before: Var, after: Var) -> JaxprEqn:
+    """Make the equation that holds a value in memory, for all that read it.
+
+    XLA neither fuses a call nor what is around it into it; JAX 0.10's CPU compiler
+    drops a barrier alone before it fuses. Without the barrier, the call is empty.
+    """
+    stored = jax.jit(jax.lax.optimization_barrier)
+    with set_xla_metadata(inlineable="false"):
+        (eqn,) = jax.make_jaxpr(lambda v: stored(v))(before.aval).eqns
     return eqn.replace(invars=[before], outvars=[after])
 
 

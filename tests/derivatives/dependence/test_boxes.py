@@ -10,14 +10,11 @@ from jax import lax
 from jax.extend.core import Primitive, Var
 
 from jnumerics.derivatives._dependence import boxes as _boxes
+from jnumerics.derivatives._dependence.boxes import batch_index, own_index
 from jnumerics.derivatives._dependence.constants.arithmetic import propagated
 from jnumerics.derivatives._dependence.constants.fold import Constants, constants_of
 from jnumerics.derivatives._dependence.constants.value import Bounds
-from jnumerics.derivatives._dependence.propagate import (
-    batch_index,
-    own_index,
-    propagate,
-)
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._dependence.result import dependence
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.jaxpr import Equation, shape_of
@@ -109,6 +106,9 @@ class _Nothing:
         return [None for _ in atom.aval.shape[-1:]]
 
     def body(self, jaxpr: Any, reached: Any) -> Any:
+        raise NotImplementedError
+
+    def pullback(self, eqn: Any) -> Any:
         raise NotImplementedError
 
 

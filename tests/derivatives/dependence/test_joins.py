@@ -7,8 +7,9 @@ import pytest
 from jax import lax
 from jax.extend.core import Primitive
 
+from jnumerics.derivatives._dependence.boxes import batch_index
 from jnumerics.derivatives._dependence.constants.fold import constants_of
-from jnumerics.derivatives._dependence.propagate import batch_index, joined, propagate
+from jnumerics.derivatives._dependence.propagate import joined, propagate
 from jnumerics.derivatives._dependence.result import dependence
 from jnumerics.derivatives._dependence.rules import RULES
 from jnumerics.derivatives._program import trace

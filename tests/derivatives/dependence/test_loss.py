@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jnumerics.derivatives._dependence.boxes import batch_index
 from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.mixing import mixing
-from jnumerics.derivatives._dependence.propagate import (
-    batch_index,
-)
 from jnumerics.derivatives._dependence.result import dependence
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.jaxpr import shape_of

@@ -10,7 +10,7 @@ from jnumerics.derivatives._program.linearity.rules import RULES as LINEAR
 # what is in no program that boxes pass: flattened before, or of another name by then
 INLINED = LINEAR_CALLS | {"custom_vjp_call"}
 OTHER_NAMES = {"copy_p", "expand_dims", "pbroadcast", "psum_scatter"}
-JOINED = {"custom_lin", "ragged_dot", "ragged_dot_general"}  # no rule yet: everything
+JOINED = {"ragged_dot", "ragged_dot_general"}  # no rule yet: everything
 
 
 def linear():

@@ -235,10 +235,6 @@ def test_arrays_on_several_devices_have_the_same_derivatives():
     assert finished.returncode == 0, finished.stderr
 
 
-@pytest.mark.skipif(
-    jax.__version_info__ < (0, 11),
-    reason="the CPU compiler of JAX 0.10 drops the barrier before it fuses",
-)
 @pytest.mark.parametrize("format", ["dense", "bcoo"])
 @pytest.mark.parametrize("mode", ["forward", "reverse", "cut", "compressed"])
 def test_the_largest_is_found_among_values_that_a_compiler_computes_twice(

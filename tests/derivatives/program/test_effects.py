@@ -246,6 +246,7 @@ REFUSED = {
     "reference": through_a_reference,
     "tangents": lambda x: 2 * told_of_tangents(x),
     "cotangents": lambda x: 2 * told_of_cotangents(x),
+    "cotangents of the function itself": told_of_cotangents,
     "scan of cotangents": scanned(lambda x: 2 * told_of_cotangents(x)),
 }
 

@@ -49,6 +49,9 @@ class _Operands:
     def body(self, jaxpr: Any, reached: Any) -> Any:
         raise NotImplementedError  # nor a body
 
+    def pullback(self, eqn: Any) -> Any:
+        raise NotImplementedError  # nor a rule
+
 
 def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
     data: list[np.ndarray | None] = [x.array[None] for x in operands]

@@ -6,12 +6,22 @@ time, and index arithmetic on a counter is known; otherwise all steps share one 
 and the body is passed once more with time among the rows.
 """
 
+import functools
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
 from jnumerics.derivatives._dependence.boxes import (
+    NONE,
     RULES,
     Box,
     Boxes,
     Context,
+    compact,
     join,
+    minimum_at,
+    own_index,
 )
 from jnumerics.derivatives._dependence.rules.loops import (
     Scan,
@@ -21,9 +31,11 @@ from jnumerics.derivatives._dependence.rules.loops import (
     known_indices,
     loop_body,
 )
+from jnumerics.derivatives._program.inline import sees_zeros
 from jnumerics.derivatives._program.jaxpr import (
     JaxprEqn,
     body_of_call,
+    shape_of,
 )
 
 
@@ -152,3 +164,93 @@ def _solved_exactly(context: Context, eqn: JaxprEqn, rhs: Boxes) -> list[Box | N
     body, rhs = loop_body(context, matvec, consts, rhs, [])
     values = known_indices(context, eqn.invars[: len(consts)]) + [None] * len(rhs)
     return fixpoint(lambda x: body([*consts, *x], values)[0], rhs, [])
+
+
+@RULES.rule(
+    "custom_lin", reads="num_res symbolic_zeros", ignores="bwd out_avals in_zeros"
+)
+def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
+    n_residuals = eqn.params["num_res"]
+    is_moved = any(box is not None for box in boxes[:n_residuals])
+    pullback = None if is_moved or sees_zeros(eqn) else context.pullback(eqn)
+    if pullback is None:
+        return None
+    outs = [shape_of(v) for v in eqn.outvars]
+    cotangents = [own_index(outs, k) for k in range(len(outs))]
+    values = known_indices(context, eqn.invars[:n_residuals])
+    read, _ = pullback(
+        [*[None] * n_residuals, *cotangents], [*values, *[None] * len(outs)]
+    )
+    pairs = [
+        (_every_element(box, shape_of(v)), _every_element(reads, shape_of(v)))
+        for box, reads, v in zip(
+            boxes[n_residuals:], read, eqn.invars[n_residuals:], strict=True
+        )
+        if box is not None and reads is not None
+    ]
+    if not pairs:
+        return filled(boxes, eqn, [None] * len(outs))
+    moved, reads = (np.concatenate(both, axis=1) for both in zip(*pairs, strict=True))
+    lows, highs = np.split(reads, 2)
+    rows = itertools.accumulate((max(len(out), 1) for out in outs), initial=0)
+    return [
+        _turned(moved, lows, highs, out, row)
+        for out, row in zip(outs, rows, strict=False)
+    ]
+
+
+def _every_element(box: Box, shape: Sequence[int]) -> Box:
+    """Write boxes out as (rows, elements)."""
+    return np.broadcast_to(box, (len(box), *shape)).reshape(len(box), -1)
+
+
+def _turned(moved: Box, lows: Box, highs: Box, shape: Sequence[int], row: int) -> Box:
+    """Turn what cotangents of operands read of a result into what the result reads.
+
+    An element of the result reads no operand whose cotangent does not read it: along
+    each axis those operands are joined whose interval holds it, and what all axes
+    allow is kept.
+
+    Args:
+        moved: Boxes of the operands' elements.
+        lows: What their cotangents read of the results, all axes in a row.
+        highs: The same, negated.
+        shape: The result's shape.
+        row: Its first axis among them.
+    """
+    by_axis = []
+    for k, size in enumerate(shape or (1,)):
+        low, high = lows[row + k], -highs[row + k]
+        is_read = low != NONE
+        one = _spread(moved[:, is_read], low[is_read], high[is_read], size)
+        one = one.reshape(
+            len(moved), *(size if k == a else 1 for a in range(len(shape)))
+        )
+        by_axis.append(one)
+    return compact(functools.reduce(_intersection, by_axis), range(len(shape)))
+
+
+def _spread(box: Box, low: np.ndarray, high: np.ndarray, size: int) -> Box:
+    """Join for each index the boxes whose interval holds it.
+
+    An interval is the union of two blocks whose length is a power of two; blocks are
+    halved until they are single indices.
+    """
+    level = np.frexp(high - low + 1)[1] - 1
+    joined = np.full((len(box), size), NONE, np.int32)
+    for k in reversed(range(size.bit_length())):
+        length, is_here = 1 << k, level == k
+        halves = joined.copy()
+        halves[:, length:] = np.minimum(halves[:, length:], joined[:, : size - length])
+        joined = halves
+        for start in (low[is_here], high[is_here] - length + 1):
+            joined = np.minimum(joined, minimum_at(box[:, is_here], start, size)[0])
+    return joined
+
+
+def _intersection(one: Box, other: Box) -> Box:
+    """Keep what both boxes hold; the first where they have nothing in common."""
+    both = np.maximum(one, other)
+    lows, highs = np.split(both, 2)
+    is_empty = (lows > -highs) & (lows != NONE)
+    return np.where(np.concatenate([is_empty, is_empty]), one, both)

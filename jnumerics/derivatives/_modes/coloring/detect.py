@@ -13,9 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jnumerics.derivatives._dependence.boxes import NONE, Box, nothing
+from jnumerics.derivatives._dependence.boxes import (
+    NONE,
+    Box,
+    nothing,
+    own_index,
+)
 from jnumerics.derivatives._dependence.constants.fold import Constants
-from jnumerics.derivatives._dependence.propagate import own_index, propagate
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._modes.coloring.greedy import trimmed
 from jnumerics.derivatives._modes.coloring.lattice import residues
 from jnumerics.derivatives._program.jaxpr import (

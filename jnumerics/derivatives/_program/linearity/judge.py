@@ -10,6 +10,7 @@ from jnumerics import _check
 from jnumerics.derivatives._program.inline import (
     LINEAR_CALLS,
     backward_rule,
+    pullback_of,
     sees_zeros,
 )
 from jnumerics.derivatives._program.jaxpr import (
@@ -243,11 +244,9 @@ class _Judge:
         unproven = _lost([UNKNOWN] * len(eqn.outvars))
         if sees_zeros(eqn) or not all(v.is_free for v in residuals):
             return unproven
-        is_tangent = [k >= n_residuals for k in range(len(operands))]
-        try:
-            rule = backward_rule(eqn, is_tangent)
-        except Exception:
-            return unproven  # whatever the rule's reason
+        rule = pullback_of(eqn)
+        if rule is None:
+            return unproven
         cotangents = [LINEAR] * len(eqn.outvars)
         results = self.results(rule, [*residuals, *cotangents], (*callers, eqn))
         if _is_lost(results) or any(v.at_zero != 0 for v in results):

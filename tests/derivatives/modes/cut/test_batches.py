@@ -3,8 +3,9 @@
 import jax.numpy as jnp
 import pytest
 
+from jnumerics.derivatives._dependence.boxes import batch_index
 from jnumerics.derivatives._dependence.constants.fold import constants_of
-from jnumerics.derivatives._dependence.propagate import batch_index, propagate
+from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._modes.flow import SampleAxis, batch_capacity
 from tests._factors.batches import batch_cut, checked_batch_cut
 from tests._factors.functions import array, weights
