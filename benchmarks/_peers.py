@@ -14,6 +14,11 @@ def asdex() -> Any:
     return _import("asdex")
 
 
+def folx() -> Any:
+    """Return folx, or None; it does not import with every JAX."""
+    return _import("folx")
+
+
 def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)

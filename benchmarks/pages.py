@@ -19,6 +19,7 @@ from benchmarks.suites import (
     crossover,
     derivatives,
     passes,
+    second,
     shown,
     systems,
     verdicts,
@@ -28,6 +29,7 @@ from jnumerics import _table
 PROMISES: Mapping[str, Callable] = {
     **systems.BENCHMARKS,
     **derivatives.BENCHMARKS,
+    **second.BENCHMARKS,
     **choice.BENCHMARKS,
     **verdicts.BENCHMARKS,
     **crossover.BENCHMARKS,

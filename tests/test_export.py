@@ -96,7 +96,16 @@ CALLS = {  # function, arguments; what follows a space tells several calls apart
     "derivatives.batch_jacobian": (derivatives.batch_jacobian(squares), SCORES),
     "derivatives.jacobian_diagonal": (derivatives.jacobian_diagonal(squares), ZERO),
     "derivatives.divergence": (derivatives.divergence(squares), ZERO),
+    "derivatives.hessian_diagonal": (derivatives.hessian_diagonal(valley), ZERO),
     "derivatives.laplacian": (derivatives.laplacian(valley), ZERO),
+    "derivatives.laplacian nested": (
+        derivatives.laplacian(valley, mode="nested"),
+        ZERO,
+    ),
+    "derivatives.value_grad_and_laplacian": (
+        derivatives.value_grad_and_laplacian(valley),
+        ZERO,
+    ),
 }
 
 

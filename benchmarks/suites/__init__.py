@@ -4,6 +4,7 @@
 | ------------- | ---------------------------------------------------------------- |
 | `systems`     | the six systems, beside their originals and beside plain JAX     |
 | `derivatives` | Jacobians, blocks and diagonals, beside JAX's own ways and peers |
+| `second`      | Laplacians by collapsed Taylor mode, beside nested derivatives   |
 | `choice`      | the mode that is chosen, beside the fastest one                  |
 | `verdicts`    | comparisons of modes, beside the true winners                    |
 | `crossover`   | the border between forward and reverse mode, beside the plan's   |

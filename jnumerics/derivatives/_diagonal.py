@@ -8,13 +8,11 @@ from jaxtyping import Array
 
 from jnumerics import _check
 from jnumerics.derivatives._jacobian import jacobian
-from jnumerics.derivatives._modes.jacobian import shaped
+from jnumerics.derivatives._modes.jacobian import diagonals
 from jnumerics.derivatives._plan.plan import choose
-from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, wraps
 from jnumerics.derivatives._program.entry import Entry
-from jnumerics.derivatives._program.layout import Env
 from jnumerics.derivatives._program.trace import (
     EACH_SAMPLE,
     Target,
@@ -88,14 +86,13 @@ def divergence(
     return _compiled(fun, argnums, check, lambda _, diagonals: _sum(diagonals))
 
 
-def laplacian(
+def hessian_diagonal(
     fun: Callable, argnums: ArgNums = 0, *, check: str | None = "proof"
 ) -> Callable:
-    r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
+    r"""Return a function that computes $\partial^2 f / \partial x_i^2$.
 
-    The divergence of the gradient: forward passes over one reverse pass, as few as the
-    structure of the Hessian allows. One number for the whole argument: for one a
-    sample, take `jax.vmap` of it, for a function of one sample.
+    The diagonal of the gradient's Jacobian: forward passes over one reverse pass, as
+    few as the structure of the Hessian allows. Their sum alone costs less: `laplacian`.
 
     Args:
         fun: A traceable function with a real scalar as result, twice differentiable.
@@ -104,7 +101,8 @@ def laplacian(
         check: As in `jacobian_diagonal`.
 
     Returns:
-        A function of the same arguments whose result is a scalar.
+        A function of the same arguments whose result has the argument's tree and
+        shapes. `jax.vmap` of it is per sample.
 
     Raises:
         TypeError: At the call, as `jacobian`.
@@ -112,8 +110,8 @@ def laplacian(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> laplacian(lambda x: jnp.sum(x**3))(jnp.array([1.0, 2.0]))
-        Array(18., dtype=float32)
+        >>> hessian_diagonal(lambda x: jnp.sum(x**3))(jnp.array([1.0, 2.0]))
+        Array([ 6., 12.], dtype=float32)
     """
     _check.function("fun", fun)
     arguments.check_argnums(argnums)
@@ -130,7 +128,7 @@ def laplacian(
         return value
 
     gradient = jacobian(scalar, argnums, check=check)
-    return divergence(gradient, argnums, check=check)
+    return jacobian_diagonal(gradient, argnums, check=check)
 
 
 def _compiled(
@@ -150,7 +148,7 @@ def _compiled(
         require_square(target)
         choice = choose(target, "diagonal")
         _, _, env = target.evaluate(choice.problem.program)
-        return finish(target, _diagonals(target, choice, env))
+        return finish(target, diagonals(target, choice.run(env)))
 
     run = Entry(fun, program)
 
@@ -164,12 +162,3 @@ def _compiled(
 def _sum(leaves: list[Array]) -> Array:
     dtype = jnp.result_type(*(leaf.dtype for leaf in leaves))
     return sum((jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype))
-
-
-def _diagonals(target: Target, choice: Plan, env: Env) -> list[Array]:
-    """Return the diagonal for each leaf."""
-    results = iter(choice.run(env))
-    pairs = zip(target.program.outputs, target.in_avals, target.out_avals, strict=True)
-    return [
-        shaped(None if v is None else next(results), i.shape, o, i) for v, i, o in pairs
-    ]

@@ -13,6 +13,14 @@ def halved(x):
     return jax.lax.while_loop(lambda y: jnp.sum(y) > 1e3, lambda y: y / 2, x)
 
 
+@jax.custom_vjp
+def backward(x):
+    return jnp.sum(x)
+
+
+backward.defvjp(lambda x: (jnp.sum(x), x), lambda x, g: (g * jnp.ones_like(x),))
+
+
 def refused_by_jacobian(take):
     """What each of the functions that differentiate refuses by its type."""
     return {"`jacobian`": [lambda: take(lambda x: jnp.sum(x * 1.0))(np.arange(3))]}
@@ -103,8 +111,49 @@ PROMISES = {
     ("derivatives.divergence", ValueError): {
         "in `jacobian_diagonal`": [lambda: derivatives.divergence(lambda x: x[:2])(X3)]
     },
-    ("derivatives.laplacian", TypeError): refused_by_jacobian(derivatives.laplacian),
+    ("derivatives.hessian_diagonal", TypeError): refused_by_jacobian(
+        derivatives.hessian_diagonal
+    ),
+    ("derivatives.hessian_diagonal", ValueError): {
+        "the result is not a scalar": [
+            lambda: derivatives.hessian_diagonal(jnp.sin)(X3)
+        ]
+    },
+    ("derivatives.laplacian", TypeError): {
+        **refused_by_jacobian(derivatives.laplacian),
+        "if the result of `fun` is complex": [
+            lambda: derivatives.laplacian(lambda x: jax.lax.complex(x, x))(X3)
+        ],
+        "or `directions` are not real": [
+            lambda: derivatives.laplacian(
+                jnp.sum, directions=jnp.ones((1, 3), complex)
+            )(X3)
+        ],
+    },
     ("derivatives.laplacian", ValueError): {
-        "the result is not a scalar": [lambda: derivatives.laplacian(jnp.sin)(X3)]
+        "an option is unknown": [lambda: derivatives.laplacian(jnp.sum, mode="fast")],
+        "`directions` do not fit the argument": [
+            lambda: derivatives.laplacian(jnp.sum, directions=X3)(X3),
+            lambda: derivatives.laplacian(jnp.sum, directions=(X3[None],))(X3),
+        ],
+        "the mode does not serve `fun`": [
+            lambda: derivatives.laplacian(backward, mode="collapsed")(X3)
+        ],
+        "`max_bytes` is too small for one direction": [
+            lambda: derivatives.laplacian(jnp.cumprod, max_bytes=1)(X3)
+        ],
+    },
+    ("derivatives.value_grad_and_laplacian", TypeError): {
+        "in `laplacian`": [
+            lambda: derivatives.value_grad_and_laplacian(jnp.sum)(np.arange(3))
+        ]
+    },
+    ("derivatives.value_grad_and_laplacian", ValueError): {
+        "in `laplacian`": [
+            lambda: derivatives.value_grad_and_laplacian(jnp.sum, mode="fast")
+        ],
+        "the result is not a scalar": [
+            lambda: derivatives.value_grad_and_laplacian(jnp.sin)(X3)
+        ],
     },
 }

@@ -108,6 +108,15 @@ def filled(
     return blocks
 
 
+def diagonals(target: Target, found: Sequence[Any]) -> list[Array]:
+    """Return the diagonal for each leaf, of those for each output that has any."""
+    left = iter(found)
+    pairs = zip(target.program.outputs, target.in_avals, target.out_avals, strict=True)
+    return [
+        shaped(None if v is None else next(left), i.shape, o, i) for v, i, o in pairs
+    ]
+
+
 def shaped(block: Array | None, shape: Shape, o: Any, i: Any) -> Array:
     """Bring a block to a shape and to the common dtype of its ends."""
     dtype = jnp.promote_types(o.dtype, i.dtype)

@@ -81,7 +81,8 @@ def _equation(eqn: Any, weights: Weights) -> Cost:
 
 
 def _operations(eqn: Any, weights: Weights) -> tuple[float, float]:
-    name, out = eqn.primitive.name, _size(eqn.outvars[0].aval)
+    name = eqn.primitive.name
+    out = _size(eqn.outvars[0].aval) if eqn.outvars else 0  # none of a print
     if name == "dot_general":
         (contracted, _), _ = eqn.params["dimension_numbers"]
         shape = eqn.invars[0].aval.shape

@@ -40,6 +40,7 @@ class Target:
         outputs: The tree of the result.
         aux: The tree of what `fun` returns beside it.
         is_pair: For each leaf of the result, whether it counts as two.
+        fun: The function of flat leaves: to the result's leaves, split, and aux's.
         program: The tangent program.
         ends: How it runs where it is neither proven linear nor vouched for.
     """
@@ -50,6 +51,7 @@ class Target:
     outputs: Any
     aux: Any
     is_pair: list[bool]
+    fun: Callable[[list[Any]], tuple[list[Any], list[Any]]]
     program: Program
     ends: Ends | None = None
 
@@ -164,6 +166,7 @@ def trace(
         leaves=leaves,
         active=active,
         inputs=jax.tree.structure(arguments.without_static(select(args, argnums))),
+        fun=flat,
         program=program,
         ends=ends,
         **structure,

@@ -3,6 +3,8 @@
 import jax
 
 from jnumerics.derivatives._dependence.rules import RULES as BOXES
+from jnumerics.derivatives._modes.collapsed.control import CONTROL
+from jnumerics.derivatives._modes.collapsed.rules import RULES as COLLAPSED
 from jnumerics.derivatives._program.inline import LINEAR_CALLS
 from jnumerics.derivatives._program.linearity import judge
 from jnumerics.derivatives._program.linearity.rules import RULES as LINEAR
@@ -11,6 +13,13 @@ from jnumerics.derivatives._program.linearity.rules import RULES as LINEAR
 INLINED = LINEAR_CALLS | {"custom_vjp_call"}
 OTHER_NAMES = {"copy_p", "expand_dims", "pbroadcast", "psum_scatter"}
 JOINED = {"ragged_dot", "ragged_dot_general"}  # no rule yet: everything
+
+# served in the second order by two nested JVPs, whatever they do to tangents
+NESTED = {
+    "bcoo_dot_general", "call_hi_primitive", "custom_linear_solve", "eval_jaxpr",
+    "linear_call", "polynomial", "reduce", "reduce_and", "reduce_or", "reduce_window",
+    "scatter-mul", "shard_map",
+}  # fmt: skip
 
 
 def linear():
@@ -21,6 +30,11 @@ def linear():
 def test_what_is_linear_has_a_box_rule_or_is_known_to_lack_one():
     lacking = linear() - set(BOXES) - INLINED
     assert lacking == OTHER_NAMES | JOINED
+
+
+def test_what_is_linear_has_a_rule_of_second_order_or_is_known_to_lack_one():
+    lacking = linear() - {*COLLAPSED, *CONTROL} - INLINED
+    assert lacking == NESTED | {"custom_lin"}  # of derivatives alone
 
 
 def test_boxes_of_what_is_not_linear_are_of_functions_of_values():

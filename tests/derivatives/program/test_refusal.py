@@ -11,15 +11,25 @@ from jnumerics.derivatives import (
     check_derivatives,
     dependence,
     divergence,
+    hessian_diagonal,
     jacobian,
     jacobian_diagonal,
     laplacian,
     plan,
+    value_grad_and_laplacian,
 )
 
 pytestmark = pytest.mark.boundary
 
-APPLIED = [jacobian, batch_jacobian, jacobian_diagonal, divergence, laplacian]
+APPLIED = [
+    jacobian,
+    batch_jacobian,
+    jacobian_diagonal,
+    divergence,
+    hessian_diagonal,
+    laplacian,
+    value_grad_and_laplacian,
+]
 DIRECT = [dependence, plan, check_derivatives]
 TOOLS = {tool.__name__: lambda f, *a, tool=tool: tool(f)(*a) for tool in APPLIED}
 TOOLS |= {tool.__name__: tool for tool in DIRECT}

@@ -1,0 +1,80 @@
+"""Operations element by element: first and second derivative once for all directions.
+
+For y = f(x), element by element and real, `J' = f' J` and
+`L' = f' L + sum_c f'' J_c^2`, where f' and f'' come from two nested JVPs with ones.
+Where f is linear between its kinks there is no f'', where it is constant between them
+nothing moves.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
+from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
+from jnumerics.derivatives._program.jaxpr import JaxprEqn, dtype_of, shape_of
+
+SMOOTH = frozenset({
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e",
+    "bessel_i1e", "cbrt", "cos", "cosh", "digamma", "erf", "erf_inv", "erfc", "exp",
+    "exp2", "expm1", "igamma", "igamma_grad_a", "igammac", "integer_pow", "lgamma",
+    "log", "log1p", "logistic", "one_minus_square", "polygamma", "pow",
+    "regularized_incomplete_beta", "rem", "rsqrt", "sin", "sinh", "sqrt", "square",
+    "tan", "tanh", "zeta",
+})  # fmt: skip
+PIECEWISE = frozenset({
+    "abs", "clamp", "cummax", "cummin", "max", "min", "reduce_max", "reduce_min",
+    "reduce_window_max", "reduce_window_min", "sort", "top_k",
+})  # fmt: skip
+CONSTANT = frozenset(["ceil", "floor", "is_finite", "round", "sign", "stop_gradient"])
+# f'' = (p - 1) f' / x, which stays in range where f'' alone does not
+_EXPONENTS = {"log": 0.0, "sqrt": 0.5, "rsqrt": -0.5, "cbrt": 1 / 3}
+_COMPARES = ("reduce_max", "reduce_min")
+
+
+def smooth(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Push one real operand through a smooth function, others still."""
+    where, (out,) = moving(jets), eqn.outvars
+    is_one = len(where) == 1 and shape_of(eqn.invars[where[0]]) == shape_of(out)
+    if not is_one or not all(map(_is_real, (*eqn.invars, out))):
+        return nested(eqn, jets)
+    call, operands = operation(eqn), [jet.value for jet in jets]
+    x, jac, lap = jets[where[0]]
+
+    def f(x: Array) -> Array:
+        return call(*operands[: where[0]], x, *operands[where[0] + 1 :])[0]
+
+    ones = jnp.ones_like(x)
+    along = lambda x: jax.jvp(f, (x,), (ones,))  # noqa: E731
+    exponent = _exponent(eqn)
+    if exponent is None:
+        (y, slope), (_, bend) = jax.jvp(along, (x,), (ones,))
+        moved, second = slope[None] * jac, jac
+    else:
+        (y, slope), bend = along(x), (exponent - 1) / x
+        moved = second = slope[None] * jac
+    # in this order: a square alone may overflow
+    bent = jnp.sum(bend[None] * jac * second, 0)
+    return [Jet(y, moved, total(bent, None if lap is None else slope * lap))]
+
+
+def _exponent(eqn: JaxprEqn) -> float | None:
+    """Return the exponent of a power that has a pole at zero; 0 is the logarithm."""
+    if eqn.primitive.name == "integer_pow" and eqn.params["y"] < 0:
+        return eqn.params["y"]
+    return _EXPONENTS.get(eqn.primitive.name)
+
+
+def piecewise(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Push real operands through what is linear between its kinks."""
+    if not all(map(_is_real, (*eqn.invars, *eqn.outvars))):
+        return nested(eqn, jets)
+    if eqn.primitive.name in _COMPARES:  # a value made twice may be rounded twice
+        jets = [j._replace(value=jax.lax.optimization_barrier(j.value)) for j in jets]
+    return linear(eqn, jets)
+
+
+def _is_real(atom: Any) -> bool:
+    return not jnp.issubdtype(dtype_of(atom), jnp.complexfloating)

@@ -1,0 +1,60 @@
+"""Interpreting a primal program over jets."""
+
+import functools
+from typing import Any
+
+import jax.numpy as jnp
+
+from jnumerics.derivatives._modes.collapsed.control import CONTROL, Interpret
+from jnumerics.derivatives._modes.collapsed.jet import Jet
+from jnumerics.derivatives._modes.collapsed.operation import (
+    NotServedError,
+    is_inexact,
+    nested,
+    values_of,
+)
+from jnumerics.derivatives._modes.collapsed.rules import RULES
+from jnumerics.derivatives._program.inline import as_array, flatten
+from jnumerics.derivatives._program.jaxpr import Atom, Equation, Var, dtype_of
+from jnumerics.derivatives._program.tangent import needed_for
+
+
+def interpret(jaxpr: Any, jets: list[Jet], *, effects: bool = True) -> list[Jet]:
+    """Push jets through a closed jaxpr; a call with a custom rule stays one equation.
+
+    Args:
+        jaxpr: The program.
+        jets: Of its inputs.
+        effects: Whether its effects happen; else they are left out.
+
+    Raises:
+        NotServedError: If it holds what jets cannot pass.
+    """
+    flat = flatten(jaxpr, [jet.jac is not None for jet in jets], keeps_rules=True)
+    env = {v: Jet(as_array(x)) for v, x in flat.consts.items()}
+    env.update(zip(flat.inputs, jets, strict=True))
+
+    def read(atom: Atom) -> Jet:
+        if isinstance(atom, Var):
+            return env[atom]
+        return Jet(jnp.asarray(atom.val, dtype_of(atom)))
+
+    inside = functools.partial(interpret, effects=effects)
+
+    for equation in needed_for(flat.equations, flat.outputs, effects=effects):
+        eqn = equation.eqn
+        results = _step(equation, [read(v) for v in eqn.invars], inside)
+        env.update(zip(eqn.outvars, results, strict=True))
+    return [read(v) for v in flat.outputs]
+
+
+def _step(equation: Equation, jets: list[Jet], inside: Interpret) -> list[Jet]:
+    eqn, name = equation.eqn, equation.name
+    if not any(jet.order for jet in jets) or not any(map(is_inexact, eqn.outvars)):
+        return values_of(eqn, jets)
+    if name in CONTROL:
+        return CONTROL[name](inside, eqn, jets)
+    if eqn.effects or name.startswith("custom_vjp_call"):
+        reason = f"{name} at {equation.line}"
+        raise NotServedError(reason)
+    return RULES.get(name, nested)(eqn, jets)

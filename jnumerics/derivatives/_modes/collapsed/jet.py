@@ -1,0 +1,53 @@
+"""Jets: a value, its derivatives along directions, and a sum of second ones."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+
+class Jet(NamedTuple):
+    """A value of the primal program, and what moves it.
+
+    Attributes:
+        value: The value.
+        jac: Its derivatives along c directions, `(c, *shape)`; None where it is still.
+        lap: The sum of its second derivatives along them, of the value's shape; None
+            where that is zero. What is still has none.
+    """
+
+    value: Any
+    jac: Any = None
+    lap: Any = None
+
+    @property
+    def order(self) -> int:
+        """Which derivatives there are: 0 none, 1 the first, 2 both."""
+        return 0 if self.jac is None else 1 if self.lap is None else 2
+
+    def raised(self, order: int, count: int) -> "Jet":
+        """Fill in zeros up to an order, for `count` directions."""
+        value, jac, lap = self
+        if order <= self.order:
+            return self
+        shape, dtype = jnp.shape(value), jnp.result_type(value)
+        if jac is None:
+            jac = jnp.zeros((count, *shape), dtype)
+        if order > 1 and lap is None:
+            lap = jnp.zeros(shape, dtype)
+        return Jet(value, jac, lap)
+
+
+def moving(jets: list[Jet]) -> list[int]:
+    """Return the positions of the jets that move."""
+    return [k for k, jet in enumerate(jets) if jet.jac is not None]
+
+
+def count_of(jets: list[Jet]) -> int:
+    """Return the number of directions."""
+    return next(jet.jac.shape[0] for jet in jets if jet.jac is not None)
+
+
+def total(*terms: Any) -> Any:
+    """Sum what is not None; None where nothing is."""
+    found = [term for term in terms if term is not None]
+    return sum(found[1:], found[0]) if found else None

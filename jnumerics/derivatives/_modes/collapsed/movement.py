@@ -1,0 +1,76 @@
+"""Linear operations: sums, data movement, selections, conversions.
+
+J and L go through alike, L as one direction more. A constant beside what moves, in a
+concatenation or an update, has the derivative zero.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jnumerics.derivatives._modes.collapsed.jet import Jet, total
+from jnumerics.derivatives._modes.collapsed.operation import is_inexact, operation
+from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
+
+ALONE = frozenset({  # in their only operand of numbers
+    "broadcast_in_dim", "conj", "convert_element_type", "copy", "copy_p", "cumsum",
+    "dynamic_slice", "expand_dims", "fft", "imag", "name", "neg", "real",
+    "reduce_precision", "reduce_sum", "reduce_window_sum", "reshape", "rev", "slice",
+    "split", "squeeze", "tile", "transpose", "unstack",
+})  # fmt: skip
+TOGETHER = frozenset({  # in all of their operands of numbers together
+    "add_any", "complex", "concatenate", "dynamic_update_slice", "pad", "scatter-add",
+    "select_n", "stack",
+})  # fmt: skip
+BY_RULE = frozenset({  # as JAX's own rule says: fills, repeated indices, devices
+    "all_gather", "all_gather_invariant", "all_to_all", "device_put", "gather",
+    "layout_constraint", "optimization_barrier", "pbroadcast", "ppermute", "psum",
+    "psum_invariant", "psum_scatter", "pvary", "reduce_scatter", "reshard", "scatter",
+    "scatter-sub", "select_and_gather_add", "select_and_scatter_add",
+    "sharding_constraint",
+})  # fmt: skip
+
+
+def applied(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Apply the operation itself to J and L, zero in place of constants."""
+    call, values = operation(eqn), [jet.value for jet in jets]
+    is_number = list(map(is_inexact, eqn.invars))
+
+    def push(tangents: list[Any]) -> list[Any]:
+        triples = zip(tangents, values, is_number, strict=True)
+        return call(*((_or_zero(t, v) if m else v) for t, v, m in triples))
+
+    axes = [None if jet.jac is None else 0 for jet in jets]
+    jacs = jax.vmap(push, in_axes=(axes,))([jet.jac for jet in jets])
+    laps = [jet.lap for jet in jets]
+    is_bent = any(lap is not None for lap in laps)
+    bent = push(laps) if is_bent else [None] * len(jacs)
+    return [Jet(*parts) for parts in zip(call(*values), jacs, bent, strict=True)]
+
+
+def _or_zero(tangent: Any, value: Any) -> Any:
+    return jnp.zeros_like(value) if tangent is None else tangent
+
+
+def added(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Add or subtract: constants fall out."""
+    (value,) = operation(eqn)(*(jet.value for jet in jets))
+    if eqn.primitive.name == "sub":
+        y = jets[1]
+        jets = [jets[0], Jet(None, *(p if p is None else -p for p in y[1:]))]
+    shape = shape_of(eqn.outvars[0])
+    jac = total(*(j.jac if j.jac is None else spread(j.jac, len(shape)) for j in jets))
+    lap = total(*(jet.lap for jet in jets))
+    return [fitted(value, jac, lap)]
+
+
+def fitted(value: Any, jac: Any, lap: Any) -> Jet:
+    """Give derivatives of scalars the shape of the value that they made."""
+    jac = jnp.broadcast_to(jac, (jac.shape[0], *value.shape))
+    return Jet(value, jac, lap if lap is None else jnp.broadcast_to(lap, value.shape))
+
+
+def spread(jac: Any, rank: int) -> Any:
+    """Give a scalar's derivatives the axes of what it stands beside."""
+    return jac.reshape(jac.shape[0], *[1] * (rank + 1 - jac.ndim), *jac.shape[1:])

@@ -1,0 +1,99 @@
+"""One equation with its derivatives, by JAX's own rules for it.
+
+`linear` serves what has no second derivative; `nested` serves everything that JAX can
+push tangents through twice, a call with a custom rule among them, which is bound whole.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
+from jnumerics.derivatives._program.jaxpr import (
+    JaxprEqn,
+    Var,
+    as_function,
+    dtype_of,
+)
+
+
+class NotServedError(Exception):
+    """A program that jets cannot pass; its text names the operation."""
+
+
+def operation(eqn: JaxprEqn) -> Callable[..., list[Any]]:
+    """Return an equation as a function of its operands."""
+    inputs = [Var(v.aval) for v in eqn.invars]
+    return as_function([eqn.replace(invars=[*inputs])], inputs, eqn.outvars)
+
+
+def values_of(eqn: JaxprEqn, jets: Sequence[Jet]) -> list[Jet]:
+    """Return the results, still."""
+    return [Jet(v) for v in operation(eqn)(*(jet.value for jet in jets))]
+
+
+def is_inexact(atom: Any) -> bool:
+    """Whether a variable holds real or complex numbers, which can move."""
+    return jnp.issubdtype(dtype_of(atom), jnp.inexact)
+
+
+def linear(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Push jets through an operation without second derivative in what moves."""
+    at = _At(eqn, jets)
+    where = moving(jets)
+    jacs = jax.vmap(at.push(where))([jets[k].jac for k in where])
+    return at.jets(jacs, at.bent(jets) or [None] * len(jacs))
+
+
+def nested(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Push jets through any operation: two nested JVPs for each direction.
+
+    What no direction enters, such as the derivatives of an elementwise operation, is
+    evaluated once: a batch of directions leaves it alone.
+    """
+    at, where = _At(eqn, jets), moving(jets)
+    point = [jets[k].value for k in where]
+
+    def twice(tangents: list[Any]) -> tuple[list[Any], list[Any]]:
+        once = lambda xs: at.push(where, xs)(tangents)  # noqa: E731
+        return jax.jvp(once, (point,), (tangents,))
+
+    jacs, curved = jax.vmap(twice)([jets[k].jac for k in where])
+    laps = [jnp.sum(c, 0) for c in curved]
+    return at.jets(jacs, list(map(total, laps, at.bent(jets) or [None] * len(laps))))
+
+
+class _At:
+    """An equation at the values of its operands."""
+
+    def __init__(self, eqn: JaxprEqn, jets: Sequence[Jet]) -> None:
+        self._call, self._values = operation(eqn), [jet.value for jet in jets]
+        self._is_number = list(map(is_inexact, eqn.outvars))
+
+    def push(
+        self, where: list[int], point: Sequence[Any] | None = None
+    ) -> Callable[[list[Any]], list[Any]]:
+        """Return the map from tangents of some operands to those of the results."""
+        start = [self._values[k] for k in where] if point is None else list(point)
+
+        def call(xs: list[Any]) -> list[Any]:
+            operands = list(self._values)
+            for k, x in zip(where, xs, strict=True):
+                operands[k] = x
+            found = zip(self._call(*operands), self._is_number, strict=True)
+            return [result for result, is_number in found if is_number]
+
+        return lambda tangents: jax.jvp(call, (start,), (list(tangents),))[1]
+
+    def bent(self, jets: Sequence[Jet]) -> list[Any]:
+        """Push the second derivatives of the operands, as far as there are any."""
+        where = [k for k, jet in enumerate(jets) if jet.lap is not None]
+        return self.push(where)([jets[k].lap for k in where]) if where else []
+
+    def jets(self, jacs: Sequence[Any], laps: Sequence[Any]) -> list[Jet]:
+        """Put derivatives to the results' values."""
+        left = zip(jacs, laps, strict=True)
+        pairs = zip(self._call(*self._values), self._is_number, strict=True)
+        return [Jet(r, *next(left)) if is_number else Jet(r) for r, is_number in pairs]

@@ -1,0 +1,151 @@
+"""Products: linear in each factor; both moving, one product contracts the directions.
+
+`L' = B(Lx, y) + B(x, Ly) + 2 sum_c B(Jx_c, Jy_c)`. Directions and rows of a matrix are
+merged: one large matrix product, whose result needs no transpose.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
+from jnumerics.derivatives._modes.collapsed.movement import fitted, spread
+from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
+from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
+
+
+def multiplied(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Multiply element by element."""
+    (value,) = operation(eqn)(*(jet.value for jet in jets))
+    x, y = jets
+    rank = value.ndim
+    jac = total(_scaled(x.jac, y.value, rank), _scaled(y.jac, x.value, rank))
+    cross = None
+    if x.jac is not None and y.jac is not None:
+        cross = 2 * jnp.sum(spread(x.jac, rank) * spread(y.jac, rank), 0)
+    laps = (_times(x.lap, y.value), _times(y.lap, x.value), cross)
+    return [fitted(value, jac, total(*laps))]
+
+
+def divided(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Divide: with u = x / y, `u' = (x' - u y') / y`, and so for the second."""
+    (value,) = operation(eqn)(*(jet.value for jet in jets))
+    x, y = jets
+    rank = value.ndim
+    over = y.value[None] if y.value.ndim else y.value
+    drag = _scaled(y.jac, -value, rank)
+    jac = total(None if x.jac is None else spread(x.jac, rank), drag) / over
+    lap = total(x.lap, _times(y.lap, -value))
+    if y.jac is not None:
+        cross = -2 * jnp.sum(jac * spread(y.jac, rank), 0)
+        lap = total(cross, lap)
+    return [fitted(value, jac, None if lap is None else lap / y.value)]
+
+
+def _scaled(jac: Any, factor: Any, rank: int) -> Any:
+    if jac is None:
+        return None
+    return spread(jac, rank) * (factor[None] if factor.ndim else factor)
+
+
+def _times(lap: Any, factor: Any) -> Any:
+    return None if lap is None else lap * factor
+
+
+def contracted(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Contract two arrays."""
+    if eqn.params.get("out_sharding") is not None:
+        return either(eqn, jets)
+    call = operation(eqn)
+    x, y = jets
+    contraction = _Contraction(eqn)
+    jac = total(
+        None if x.jac is None else contraction.of_left(x.jac, y.value),
+        None if y.jac is None else contraction.of_right(x.value, y.jac),
+    )
+    lap = total(
+        None if x.lap is None else call(x.lap, y.value)[0],
+        None if y.lap is None else call(x.value, y.lap)[0],
+    )
+    if x.jac is not None and y.jac is not None:
+        lap = total(2 * contraction.of_both(x.jac, y.jac), lap)
+    return [Jet(call(x.value, y.value)[0], jac, lap)]
+
+
+class _Contraction:
+    """The axes of a `dot_general`, where one operand or both have directions first."""
+
+    def __init__(self, eqn: JaxprEqn) -> None:
+        (self.sums, self.batch), p = eqn.params["dimension_numbers"], eqn.params
+        self.options = {k: p[k] for k in ("precision", "preferred_element_type")}
+        ranks = [len(shape_of(v)) for v in eqn.invars]
+        taken = zip(ranks, self.sums, self.batch, strict=True)
+        self.free = [rank - len(s) - len(b) for rank, s, b in taken]
+
+    def of_left(self, jac: Any, y: Any) -> Any:
+        """Contract each direction of the left operand: they become its first rows."""
+        numbers = self._numbers((1, 0))
+        found = lax.dot_general(jac, y, numbers, **self.options)
+        return jnp.moveaxis(found, len(self.batch[0]), 0)
+
+    def of_right(self, x: Any, jac: Any) -> Any:
+        """Contract each direction of the right operand."""
+        n = len(self.batch[0])
+        sums, batch = self._numbers((0, 1))
+        if self.free[1] == 0:  # a matrix times vectors: vectors times its transpose
+            numbers = sums[::-1], batch[::-1]
+            found = lax.dot_general(jac, x, numbers, **self.options)
+            return jnp.moveaxis(found, n, 0)
+        found = lax.dot_general(x, jac, (sums, batch), **self.options)
+        return jnp.moveaxis(found, n + self.free[0], 0)
+
+    def of_both(self, left: Any, right: Any) -> Any:
+        """Contract both, and the directions too."""
+        sums, batch = self._numbers((1, 1))
+        numbers = ((0, *sums[0]), (0, *sums[1])), batch
+        return lax.dot_general(left, right, numbers, **self.options)
+
+    def _numbers(self, shift: tuple[int, int]) -> Any:
+        """Return the axes' numbers behind new first ones."""
+        return tuple(
+            tuple(
+                tuple(k + s for k in axes) for axes, s in zip(pair, shift, strict=True)
+            )
+            for pair in (self.sums, self.batch)
+        )
+
+
+def convolved(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Convolve; where both move, directions are features that the window sums."""
+    p = eqn.params
+    if len(moving(jets)) < 2:
+        return linear(eqn, jets)
+    if p["feature_group_count"] > 1 or p["batch_group_count"] > 1:
+        return nested(eqn, jets)
+    x, y = jets
+    lhs, rhs = p["dimension_numbers"].lhs_spec[1], p["dimension_numbers"].rhs_spec[1]
+    cross = operation(eqn)(_joined(x.jac, lhs), _joined(y.jac, rhs))[0]
+    (by_x,) = linear(eqn, [x, Jet(y.value)])
+    (by_y,) = linear(eqn, [Jet(x.value), y])
+    lap = total(2 * cross, by_x.lap, by_y.lap)
+    return [Jet(by_x.value, by_x.jac + by_y.jac, lap)]
+
+
+def _joined(jac: Any, axis: int) -> Any:
+    """Merge directions into an axis of features."""
+    moved = jnp.moveaxis(jac, 0, axis)
+    shape = moved.shape
+    merged = shape[axis] * shape[axis + 1]
+    return moved.reshape(*shape[:axis], merged, *shape[axis + 2 :])
+
+
+def either(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Multiply otherwise: linear where one factor moves."""
+    return linear(eqn, jets) if len(moving(jets)) < 2 else nested(eqn, jets)
+
+
+def solved(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Solve a linear system: linear in its right side, the last operand."""
+    is_right = moving(jets) == [len(jets) - 1]
+    return linear(eqn, jets) if is_right else nested(eqn, jets)

@@ -1,0 +1,357 @@
+"""Laplacians as they are called: modes, directions, memory, transforms, refusals."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jax.test_util import check_grads
+
+from jnumerics.derivatives import laplacian, value_grad_and_laplacian
+from jnumerics.derivatives._plan.second.choose import choose, shared
+from jnumerics.derivatives._plan.second.collapsed import collapsed
+from jnumerics.derivatives._plan.second.request import Request
+from jnumerics.derivatives._program.trace import trace
+from tests._second import trace_of_hessian
+
+random = np.random.default_rng(0)
+WIDE = random.normal(size=(3, 6)) / 2
+X = random.uniform(0.2, 0.8, size=6)
+STACK = random.normal(size=(4, 6))
+GRID = X.reshape(3, 2).astype(np.float32)
+PARAMS = {"w": X.reshape(2, 3), "b": np.float64(0.7)}
+
+MODES = ("auto", "nested", "collapsed")
+every_mode = pytest.mark.parametrize("mode", MODES)
+
+
+def close(found, expected, rtol=1e-10, atol=1e-10):
+    chex.assert_trees_all_close(found, expected, rtol=rtol, atol=atol)
+
+
+def along(fun, x, stack):
+    full = jax.hessian(fun)(x)
+    return jax.tree.map(lambda h: jnp.einsum("ki,...ij,kj->...", stack, h, stack), full)
+
+
+def network(x):
+    weights = WIDE.astype(x.dtype)
+    return jnp.sum(jnp.tanh(jnp.sin(weights @ x) @ weights) ** 2) * jnp.prod(x[:2])
+
+
+def field(x):
+    return {"a": jnp.sin(WIDE @ x) * x[:3], "b": (jnp.prod(x), x**3)}
+
+
+def tree_energy(params, scale):
+    first = jnp.sum(jnp.sin(params["w"] @ params["w"].T) * params["b"])
+    return scale * first * params["b"] ** 2
+
+
+# modes
+
+
+@every_mode
+@pytest.mark.parametrize("fun", [network, field])
+def test_every_mode_gives_the_trace(mode, fun, x64):
+    close(laplacian(fun, mode=mode)(X), trace_of_hessian(fun, X))
+
+
+@every_mode
+def test_value_and_gradient_come_with_it(mode, x64):
+    found = value_grad_and_laplacian(network, mode=mode)(X)
+    value, gradient = jax.value_and_grad(network)(X)
+    close(tuple(found), (value, gradient, trace_of_hessian(network, X)))
+
+
+@every_mode
+def test_trees_and_tuples_of_arguments(mode, x64):
+    expected = trace_of_hessian(lambda p: tree_energy(p, 2.0), PARAMS)
+    close(laplacian(tree_energy, mode=mode)(PARAMS, 2.0), expected)
+    both = value_grad_and_laplacian(tree_energy, (1, 0), mode=mode)(PARAMS, 2.0)
+    expected = trace_of_hessian(lambda pair: tree_energy(*pair), (PARAMS, 2.0))
+    close(both.laplacian, expected)
+    close(both.gradient, jax.grad(tree_energy, (1, 0))(PARAMS, 2.0))
+
+
+def test_other_arguments_are_integers_and_booleans_too(x64):
+    def fun(x, k, mask, *, name):
+        assert name == "static"
+        return jnp.sum(jnp.where(mask, x**3, x * x.size)[k])
+
+    mask = np.arange(6) % 2 == 0
+    found = laplacian(fun)(X, np.arange(3), mask, name="static")
+    np.testing.assert_allclose(found, 6 * X[0] + 6 * X[2])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_narrow_dtypes_keep_theirs(dtype):
+    found = value_grad_and_laplacian(network, mode="collapsed")(jnp.asarray(X, dtype))
+    assert [f.dtype for f in found] == [dtype] * 3
+    with jax.enable_x64(True):
+        expected = trace_of_hessian(network, X)
+    rtol = {"float16": 0.05, "bfloat16": 0.3, "float32": 1e-4}[dtype]
+    np.testing.assert_allclose(np.float64(found.laplacian), expected, rtol)
+
+
+@every_mode
+def test_sizes_of_zero_and_one(mode):
+    assert laplacian(jnp.sum, mode=mode)(jnp.ones((0, 2))) == 0
+    found = laplacian(lambda x: x**3, mode=mode)(jnp.float32(2.0))
+    np.testing.assert_allclose(found, 12)
+    empty = lambda x: (jnp.zeros((0, 3)) * x[0], x[:1] ** 2)  # noqa: E731
+    none, two = laplacian(empty, mode=mode)(jnp.ones(2))
+    assert none.shape == (0, 3)
+    np.testing.assert_allclose(two, [2.0])
+    several = value_grad_and_laplacian(lambda t: jnp.sum(t[0]) * t[1] ** 2, mode=mode)
+    assert several((jnp.ones((0, 2)), jnp.ones(()))).gradient[0].shape == (0, 2)
+
+
+# directions
+
+
+@every_mode
+@pytest.mark.parametrize("fun", [network, field])
+@pytest.mark.parametrize("max_bytes", [None, 30_000])
+def test_directions_take_the_place_of_basis_vectors(mode, fun, max_bytes, x64):
+    found = laplacian(fun, directions=STACK, mode=mode, max_bytes=max_bytes)(X)
+    close(found, along(fun, X, STACK))
+
+
+@every_mode
+def test_directions_may_depend_on_the_arguments_and_are_not_differentiated(mode, x64):
+    def sigma(x, scale):
+        return scale * jnp.stack([x, jnp.sin(x)])
+
+    fun = lambda x, scale: network(x) * scale  # noqa: E731
+    found = laplacian(fun, directions=sigma, mode=mode)(X, 2.0)
+    close(found, 2 * along(network, X, 2 * np.stack([X, np.sin(X)])))
+
+
+@every_mode
+def test_the_gradient_along_directions_is_the_whole_one(mode, x64):
+    tool = value_grad_and_laplacian(network, directions=STACK, mode=mode)
+    value, gradient = jax.value_and_grad(network)(X)
+    close(tuple(tool(X)), (value, gradient, along(network, X, STACK)))
+
+
+@every_mode
+def test_no_direction_at_all_gives_zero(mode):
+    stack = np.zeros((0, 6), np.float32)
+    tool = laplacian(network, directions=stack, mode=mode)
+    assert tool(X.astype(np.float32)) == 0
+
+
+def test_random_signs_estimate_the_laplacian(x64):
+    signs = np.sign(random.normal(size=(4000, 6))) / np.sqrt(4000)
+    found = laplacian(network, directions=signs)(X)
+    np.testing.assert_allclose(found, trace_of_hessian(network, X), rtol=0.2)
+
+
+def test_directions_have_the_arguments_tree(x64):
+    w, b = random.normal(size=(3, 2, 3)), random.normal(size=3)
+    directions = {"w": w, "b": b}
+    flat, unravel = ravel_pytree(PARAMS)
+    rows = np.stack([ravel_pytree({"w": w[k], "b": b[k]})[0] for k in range(3)])
+    expected = along(lambda v: tree_energy(unravel(v), 2.0), flat, rows)
+    close(laplacian(tree_energy, directions=directions)(PARAMS, 2.0), expected)
+    pair = laplacian(tree_energy, (0,), directions=(directions,))(PARAMS, 2.0)
+    close(pair, expected)
+
+
+def test_directions_that_a_function_holds_are_seen_when_replaced():
+    held = {"d": jnp.ones((1, 2))}
+    tool = laplacian(lambda x: jnp.sum(x**2), directions=lambda _: held["d"])
+    assert tool(jnp.ones(2)) == 4
+    held["d"] = jnp.ones((1, 2)) * 2
+    assert tool(jnp.ones(2)) == 16
+
+
+# memory, transforms
+
+
+def wide(x):
+    h = jnp.tanh(jnp.outer(x, jnp.arange(1.0, 51.0)))
+    return jnp.sum(jnp.sin(h @ h.T))
+
+
+def test_max_bytes_bounds_the_temporary_memory(temp_bytes):
+    x = jnp.linspace(0.1, 0.9, 40)
+    tools = [laplacian(wide, mode="collapsed", max_bytes=b) for b in (None, 400_000)]
+    free, bounded = (temp_bytes(tool, x) for tool in tools)
+    assert bounded <= 400_000
+    assert bounded < free
+    np.testing.assert_allclose(tools[0](x), tools[1](x), rtol=1e-3)
+
+
+@pytest.mark.boundary
+@every_mode
+def test_too_small_a_bound_is_refused(mode):
+    with pytest.raises(ValueError, match="`max_bytes` must be at least"):
+        laplacian(wide, mode=mode, max_bytes=100)(jnp.ones(40))
+
+
+def test_transforms_of_it(x64):
+    tool = laplacian(network, mode="collapsed")
+    rows = np.stack([X, X[::-1], X**2])
+    expected = np.stack([trace_of_hessian(network, row) for row in rows])
+    close(jax.jit(jax.vmap(tool))(rows), expected)
+    slope = jax.grad(lambda x: trace_of_hessian(network, x))(X)
+    close(jax.grad(tool)(X), slope)
+    close(jax.jacfwd(tool)(X), slope)
+
+
+def test_it_can_be_taken_of_itself(x64):
+    cubes = lambda x: jnp.sum(x**6) * x[0]  # noqa: E731
+    found = laplacian(laplacian(cubes), mode="collapsed")(X)
+    once = lambda x: trace_of_hessian(cubes, x)  # noqa: E731
+    close(found, trace_of_hessian(once, X))
+
+
+def test_what_the_function_closes_over_may_be_transformed(x64):
+    def at(weight):
+        return laplacian(lambda x: jnp.sum(jnp.sin(weight * x)), mode="collapsed")(X)
+
+    weights = np.arange(1.0, 4.0)
+    expected = [-(w**2) * np.sum(np.sin(w * X)) for w in weights]
+    np.testing.assert_allclose(jax.vmap(at)(weights), expected)
+    check_grads(at, (1.3,), order=2)
+
+
+def test_it_is_traced_once_for_each_shape():
+    count = []
+
+    def fun(x):
+        count.append(x.shape)
+        return jnp.sum(x**3)
+
+    tool = laplacian(fun)
+    tool(jnp.ones(3))
+    first = len(count)
+    for k in range(5):
+        tool(k * jnp.ones(3))
+    assert len(count) == first
+
+
+@every_mode
+def test_effects_come_once_a_call(mode, capsys):
+    def fun(x):
+        jax.debug.print("seen", ordered=True)
+        return jnp.sum(x**3)
+
+    for directions in (None, np.ones((2, 3), np.float32)):
+        tool = value_grad_and_laplacian(fun, mode=mode, directions=directions)
+        jax.block_until_ready(tool(jnp.ones(3)))
+        jax.effects_barrier()
+        assert capsys.readouterr().out.split() == ["seen"]
+
+
+# the choice
+
+
+def request(fun, x):
+    return Request(trace(fun, (x,)), None, vouched=False, max_bytes=None)
+
+
+def directions(fun, x):
+    """How many directions the collapsed mode takes."""
+    asked = request(fun, x)
+    found = collapsed(asked)
+    assert not isinstance(found, str)
+    return found.along(shared(asked, None)).count
+
+
+RING, GRID_SHAPE = 32, (6, 7)
+GRAPHS = {  # the function, the shape of its argument, the colors of its Hessian's graph
+    "separable": (lambda x: jnp.sum(jnp.sin(x) ** 4), (50,), 1),
+    "line": (lambda x: jnp.sum(jnp.sin(x[1:] * x[:-1])), (41,), 2),
+    "even ring": (lambda x: jnp.sum(jnp.sin(x * jnp.roll(x, 1))), (RING,), 2),
+    "odd ring": (lambda x: jnp.sum(jnp.sin(x * jnp.roll(x, 1))), (RING + 1,), 3),
+    "grid": (
+        lambda x: jnp.sum(jnp.sin(x[1:] * x[:-1])) + jnp.sum(x[:, 1:] * x[:, :-1] ** 2),
+        GRID_SHAPE,
+        2,
+    ),
+    "particles apart": (
+        lambda x: jnp.sum(jnp.tanh(jnp.tanh(x @ WIDE[:, :3].T) @ WIDE)),
+        (10, 3),
+        3,
+    ),
+    "pairs, none with itself": (lambda x: jnp.sum(x[::2] * x[1::2]), (20,), 2),
+    "arrow": (lambda x: x[0] * jnp.sum(x[1:] ** 3), (30,), 2),
+    "elementwise field": (lambda x: jnp.sin(x) ** 2, (40,), 1),
+    "field of differences": (lambda x: {"a": jnp.diff(x) ** 2, "b": x**3}, (40,), 2),
+    "dense": (lambda x: jnp.prod(jnp.sin(x)), (12,), 12),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_inputs_without_an_entry_between_them_share_a_direction(name, x64):
+    fun, shape, colors = GRAPHS[name]
+    x = random.uniform(0.2, 0.8, size=shape)
+    assert directions(fun, jnp.asarray(x)) == colors
+    expected = trace_of_hessian(fun, x)
+    close(laplacian(fun, mode="collapsed")(x), expected)
+    if not jax.tree.leaves(expected)[0].shape:
+        found = value_grad_and_laplacian(fun)(x)
+        close(tuple(found), (fun(x), jax.grad(fun)(x), expected))
+
+
+def test_colors_never_join_what_meets(x64):
+    """Random sparse graphs, by products of their ends."""
+    for seed in range(3):
+        draw = np.random.default_rng(seed)
+        left, right = draw.integers(0, 30, size=(2, 40))
+        fun = lambda x, left=left, right=right: jnp.sum(jnp.sin(x[left] * x[right]))  # noqa: E731
+        x = draw.uniform(0.2, 0.8, size=30)
+        close(laplacian(fun, mode="collapsed")(x), trace_of_hessian(fun, x))
+
+
+def test_a_narrow_gradient_is_nested_and_a_dense_one_collapsed():
+    into, out = (
+        jnp.asarray(random.normal(size=s), "float32") for s in ((60, 2), (2, 90))
+    )
+    weights = jnp.asarray(random.normal(size=(40, 64)), jnp.float32)
+
+    def narrow(x):
+        return jnp.sum(jnp.tanh(jnp.tanh(x @ into) @ out))
+
+    def dense(x):
+        return jnp.sum(jnp.tanh(jnp.tanh(x @ weights) @ weights.T))
+
+    assert choose(request(narrow, jnp.ones(60)), "auto").mode == "nested"
+    assert choose(request(dense, jnp.ones(40)), "auto").mode == "collapsed"
+
+
+# refusals
+
+
+@pytest.mark.boundary
+@pytest.mark.parametrize("tool", [laplacian, value_grad_and_laplacian])
+def test_options_and_results_are_checked(tool):
+    with pytest.raises(ValueError, match="`mode` must be one of 'auto', 'nested'"):
+        tool(jnp.sum, mode="narrow")
+    with pytest.raises(TypeError, match="must return real numbers, got complex"):
+        tool(lambda x: jnp.sum(lax.complex(x, x)))(jnp.ones(3))
+    with pytest.raises(TypeError, match="must be real"):
+        tool(jnp.sum)(jnp.ones(3, complex))
+    bad = {
+        r"directions.* tree": {"a": np.ones((2, 3, 2), np.float32)},
+        r"shapes .*\(2, 3\)": np.ones((2, 3), np.float32),
+        r"shapes .*\(\)": np.ones((), np.float32),
+    }
+    for match, directions in bad.items():
+        with pytest.raises(ValueError, match=match):
+            tool(jnp.sum, directions=directions)(GRID)
+    with pytest.raises(TypeError, match="`directions` must hold real numbers"):
+        tool(jnp.sum, directions=np.ones((2, 3, 2), int))(GRID)
+
+
+@pytest.mark.boundary
+def test_a_gradient_needs_a_scalar():
+    with pytest.raises(ValueError, match=r"scalar, got shape .* apply jax\.vmap"):
+        value_grad_and_laplacian(lambda X: jnp.sum(X**2, -1))(GRID)
+    with pytest.raises(ValueError, match="scalar, got a tree"):
+        value_grad_and_laplacian(lambda X: (jnp.sum(X),))(GRID)
