@@ -191,11 +191,11 @@ def _compiled(
     stacks = None if is_function else _arrays(directions)
 
     def program(args: tuple, kwargs: dict) -> ValueGradLaplacian:
-        *args, along = args
-        target = trace(fun, args, kwargs, argnums=argnums, vouched=vouched)
+        *given, along = args
+        target = trace(fun, given, kwargs, argnums=argnums, vouched=vouched)
         _require_real(target, is_scalar=wants_first)
         if is_function:
-            along = _arrays(directions(*opened(args), **opened(kwargs)))
+            along = _arrays(directions(*opened(given), **opened(kwargs)))
         found = None if along is None else _fitted(target, along)
         request = Request(target, found, vouched, bound, wants_first)
         return _nest(target, choose(request, mode).run(), wants_first)

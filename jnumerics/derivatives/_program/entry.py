@@ -25,14 +25,19 @@ class Entry:
     """A program of (args, kwargs), compiled when it must be.
 
     Args:
-        fun: The user's function. What it reads besides its arguments is compiled in;
-            where an array that it holds is replaced by another, it compiles again.
+        fun: The user's function, or several. What they read besides their arguments is
+            compiled in; where an array that one holds is replaced by another, it
+            compiles again.
         program: Maps (args, kwargs), in which static arguments are nodes, to arrays.
     """
 
     __slots__ = ("_fun", "_held", "_program", "_run")
 
-    def __init__(self, fun: Callable, program: Callable[[tuple, dict], Any]) -> None:
+    def __init__(
+        self,
+        fun: Callable | tuple[Callable, ...],
+        program: Callable[[tuple, dict], Any],
+    ) -> None:
         self._fun, self._program = fun, program
         self._run: Callable | None = None
         self._held = Held()
@@ -88,7 +93,7 @@ def is_unchanged(places: Held) -> bool:
         return False
 
 
-def held(fun: Callable) -> Held:
+def held(fun: Callable | tuple[Callable, ...]) -> Held:
     """Return the places on the way from a function to the arrays that it holds.
 
     Objects are looked into in the order of their distance.

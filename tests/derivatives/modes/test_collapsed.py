@@ -196,7 +196,7 @@ PRODUCTS = {
     ),
     "convolution": lambda x: lax.conv_general_dilated(
         x.reshape(1, 2, 3, 1) ** 2,
-        KERNEL,
+        jnp.asarray(KERNEL),
         (1, 1),
         "SAME",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
@@ -258,7 +258,7 @@ def scanned(x):
         return (state, n + 1), (jnp.sum(state**2), n)
 
     (last, n), (ys, ks) = lax.scan(step, (jnp.zeros(3), 0), x**2, reverse=True)
-    return last * n.astype(x.dtype), ys * ks.astype(x.dtype)
+    return last * jnp.asarray(n, x.dtype), ys * jnp.asarray(ks, x.dtype)
 
 
 def becoming(x):
@@ -387,9 +387,9 @@ SCALED = {
     "log of what is small": (jnp.log, 1e-25),
     "log of what is large": (jnp.log, 1e25),
     "sqrt": (jnp.sqrt, 1e-30),
-    "rsqrt": (lax.rsqrt, 1e25),
+    "rsqrt": (lax.rsqrt, 1e20),
     "cbrt": (jnp.cbrt, 1e-27),
-    "a negative power": (lambda x: x**-2, 1e15),
+    "a negative power": (lambda x: x**-2, 1e10),
     "div": (lambda x: 1.0 / x, 1e25),
     "exp": (lambda x: jnp.exp(-x * 1e-20), 1e20),
 }
