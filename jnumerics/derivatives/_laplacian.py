@@ -45,12 +45,13 @@ def laplacian(
 ) -> Callable:
     r"""Return a function that computes $\sum_i \partial^2 f / \partial x_i^2$.
 
-    "collapsed" pushes a value, its n derivatives and the one sum of second ones through
-    the program of `fun` (collapsed Taylor mode, or forward Laplacian): about n + 2
-    evaluations, in few large products, and no reverse pass. "nested" takes passes over
-    the gradient, as few as the structure of the Hessian allows: fewer than n for one
-    that is sparse, more time for one that is dense. "auto" takes the one that is
-    predicted to be faster.
+    "collapsed" pushes a value, its derivatives along c directions and the one sum of
+    second ones through the program of `fun` (collapsed Taylor mode, or forward
+    Laplacian): about c + 2 evaluations, in few large products, and no reverse pass.
+    Inputs without an entry of the Hessian between them, as is proven, share a
+    direction: two suffice for a line or a grid, one for each input always. "nested"
+    takes passes over the gradient, as few as the structure of its Jacobian allows, and
+    each of them costs more. "auto" takes the one that is predicted to be faster.
 
     Collapsed mode needs rules that are proven linear, as in `jacobian`; where they are
     not, or `fun` holds a `custom_vjp` function, the way is nested. The derivatives of a
@@ -131,8 +132,8 @@ def value_grad_and_laplacian(
 ) -> Callable:
     r"""Return a function that computes $f$, $\nabla f$ and $\Delta f$.
 
-    What one sweep of collapsed mode makes; with `directions`, the gradient takes one
-    reverse pass more.
+    What one sweep of collapsed mode makes; with `directions`, or where inputs share
+    directions, the gradient takes one reverse pass more.
 
     Args:
         fun: As in `laplacian`, with a scalar as result.
