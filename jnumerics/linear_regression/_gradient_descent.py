@@ -1,5 +1,6 @@
 """The cost of a linear model, and gradient descent on it."""
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, SupportsIndex
@@ -193,11 +194,15 @@ def _on_basis(
     For derivatives: every iterate is a polynomial in X and y, whatever the basis.
     Parameters are taken from the constant `near`, one of the iterates, so that
     residuals do not cancel. With v = (theta - near, -1) and P = [X, y - X near],
-    the residual is P v and the step along X'P v.
+    the residual is P v and the step along X'P v. The residual of `near` must be good
+    to its last digit: the plain recurrence rounds anew at each step, which averages
+    out, but what is lost here is lost in all steps.
     """
     product = partial(jnp.matmul, precision="highest")
     m, n = X.shape
-    residual = y - product(X, near)
+    rounded = y - product(X, near)  # linear in X and y: its derivatives are the true
+    residual = _residual(*map(lax.stop_gradient, (X, y, near)))
+    residual += rounded - lax.stop_gradient(rounded)
     T, U, D = _coordinates(jnp.concatenate([X, residual[:, None]], 1))
 
     def at(theta: Array) -> tuple[Array, Array]:
@@ -215,6 +220,37 @@ def _on_basis(
     theta -= near
     (theta, _), costs = lax.scan(update, (theta, at(theta)[0]), length=steps)
     return GradientDescent(theta + near, costs)
+
+
+def _residual(X: Array, y: Array, theta: Array) -> Array:
+    """Return y - X theta as if computed with twice the digits, and rounded once.
+
+    That is Dot2 of Ogita, Rump & Oishi (2005), "Accurate sum and dot product", with the
+    four products of halves summed by themselves: as they are exact, it is the same
+    whether or not a compiler fuses them with the sum. It rests on sums that no compiler
+    reorders, and on products that do not underflow.
+    """
+
+    def subtract(carry: tuple[Array, Array], column: tuple) -> tuple[tuple, None]:
+        total, lost = carry
+        for x, t in itertools.product(*map(_halves, column)):
+            term = -x * t
+            rounded = total + term
+            added = rounded - total
+            lost += (total - (rounded - added)) + (term - added)
+            total = rounded
+        return (total, lost), None
+
+    start = y, jnp.zeros_like(y)
+    (total, lost), _ = lax.scan(subtract, start, (X.T, theta))
+    return total + lost
+
+
+def _halves(x: Array) -> tuple[Array, Array]:
+    """Split into two numbers of half the digits, whose sum is x."""
+    info = jnp.finfo(x.dtype)
+    high = lax.reduce_precision(x, info.nexp, (info.nmant + 1) // 2 - 1)
+    return high, x - high
 
 
 def _coordinates(P: Array) -> tuple[Array, Array, Array]:
