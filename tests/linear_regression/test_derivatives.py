@@ -1,6 +1,6 @@
 """Derivatives of the iterates."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import chex
@@ -119,6 +119,14 @@ def table(kind, m, seed):
         columns = [np.ones(m), 101325 + 10 * normal[:, 0], 293 + 5 * normal[:, 1]]
         X = np.column_stack(columns)
         y = X @ np.array([0.0, 1e-3, 0.1]) + normal[:, 2]
+    elif kind == "one column of units":
+        X = 101325 + 10 * normal[:, :1]
+        y = 1e-3 * X[:, 0] + normal[:, 1]
+    elif kind == "years, units and digits":
+        year = rng.uniform(1960, 2020, m)
+        columns = [np.ones(m), year, 101325 + 10 * normal[:, 0], normal[:, 1:3]]
+        X = np.column_stack(columns)
+        y = X @ np.array([1, 0.02, 1e-3, 0.5, -0.2]) + normal[:, 3]
     elif kind == "powers":
         X = np.vander(np.linspace(0, 1, m), 5)
         y = np.sin(5 * X[:, -2])
@@ -153,10 +161,19 @@ def our_descent(X, y, theta, rate):
     return gradient_descent(X, y, theta, learning_rate=rate, steps=300)
 
 
-@pytest.mark.parametrize("m", [40, 150, 4000])
-@pytest.mark.parametrize(
-    "kind", ["years", "units", "powers", "standardized", "nearly exact"]
-)
+TABLES = [
+    "years",
+    "units",
+    "one column of units",
+    "years, units and digits",
+    "powers",
+    "standardized",
+    "nearly exact",
+]
+
+
+@pytest.mark.parametrize("m", [12, 150, 4000])
+@pytest.mark.parametrize("kind", TABLES)
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 @pytest.mark.slow
 def test_derivatives_in_single_precision_are_those_of_the_plain_recurrence(
@@ -164,16 +181,16 @@ def test_derivatives_in_single_precision_are_those_of_the_plain_recurrence(
 ):
     of_ours, of_plain = np.zeros((2, 3, 3))  # three arguments, three results
     ours, plain = (all_derivatives(f, mode) for f in (our_descent, plain_descent))
-    for seed in range(4):
+    for seed in range(6):
         data = table(kind, m, seed)
         with jax.enable_x64(True):
             truth = jax.tree.map(np.asarray, plain(*(a.astype(float) for a in data)))
         of_ours = np.maximum(of_ours, largest_errors(ours(*data), truth))
         of_plain = np.maximum(of_plain, largest_errors(plain(*data), truth))
-    # measured: theta's derivative in X, of columns far from zero, 2.5 to 4.6 times
-    assert np.all(of_ours <= 5 * of_plain + 2e-6), (of_ours, of_plain)
+    assert np.all(of_ours <= 2 * of_plain + 2e-6), (of_ours, of_plain)
 
 
+@cache  # tables of one shape share the programs
 def all_derivatives(descend, mode):
     """For each of X, y and theta its Jacobian, or that times a few directions."""
     f = partial(weighted_iterates, descend=descend)
