@@ -8,8 +8,11 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec, auto_axes
 from jnumerics.derivatives import (
     batch_jacobian,
     dependence,
+    divergence,
+    hessian,
     jacobian,
     jacobian_diagonal,
+    laplacian,
 )
 
 MODES = ("forward", "reverse", "cut", "compressed", "auto")
@@ -135,9 +138,56 @@ def check_shards():
         np.testing.assert_allclose(jacobian(sharded)(x), expected, atol=1e-6)
 
 
+def energy(x):
+    return jnp.sum(jnp.sin(x[:, 1:] * x[:, :-1]))
+
+
+def rotated(x):
+    return jax.lax.ppermute(jnp.sin(x), "samples", [(0, 1), (1, 2), (2, 3), (3, 0)])
+
+
+def centered(x):
+    return x**2 - jax.lax.pmean(x, "samples")
+
+
+def narrowed(x):
+    """Devices exchange what is behind its narrowest place, where no cut may be."""
+    return jnp.sin(rotated(x).sum() * WEIGHTS.ravel()[:6])
+
+
+# what is differentiated on each device, by ours and by JAX
+IN_SHARDS = [
+    *((jacobian(layer, mode=mode), jax.jacfwd(layer)) for mode in MODES),
+    (jacobian(rotated, mode="forward"), jax.jacfwd(rotated)),
+    (jacobian(rotated, mode="reverse"), jax.jacrev(rotated)),
+    (jacobian(centered, mode="forward"), jax.jacfwd(centered)),
+    (jacobian(centered, mode="reverse"), jax.jacrev(centered)),
+    (jacobian(narrowed, mode="cut"), jax.jacrev(narrowed)),
+    (jacobian(layer, mode="forward", max_bytes=2000), jax.jacfwd(layer)),
+    (batch_jacobian(layer), jax.vmap(jax.jacfwd(layer))),
+    (hessian(energy), jax.hessian(energy)),
+    (jacobian_diagonal(jnp.sin), jnp.cos),
+    (lambda x: divergence(jnp.sin)(x)[None], lambda x: jnp.cos(x).sum()[None]),
+    (
+        lambda x: laplacian(energy)(x)[None],
+        lambda x: jnp.einsum("ijij->", jax.hessian(energy)(x))[None],
+    ),
+]
+
+
+def check_in_shards():
+    """Derivatives that are taken on each device are those of JAX there."""
+    mesh = jax.make_mesh((4,), ("samples",), axis_types=(AxisType.Auto,))
+    on = {"mesh": mesh, "in_specs": SPLIT, "out_specs": SPLIT}
+    for k, (ours, of_jax) in enumerate(IN_SHARDS):
+        found, expected = (jax.jit(jax.shard_map(f, **on))(X) for f in (ours, of_jax))
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=str(k))
+
+
 if __name__ == "__main__":
     assert jax.device_count() == 4
     check_shards()
+    check_in_shards()
     check(AxisType.Auto, jax.jit(every_mode))
     check(AxisType.Explicit, auto_axes(every_mode, out_sharding=SPLIT))
     spread = jax.device_put(X, jax.devices()[3])

@@ -44,7 +44,9 @@ def jacobian(
     Modes may differ where a partial derivative inside `fun` is infinite, as for
     `where(x > 0, sqrt(x), 0)` at 0: forward mode is finite there and reverse mode NaN.
     They differ too where a rule's two parts disagree: those of `linear_call`, the
-    `transpose_solve` of `custom_linear_solve`, or a `custom_jvp` that is not linear.
+    `transpose_solve` of `custom_linear_solve`, or a `custom_jvp` that is not linear;
+    and where the Jacobian is taken inside of `jax.shard_map` and devices communicate:
+    forward mode gives what this device's outputs read, reverse mode what its inputs do.
     Naming the mode is the way out. Sharded arguments work as everywhere in JAX; on a
     mesh with explicit axes, wrap the result in `jax.sharding.auto_axes`, which asks how
     the answer is to be sharded. Effects of `fun` (`jax.debug.print`, callbacks) come in

@@ -32,6 +32,7 @@ from jnumerics.derivatives._modes.terms import (
 )
 from jnumerics.derivatives._program.jaxpr import Var
 from jnumerics.derivatives._program.layout import Env, Layout
+from jnumerics.derivatives._program.linearity.directions import communicates
 from jnumerics.derivatives._program.tangent import part
 from jnumerics.derivatives._program.trace import Target
 
@@ -117,6 +118,9 @@ def find(
     target: Target, problem: Problem, axes: SampleAxes | None
 ) -> tuple[Through | None, str]:
     """Find the narrowest cut, with skip connections split off where that helps."""
+    talks = next(filter(communicates, problem.linear.equations), None)
+    if talks is not None:
+        return None, f"{talks.name} at {talks.line} lets devices communicate"
     starts, ends = problem.linear.inputs, problem.linear.outputs
     program = replace(target.program, tangents=starts, outputs=ends)
     in_axes = None if axes is None else [i.axis or 0 for i in problem.inputs]

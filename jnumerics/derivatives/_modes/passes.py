@@ -16,7 +16,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes.rewrite import started_at
-from jnumerics.derivatives._program.layout import Env, Layout
+from jnumerics.derivatives._program.layout import Env, Layout, as_varying
 from jnumerics.derivatives._program.tangent import LinearPart, part
 
 
@@ -152,7 +152,9 @@ def stack(
 
     single = jax.eval_shape(apply, jnp.int32(0))
     empty = [
-        jnp.full((*r.shape[:axis], count, *r.shape[axis:]), number, r.dtype)
+        as_varying(
+            jnp.full((*r.shape[:axis], count, *r.shape[axis:]), number, r.dtype), r
+        )
         for number, r in enumerate(single, fill)
     ]
     return lax.fori_loop(0, -(-count // chunk), body, empty)

@@ -52,9 +52,13 @@ def _first(eqn: JaxprEqn, callers: tuple[JaxprEqn, ...]) -> Equation | None:
     inside = (e for body in _bodies(eqn) for e in open_jaxpr(body).eqns)
     nested = (_first(e, (*callers, eqn)) for e in inside)
     first = next(filter(None, nested), None)
-    if first is None and (eqn.effects or "callback" in eqn.primitive.name):
+    effects = [e for e in eqn.effects if type(e).__name__ not in _HARMLESS]
+    if first is None and (effects or "callback" in eqn.primitive.name):
         return Equation(eqn, callers)
-    return None if _discharges(eqn) and not eqn.effects else first
+    return None if _discharges(eqn) and not effects else first
+
+
+_HARMLESS = {"NamedAxisEffect"}  # of collectives inside of shard_map: it names an axis
 
 
 def _discharges(eqn: JaxprEqn) -> bool:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -93,3 +94,18 @@ class Layout:
         """Make the matrices of an output that does not depend on an input."""
         dtype = jnp.promote_types(self.dtype, start.dtype)
         return jnp.zeros((self.samples, self.count, start.count), dtype)
+
+
+def as_varying(x: Any, aval: Any) -> Any:
+    """Let a value differ among the devices of a mesh as one of another type does.
+
+    Inside of `jax.shard_map` what is made of nothing is the same on every device, and
+    JAX takes no such value where a program was traced with one that differs.
+    """
+    own, wanted = (
+        getattr(of, "manual_axis_type", None) for of in (jax.typeof(x), aval)
+    )
+    if own is None or wanted is None:
+        return x
+    axes = tuple(sorted(wanted.varying - own.varying))
+    return lax.pcast(x, axes, to="varying") if axes else x

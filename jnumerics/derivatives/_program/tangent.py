@@ -34,6 +34,7 @@ from jnumerics.derivatives._program.jaxpr import (
     is_var,
     variables,
 )
+from jnumerics.derivatives._program.layout import as_varying
 
 
 @dataclass(frozen=True)
@@ -145,13 +146,17 @@ class LinearPart:
             closed(eqns, [*self.residuals, *self.inputs], self.outputs)
         )
         residuals = [env[v] for v in self.residuals]
-        return lambda *tangents: fun(*residuals, *tangents)
+        avals = [v.aval for v in (*self.residuals, *self.inputs)]
+        return lambda *tangents: fun(*map(as_varying, [*residuals, *tangents], avals))
 
     def reverse(self, env: dict[Var, Any]) -> Callable[..., list[Any]]:
         """Return its transpose, from cotangents of `outputs` to those of `inputs`."""
         start = [v.aval for v in self.inputs]
         transposed = jax.linear_transpose(self.forward(env), *start)
-        return lambda *cotangents: list(transposed(list(cotangents)))
+        ends = [v.aval for v in self.outputs]
+        return lambda *cotangents: list(
+            transposed([*map(as_varying, cotangents, ends)])
+        )
 
 
 def part(

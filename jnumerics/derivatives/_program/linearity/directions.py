@@ -124,6 +124,26 @@ def _any(eqn: Any, holds: Callable[[Any], bool]) -> bool:
     return holds(eqn) or any(_any(e, holds) for body in bodies for e in body.eqns)
 
 
+def communicates(equation: Equation) -> bool:
+    """Whether devices exchange what passes carry, inside of `jax.shard_map`.
+
+    A forward pass then gives what this device's outputs read of all devices' inputs,
+    and a reverse pass what all devices' outputs read of this one's inputs: two answers,
+    whose parts do not combine. A mapping of its own, which is whole, has no such ends.
+    """
+    inside = (open_jaxpr(body).eqns for body in inner_jaxprs(equation.eqn))
+    return equation.name != "shard_map" and (
+        any(_is_named(equation.eqn.params.get(name)) for name in ("axes", "axis_name"))
+        or any(communicates(Equation(e, ())) for eqns in inside for e in eqns)
+    )
+
+
+def _is_named(axes: Any) -> bool:
+    """Whether axes are named, as those of a mesh are."""
+    several = axes if isinstance(axes, tuple | list) else (axes,)
+    return any(isinstance(axis, str) for axis in several)
+
+
 def is_complex(atom: Any) -> bool:
     """Whether an atom holds complex numbers."""
     return jnp.issubdtype(atom.aval.dtype, jnp.complexfloating)
