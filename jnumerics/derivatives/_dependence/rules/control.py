@@ -6,6 +6,7 @@ time and index arithmetic on a counter is known; otherwise all steps share one c
 and the body is passed once more with time folded into the rows.
 """
 
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -192,8 +193,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     moved, reads = (np.concatenate(both, axis=1) for both in zip(*pairs, strict=True))
     rows = itertools.accumulate((max(len(out), 1) for out in outs), initial=0)
     return [
-        _turned(moved, *np.split(reads, 2), out, row)
-        for out, row in zip(outs, rows, strict=False)
+        _turned(moved, reads, out, row) for out, row in zip(outs, rows, strict=False)
     ]
 
 
@@ -202,7 +202,7 @@ def _every_element(box: Box, shape: Sequence[int]) -> Box:
     return np.broadcast_to(box, (len(box), *shape)).reshape(len(box), -1)
 
 
-def _turned(moved: Box, lows: Box, highs: Box, shape: Sequence[int], row: int) -> Box:
+def _turned(moved: Box, reads: Box, shape: Sequence[int], row: int) -> Box:
     """Turn what cotangents of operands read of a result into what the result reads.
 
     An element of the result reads no operand whose cotangent does not read it: along
@@ -211,12 +211,12 @@ def _turned(moved: Box, lows: Box, highs: Box, shape: Sequence[int], row: int) -
 
     Args:
         moved: Boxes of the operands' elements.
-        lows: What their cotangents read of the results, all axes in a row.
-        highs: The same, negated.
+        reads: What their cotangents read of the results, all axes of all of them.
         shape: The result's shape.
         row: Its first axis among them.
     """
-    found = None
+    lows, highs = np.split(reads, 2)
+    by_axis = []
     for k, size in enumerate(shape or (1,)):
         low, high = lows[row + k], -highs[row + k]
         is_read = low != NONE
@@ -224,8 +224,8 @@ def _turned(moved: Box, lows: Box, highs: Box, shape: Sequence[int], row: int) -
         one = one.reshape(
             len(moved), *(size if k == a else 1 for a in range(len(shape)))
         )
-        found = one if found is None else _intersection(found, one)
-    return compact(found, range(len(shape)))
+        by_axis.append(one)
+    return compact(functools.reduce(_intersection, by_axis), range(len(shape)))
 
 
 def _spread(box: Box, low: np.ndarray, high: np.ndarray, size: int) -> Box:
