@@ -263,8 +263,13 @@ def _leading(x: Array, bits: int, power: Array) -> Array:
 
 
 def _power_above(x: Array) -> Array:
-    """Return for each column a power of two, at most twice its largest entry."""
+    """Return for each column a power of two, at most twice its largest entry.
+
+    Kept to where neither it nor its inverse overflows; beyond that nothing is gained.
+    """
     _, exponent = jnp.frexp(jnp.max(jnp.abs(x), 0, keepdims=True, initial=0))
+    bound = jnp.finfo(x.dtype).maxexp // 2
+    exponent = jnp.clip(exponent, -bound, bound)
     return jnp.ldexp(jnp.ones_like(x, shape=exponent.shape), exponent)
 
 
