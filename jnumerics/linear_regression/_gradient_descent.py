@@ -199,7 +199,8 @@ def _on_basis(
     """
     product = partial(jnp.matmul, precision="highest")
     m, n = X.shape
-    residual = _difference(y[:, None], X, near[:, None])
+    unit = lax.stop_gradient(_power_above(X))  # a column's own, so that none is lost
+    residual = _difference(y[:, None], X * (1 / unit), near[:, None] * unit.T)
     T, D = _coordinates(jnp.concatenate([X, residual], 1))
 
     def at(theta: Array) -> tuple[Array, Array]:
@@ -238,7 +239,7 @@ def _coordinates(P: Array) -> tuple[Array, Array]:
 def _difference(A: Array, B: Array, C: Array) -> Array:
     """Return A - B C for a constant B or C, before A's last digits are lost.
 
-    The leading bits of B and C are integers in the units of a row and of a column, so
+    The leading bits of B and C are integers in the units of B and of a column of C, so
     few that their product is exact in whatever order it is summed; what they leave is
     small, and so is its rounding: in float32 a thousandth for sums of 8, a sixteenth
     for 20,000. One level of Ozaki, Ogita, Oishi & Rump (2012), "Error-free
@@ -248,22 +249,28 @@ def _difference(A: Array, B: Array, C: Array) -> Array:
     rounded = A - product(B, C)
     A, B, C = map(lax.stop_gradient, (A, B, C))
     bits = max(0, jnp.finfo(A.dtype).nmant + 1 - B.shape[1].bit_length()) // 2
-    size = _exponent(B, axis=0)  # so that the columns of B are of one size
-    B, C = jnp.ldexp(B, -size), jnp.ldexp(C, size.T)
-    B_lead, C_lead = _leading(B, bits, axis=1), _leading(C, bits, axis=0)
-    rest = product(B_lead, C - C_lead) + product(B - B_lead, C)
-    value = (A - product(B_lead, C_lead)) - rest
+    B_lead = _leading(B, bits, jnp.max(_power_above(B), initial=0))
+    C_lead = _leading(C, bits, _power_above(C))
+    exact, small = jnp.split(product(B_lead, jnp.hstack([C_lead, C - C_lead])), 2, 1)
+    value = (A - exact) - (small + product(B - B_lead, C))
     return value + (rounded - lax.stop_gradient(rounded))
 
 
-def _leading(x: Array, bits: int, axis: int) -> Array:
-    """Round to multiples of one power of two, `bits` below the largest along `axis`."""
-    unit = _exponent(x, axis) - bits
-    return jnp.ldexp(jnp.round(jnp.ldexp(x, -unit)), unit)
+def _leading(x: Array, bits: int, power: Array) -> Array:
+    """Round to multiples of 2^-bits times a power of two."""
+    unit = power * 2.0**-bits
+    return jnp.round(x * (1 / unit)) * unit
 
 
-def _exponent(x: Array, axis: int) -> Array:
-    return jnp.frexp(jnp.max(jnp.abs(x), axis, keepdims=True, initial=0))[1]
+def _power_above(x: Array) -> Array:
+    """Return for each column a power of two, at most twice its largest entry.
+
+    Kept to where neither it nor its inverse overflows; beyond that nothing is gained.
+    """
+    _, exponent = jnp.frexp(jnp.max(jnp.abs(x), 0, keepdims=True, initial=0))
+    bound = jnp.finfo(x.dtype).maxexp // 2
+    exponent = jnp.clip(exponent, -bound, bound)
+    return jnp.ldexp(jnp.ones_like(x, shape=exponent.shape), exponent)
 
 
 def _minimize(

@@ -190,6 +190,19 @@ def test_derivatives_in_single_precision_are_those_of_the_plain_recurrence(
     assert np.all(of_ours <= 2 * of_plain + 2e-6), (of_ours, of_plain)
 
 
+@pytest.mark.parametrize("scale", [2e-38, 2e-37, 1e-18, 1e15])
+def test_derivatives_of_columns_of_any_unit_are_finite(scale):
+    X, y, theta = (jnp.asarray(a, jnp.float32) for a in draw(150, 2))
+    X *= jnp.asarray([[1, scale]], jnp.float32)
+
+    def last_cost(X, y, theta):
+        rate = 1e-2 if scale < 1 else 1e-32
+        return gradient_descent(X, y, theta, learning_rate=rate, steps=9)[1][-1]
+
+    gradients = jax.grad(last_cost, (0, 1, 2))(X, y, theta)
+    assert all(np.isfinite(g).all() for g in gradients)
+
+
 @cache  # tables of one shape share the programs
 def all_derivatives(descend, mode):
     """For each of X, y and theta its Jacobian, or that times a few directions."""
