@@ -7,17 +7,17 @@ flat list of equations (`_program`), and proven linear in the tangents
 the plan counts forward mode, reverse mode, the cut and shared passes, and takes the
 cheapest (`_plan`).
 
-| to ...                                | use                                            |
-| ------------------------------------- | ---------------------------------------------- |
-| take a Jacobian, or a Hessian         | `jacobian`, `value_and_jacobian`, `hessian`    |
-| take each sample's in a batch         | `batch_jacobian`                               |
-| take the diagonal, or its sum         | `jacobian_diagonal`, `divergence`              |
-| take second derivatives, summed       | `laplacian`, `value_grad_and_laplacian`        |
-| take each of them                     | `hessian_diagonal`                             |
-| see what depends on what              | `dependence`                                   |
-| see the cheapest way, and why         | `plan`                                         |
-| measure the modes side by side        | `compare_modes`                                |
-| test a function's derivative rules    | `check_derivatives`                            |
+| to ...                             | use                                         |
+| ---------------------------------- | ------------------------------------------- |
+| take a Jacobian, or a Hessian      | `jacobian`, `value_and_jacobian`, `hessian` |
+| take each sample's in a batch      | `batch_jacobian`                            |
+| take the diagonal, or its sum      | `jacobian_diagonal`, `divergence`           |
+| take second derivatives, summed    | `laplacian`, `value_grad_and_laplacian`     |
+| take each of them                  | `hessian_diagonal`                          |
+| see what depends on what           | `dependence`                                |
+| see the cheapest way, and why      | `plan`                                      |
+| measure the modes side by side     | `compare_modes`                             |
+| test a function's derivative rules | `check_derivatives`                         |
 """
 
 from jnumerics.derivatives._batch import batch_jacobian

@@ -38,7 +38,7 @@ PROMISES = {
             lambda: mlp.apply(LAYERS, X3, activation="tanh"),
             lambda: mlp.apply(LAYERS, X3, activation=lambda _: None),
         ],
-        "; NumPy's functions cannot be traced": [
+        "; those of NumPy and `math` cannot be traced": [
             lambda: mlp.apply(LAYERS, X3, activation=np.tanh)
         ],
     },

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jnumerics.derivatives import _batch, _diagonal, _jacobian
+from jnumerics.derivatives import _batch, _jacobian
 from jnumerics.derivatives._dependence import boxes as _boxes
 from jnumerics.derivatives._dependence import samples
 from jnumerics.derivatives._dependence.blocks import BlockBoxes
 from jnumerics.derivatives._dependence.samples import SampleMixingError
 from jnumerics.derivatives._modes import sparse as _sparse
+from jnumerics.derivatives._modes.jacobian import diagonals
 from jnumerics.derivatives._plan import candidates
 from jnumerics.derivatives._plan import plan as _plan
 from jnumerics.derivatives._plan.result import Plan
@@ -30,7 +31,6 @@ from tests.fuzz.interpret.core import as_numpy
 # What the public functions do with a plan, once they are traced.
 _dense, _sparse_blocks = vars(_jacobian)["_dense"], vars(_jacobian)["_sparse"]
 _batch_blocks = vars(_batch)["_blocks"]
-_diagonals = vars(_diagonal)["_diagonals"]
 __all__ = ["Run", "SampleMixingError", "Scrambled", "Traced", "recorded_rules"]
 
 
@@ -153,7 +153,7 @@ class Traced:
         """Return the choice, and each mode's passes to the diagonal."""
 
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
-            return _diagonals(self.target, plan, env), []
+            return diagonals(self.target, plan.run(env)), []
 
         return self._planned("diagonal", made)
 

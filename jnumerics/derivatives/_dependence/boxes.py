@@ -127,12 +127,9 @@ RULES = Registry()
 def apply(
     context: Context, eqn: JaxprEqn, boxes: Sequence[Box | None]
 ) -> tuple[list[Box], bool]:
-    """Pass boxes through an equation, and say whether a rule served.
-
-    No rule meets an equation that nothing enters or leaves, for want of elements.
-    """
+    """Pass boxes through an equation, and say whether a rule served."""
     tangents = [v for v, box in zip(eqn.invars, boxes, strict=True) if box is not None]
-    if _is_empty(tangents) or _is_empty(eqn.outvars):
+    if _is_empty(tangents) or _is_empty(eqn.outvars):  # no rule has to know of that
         rows = next(len(box) for box in boxes if box is not None)
         return [nothing(rows, len(shape_of(v))) for v in eqn.outvars], True
     served = apply_rule(context, eqn, boxes)

@@ -121,7 +121,7 @@ def test_primitives_that_fall_to_the_general_join(monkeypatch, standard_promotio
         dependence(fun, samples(shape)[0])
     for scenario in scenarios.SCENARIOS:
         dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
-    assert not joined
+    assert joined == {"custom_vjp_call"}  # in a backward rule, with a rule of its own
 
 
 def test_statistics_that_are_held_do_not_mix_samples():

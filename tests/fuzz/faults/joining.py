@@ -48,8 +48,8 @@ FAULTS = [
         "a product puts the right side's free axes first",
         "product",
         PRODUCT,
-        "at = kept + 1 if side == 0 else 1 + len(batch[side])",
-        "at = kept + 1",
+        "at = n_outer + 1 if side == 0 else 1 + len(batch[side])",
+        "at = n_outer + 1",
     ),
     Fault(
         "a convolution swaps the padding of both ends",
@@ -262,7 +262,7 @@ FAULTS = [
         "a solver that iterates is linear",
         "solver",
         "_program/linearity/judge.py",
-        "results = solver.results(body, [*consts, *right], inside)",
+        "results = solver.results(body, [*consts, *rhs], inside)",
         "return [LINEAR] * len(eqn.outvars)",
     ),
 ]

@@ -4,8 +4,8 @@ Comes in: a `Request`, what is asked of a function at its arguments (`request`).
 out: a `Way`, which runs (`choose`).
 
 The idea: a Laplacian is a sum of second derivatives along directions, one for each
-color of the Hessian's graph. For f(x) = sin(x0 x1) + sin(x1 x2) the first and the last input
-have no entry between them:
+color of the Hessian's graph. For f(x) = sin(x0 x1) + sin(x1 x2) the first and the last
+input have no entry between them:
 
     colors      0 1 0                  directions  (1, 0, 1), (0, 1, 0)
     collapsed   one sweep through f along both

@@ -136,7 +136,9 @@ def of_entries(
     along = basis(point) if directions is None else given(directions)
 
     def second(tangents: list[Array]) -> list[Array]:
-        once = lambda xs: jax.jvp(lambda xs: fun(*xs), (xs,), (tangents,))[1]  # noqa: E731
+        def once(xs: list[Array]) -> list[Array]:
+            return jax.jvp(lambda xs: fun(*xs), (xs,), (tangents,))[1]
+
         return jax.jvp(once, (list(point),), (tangents,))[1]
 
     try:
@@ -149,10 +151,12 @@ def of_entries(
 def _summed(
     second: Callable[[list[Array]], list[Array]], along: Directions, chunk: int | None
 ) -> list[Array]:
-    def part(start: Any, number: int, is_last: bool) -> list[Array]:  # noqa: ARG001
+    def part(start: Any, number: int, is_last: bool) -> list[Array]:
+        del is_last
         return [jnp.sum(s, 0) for s in jax.vmap(second)(along.make(start, number))]
 
-    def add(found: list[Array] | None, more: list[Array], start: Any) -> list[Array]:  # noqa: ARG001
+    def add(found: list[Array] | None, more: list[Array], start: Any) -> list[Array]:
+        del start
         return (
             more if found is None else [a + b for a, b in zip(found, more, strict=True)]
         )
