@@ -77,7 +77,7 @@ def _equation(eqn: Any, weights: Weights) -> Cost:
     if name in _FREE or (name == "split" and len(eqn.outvars) == 1):
         return Cost(0.0, 0.0, 0.0)
     seconds = max(operations / rate, moved / weights.bandwidth) + weights.fixed
-    return Cost(operations, moved, seconds)
+    return Cost(float(operations), float(moved), float(seconds))
 
 
 def _operations(eqn: Any, weights: Weights) -> tuple[float, float]:

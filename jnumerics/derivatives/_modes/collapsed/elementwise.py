@@ -63,7 +63,7 @@ def smooth(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
 def _exponent(eqn: JaxprEqn) -> float | None:
     """Return the exponent of a power that has a pole at zero; 0 is the logarithm."""
     if eqn.primitive.name == "integer_pow" and eqn.params["y"] < 0:
-        return eqn.params["y"]
+        return float(eqn.params["y"])
     return _EXPONENTS.get(eqn.primitive.name)
 
 
