@@ -16,12 +16,6 @@ from tests._second import trace_of_hessian
 random = np.random.default_rng(0)
 WIDE = random.normal(size=(3, 6)) / 2
 X = random.uniform(0.2, 0.8, size=6)
-STACK = random.normal(size=(4, 6))
-GRID = X.reshape(3, 2).astype(np.float32)
-PARAMS = {"w": X.reshape(2, 3), "b": np.float64(0.7)}
-
-MODES = ("auto", "nested", "collapsed")
-every_mode = pytest.mark.parametrize("mode", MODES)
 
 
 def close(found, expected, rtol=1e-10, atol=1e-10):

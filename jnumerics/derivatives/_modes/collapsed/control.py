@@ -47,8 +47,10 @@ def scan(interpret: Interpret, eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
 
 def _turned(jets: Sequence[Jet]) -> list[Jet]:
     """Change the axes of time and of directions."""
-    turn = lambda jac: None if jac is None else jnp.swapaxes(jac, 0, 1)  # noqa: E731
-    return [jet._replace(jac=turn(jet.jac)) for jet in jets]
+    return [
+        jet if jet.jac is None else jet._replace(jac=jnp.swapaxes(jet.jac, 0, 1))
+        for jet in jets
+    ]
 
 
 def while_loop(interpret: Interpret, eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:

@@ -47,7 +47,10 @@ def smooth(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
         return call(*operands[: where[0]], x, *operands[where[0] + 1 :])[0]
 
     ones = jnp.ones_like(x)
-    along = lambda x: jax.jvp(f, (x,), (ones,))  # noqa: E731
+
+    def along(x: Array) -> tuple[Array, Array]:
+        return jax.jvp(f, (x,), (ones,))
+
     exponent = _exponent(eqn)
     if exponent is None:
         (y, slope), (_, bend) = jax.jvp(along, (x,), (ones,))

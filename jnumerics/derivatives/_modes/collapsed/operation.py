@@ -57,8 +57,7 @@ def nested(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
     point = [jets[k].value for k in where]
 
     def twice(tangents: list[Any]) -> tuple[list[Any], list[Any]]:
-        once = lambda xs: at.push(where, xs)(tangents)  # noqa: E731
-        return jax.jvp(once, (point,), (tangents,))
+        return jax.jvp(lambda xs: at.push(where, xs)(tangents), (point,), (tangents,))
 
     jacs, curved = jax.vmap(twice)([jets[k].jac for k in where])
     laps = [jnp.sum(c, 0) for c in curved]

@@ -178,7 +178,9 @@ def _by_entry(
     for k, aval in enumerate(jax.eval_shape(fun, *point)):
 
         def entry(weight: Array, k: int = k) -> Array:
-            scalar = lambda *xs: jnp.sum(weight * fun(*xs)[k])  # noqa: E731
+            def scalar(*xs: Array) -> Array:
+                return jnp.sum(weight * fun(*xs)[k])
+
             way = of_scalar(scalar, point, directions, vouched=vouched, max_bytes=None)
             return way.run()[2]
 
