@@ -33,11 +33,12 @@ def batch_jacobian(
 
     All samples share the passes: forward pass j sends the tangent that is one in
     component j of every sample, and sample i's part of the result is column j of block
-    i. The whole batch costs min(n_in, n_out, narrowest cut) passes, whatever the number
-    of samples; one when each sample has one input. That is right only where samples do
-    not influence each other, so it is proven first, from the derivative's own program,
-    when the function is traced for a new shape. Where values mix but derivatives do not
-    (statistics under `stop_gradient`), the blocks are those of the true Jacobian.
+    i. The whole batch costs min(n_in, n_out) passes, or 2 d through a cut of d values
+    for each sample, whatever the number of samples; one when each sample has one input.
+    That is right only where samples do not influence each other, so it is proven first,
+    from the derivative's own program, when the function is traced for a new shape.
+    Where values mix but derivatives do not (statistics under `stop_gradient`), the
+    blocks are those of the true Jacobian.
 
     Args:
         fun: A function of a batch, traceable; arrays or pytrees of arrays. What it
@@ -45,7 +46,8 @@ def batch_jacobian(
         argnums: Which arguments hold the samples to differentiate with respect to.
         in_axis: The axis of samples of every leaf of those arguments.
         out_axis: The axis of samples of every leaf of the result.
-        mode: "auto", "forward", "reverse" or "cut"; "compressed" is as the better end.
+        mode: "auto", "forward", "reverse" or "cut"; "compressed" is as the better end,
+            and so is "cut" where samples are not proven independent.
         check: "proof" proves for all values. "probe" decides at the values of each call
             (not under `jit`), by random tangents of some samples; rules and solvers
             that are not proven linear, which these cannot decide, need the proof all

@@ -15,5 +15,5 @@ three inputs and outputs:
 `passes` pushes directions forward and pulls them back; `flow` finds the narrowest cut,
 `skip` the connections around it, `coloring` the inputs that share a pass; `rewrite`
 writes programs anew; `jacobian` and `sparse` assemble the terms. A mode is added as a
-class with `terms`.
+class with `terms`. `collapsed` pushes second derivatives, summed, through `fun` itself.
 """

@@ -17,6 +17,8 @@ from jnumerics.derivatives._program.jaxpr import Equation
 from jnumerics.derivatives._program.linearity.directions import one_way, reach
 from jnumerics.derivatives._program.trace import Target
 
+ENDS = ("forward", "reverse")  # the modes that need no proof
+MODES = (*ENDS, "cut", "compressed")
 NEARLY_EQUAL = 0.9  # forward must be below this share of reverse to be preferred
 
 

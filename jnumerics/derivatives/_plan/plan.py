@@ -18,7 +18,7 @@ from jnumerics.derivatives._dependence.samples import (
 )
 from jnumerics.derivatives._modes.ends import Reverse, make_problem, size
 from jnumerics.derivatives._plan import unproven
-from jnumerics.derivatives._plan.candidates import better, find_candidates
+from jnumerics.derivatives._plan.candidates import MODES, better, find_candidates
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.memory import others, within
 from jnumerics.derivatives._plan.result import Candidate, Plan
@@ -27,7 +27,6 @@ from jnumerics.derivatives._program.arguments import ArgNums
 from jnumerics.derivatives._program.layout import Layout
 from jnumerics.derivatives._program.trace import Target, require_square
 
-MODES = ("forward", "reverse", "cut", "compressed")
 TICK = 1e-9  # seconds; less is nothing
 WORTH_IT = 0.9  # of the better end: the most a cut or a compression may cost
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jnumerics.derivatives._dependence import samples
 from jnumerics.derivatives._dependence.samples import SampleAxes, SampleMixingError
 from jnumerics.derivatives._modes.ends import OneByOne, Problem
-from jnumerics.derivatives._plan.candidates import better, counted
+from jnumerics.derivatives._plan.candidates import ENDS, MODES, better, counted
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.result import Candidate
 from jnumerics.derivatives._program.joint import End
@@ -50,7 +50,7 @@ def choose(
     assert ends is not None
     reverse = _candidate(target, "reverse", ends.reverse, kind, axes)
     forward = _candidate(target, "forward", ends.forward, kind, axes)
-    others = [Candidate(m, None, Cost(), ends.reason) for m in ("cut", "compressed")]
+    others = [Candidate(m, None, Cost(), ends.reason) for m in MODES if m not in ENDS]
     candidates = [reverse, forward, *others]
     order = _preferred(reverse, forward, by_cost=target.may_choose)
     if mode != "auto":

@@ -181,8 +181,8 @@ def shape_of(atom: Any) -> tuple[int, ...]:
     return atom.aval.shape
 
 
-def dtype_of(atom: Any) -> np.dtype:
-    """Return the dtype of a variable or a literal."""
+def dtype_of(atom: Any) -> Any:
+    """Return the dtype of a variable or a literal; of random keys it is JAX's own."""
     return atom.aval.dtype
 
 

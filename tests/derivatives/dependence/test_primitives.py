@@ -12,7 +12,7 @@ from jnumerics.derivatives._program.linearity.rules import RULES as LINEAR
 # what is in no program that boxes pass: flattened before, or of another name by then
 INLINED = LINEAR_CALLS | {"custom_vjp_call"}
 OTHER_NAMES = {"copy_p", "expand_dims", "pbroadcast", "psum_scatter"}
-JOINED = {"ragged_dot", "ragged_dot_general"}  # no rule yet: everything
+JOINED = {"ragged_dot", "ragged_dot_general"}  # JAX maps no batch of them: no mode runs
 
 # served in the second order by two nested JVPs, whatever they do to tangents
 NESTED = {

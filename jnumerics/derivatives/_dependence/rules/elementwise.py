@@ -24,8 +24,8 @@ _LINEAR = (
 _OTHERS = (
     "abs acos acosh and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil "
     "clamp cos cosh digamma eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma "
-    "igamma_grad_a igammac integer_pow is_finite le lgamma log log1p logistic lt max "
-    "min ne nextafter not one_minus_square or polygamma polynomial pow "
+    "igamma_grad_a igammac integer_pow is_finite le lgamma log log1p log2 logistic lt "
+    "max min ne nextafter not one_minus_square or polygamma polynomial pow "
     "regularized_incomplete_beta rem round rsqrt sign sin sinh sqrt square tan tanh "
     "xor zeta"
 )

@@ -20,7 +20,7 @@ SMOOTH = frozenset({
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e",
     "bessel_i1e", "cbrt", "cos", "cosh", "digamma", "erf", "erf_inv", "erfc", "exp",
     "exp2", "expm1", "igamma", "igamma_grad_a", "igammac", "integer_pow", "lgamma",
-    "log", "log1p", "logistic", "one_minus_square", "polygamma", "pow",
+    "log", "log1p", "log2", "logistic", "one_minus_square", "polygamma", "pow",
     "regularized_incomplete_beta", "rem", "rsqrt", "sin", "sinh", "sqrt", "square",
     "tan", "tanh", "zeta",
 })  # fmt: skip
@@ -30,7 +30,7 @@ PIECEWISE = frozenset({
 })  # fmt: skip
 CONSTANT = frozenset(["ceil", "floor", "is_finite", "round", "sign", "stop_gradient"])
 # f'' = (p - 1) f' / x, which stays in range where f'' alone does not
-_EXPONENTS = {"log": 0.0, "sqrt": 0.5, "rsqrt": -0.5, "cbrt": 1 / 3}
+_EXPONENTS = {"log": 0.0, "log2": 0.0, "sqrt": 0.5, "rsqrt": -0.5, "cbrt": 1 / 3}
 _COMPARES = ("reduce_max", "reduce_min")
 
 

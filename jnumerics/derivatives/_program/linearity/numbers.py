@@ -133,7 +133,10 @@ _AT_ZERO = {  # what functions are at zero
         ("erf", "expm1", "log1p", "round", "sqrt", "cbrt", "integer_pow"), 0
     ),
 }
-_AT_ONE = {"sqrt": 1, "cbrt": 1, "integer_pow": 1, "log": 0, "rsqrt": 1, "round": 1}
+_AT_ONE = {
+    **dict.fromkeys(("sqrt", "cbrt", "integer_pow", "rsqrt", "round"), 1),
+    **dict.fromkeys(("log", "log2"), 0),
+}
 
 
 def compute(eqn: JaxprEqn, numbers: Sequence[Number | None]) -> Number | None:

@@ -24,6 +24,7 @@ def scan_with_counts(x):
 
 # What JAX differentiates away or does not differentiate: a custom rule may hold it.
 RULE = {
+    "log2": by_rule(lambda x: jnp.log2(1 + x)),
     "reduce": by_rule(
         lambda x: lax.reduce(x, np.float64(0), lambda a, b: a + 2 * b, (0,))
     ),

@@ -34,6 +34,7 @@ SMOOTH = {
         lax.log,
         lax.log1p,
         lax.logistic,
+        jnp.log2,
         lax.rsqrt,
         lax.sin,
         lax.sinh,

@@ -89,7 +89,7 @@ def test_every_rule_is_met_by_a_function_of_these_tests(x64):
             "reduce_precision", "scatter-sub", "select_and_gather_add", "stack",
             "select_and_scatter_add", "unstack", "ragged_dot", "ragged_dot_general",
             "tridiagonal_solve", "cummin", "reduce_window_min", "is_finite", "add_any",
-            "conj", "square", "one_minus_square",
+            "conj", "square", "one_minus_square", "log2",
         },
     }  # fmt: skip
     assert unmet <= set().union(*unmet_for.values())
@@ -98,6 +98,7 @@ def test_every_rule_is_met_by_a_function_of_these_tests(x64):
 SCALED = {
     "log of what is small": (jnp.log, 1e-25),
     "log of what is large": (jnp.log, 1e25),
+    "log2 of what is large": (jnp.log2, 1e25),
     "sqrt": (jnp.sqrt, 1e-30),
     "rsqrt": (lax.rsqrt, 1e20),
     "cbrt": (jnp.cbrt, 1e-27),
