@@ -1,13 +1,15 @@
 # make demo | test | check | test-all | fuzz | bench | dist, each on a fresh clone.
-# PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder.
+# PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
+# CASES= how many cases of each parametrized test run, at even distances; test-all: all.
 VENV ?= .venv
 PYTHON ?=
+CASES ?= 4
 
 bin := $(VENV)/bin
 made := $(VENV)/.made-by-$(subst /,-,$(or $(PYTHON),newest))
 has = $(addprefix $(VENV)/.has-,$(1))
 # A few cases of a test pass through all annotations that the others pass through.
-shapes := -m "not (boundary or process or product or scenario or slow)" --cases 3 \
+shapes := -m "not (boundary or process or product or scenario or slow)" --cases 2 \
   --jaxtyping-packages=jnumerics,beartype.beartype
 
 # The tests' compiled programs are kept: the passes of one interpreter share them.
@@ -23,7 +25,7 @@ demo: $(call has,demo)
 	$(bin)/python -m jnumerics demo
 
 test: $(call has,test)
-	$(bin)/pytest -n auto --dist worksteal -m "not product"
+	$(bin)/pytest -n auto --dist worksteal -m "not product" --cases $(CASES)
 
 test-all: $(call has,test)
 	$(bin)/pytest -n auto --dist worksteal
