@@ -50,6 +50,7 @@ class Compare(Form):
     tie: bool
     counted_by: str
     reference: str
+    target: str
 
 
 class Cell(Form):

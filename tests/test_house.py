@@ -16,6 +16,7 @@ LADDER = [  # of derivatives: imports go from later steps to earlier ones only
     {"_plan"},
     {"_jacobian"},
     {"_batch", "_diagonal", "_laplacian"},
+    {"_cheapest"},
     {"_verify", "_compare"},
 ]
 MOST_LINES, MOST_OF_A_FUNCTION, MOST_FILES, MOST_COLUMNS = 300, 40, 10, 88

@@ -21,6 +21,7 @@ cheapest (`_plan`).
 """
 
 from jnumerics.derivatives._batch import batch_jacobian
+from jnumerics.derivatives._cheapest import plan
 from jnumerics.derivatives._compare.compare import ModeComparison, compare_modes
 from jnumerics.derivatives._dependence.result import Dependence, dependence
 from jnumerics.derivatives._dependence.samples import SampleMixingError
@@ -35,7 +36,6 @@ from jnumerics.derivatives._laplacian import (
     laplacian,
     value_grad_and_laplacian,
 )
-from jnumerics.derivatives._plan.plan import plan
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._verify.check import DerivativeCheck, check_derivatives
 

@@ -10,7 +10,8 @@ from jnumerics import _check
 from jnumerics.derivatives._dependence import samples
 from jnumerics.derivatives._dependence.samples import SampleAxes, SampleMixingError
 from jnumerics.derivatives._modes.jacobian import filled
-from jnumerics.derivatives._plan.plan import MODES, choose
+from jnumerics.derivatives._plan.candidates import MODES
+from jnumerics.derivatives._plan.plan import choose
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps

@@ -113,6 +113,14 @@ def hessian_diagonal(
         >>> hessian_diagonal(lambda x: jnp.sum(x**3))(jnp.array([1.0, 2.0]))
         Array([ 6., 12.], dtype=float32)
     """
+    gradient = gradient_of_scalar(fun, argnums, check=check)
+    return jacobian_diagonal(gradient, argnums, check=check)
+
+
+def gradient_of_scalar(
+    fun: Callable, argnums: ArgNums, *, check: str | None = "proof"
+) -> Callable:
+    """Return the gradient of a function that has to return a real scalar."""
     _check.function("fun", fun)
     arguments.check_argnums(argnums)
 
@@ -127,8 +135,7 @@ def hessian_diagonal(
             raise ValueError(msg)
         return value
 
-    gradient = jacobian(scalar, argnums, check=check)
-    return jacobian_diagonal(gradient, argnums, check=check)
+    return jacobian(scalar, argnums, check=check)
 
 
 def _compiled(

@@ -6,7 +6,8 @@ from typing import Any
 from jnumerics import _check
 from jnumerics.derivatives._modes import sparse
 from jnumerics.derivatives._modes.jacobian import filled
-from jnumerics.derivatives._plan.plan import MODES, choose
+from jnumerics.derivatives._plan.candidates import MODES
+from jnumerics.derivatives._plan.plan import choose
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps

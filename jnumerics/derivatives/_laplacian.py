@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives._plan.second.choose import MODES, Request, choose
+from jnumerics.derivatives._plan.result import Answer
+from jnumerics.derivatives._plan.second.choose import MODES, choose
+from jnumerics.derivatives._plan.second.request import Request, require_real
 from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import (
     ArgNums,
@@ -189,37 +191,34 @@ def _compiled(
     _check.option("check", check, ("proof", None))
     bound, vouched = check_bound(max_bytes), check is None
     is_function = callable(directions)
-    stacks = None if is_function else _arrays(directions)
+    constant = None if is_function else _arrays(directions)
 
     def program(args: tuple, kwargs: dict) -> ValueGradLaplacian:
-        *given, along = args
-        target = trace(fun, given, kwargs, argnums=argnums, vouched=vouched)
-        _require_real(target, is_scalar=wants_first)
+        *own, along = args
+        target = trace(fun, own, kwargs, argnums=argnums, vouched=vouched)
+        require_real(target)
+        if wants_first:
+            _require_scalar(target)
         if is_function:
-            along = _arrays(directions(*opened(given), **opened(kwargs)))
-        found = None if along is None else _fitted(target, along)
-        request = Request(target, found, vouched, bound, wants_first)
-        return _nest(target, choose(request, mode).run(), wants_first)
+            along = _arrays(directions(*opened(own), **opened(kwargs)))
+        stacks = None if along is None else _fitted(target, along)
+        request = Request(target, stacks, vouched, bound, wants_first)
+        return _nest(target, choose(request, mode).run_second(), wants_first)
 
     entry = Entry((fun, directions) if is_function else fun, program)
-    return lambda args, kwargs: entry((*args, stacks), kwargs)
+    return lambda args, kwargs: entry((*args, constant), kwargs)
 
 
-def _nest(target: Target, found: Any, wants_first: bool) -> ValueGradLaplacian:
-    laplacian = target.outputs.unflatten(found.laps)
+def _nest(target: Target, answer: Answer, wants_first: bool) -> ValueGradLaplacian:
+    laplacian = target.outputs.unflatten(answer.laplacians)
     if not wants_first:
         return ValueGradLaplacian(None, None, laplacian)
-    pairs = zip(found.jacs, target.in_avals, strict=True)
+    pairs = zip(answer.gradient, target.in_avals, strict=True)
     gradient = target.inputs.unflatten([g.astype(a.dtype) for g, a in pairs])
-    return ValueGradLaplacian(found.values[0], gradient, laplacian)
+    return ValueGradLaplacian(answer.values[0], gradient, laplacian)
 
 
-def _require_real(target: Target, *, is_scalar: bool) -> None:
-    if any(target.is_pair):
-        msg = "`fun` must return real numbers, got complex ones"
-        raise TypeError(msg)
-    if not is_scalar:
-        return
+def _require_scalar(target: Target) -> None:
     if target.outputs != jax.tree.structure(0):
         msg = f"`fun` must return a scalar, got a tree {target.outputs}"
         raise ValueError(msg)

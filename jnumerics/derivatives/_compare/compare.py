@@ -9,10 +9,9 @@ import jaxlib
 import numpy as np
 
 from jnumerics import _check
-from jnumerics.derivatives._batch import batch_jacobian
 from jnumerics.derivatives._compare import reference as _reference
 from jnumerics.derivatives._compare.contenders import (
-    FULL,
+    MODES,
     Entry,
     Task,
     compile_mode,
@@ -26,15 +25,12 @@ from jnumerics.derivatives._compare.timing import (
     interleave,
     verdict,
 )
-from jnumerics.derivatives._jacobian import jacobian
-from jnumerics.derivatives._plan import plan
 from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, check_bound
 
 __all__ = ["ModeComparison", "ModeResult", "compare_modes"]
 
 CALLS = 5  # in a run of a short program
-BATCH_MODES = ("forward", "reverse", "cut", FULL)
 
 
 def compare_modes(
@@ -63,10 +59,11 @@ def compare_modes(
         fun: A traceable function of arrays or pytrees.
         *args: Its arguments.
         argnums: Which of them to differentiate with respect to.
-        target: "jacobian", or "batch": blocks for each sample along axis 0.
+        target: "jacobian"; "batch": blocks for each sample along axis 0; "hessian"; or
+            "laplacian".
         modes: Which modes; by default "forward", "reverse", "cut" and "compressed", for
             "batch" "forward", "reverse", "cut" and "full": the full Jacobian and its
-            diagonal blocks.
+            diagonal blocks; for "laplacian" "nested" and "collapsed".
         batch: True means `target` "batch".
         repeats: Runs of each mode, at least 1; a single run names no winner.
         max_bytes: Bound of each mode's temporary memory, as in `jacobian`. A full
@@ -99,11 +96,11 @@ def compare_modes(
     bound = check_bound(max_bytes)
     repeats = _check.integer("repeats", repeats, least=1)
     _check.option("reference", reference, ("float64", None))
-    _check.option("target", target, ("jacobian", "batch"))
-    batch = batch or target == "batch"
-    chosen = _chosen(modes, batch)
+    _check.option("target", target, tuple(MODES))
+    kind = "batch" if batch else target
+    chosen = _chosen(modes, kind)
     args, kwargs = _with_values(*arguments.closed(args, kwargs))
-    task = Task(fun, args, kwargs, argnums, batch, bound)
+    task = Task(fun, args, kwargs, argnums, kind, bound)
     named = task.names(chosen)
     measured = dict.fromkeys(named.values())
     entries = {mode: compile_mode(task, mode) for mode in measured}
@@ -114,9 +111,9 @@ def compare_modes(
     timings, interrupt = _timed({**calls, "": evaluate}, repeats)
     counted_by = counter([e.program for e in ran.values()])
     try:
-        truth, kind = _truth(task, None if interrupt else reference)
+        truth, standard = _truth(task, None if interrupt else reference)
     except KeyboardInterrupt as late:
-        truth, kind, interrupt = None, "nothing", late
+        truth, standard, interrupt = None, "nothing", late
     rows = _rows(task, entries, timings, counted_by, truth)
     judged = verdict({mode: timings[mode] for mode in ran})
     comparison = ModeComparison(
@@ -127,7 +124,8 @@ def compare_modes(
         fastest=judged.fastest,
         tie=judged.tie,
         counted_by=counted_by,
-        reference=kind,
+        reference=standard,
+        target=kind,
     )
     if interrupt:
         raise Interrupted(comparison) from None
@@ -162,9 +160,9 @@ def _timed(
         return interrupt.found, interrupt
 
 
-def _chosen(modes: Sequence[str] | None, batch: bool) -> list[str]:
+def _chosen(modes: Sequence[str] | None, kind: str) -> list[str]:
     if modes is None:
-        return list(BATCH_MODES if batch else plan.MODES)
+        return [mode for mode in MODES[kind] if (kind, mode) != ("batch", "compressed")]
     if not isinstance(modes, Sequence):  # a generator would be used up, a set shuffled
         msg = f"`modes` must be a sequence of modes, got {type(modes).__name__}"
         raise TypeError(msg)
@@ -172,7 +170,7 @@ def _chosen(modes: Sequence[str] | None, batch: bool) -> list[str]:
         msg = f"`modes` must be a sequence of at least one mode, got {modes!r}"
         raise ValueError(msg)
     for mode in modes:
-        _check.option("modes", mode, (*plan.MODES, FULL) if batch else plan.MODES)
+        _check.option("modes", mode, MODES[kind])
     return list(dict.fromkeys(modes))
 
 
@@ -220,9 +218,8 @@ def _named(row: ModeResult, mode: str) -> ModeResult:
 def _truth(task: Task, reference: str | None) -> tuple[Any, str]:
     if reference is None:
         return None, "nothing"
-    best = (batch_jacobian if task.batch else jacobian)(task.fun, task.argnums)
-    ends = {mode: task.derivative(mode) for mode in ("forward", "reverse")}
-    return _reference.find(best, ends, task.args, **task.kwargs)
+    ends = {mode: task.derivative(mode) for mode in MODES[task.kind][:2]}
+    return _reference.find(task.best(), ends, task.args, **task.kwargs)
 
 
 def _difference(task: Task, entry: Entry, truth: Any) -> float | None:

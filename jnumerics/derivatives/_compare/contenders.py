@@ -13,15 +13,31 @@ import jax.numpy as jnp
 from jnumerics import _table
 from jnumerics.derivatives._batch import batch_jacobian
 from jnumerics.derivatives._dependence import samples
-from jnumerics.derivatives._jacobian import jacobian
+from jnumerics.derivatives._jacobian import hessian, jacobian
+from jnumerics.derivatives._laplacian import laplacian
+from jnumerics.derivatives._plan import candidates
 from jnumerics.derivatives._plan import plan as _plan
 from jnumerics.derivatives._plan.result import Candidate, Plan
+from jnumerics.derivatives._plan.second import choose as _second
+from jnumerics.derivatives._plan.second.request import Request, require_real
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.arguments import ArgNums, opening
 from jnumerics.derivatives._program.trace import Target
 
 FULL = "full"  # the full Jacobian of a batch, and its diagonal blocks
 FULL_BYTES = 1 << 30  # of a full Jacobian that is worth comparing, unless bounded
+MODES = {  # of each target
+    "jacobian": candidates.MODES,
+    "batch": (*candidates.MODES, FULL),
+    "hessian": candidates.MODES,
+    "laplacian": _second.MODES,
+}
+_FUNCTIONS = {
+    "jacobian": jacobian,
+    "batch": batch_jacobian,
+    "hessian": hessian,
+    "laplacian": laplacian,
+}
 
 
 class Entry(NamedTuple):
@@ -40,7 +56,7 @@ class Task:
     args: tuple
     kwargs: dict
     argnums: ArgNums
-    batch: bool
+    kind: str
     bound: int | None
 
     @functools.cached_property
@@ -52,7 +68,15 @@ class Task:
         return self._build(None)
 
     def _build(self, bound: int | None) -> Plan:
-        if not self.batch:
+        if self.kind == "laplacian":
+            require_real(self.target)
+            request = Request(self.target, None, vouched=False, max_bytes=bound)
+            return _second.choose(request, "auto", counts_both=True)
+        if self.kind == "hessian":
+            gradient = jacobian(self.fun, self.argnums)
+            target = trace.trace(gradient, self.args, self.kwargs, argnums=self.argnums)
+            return _plan.choose(target, max_bytes=bound)
+        if self.kind == "jacobian":
             return _plan.choose(self.target, max_bytes=bound)
         axes = samples.sample_axes(self.target, 0, 0)
         return _plan.choose(self.target, "batch", axes=axes, max_bytes=bound)
@@ -85,12 +109,14 @@ class Task:
         same = (head for m, head in named.items() if self._program(m) == program)
         return next(same, program)
 
+    def best(self) -> Callable:
+        """Return the derivative as the plan takes it."""
+        return _FUNCTIONS[self.kind](self.fun, self.argnums)
+
     def derivative(self, mode: str) -> Callable:
-        if self.batch:
-            return batch_jacobian(
-                self.fun, self.argnums, mode=mode, max_bytes=self.bound
-            )
-        return jacobian(self.fun, self.argnums, mode=mode, max_bytes=self.bound)
+        """Return the derivative by one mode."""
+        make = _FUNCTIONS[self.kind]
+        return make(self.fun, self.argnums, mode=mode, max_bytes=self.bound)
 
     def full(self) -> tuple[Callable, Candidate]:
         """Return the full Jacobian's blocks, by the mode that is predicted for it."""

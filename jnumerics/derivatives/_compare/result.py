@@ -68,6 +68,7 @@ class ModeComparison:
         counted_by: Who counted operations and bytes: "compiler" or "jnumerics", which
             serves where the compiler does not count, or counts a loop's body once.
         reference: What the differences refer to.
+        target: Which derivative: "jacobian", "batch", "hessian" or "laplacian".
     """
 
     function: str
@@ -82,6 +83,7 @@ class ModeComparison:
     tie: bool
     counted_by: str
     reference: str
+    target: str = "jacobian"
 
     def __repr__(self) -> str:
         """Return the verdict in one line."""
@@ -120,6 +122,7 @@ class ModeComparison:
                 "tie": self.tie,
                 "counted_by": self.counted_by,
                 "reference": self.reference,
+                "target": self.target,
             }
         )
 
@@ -128,7 +131,9 @@ class ModeComparison:
             f"{dtype}{list(shape)}"
             for dtype, shape in zip(self.dtypes, self.shapes, strict=True)
         ]
-        return f"{self.function}({', '.join(leaves)}) on {self.device}"
+        is_plain = self.target in ("jacobian", "batch")
+        what = self.function if is_plain else f"{self.target} of {self.function}"
+        return f"{what}({', '.join(leaves)}) on {self.device}"
 
     def _remarks(self) -> list[str]:
         """The verdict, what the columns mean, and modes that need a word."""

@@ -5,75 +5,23 @@ reverse mode, whose rows are contiguous; a cut or a compression is taken only wh
 is predicted well below the better end. The choice needs shapes alone.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from jnumerics import _check, _table
+from jnumerics import _table
 from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.propagate import joined
-from jnumerics.derivatives._dependence.samples import (
-    SampleAxes,
-    require_independent,
-    sample_axes,
-)
+from jnumerics.derivatives._dependence.samples import SampleAxes, require_independent
 from jnumerics.derivatives._modes.ends import Reverse, make_problem, size
 from jnumerics.derivatives._plan import unproven
-from jnumerics.derivatives._plan.candidates import MODES, better, find_candidates
+from jnumerics.derivatives._plan.candidates import better, find_candidates
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.memory import others, within
 from jnumerics.derivatives._plan.result import Candidate, Plan
-from jnumerics.derivatives._program import trace
-from jnumerics.derivatives._program.arguments import ArgNums
 from jnumerics.derivatives._program.layout import Layout
-from jnumerics.derivatives._program.trace import Target, require_square
+from jnumerics.derivatives._program.trace import Target
 
 TICK = 1e-9  # seconds; less is nothing
 WORTH_IT = 0.9  # of the better end: the most a cut or a compression may cost
-
-
-def plan(
-    fun: Callable,
-    *args: Any,
-    argnums: ArgNums = 0,
-    target: str = "jacobian",
-    **kwargs: Any,
-) -> Plan:
-    """Plan the cheapest way to a derivative, without evaluating it.
-
-    The tangent program of `fun` is traced from the arguments' shapes; each mode is
-    counted on the program that would run. Cost: tracing, and an analysis of each
-    equation.
-
-    Args:
-        fun: A traceable function of arrays or pytrees.
-        *args: Its arguments; only shapes and dtypes are read, so that each leaf may be
-            a `jax.ShapeDtypeStruct`.
-        argnums: Which of them to differentiate with respect to.
-        target: "jacobian", "batch" (blocks for each sample along axis 0) or "diagonal".
-        **kwargs: Its named arguments; names of ours, `argnums` and `target`, are ours.
-
-    Returns:
-        The plan; `print` it.
-
-    Raises:
-        SampleMixingError: If `target` is "batch" and samples may mix.
-        TypeError: If `fun` cannot be differentiated at these types.
-        ValueError: If `target` is unknown, or the shapes do not fit it.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> plan(lambda x: jnp.outer(x, x).sum(0), jnp.ones(3)).n_outputs
-        3
-    """
-    _check.function("fun", fun)
-    _check.option("target", target, ("jacobian", "batch", "diagonal"))
-    traced = trace.trace(fun, args, kwargs, argnums=argnums)
-    if target == "diagonal":
-        require_square(traced)
-    if target != "batch":
-        return choose(traced, target)
-    axes = sample_axes(traced, 0, 0)
-    return choose(traced, target, axes=axes)
 
 
 def choose(

@@ -1,8 +1,9 @@
 """The plan of a derivative: each mode counted, the choice, and the reason for it."""
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Never
+from typing import Any, NamedTuple, Never
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,6 +34,35 @@ class Pickled:
         raise ValueError(msg)
 
 
+class Answer(NamedTuple):
+    """What a strategy of second order makes.
+
+    Attributes:
+        values: The leaves of the result, if they are wanted.
+        gradient: The leaves of a scalar's gradient, if it is wanted.
+        laplacians: For each leaf of the result, the sum of its second derivatives.
+    """
+
+    values: list[Array]
+    gradient: list[Array]
+    laplacians: list[Array]
+
+
+@dataclass(frozen=True)
+class SecondOrder:
+    """How a mode of second order runs.
+
+    Attributes:
+        mode: "nested" or "collapsed".
+        passes: The directions of its sweep, or its passes over the gradient.
+        run: Evaluates it at the traced arguments.
+    """
+
+    mode: str
+    passes: int
+    run: Callable[[], Answer]
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One mode, counted. Pickled, it can be read and not run: programs stay behind.
@@ -48,7 +78,7 @@ class Candidate:
     """
 
     mode: str
-    strategy: Strategy | None = field(repr=False)
+    strategy: Strategy | SecondOrder | None = field(repr=False)
     cost: Cost
     note: str = ""
     same_as: str | None = None
@@ -66,6 +96,10 @@ class Candidate:
         return None if self.strategy is None else self.strategy.passes
 
 
+# what a plan of second order runs on the gradient's derivative
+_FIRST_ORDER = {"hessian": "jacobian", "hessian_diagonal": "diagonal"}
+
+
 @dataclass(frozen=True)
 class Plan:
     """The candidates for a derivative, and the choice among them.
@@ -73,7 +107,8 @@ class Plan:
     `print` it. Pickled, it can be read and no longer run.
 
     Attributes:
-        target: "jacobian", "batch" or "diagonal".
+        target: "jacobian", "batch", "diagonal", or of second order "hessian",
+            "hessian_diagonal" or "laplacian".
         samples: Number of samples; 1 unless `target` is "batch".
         n_outputs: Components of (one sample of) the result.
         n_inputs: Components of (one sample of) the differentiated arguments.
@@ -104,7 +139,7 @@ class Plan:
     def strategy(self) -> Strategy:
         """How the choice runs."""
         strategy = self.choice.strategy
-        if strategy is None:
+        if strategy is None or isinstance(strategy, SecondOrder):
             msg = f"the plan's mode {self.mode!r} is not served"
             raise ValueError(msg)
         return strategy
@@ -120,9 +155,10 @@ class Plan:
 
     def run(self, env: Env) -> list[Any]:
         """Run the choice: blocks, or diagonals, for each output that has any."""
+        kind = _FIRST_ORDER.get(self.target, self.target)
         if size(self.problem) == 0:
-            return zeros(self.problem, self.target)
-        return finish(self.strategy, self.problem, self.target, env, self.chunk)
+            return zeros(self.problem, kind)
+        return finish(self.strategy, self.problem, kind, env, self.chunk)
 
     def run_entries(self, env: Env) -> tuple[np.ndarray, np.ndarray, Array]:
         """Run the choice to rows, columns and values of single entries."""
@@ -132,6 +168,12 @@ class Plan:
         terms = self.strategy.terms(self.problem, env, self.chunk)
         values = entries(terms, self.problem.sizes)
         return *indices(terms, self.problem.sizes), values
+
+    def run_second(self) -> Answer:
+        """Run the choice of second order."""
+        strategy = self.choice.strategy
+        assert isinstance(strategy, SecondOrder)
+        return strategy.run()
 
     @property
     def passes(self) -> int:

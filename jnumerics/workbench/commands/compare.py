@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics.derivatives import ModeComparison, compare_modes
+from jnumerics.derivatives._compare.contenders import MODES
 from jnumerics.derivatives._compare.timing import Interrupted
 from jnumerics.workbench import devices, plots
 from jnumerics.workbench._usage import UsageError
@@ -25,8 +26,6 @@ from jnumerics.workbench.commands._functions import load, own_frames
 __all__ = ["configure", "run", "shape"]
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
-MODES = ("forward", "reverse", "cut", "compressed")
-BATCH_MODES = (*MODES, "full")
 SEED = 0  # of the arguments' values
 ABOUT_SHAPES = re.compile(
     r"shape|dimension|\brank|\baxis|\baxes|broadcast|\bsizes?\b|unpack|out of bounds"
@@ -50,11 +49,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--dtype", default="float32", help=f"of all arguments: {', '.join(DTYPES)}"
     )
     parser.add_argument(
-        "--batch", action="store_true", help="compare ways to per-sample blocks"
+        "--target", default="jacobian", help=f"{', '.join(MODES)} (jacobian)"
     )
     parser.add_argument(
-        "--modes", nargs="+", metavar="MODE", help=", ".join(BATCH_MODES)
+        "--batch", action="store_true", help="the same as --target batch"
     )
+    names = dict.fromkeys(mode for modes in MODES.values() for mode in modes)
+    parser.add_argument("--modes", nargs="+", metavar="MODE", help=", ".join(names))
     parser.add_argument(
         "--repeats", metavar="N", default="20", help="runs of each mode (20)"
     )
@@ -103,14 +104,18 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.dtype not in DTYPES:
         msg = f"--dtype must be one of {', '.join(DTYPES)}, got {arguments.dtype!r}"
         raise UsageError(msg)
-    allowed = BATCH_MODES if arguments.batch else MODES
+    target = "batch" if arguments.batch else arguments.target
+    if target not in MODES:
+        msg = f"--target must be one of {', '.join(MODES)}, got {target!r}"
+        raise UsageError(msg)
+    allowed = MODES[target]
     modes = [m for text in arguments.modes or () for m in text.split(",") if m]
     for mode in modes:
         if mode not in allowed:
             msg = f"--modes must be among {', '.join(allowed)}, got {mode!r}"
             raise UsageError(msg)
     return {
-        "batch": arguments.batch,
+        "target": target,
         "modes": modes or None,
         "repeats": flags.integer("--repeats", arguments.repeats, least=1),
         "max_bytes": None

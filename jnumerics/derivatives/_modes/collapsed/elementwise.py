@@ -6,15 +6,14 @@ Where f is linear between its kinks there is no f'', where it is constant betwee
 nothing moves.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
 from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
-from jnumerics.derivatives._program.jaxpr import JaxprEqn, dtype_of, shape_of
+from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
+from jnumerics.derivatives._program.linearity.directions import is_complex
 
 SMOOTH = frozenset({
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e",
@@ -38,7 +37,7 @@ def smooth(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
     """Push one real operand through a smooth function, others still."""
     where, (out,) = moving(jets), eqn.outvars
     is_one = len(where) == 1 and shape_of(eqn.invars[where[0]]) == shape_of(out)
-    if not is_one or not all(map(_is_real, (*eqn.invars, out))):
+    if not is_one or any(map(is_complex, (*eqn.invars, out))):
         return nested(eqn, jets)
     call, operands = operation(eqn), [jet.value for jet in jets]
     x, jac, lap = jets[where[0]]
@@ -72,12 +71,8 @@ def _exponent(eqn: JaxprEqn) -> float | None:
 
 def piecewise(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
     """Push real operands through what is linear between its kinks."""
-    if not all(map(_is_real, (*eqn.invars, *eqn.outvars))):
+    if any(map(is_complex, (*eqn.invars, *eqn.outvars))):
         return nested(eqn, jets)
     if eqn.primitive.name in _COMPARES:  # a value made twice may be rounded twice
         jets = [j._replace(value=jax.lax.optimization_barrier(j.value)) for j in jets]
     return linear(eqn, jets)
-
-
-def _is_real(atom: Any) -> bool:
-    return not jnp.issubdtype(dtype_of(atom), jnp.complexfloating)

@@ -9,13 +9,13 @@ from jnumerics.derivatives._modes.collapsed.control import CONTROL, Interpret
 from jnumerics.derivatives._modes.collapsed.jet import Jet
 from jnumerics.derivatives._modes.collapsed.operation import (
     NotServedError,
-    is_inexact,
     nested,
     values_of,
 )
 from jnumerics.derivatives._modes.collapsed.rules import RULES
 from jnumerics.derivatives._program.inline import as_array, flatten
 from jnumerics.derivatives._program.jaxpr import Atom, Equation, Var, dtype_of
+from jnumerics.derivatives._program.linearity.directions import is_inexact
 from jnumerics.derivatives._program.tangent import needed_for
 
 

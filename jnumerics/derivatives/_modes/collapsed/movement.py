@@ -1,6 +1,6 @@
 """Linear operations: sums, data movement, selections, conversions.
 
-J and L go through alike, L as one direction more. A constant beside what moves, in a
+J and L go through alike, each by the operation itself. A constant beside what moves, in a
 concatenation or an update, has the derivative zero.
 """
 
@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics.derivatives._modes.collapsed.jet import Jet, total
-from jnumerics.derivatives._modes.collapsed.operation import is_inexact, operation
+from jnumerics.derivatives._modes.collapsed.operation import operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
+from jnumerics.derivatives._program.linearity.directions import is_inexact
 
 ALONE = frozenset({  # in their only operand of numbers
     "broadcast_in_dim", "conj", "convert_element_type", "copy", "copy_p", "cumsum",

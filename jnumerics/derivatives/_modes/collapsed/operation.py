@@ -11,12 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
-from jnumerics.derivatives._program.jaxpr import (
-    JaxprEqn,
-    Var,
-    as_function,
-    dtype_of,
-)
+from jnumerics.derivatives._program.jaxpr import JaxprEqn, Var, as_function
+from jnumerics.derivatives._program.linearity.directions import is_inexact
 
 
 class NotServedError(Exception):
@@ -32,11 +28,6 @@ def operation(eqn: JaxprEqn) -> Callable[..., list[Any]]:
 def values_of(eqn: JaxprEqn, jets: Sequence[Jet]) -> list[Jet]:
     """Return the results, still."""
     return [Jet(v) for v in operation(eqn)(*(jet.value for jet in jets))]
-
-
-def is_inexact(atom: Any) -> bool:
-    """Whether a variable holds real or complex numbers, which can move."""
-    return jnp.issubdtype(dtype_of(atom), jnp.inexact)
 
 
 def linear(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:

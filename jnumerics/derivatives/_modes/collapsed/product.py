@@ -125,14 +125,14 @@ def convolved(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
         return nested(eqn, jets)
     x, y = jets
     lhs, rhs = p["dimension_numbers"].lhs_spec[1], p["dimension_numbers"].rhs_spec[1]
-    cross = operation(eqn)(_joined(x.jac, lhs), _joined(y.jac, rhs))[0]
+    cross = operation(eqn)(_merged(x.jac, lhs), _merged(y.jac, rhs))[0]
     (by_x,) = linear(eqn, [x, Jet(y.value)])
     (by_y,) = linear(eqn, [Jet(x.value), y])
     lap = total(2 * cross, by_x.lap, by_y.lap)
     return [Jet(by_x.value, by_x.jac + by_y.jac, lap)]
 
 
-def _joined(jac: Any, axis: int) -> Any:
+def _merged(jac: Any, axis: int) -> Any:
     """Merge directions into an axis of features."""
     moved = jnp.moveaxis(jac, 0, axis)
     shape = moved.shape

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
@@ -48,21 +49,32 @@ class Directions:
 def basis(avals: Sequence[Any]) -> Directions:
     """Return the basis vectors of all inputs together."""
     sizes = [math.prod(aval.shape) for aval in avals]
+    numbers = np.arange(sum(sizes), dtype=np.int32)
+    return classes(np.split(numbers, np.cumsum(sizes)[:-1]), avals)
+
+
+def classes(labels: Sequence[np.ndarray], avals: Sequence[Any]) -> Directions:
+    """Return, for each class of inputs, the sum of their basis vectors.
+
+    Args:
+        labels: For each leaf, the classes of its elements, numbered from zero.
+        avals: Shapes and dtypes of the leaves.
+    """
+    count = 1 + max((int(leaf.max(initial=-1)) for leaf in labels), default=-1)
 
     def make(start: Any, number: int) -> list[Array]:
         which = jnp.asarray(start, jnp.int32) + lax.iota(jnp.int32, number)
-        found, before = [], 0
-        for aval, size in zip(avals, sizes, strict=True):
-            place = lax.iota(jnp.int32, size) + before
-            one_hot = which[:, None] == place[None]
-            found.append(one_hot.astype(aval.dtype).reshape(number, *aval.shape))
-            before += size
-        return found
+        return [
+            (which[:, None] == jnp.asarray(leaf)[None])
+            .astype(aval.dtype)
+            .reshape(number, *aval.shape)
+            for leaf, aval in zip(labels, avals, strict=True)
+        ]
 
-    return Directions(sum(sizes), make)
+    return Directions(count, make)
 
 
-def given(stacks: Sequence[Array]) -> Directions:
+def stacked(stacks: Sequence[Array]) -> Directions:
     """Return the user's directions, stacked along the first axis of each leaf."""
 
     def make(start: Any, number: int) -> list[Array]:

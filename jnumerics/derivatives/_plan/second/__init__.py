@@ -1,7 +1,7 @@
 """CHOOSE, in the second order: collapsed or nested, and along how many directions.
 
 Comes in: a `Request`, what is asked of a function at its arguments (`request`). Goes
-out: a `Way`, which runs (`choose`).
+out: a `Plan` whose strategy runs (`choose`).
 
 The idea: a Laplacian is a sum of second derivatives along directions, one for each
 color of the Hessian's graph. For f(x) = sin(x0 x1) + sin(x1 x2) the first and the last
@@ -11,6 +11,7 @@ input have no entry between them:
     collapsed   one sweep through f along both
     nested      a pass over the gradient for each color of its Jacobian's columns: 3
 
-`collapsed` counts the sweep's own program, and bounds its memory; `colors` finds and
-proves who shares a direction; `nested` plans passes over the gradient.
+`collapsed` counts the sweep's own program; `colors` finds and proves who shares a
+direction; `nested` plans passes over the gradient; `traced` is a program with its cost,
+and bounds its memory.
 """

@@ -1,56 +1,101 @@
-"""The plan of the second order: collapsed, or nested, and why.
+"""The plan of the second order: collapsed or nested, and why.
 
 Collapsed Taylor mode needs a first derivative that is proven linear and a program that
 jets can pass; what lacks either is nested. Where colors of the Hessian's graph let
-inputs share a direction (`colors`), it takes fewer of them. Of a scalar both ways are
+inputs share a direction (`colors`), it takes fewer of them. Of a scalar both modes are
 counted: a narrow place in the gradient may leave the nested one fewer passes.
 """
 
-from jnumerics.derivatives._modes.collapsed.sweep import Directions, Swept
+from collections.abc import Sequence
+
+from jnumerics import _table
+from jnumerics.derivatives._modes.collapsed.sweep import Directions
+from jnumerics.derivatives._plan.cost import Cost
+from jnumerics.derivatives._plan.plan import TICK
+from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
 from jnumerics.derivatives._plan.second import colors, nested
-from jnumerics.derivatives._plan.second.collapsed import collapsed
+from jnumerics.derivatives._plan.second.collapsed import Collapsed, collapsed
 from jnumerics.derivatives._plan.second.nested import NestedScalar
-from jnumerics.derivatives._plan.second.request import Request, Way
+from jnumerics.derivatives._plan.second.request import Request
 
 MODES = ("nested", "collapsed")
-FEW = 8  # directions: so few that nested passes cannot pay
-WORTH_IT = 0.9  # of the collapsed way: the most the nested one may cost
+FEW = 8  # directions: so few that to plan nested passes, or colors, costs more
+WORTH_IT = 0.9  # of the collapsed mode: the most the nested one may cost
 
 
-def choose(request: Request, mode: str) -> Way:
-    """Choose a way.
+def choose(request: Request, mode: str, *, counts_both: bool = False) -> Plan:
+    """Count the modes, and choose.
+
+    Args:
+        request: What is asked.
+        mode: "auto", or the mode to take.
+        counts_both: Whether both are counted even where the choice needs one.
 
     Raises:
         ValueError: If the mode does not serve the function, or the bound is too small.
     """
     if mode == "nested":
-        return _nested(request)
-    found = collapsed(request)
-    if isinstance(found, str):
-        if mode == "auto":
-            return _nested(request)
-        msg = f"`mode` must be one that serves `fun`, got {mode!r}: {found}"
+        return _plan(request, [_nested(request)], "asked for")
+    swept = collapsed(request)
+    if isinstance(swept, str):
+        return _without_sweep(request, mode, swept)
+    other = None
+    if swept.count > FEW or counts_both:
+        other = _alternative(request)
+    if swept.count > FEW and request.stacks is None:
+        swept = swept.along(shared(request, other))
+    if mode == "collapsed":
+        return _plan(request, [swept.candidate(request.max_bytes)], "asked for")
+    return _cheaper(request, swept, other, counts_both=counts_both)
+
+
+def _without_sweep(request: Request, mode: str, reason: str) -> Plan:
+    if mode != "auto":
+        msg = f"`mode` must be one that serves `fun`, got {mode!r}: {reason}"
         raise ValueError(msg)
-    other = _alternative(request) if found.count > FEW else None
-    if found.count > FEW and request.directions is None:
-        found = found.along(shared(request, other))
+    candidates = [_nested(request), Candidate("collapsed", None, Cost(), reason)]
+    return _plan(request, candidates, f"collapsed is not served: {reason}")
+
+
+def _cheaper(
+    request: Request,
+    swept: Collapsed,
+    other: NestedScalar | None,
+    *,
+    counts_both: bool,
+) -> Plan:
     try:
-        bounded = found.within(request.max_bytes)
+        candidate = swept.candidate(request.max_bytes)
     except ValueError:  # the bound is too small for one direction
-        if mode == "auto" and request.is_scalar:
-            return _nested(request)
-        raise
-    if mode == "collapsed" or other is None:
-        return bounded
-    is_nested = other.cost.seconds < WORTH_IT * bounded.seconds
-    return _of_scalar(other) if is_nested else bounded
+        if not request.is_scalar:
+            raise
+        reason = "collapsed takes more memory than `max_bytes`"
+        return _plan(request, [_nested(request)], reason)
+    if other is not None:
+        second = _of_scalar(other)
+    elif counts_both and not request.is_scalar:
+        second = _nested(request)
+    else:
+        return _plan(request, [candidate], _reason(swept, None))
+    ratio = second.cost.seconds / max(candidate.cost.seconds, TICK)
+    if request.is_scalar and swept.count > FEW and ratio < WORTH_IT:
+        reason = f"predicted {1 / max(ratio, TICK):.1f} times faster than collapsed"
+        return _plan(request, [second, candidate], reason)
+    return _plan(request, [candidate, second], _reason(swept, ratio))
+
+
+def _reason(swept: Collapsed, ratio: float | None) -> str:
+    directions = _table.plural(swept.count, "direction", "directions")
+    if ratio is None or ratio < 1:
+        return f"{directions} in one sweep"
+    return f"{directions} in one sweep, predicted {ratio:.1f} times faster than nested"
 
 
 def _alternative(request: Request) -> NestedScalar | None:
-    """Return the nested way of a scalar, None where there is none."""
+    """Return the nested mode of a scalar, None where there is none."""
     try:
         return request.nested() if request.is_scalar else None
-    except Exception:  # whatever its reason: no reverse mode, or the bound
+    except Exception:  # whatever JAX's reason: no reverse mode; or the bound
         return None
 
 
@@ -58,33 +103,45 @@ def shared(request: Request, other: NestedScalar | None) -> Directions | None:
     """Return few directions, of inputs that are proven to share them."""
     if other is not None:
         return colors.of_plan(other.plan, request.point)
+    fun, point = request.restricted(request.target.leaves), request.point
+    avals = request.target.out_avals
     try:
-        avals = request.target.out_avals
-        fun, point, vouched = request.restricted, request.point, request.vouched
-        return colors.of_gradient(fun, point, avals, vouched=vouched)
-    except Exception:  # whatever its reason: no reverse mode
+        target = colors.gradient(fun, point, avals, vouched=request.vouched)
+    except Exception:  # whatever JAX's reason: no reverse mode
         return None
+    return colors.of_gradient(target, point)
 
 
-def _nested(request: Request) -> Way:
-    point, directions = request.point, request.directions
-    if not request.is_scalar:
-        chunk = None if request.max_bytes is None else 1
-
-        def entries() -> Swept:
-            vouched, fun = request.vouched, request.restricted
-            laps = nested.of_entries(
-                fun, point, directions, vouched=vouched, chunk=chunk
-            )
-            return Swept([], [], laps)
-
-        return Way("nested", 0.0, entries)
-    return _of_scalar(request.nested())
+def _nested(request: Request) -> Candidate:
+    if request.is_scalar:
+        return _of_scalar(request.nested())
+    return nested.of_field(
+        request.restricted,
+        request.target,
+        request.stacks,
+        request.directions,
+        vouched=request.vouched,
+        max_bytes=request.max_bytes,
+    )
 
 
-def _of_scalar(found: NestedScalar) -> Way:
-    def run() -> Swept:
-        value, gradient, laplacian = found.run()
-        return Swept([value], gradient, [laplacian])
+def _of_scalar(scalar: NestedScalar) -> Candidate:
+    def run() -> Answer:
+        value, gradient, laplacian = scalar.run()
+        return Answer([value], gradient, [laplacian])
 
-    return Way("nested", found.cost.seconds, run)
+    choice = scalar.plan.choice
+    note = "; ".join(filter(None, [f"{choice.mode} over the gradient", choice.note]))
+    strategy = SecondOrder("nested", scalar.plan.passes, run)
+    return Candidate("nested", strategy, scalar.cost, note)
+
+
+def _plan(request: Request, candidates: Sequence[Candidate], reason: str) -> Plan:
+    """Return the plan that takes the first candidate."""
+    target = request.target
+    m, n = (
+        sum(aval.size for aval in avals)
+        for avals in (target.out_avals, target.in_avals)
+    )
+    ordered = sorted(candidates, key=lambda c: MODES.index(c.mode))
+    return Plan("laplacian", 1, m, n, tuple(ordered), candidates[0].mode, reason)

@@ -18,11 +18,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array
 
 from jnumerics.derivatives._dependence.constants.fold import constants_of
-from jnumerics.derivatives._modes.collapsed.sweep import Directions
+from jnumerics.derivatives._modes.collapsed.sweep import Directions, classes
 from jnumerics.derivatives._modes.coloring.compress import Compression, compress
 from jnumerics.derivatives._modes.coloring.greedy import conflicts
 from jnumerics.derivatives._modes.coloring.lattice import color
@@ -30,7 +29,7 @@ from jnumerics.derivatives._modes.compressed import Compressed
 from jnumerics.derivatives._modes.ends import make_problem, size
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._plan.second.nested import value_and_gradient
-from jnumerics.derivatives._program.trace import trace
+from jnumerics.derivatives._program.trace import Target, trace
 
 
 def of_plan(plan: Plan, point: Sequence[Array]) -> Directions | None:
@@ -40,18 +39,18 @@ def of_plan(plan: Plan, point: Sequence[Array]) -> Directions | None:
         if isinstance(found, Compressed) and candidate.problem is not None:
             if len(candidate.problem.inputs) < len(point):
                 return None  # entries of the others are not known
-            return of_entries(found.compression, [x.shape for x in point], point)
+            return of_entries(found.compression, point)
     return None
 
 
-def of_gradient(
+def gradient(
     fun: Callable[..., list[Array]],
     point: Sequence[Array],
     outputs: Sequence[Any],
     *,
     vouched: bool,
-) -> Directions | None:
-    """Return few directions whose second derivatives add to the Laplacian.
+) -> Target:
+    """Trace the derivative of the gradient of all entries' sum, weights unknown.
 
     Args:
         fun: From arrays to the leaves of a result.
@@ -59,11 +58,11 @@ def of_gradient(
         outputs: Shapes and dtypes of these leaves.
         vouched: Whether the user vouches that derivatives are linear.
 
-    Returns:
-        The directions; None where nothing is proven to share one.
+    Raises:
+        Exception: Whatever JAX raises where it has no reverse mode.
     """
 
-    def gradient(weights: list[Array], *xs: Array) -> tuple[Array, ...]:
+    def weighted_gradient(weights: list[Array], *xs: Array) -> tuple[Array, ...]:
         def weighted(*xs: Array) -> Array:
             dtype = jnp.result_type(*(w.dtype for w in weights))
             pairs = zip(weights, fun(*xs), strict=True)
@@ -74,38 +73,29 @@ def of_gradient(
 
     weights = [jax.ShapeDtypeStruct(o.shape, o.dtype) for o in outputs]
     argnums = tuple(range(1, len(point) + 1))
-    target = trace(gradient, [weights, *point], argnums=argnums, vouched=vouched)
+    return trace(weighted_gradient, [weights, *point], argnums=argnums, vouched=vouched)
+
+
+def of_gradient(target: Target, point: Sequence[Array]) -> Directions | None:
+    """Return the directions that a gradient's derivative proves; None where none."""
     if target.ends is not None or None in target.program.outputs:
         return None
     problem = make_problem(target)
-    count = sum(x.size for x in point)
     if not size(problem):
         return None
-    found = compress(problem.linear, constants_of(target.program), limit=count)
-    return None if found is None else of_entries(found, [x.shape for x in point], point)
+    limit, constants = sum(x.size for x in point), constants_of(target.program)
+    found = compress(problem.linear, constants, limit=limit)
+    return None if found is None else of_entries(found, point)
 
 
-def of_entries(
-    found: Compression, shapes: Sequence[tuple[int, ...]], avals: Sequence[Any]
-) -> Directions | None:
-    """Return the directions for the entries of a square matrix."""
+def of_entries(entries: Compression, avals: Sequence[Any]) -> Directions | None:
+    """Return the directions for the entries of a square matrix; None where none."""
+    shapes = [tuple(aval.shape) for aval in avals]
     sizes = [math.prod(shape) for shape in shapes]
-    colors = _colors(found, shapes, sum(sizes))
-    count = int(colors.max(initial=-1)) + 1
-    if count >= sum(sizes):
+    colors = _colors(entries, shapes, sum(sizes))
+    if int(colors.max(initial=-1)) + 1 >= sum(sizes):
         return None
-    leaves = np.split(colors, np.cumsum(sizes)[:-1])
-
-    def make(start: Any, number: int) -> list[Array]:
-        which = jnp.asarray(start, jnp.int32) + lax.iota(jnp.int32, number)
-        return [
-            (which[:, None] == jnp.asarray(leaf)[None])
-            .astype(aval.dtype)
-            .reshape(number, *aval.shape)
-            for leaf, aval in zip(leaves, avals, strict=True)
-        ]
-
-    return Directions(count, make)
+    return classes(np.split(colors, np.cumsum(sizes)[:-1]), avals)
 
 
 def _colors(

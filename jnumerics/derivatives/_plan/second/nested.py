@@ -15,19 +15,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jnumerics.derivatives._modes.collapsed.sweep import (
-    Directions,
-    basis,
-    given,
-    in_chunks,
-)
+from jnumerics.derivatives._modes.collapsed.sweep import Directions, in_chunks
 from jnumerics.derivatives._modes.jacobian import diagonals, filled
 from jnumerics.derivatives._plan.cost import Cost, count
 from jnumerics.derivatives._plan.plan import choose
-from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
+from jnumerics.derivatives._plan.second.traced import Traced, within
 from jnumerics.derivatives._program.trace import Target, trace
 
 Scalar = Callable[..., Array]
+Field = Callable[..., list[Array]]
 
 
 @dataclass(frozen=True)
@@ -51,55 +48,59 @@ class NestedScalar:
         """Return the value, the gradient's leaves and the Laplacian."""
         program = self.plan.problem.program
         _, (value, gradient), env = self.target.evaluate(program)
-        found = diagonals(self.target, self.plan.run(env))
         zero = jnp.zeros((), value.dtype)
-        return (
-            value,
-            gradient,
-            sum((jnp.sum(d).astype(zero.dtype) for d in found), zero),
-        )
+        leaves = diagonals(self.target, self.plan.run(env))
+        laplacian = sum((jnp.sum(d).astype(zero.dtype) for d in leaves), zero)
+        return value, gradient, laplacian
 
 
 def of_scalar(
     fun: Scalar,
     point: Sequence[Array],
-    directions: Sequence[Array] | None,
+    stacks: Sequence[Array] | None,
     *,
     vouched: bool,
     max_bytes: int | None,
 ) -> NestedScalar:
-    """Plan the nested way of a scalar function of arrays.
+    """Plan the nested mode of a scalar function of arrays.
 
     Args:
         fun: The function.
         point: Its arguments.
-        directions: Along what, stacked for each of these; None is all basis vectors.
+        stacks: Directions, stacked for each of these; None is all basis vectors.
         vouched: Whether the user vouches that derivatives are linear.
         max_bytes: Bound of the temporary memory.
     """
-    start = list(point)
 
-    def along_basis(*xs: Array) -> Any:
+    def slopes(*xs: Array) -> Any:
         value, gradient = value_and_gradient(fun, xs, vouched=vouched)
         return tuple(gradient), (value, gradient)
+
+    if stacks is None:
+        start, argnums, by = list(point), tuple(range(len(point))), slopes
+    else:
+        dtype = jnp.result_type(*(x.dtype for x in point))
+        start, argnums = [jnp.zeros(stacks[0].shape[0], dtype)], 0
+        by = _along(slopes, point, stacks)
+    target = trace(by, start, argnums=argnums, has_aux=True, vouched=vouched)
+    return NestedScalar(target, choose(target, "diagonal", max_bytes=max_bytes))
+
+
+def _along(
+    slopes: Callable[..., Any], point: Sequence[Array], stacks: Sequence[Array]
+) -> Callable[..., Any]:
+    """Return the gradient by s at x + sum_k s_k d_k."""
 
     def along(s: Array) -> Any:
         xs = [
             x + _combined(s, d).astype(x.dtype)
             for x, d in zip(point, stacks, strict=True)
         ]
-        value, gradient = value_and_gradient(fun, xs, vouched=vouched)
+        gradient, aux = slopes(*xs)
         pairs = zip(stacks, gradient, strict=True)
-        return sum(_dots(d, g, s.dtype) for d, g in pairs), (value, gradient)
+        return sum(_dots(d, g, s.dtype) for d, g in pairs), aux
 
-    stacks = directions or ()
-    if directions is not None:
-        dtype = jnp.result_type(*(x.dtype for x in point))
-        start = [jnp.zeros(directions[0].shape[0], dtype)]
-    gradient = along_basis if directions is None else along
-    argnums = tuple(range(len(start))) if directions is None else 0
-    target = trace(gradient, start, argnums=argnums, has_aux=True, vouched=vouched)
-    return NestedScalar(target, choose(target, "diagonal", max_bytes=max_bytes))
+    return along
 
 
 def _combined(s: Array, stack: Array) -> Array:
@@ -124,68 +125,113 @@ def value_and_gradient(
     return value, row
 
 
-def of_entries(
-    fun: Callable[..., list[Array]],
-    point: Sequence[Array],
-    directions: Sequence[Array] | None,
+def of_field(
+    fun: Callable[[Sequence[Any]], Field],
+    target: Target,
+    stacks: Sequence[Array] | None,
+    directions: Directions,
     *,
     vouched: bool,
-    chunk: int | None,
+    max_bytes: int | None,
+) -> Candidate:
+    """Plan the nested mode of a function whose result has several entries.
+
+    Args:
+        fun: From all leaves to the function of the differentiated ones.
+        target: Its first derivative.
+        stacks: Directions, stacked for each of these; None is all basis vectors.
+        directions: The same, as they are made.
+        vouched: Whether the user vouches that derivatives are linear.
+        max_bytes: Bound of the temporary memory.
+    """
+    leaves, active = target.leaves, target.active
+    bounded = max_bytes is not None
+
+    def forward(leaves: Sequence[Any], chunk: int | None) -> list[Array]:
+        point = [leaves[k] for k in active]
+        return _summed(fun(leaves), point, directions, chunk)
+
+    def by_entry(leaves: Sequence[Any]) -> list[Array]:
+        point = [leaves[k] for k in active]
+        one = _entry_laplacian(fun(leaves), point, stacks, vouched, max_bytes)
+        return [_each(one, k, o, bounded=bounded) for k, o in enumerate(outputs)]
+
+    outputs = target.out_avals
+    try:
+        whole = Traced(lambda leaves: forward(leaves, None), leaves)
+        passes, note = directions.count, "forward over forward"
+    except (NotImplementedError, TypeError, ValueError):  # JAX has no forward mode
+        whole, note = Traced(by_entry, leaves), "each entry as a scalar"
+        passes = sum(aval.size for aval in outputs)
+    else:
+        whole, chunk = within(
+            whole,
+            lambda chunk: Traced(lambda leaves: forward(leaves, chunk), leaves),
+            directions.count,
+            max_bytes,
+        )
+        note = note if chunk is None else f"{note}, {chunk} at a time"
+    strategy = SecondOrder("nested", passes, lambda: Answer([], [], whole.run(leaves)))
+    return Candidate("nested", strategy, whole.cost, note)
+
+
+def _summed(
+    fun: Field, point: list[Array], directions: Directions, chunk: int | None
 ) -> list[Array]:
-    """Return the Laplacians of a function with several entries."""
-    along = basis(point) if directions is None else given(directions)
+    """Sum forward passes over forward passes."""
 
     def second(tangents: list[Array]) -> list[Array]:
         def once(xs: list[Array]) -> list[Array]:
             return jax.jvp(lambda xs: fun(*xs), (xs,), (tangents,))[1]
 
-        return jax.jvp(once, (list(point),), (tangents,))[1]
+        return jax.jvp(once, (point,), (tangents,))[1]
 
-    try:
-        jax.eval_shape(second, list(point))
-    except Exception:  # whatever JAX's reason
-        return _by_entry(fun, point, directions, vouched=vouched)
-    return _summed(second, along, chunk)
-
-
-def _summed(
-    second: Callable[[list[Array]], list[Array]], along: Directions, chunk: int | None
-) -> list[Array]:
     def part(start: Any, number: int, is_last: bool) -> list[Array]:
         del is_last
-        return [jnp.sum(s, 0) for s in jax.vmap(second)(along.make(start, number))]
+        stacks = directions.make(start, number)
+        return [jnp.sum(s, 0) for s in jax.vmap(second)(stacks)]
 
-    def add(found: list[Array] | None, more: list[Array], start: Any) -> list[Array]:
+    def add(sums: list[Array] | None, more: list[Array], start: Any) -> list[Array]:
         del start
         return (
-            more if found is None else [a + b for a, b in zip(found, more, strict=True)]
+            more if sums is None else [a + b for a, b in zip(sums, more, strict=True)]
         )
 
-    if chunk is None or chunk >= along.count:
-        return part(0, along.count, True)
-    return in_chunks(part, add, along.count, chunk)
+    if chunk is None or chunk >= directions.count:
+        return part(0, directions.count, True)
+    return in_chunks(part, add, directions.count, chunk)
 
 
-def _by_entry(
-    fun: Callable[..., list[Array]],
+def _entry_laplacian(
+    fun: Field,
     point: Sequence[Array],
-    directions: Sequence[Array] | None,
-    *,
+    stacks: Sequence[Array] | None,
     vouched: bool,
-) -> list[Array]:
-    """Take each entry as a scalar function: reverse passes serve it."""
-    found = []
-    for k, aval in enumerate(jax.eval_shape(fun, *point)):
+    max_bytes: int | None,
+) -> Callable[[Array, int], Array]:
+    """Return the Laplacian of one leaf's entries, weighted: a scalar's."""
 
-        def entry(weight: Array, k: int = k) -> Array:
-            def scalar(*xs: Array) -> Array:
-                return jnp.sum(weight * fun(*xs)[k])
+    def laplacian(weight: Array, k: int) -> Array:
+        def scalar(*xs: Array) -> Array:
+            return jnp.sum(weight * fun(*xs)[k])
 
-            way = of_scalar(scalar, point, directions, vouched=vouched, max_bytes=None)
-            return way.run()[2]
+        options = {"vouched": vouched, "max_bytes": max_bytes}
+        return of_scalar(scalar, point, stacks, **options).run()[2]
 
-        size = math.prod(aval.shape)
-        weights = jnp.eye(size, dtype=aval.dtype).reshape(size, *aval.shape)
-        laps = jax.vmap(entry)(weights) if size else jnp.zeros(0, aval.dtype)
-        found.append(laps.reshape(aval.shape))
-    return found
+    return laplacian
+
+
+def _each(
+    laplacian: Callable[[Array, int], Array], k: int, aval: Any, *, bounded: bool
+) -> Array:
+    """Take each entry of a leaf as a scalar; one after another in bounded memory."""
+    size = math.prod(aval.shape)
+    if not size:
+        return jnp.zeros(aval.shape, aval.dtype)
+    weights = jnp.eye(size, dtype=aval.dtype).reshape(size, *aval.shape)
+
+    def one(weight: Array) -> Array:
+        return laplacian(weight, k)
+
+    laplacians = jax.lax.map(one, weights) if bounded else jax.vmap(one)(weights)
+    return laplacians.reshape(aval.shape)

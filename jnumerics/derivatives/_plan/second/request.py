@@ -1,11 +1,12 @@
-"""What is asked of a function's second order, and a way to it."""
+"""What is asked of a function's second order."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Array
 
-from jnumerics.derivatives._modes.collapsed.sweep import Swept
+from jnumerics.derivatives._modes.collapsed.sweep import Directions, basis, stacked
 from jnumerics.derivatives._plan.second import nested
 from jnumerics.derivatives._plan.second.nested import NestedScalar
 from jnumerics.derivatives._program.trace import Target
@@ -17,7 +18,7 @@ class Request:
 
     Attributes:
         target: The function's first derivative.
-        directions: Along what, stacked for each differentiated leaf; None is all basis
+        stacks: Directions, stacked for each differentiated leaf; None is all basis
             vectors.
         vouched: Whether the user vouches that derivatives are linear.
         max_bytes: Bound of the temporary memory.
@@ -25,7 +26,7 @@ class Request:
     """
 
     target: Target
-    directions: Sequence[Array] | None
+    stacks: Sequence[Array] | None
     vouched: bool
     max_bytes: int | None
     wants_first: bool = False
@@ -36,20 +37,29 @@ class Request:
         return [self.target.leaves[k] for k in self.target.active]
 
     @property
+    def directions(self) -> Directions:
+        """The directions whose second derivatives are summed."""
+        return basis(self.point) if self.stacks is None else stacked(self.stacks)
+
+    @property
     def is_scalar(self) -> bool:
         """Whether the result is one number."""
         return [aval.shape for aval in self.target.out_avals] == [()]
 
-    def restricted(self, *xs: Array) -> list[Array]:
-        """Evaluate the function at other values of the differentiated leaves."""
-        leaves = list(self.target.leaves)
-        for k, x in zip(self.target.active, xs, strict=True):
-            leaves[k] = x
-        return self.target.fun(leaves)[0]
+    def restricted(self, leaves: Sequence[Any]) -> Callable[..., list[Array]]:
+        """Return the function of the differentiated leaves, the others as given."""
+
+        def fun(*xs: Array) -> list[Array]:
+            replaced = list(leaves)
+            for k, x in zip(self.target.active, xs, strict=True):
+                replaced[k] = x
+            return self.target.fun(replaced)[0]
+
+        return fun
 
     def scalar(self, *xs: Array) -> Array:
         """Evaluate it where the result is one number."""
-        return self.restricted(*xs)[0]
+        return self.restricted(self.target.leaves)(*xs)[0]
 
     def value_and_gradient(self, *xs: Array) -> tuple[Array, list[Array]]:
         """Evaluate it with its gradient, by one reverse pass."""
@@ -60,23 +70,18 @@ class Request:
         return nested.of_scalar(
             self.scalar,
             self.point,
-            self.directions,
+            self.stacks,
             vouched=self.vouched,
             max_bytes=self.max_bytes,
         )
 
 
-@dataclass(frozen=True)
-class Way:
-    """A way to the second order.
+def require_real(target: Target) -> None:
+    """Require a function with real results.
 
-    Attributes:
-        mode: "nested" or "collapsed".
-        seconds: The predicted cost.
-        run: Returns the leaves of the result's values, of a scalar's gradient if that
-            is wanted, and of the Laplacian.
+    Raises:
+        TypeError: If one is complex.
     """
-
-    mode: str
-    seconds: float
-    run: Callable[[], Swept]
+    if any(target.is_pair):
+        msg = "`fun` must return real numbers, got complex ones"
+        raise TypeError(msg)

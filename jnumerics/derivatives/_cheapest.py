@@ -1,0 +1,87 @@
+"""The cheapest way to a derivative of a function, and why: what `print` shows of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from jnumerics import _check
+from jnumerics.derivatives._dependence.samples import sample_axes
+from jnumerics.derivatives._diagonal import gradient_of_scalar
+from jnumerics.derivatives._jacobian import jacobian
+from jnumerics.derivatives._plan.plan import choose
+from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._plan.second import choose as second
+from jnumerics.derivatives._plan.second.request import Request, require_real
+from jnumerics.derivatives._program.arguments import ArgNums
+from jnumerics.derivatives._program.trace import require_square, trace
+
+TARGETS = (
+    "jacobian",
+    "batch",
+    "diagonal",
+    "hessian",
+    "hessian_diagonal",
+    "laplacian",
+)
+
+
+def plan(
+    fun: Callable,
+    *args: Any,
+    argnums: ArgNums = 0,
+    target: str = "jacobian",
+    **kwargs: Any,
+) -> Plan:
+    """Plan the cheapest way to a derivative, without evaluating it.
+
+    The tangent program of `fun` is traced from the arguments' shapes; each mode is
+    counted on the program that would run. Cost: tracing, and an analysis of each
+    equation.
+
+    Args:
+        fun: A traceable function of arrays or pytrees.
+        *args: Its arguments; only shapes and dtypes are read, so that each leaf may be
+            a `jax.ShapeDtypeStruct`.
+        argnums: Which of them to differentiate with respect to.
+        target: "jacobian", "batch" (blocks for each sample along axis 0), "diagonal";
+            of second order "hessian", "hessian_diagonal" (both count the passes over
+            the gradient) or "laplacian".
+        **kwargs: Its named arguments; names of ours, `argnums` and `target`, are ours.
+
+    Returns:
+        The plan; `print` it.
+
+    Raises:
+        SampleMixingError: If `target` is "batch" and samples may mix.
+        TypeError: If `fun` cannot be differentiated at these types.
+        ValueError: If `target` is unknown, or the shapes do not fit it.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> plan(lambda x: jnp.outer(x, x).sum(0), jnp.ones(3)).n_outputs
+        3
+        >>> wave = plan(
+        ...     lambda x: jnp.sin(x[1:] * x[:-1]).sum(),
+        ...     jnp.ones(20),
+        ...     target="laplacian",
+        ... )
+        >>> wave.mode, wave.passes
+        ('collapsed', 2)
+    """
+    _check.function("fun", fun)
+    _check.option("target", target, TARGETS)
+    if target == "hessian":
+        fun = jacobian(fun, argnums)
+    if target == "hessian_diagonal":
+        fun = gradient_of_scalar(fun, argnums)
+    traced = trace(fun, args, kwargs, argnums=argnums)
+    if target == "laplacian":
+        require_real(traced)
+        request = Request(traced, None, vouched=False, max_bytes=None)
+        return second.choose(request, "auto", counts_both=True)
+    if target == "batch":
+        return choose(traced, "batch", axes=sample_axes(traced, 0, 0))
+    if "diagonal" in target:
+        require_square(traced)
+    kind = "diagonal" if "diagonal" in target else "jacobian"
+    return replace(choose(traced, kind), target=target)

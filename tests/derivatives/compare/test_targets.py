@@ -1,0 +1,67 @@
+"""Comparisons of second order: the modes of Hessians and Laplacians."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jnumerics.derivatives import compare_modes
+from jnumerics.workbench import cli
+from tests._schema import COMPARE, faults
+
+
+def line(x):
+    return jnp.sum(jnp.sin(x[1:] * x[:-1]))
+
+
+@jax.custom_vjp
+def by_rule(x):
+    return jnp.sum(x**3)
+
+
+by_rule.defvjp(lambda x: (by_rule(x), x), lambda x, g: (3 * x**2 * g,))
+
+
+def test_modes_of_a_laplacian_agree():
+    found = compare_modes(line, jnp.linspace(0.0, 1.0, 20), target="laplacian")
+    assert [(m.mode, m.passes) for m in found.modes] == [
+        ("nested", 3),
+        ("collapsed", 2),
+    ]
+    assert all((m.max_relative_difference or 0) < 1e-5 for m in found.modes)
+    assert str(found).startswith("laplacian of line(float32[20]) on ")
+    assert faults(json.loads(found.to_json()), COMPARE) == []
+
+
+def test_modes_of_a_hessian_agree():
+    found = compare_modes(line, jnp.linspace(0.0, 1.0, 8), target="hessian", repeats=1)
+    assert [m.mode for m in found.modes] == ["forward", "reverse", "cut", "compressed"]
+    assert all((m.max_relative_difference or 0) < 1e-5 for m in found.modes)
+
+
+def test_a_laplacian_that_no_sweep_passes_is_a_row_that_says_so():
+    found = compare_modes(by_rule, jnp.ones(3), target="laplacian", repeats=1)
+    (collapsed,) = (m for m in found.modes if m.mode == "collapsed")
+    assert "not through custom_vjp_call" in str(collapsed.error)
+    assert found.predicted == "nested"
+
+
+def test_modes_are_those_of_the_target():
+    with pytest.raises(
+        ValueError, match=r"`modes` must be one of 'nested', 'collapsed'"
+    ):
+        compare_modes(line, jnp.ones(3), target="laplacian", modes=["reverse"])
+
+
+def test_the_command_line_compares_laplacians(tmp_path, monkeypatch, capsys):
+    (tmp_path / "waves.py").write_text(
+        "import jax.numpy as jnp\ndef wave(x): return jnp.sum(jnp.sin(x) ** 2)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    command = ["compare", "waves.py:wave", "--shape", "12", "--repeats", "1"]
+    assert cli.main([*command, "--target", "laplacian", "--modes", "collapsed"]) == 0
+    assert "laplacian of wave(float32[12])" in capsys.readouterr().out
+    assert cli.main([*command, "--target", "curl"]) == 2
+    expected = "--target must be one of jacobian, batch, hessian, laplacian, got 'curl'"
+    assert expected in capsys.readouterr().err

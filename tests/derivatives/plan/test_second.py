@@ -1,0 +1,133 @@
+"""Plans of second order: what is counted, what is taken, and why."""
+
+import pickle
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jnumerics.derivatives import laplacian, plan
+from tests._second import trace_of_hessian
+
+WEIGHTS = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
+
+
+def dense(x):
+    return jnp.sum(jnp.tanh(jnp.tanh(x @ WEIGHTS) @ WEIGHTS.T))
+
+
+def narrow(x):
+    return jnp.sum(jnp.tanh(jnp.tanh(x @ WEIGHTS[:, :2]) @ WEIGHTS[:2]))
+
+
+def line(x):
+    return jnp.sum(jnp.sin(x[1:] * x[:-1]))
+
+
+@jax.custom_vjp
+def by_rule(x):
+    return jnp.sum(x**3)
+
+
+by_rule.defvjp(lambda x: (by_rule(x), x), lambda x, g: (3 * x**2 * g,))
+
+
+def modes(found):
+    return {c.mode: c.passes for c in found.candidates}
+
+
+def test_a_laplacians_plan_counts_both_modes():
+    found = plan(dense, jnp.ones(40), target="laplacian")
+    assert found.mode == "collapsed"
+    assert modes(found) == {"nested": 40, "collapsed": 40}
+    assert all(c.cost.seconds > 0 for c in found.candidates)
+    assert "40 directions in one sweep, predicted" in found.reason
+
+
+def test_a_narrow_gradient_has_a_nested_plan():
+    found = plan(narrow, jnp.ones(40), target="laplacian")
+    assert found.mode == "nested"
+    assert "times faster than collapsed" in found.reason
+    (nested,) = (c for c in found.candidates if c.mode == "nested")
+    assert "cut over the gradient" in nested.note
+
+
+def test_a_plan_says_that_inputs_share_directions():
+    found = plan(line, jnp.ones(30), target="laplacian")
+    assert (found.mode, found.passes) == ("collapsed", 2)
+    assert "30 inputs share them" in str(found)
+
+
+def test_what_the_sweep_cannot_pass_is_named():
+    found = plan(by_rule, jnp.ones(3), target="laplacian")
+    assert found.mode == "nested"
+    assert "collapsed is not served: not through custom_vjp_call" in found.reason
+    assert "test_second.py" in found.reason
+    assert modes(found)["collapsed"] is None
+
+
+def test_a_plan_of_a_field_counts_both_modes():
+    found = plan(lambda x: jnp.outer(x, x), jnp.ones(3), target="laplacian")
+    assert modes(found) == {"nested": 3, "collapsed": 3}
+    assert found.n_outputs == 9
+
+
+def test_a_plan_of_few_inputs_takes_one_sweep():
+    found = plan(lambda x: jnp.sum(x**3), jnp.ones(2), target="laplacian")
+    assert found.mode == "collapsed"
+    assert set(modes(found)) == {"nested", "collapsed"}
+
+
+def test_a_hessians_plan_is_that_of_the_gradients_jacobian():
+    x = jnp.ones(30)
+    found, gradients = plan(line, x, target="hessian"), plan(jax.grad(line), x)
+    assert found.mode == gradients.mode == "compressed"
+    assert found.passes == gradients.passes
+    assert str(found).startswith("hessian: 30 outputs by 30 inputs")
+
+
+def test_a_hessian_diagonals_plan_is_that_of_the_gradients_diagonal():
+    x = jnp.ones(30)
+    found = plan(line, x, target="hessian_diagonal")
+    assert found.passes == plan(jax.grad(line), x, target="diagonal").passes
+    with pytest.raises(ValueError, match=r"`fun` must return a scalar, got shape"):
+        plan(jnp.sin, x, target="hessian_diagonal")
+
+
+def test_a_plan_of_second_order_reads_shapes_alone_and_is_pickled():
+    shape = jax.ShapeDtypeStruct((30,), jnp.float32)
+    for target in ("laplacian", "hessian", "hessian_diagonal"):
+        found = plan(line, shape, target=target)
+        assert str(pickle.loads(pickle.dumps(found))) == str(found)
+        assert str(found) == str(
+            plan(line, np.full(30, np.nan, np.float32), target=target)
+        )
+
+
+def test_a_laplacians_plan_refuses_complex_results():
+    with pytest.raises(TypeError, match=r"must return real numbers, got complex"):
+        plan(lambda x: jax.lax.complex(x, x), jnp.ones(3), target="laplacian")
+
+
+def field(x):
+    return {"a": jnp.sin(WEIGHTS.T @ x) * jnp.sum(x**2), "b": x**3}
+
+
+def by_rules(x):
+    return jnp.stack([by_rule(x), by_rule(2 * x)])
+
+
+@pytest.mark.parametrize("fun", [field, by_rules])
+def test_a_nested_fields_memory_is_bounded_or_refused(fun):
+    x = jnp.linspace(0.1, 1.0, 40)
+    with pytest.raises(ValueError, match=r"`max_bytes` must be at least") as refusal:
+        laplacian(fun, mode="nested", max_bytes=1)(x)
+    least = int(str(refusal.value).split("at least ")[1].split()[0])
+    found = laplacian(fun, mode="nested", max_bytes=2 * least)(x)
+    expected = jax.tree.map(np.asarray, trace_of_hessian(jax.jit(field), x))
+    if fun is field:
+        chex.assert_trees_all_close(found, expected, rtol=1e-4, atol=1e-3)
+    else:
+        np.testing.assert_allclose(found, [6 * x.sum(), 48 * x.sum()], rtol=1e-5)
