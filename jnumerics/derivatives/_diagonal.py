@@ -26,9 +26,10 @@ def jacobian_diagonal(
 ) -> Callable:
     r"""Return a function that computes $\partial f_i / \partial x_i$.
 
-    An elementwise function takes one pass, a stencil as many as it has colors, a
-    function with a narrow place d + d passes and n d operations, without forming the
-    Jacobian. A function without such structure costs as much as its Jacobian: n passes.
+    An elementwise function takes one pass; others as many as colors keep neighbors in
+    the graph of the Jacobian's entries apart, two for a line or a grid; a function with
+    a narrow place d + d passes and n d operations, without forming the Jacobian. A
+    function without such structure costs as much as its Jacobian: n passes.
 
     Args:
         fun: A traceable function whose result has its argument's tree and shapes. What

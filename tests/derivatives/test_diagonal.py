@@ -16,8 +16,18 @@ from jnumerics.derivatives._modes.terms import Dense, Sizes
 WEIGHTS = np.random.default_rng(1).normal(size=(2, 9)).astype(np.float32) / 3
 SQUARE = np.random.default_rng(2).normal(size=(9, 9)).astype(np.float32) / 3
 
+
+def grid(x):
+    """Couple each cell of a 3 x 3 grid to its neighbors below and on the right."""
+    cells = jnp.pad(x.reshape(3, 3), ((0, 1), (0, 1)))
+    return (jnp.sin(cells[:-1, :-1]) * cells[1:, :-1] + cells[:-1, 1:] ** 2).reshape(-1)
+
+
 FUNCTIONS = {
     "elementwise": (lambda x: jnp.sin(x) * x, 1),
+    "line": (lambda x: x**2 * jnp.pad(x[1:], (0, 1)) + jnp.pad(x[:-1], (1, 0)), 2),
+    "grid": (grid, 2),
+    "head of an arrow": (lambda x: (x * x[0]).at[0].add(jnp.sum(x**2)), 2),
     "stencil": (lambda x: x**2 * jnp.roll(x, 1) - jnp.roll(x, -1), 3),
     "narrow": (lambda x: jnp.tanh(WEIGHTS @ x) @ WEIGHTS, 4),
     "residual": (lambda x: x**3 + jnp.tanh(WEIGHTS @ x) @ WEIGHTS, 5),

@@ -55,7 +55,7 @@ GRAPHS = {  # the function, the shape of its argument, the colors of its Hessian
         (10, 3),
         3,
     ),
-    "pairs, none with itself": (lambda x: jnp.sum(x[::2] * x[1::2]), (20,), 2),
+    "pairs, none with itself": (lambda x: jnp.sum(x[::2] * x[1::2]), (20,), 1),
     "arrow": (lambda x: x[0] * jnp.sum(x[1:] ** 3), (30,), 2),
     "elementwise field": (lambda x: jnp.sin(x) ** 2, (40,), 1),
     "field of differences": (lambda x: {"a": jnp.diff(x) ** 2, "b": x**3}, (40,), 2),

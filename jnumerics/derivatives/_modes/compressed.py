@@ -22,6 +22,7 @@ from jnumerics.derivatives._modes import passes as _passes
 from jnumerics.derivatives._modes.coloring.compress import (
     Compression,
     compress,
+    for_diagonal,
     transposed,
 )
 from jnumerics.derivatives._modes.ends import Problem, Strategy
@@ -124,13 +125,14 @@ class Compressed:
 
 
 def find(
-    target: Target, problem: Problem, *, forward: bool, reverse: bool
+    target: Target, problem: Problem, kind: str, *, forward: bool, reverse: bool
 ) -> tuple[Strategy | None, str]:
     """Find a coloring of the inputs, or of the outputs where that takes fewer passes.
 
     Args:
         target: The function.
         problem: Its passes.
+        kind: What is wanted of the Jacobian; its diagonal may take fewer colors.
         forward: Whether forward passes can run.
         reverse: Whether reverse passes can run.
 
@@ -138,22 +140,25 @@ def find(
         The mode and its number of colors, in words; or None, and why there is none.
     """
     _, m, n = problem.sizes.shape
-    limit = min(m, n)
-    if limit < 2:
+    if min(m, n) < 2:
         return None, "one pass is enough"
+
+    def colored(linear: LinearPart, limit: int, *, may_pull: bool) -> Compressed | None:
+        compression = compress(linear, constants_of(target.program), limit=limit)
+        if compression is None or (len(compression.unproven) and not may_pull):
+            return None
+        if kind == "diagonal":
+            shapes = [layout.shape for layout in problem.inputs]
+            compression = for_diagonal(compression, shapes)
+        return Compressed(linear, compression, linear is not problem.linear)
+
     strategy = None
     if forward:
-        compression = compress(
-            problem.linear, constants_of(target.program), limit=limit
-        )
-        if compression is not None and not (len(compression.unproven) and not reverse):
-            strategy = Compressed(problem.linear, compression)
+        strategy = colored(problem.linear, min(m, n), may_pull=reverse)
     if reverse and (strategy is None or strategy.passes > FEW):
-        linear = transposed(problem.linear)
-        limit = limit if strategy is None else strategy.passes
-        compression = compress(linear, constants_of(target.program), limit=limit)
-        if compression is not None and not (len(compression.unproven) and not forward):
-            strategy = Compressed(linear, compression, is_transposed=True)
+        limit = min(m, n) if strategy is None else strategy.passes
+        back = colored(transposed(problem.linear), limit, may_pull=forward)
+        strategy = back or strategy
     if strategy is None:
         return None, "no inputs or outputs share a pass"
     shared = "outputs" if strategy.is_transposed else "inputs"

@@ -51,7 +51,7 @@ def find_candidates(
                 "forward": forward.strategy is not None,
                 "reverse": reverse.strategy is not None,
             }
-            strategy, note = compressed.find(target, problem, **serves)
+            strategy, note = compressed.find(target, problem, kind, **serves)
         candidates.append(_or_end(problem, kind, "compressed", strategy, end, note))
     return candidates
 

@@ -17,7 +17,8 @@ Reference:
     matrices", IMA J. Appl. Math. 13 (1974).
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -119,6 +120,40 @@ def _assemble(
         columns=columns,
         passes=colors[columns],
         unproven=np.delete(np.arange(prover.m, dtype=np.int32), rows),
+    )
+
+
+def for_diagonal(found: Compression, shapes: Sequence[tuple[int, ...]]) -> Compression:
+    """Color a square pattern anew, of which the diagonal alone is wanted.
+
+    The sum of a class' columns holds J_ii for each of its members i, if J_ij is zero
+    for all others j: neighbors in the graph of the entries, in either order, need
+    different colors, and nothing is asked of third rows. An input without an entry of
+    its own is in no class.
+
+    Args:
+        found: A compression of it.
+        shapes: Of the inputs, and of the outputs.
+    """
+    rows, columns = found.rows, found.columns
+    own = rows[rows == columns]
+    has_own = np.zeros(sum(math.prod(shape) for shape in shapes), bool)
+    has_own[own] = True
+    meet = (rows != columns) & has_own[rows] & has_own[columns]
+    pairs = np.stack([rows[meet], columns[meet]], axis=1).astype(np.int32)
+    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
+    colors = np.where(has_own, 0, -1).astype(np.int32)
+    if len(pairs):
+        neighbors = color(pairs, shapes)
+        assert not conflicts(pairs, neighbors).any()
+        colors[has_own] = np.maximum(neighbors, 0)[has_own]
+    return Compression(
+        colors=unflatten(colors, shapes),
+        n_colors=int(colors.max(initial=-1)) + 1,
+        rows=own,
+        columns=own,
+        passes=colors[own],
+        unproven=found.unproven,
     )
 
 

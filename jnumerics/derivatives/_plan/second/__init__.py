@@ -9,7 +9,7 @@ input have no entry between them:
 
     colors      0 1 0                  directions  (1, 0, 1), (0, 1, 0)
     collapsed   one sweep through f along both
-    nested      a pass over the gradient for each color of its Jacobian's columns: 3
+    nested      a pass over the gradient for each color: 2
 
 `collapsed` counts the sweep's own program; `colors` finds and proves who shares a
 direction; `nested` plans passes over the gradient; `traced` is a program with its cost,

@@ -6,9 +6,10 @@ Hessian's graph need different colors, and nothing is asked of third rows: a lin
 even ring and a grid take two directions, where columns that share a pass need three to
 five.
 
-The graph is that of the entries that boxes prove of the gradient's derivative
-(`coloring`), in either order; of a result with several entries, of the gradient of
-their sum with unknown weights.
+The graph is that of the entries that boxes prove of the gradient's derivative, in either
+order (`coloring.compress.for_diagonal`); of a result with several entries, of the
+gradient of their sum with unknown weights. An input without an entry of its own adds
+nothing, and is in no class.
 """
 
 import math
@@ -22,9 +23,11 @@ from jaxtyping import Array
 
 from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._modes.collapsed.sweep import Directions, classes
-from jnumerics.derivatives._modes.coloring.compress import Compression, compress
-from jnumerics.derivatives._modes.coloring.greedy import conflicts
-from jnumerics.derivatives._modes.coloring.lattice import color
+from jnumerics.derivatives._modes.coloring.compress import (
+    Compression,
+    compress,
+    for_diagonal,
+)
 from jnumerics.derivatives._modes.compressed import Compressed
 from jnumerics.derivatives._modes.ends import make_problem, size
 from jnumerics.derivatives._plan.result import Plan
@@ -39,7 +42,7 @@ def of_plan(plan: Plan, point: Sequence[Array]) -> Directions | None:
         if isinstance(found, Compressed) and candidate.problem is not None:
             if len(candidate.problem.inputs) < len(point):
                 return None  # entries of the others are not known
-            return of_entries(found.compression, point)
+            return _classes(found.compression, point)
     return None
 
 
@@ -85,29 +88,18 @@ def of_gradient(target: Target, point: Sequence[Array]) -> Directions | None:
         return None
     limit, constants = sum(x.size for x in point), constants_of(target.program)
     found = compress(problem.linear, constants, limit=limit)
-    return None if found is None else of_entries(found, point)
-
-
-def of_entries(entries: Compression, avals: Sequence[Any]) -> Directions | None:
-    """Return the directions for the entries of a square matrix; None where none."""
-    shapes = [tuple(aval.shape) for aval in avals]
-    sizes = [math.prod(shape) for shape in shapes]
-    colors = _colors(entries, shapes, sum(sizes))
-    if int(colors.max(initial=-1)) + 1 >= sum(sizes):
+    if found is None:
         return None
+    return _classes(for_diagonal(found, [x.shape for x in point]), point)
+
+
+def _classes(own: Compression, avals: Sequence[Any]) -> Directions | None:
+    """Return a direction for each color, and for each row that is not proven."""
+    colors = np.concatenate([leaf.ravel() for leaf in own.colors])
+    colors[own.unproven] = own.n_colors + np.arange(len(own.unproven))
+    if (colors < 0).all():  # the sum is zero; a sweep takes one direction at least
+        colors[0] = 0
+    if int(colors.max(initial=-1)) + 1 >= len(colors):
+        return None
+    sizes = [math.prod(aval.shape) for aval in avals]
     return classes(np.split(colors, np.cumsum(sizes)[:-1]), avals)
-
-
-def _colors(
-    found: Compression, shapes: Sequence[tuple[int, ...]], count: int
-) -> np.ndarray:
-    """Color the graph; rows that are not proven have neighbors everywhere."""
-    pairs = np.stack([found.rows, found.columns], axis=1).astype(np.int32)
-    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
-    colors = np.zeros(count, np.int32)
-    if len(pairs):
-        colors = np.maximum(color(pairs, shapes), 0)
-        assert not conflicts(pairs, colors).any()
-    own = int(colors.max(initial=0)) + 1 + np.arange(len(found.unproven))
-    colors[found.unproven] = own
-    return np.unique(colors, return_inverse=True)[1].astype(np.int32)
