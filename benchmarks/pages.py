@@ -16,6 +16,7 @@ from benchmarks import _record, _report
 from benchmarks.suites import (
     choice,
     colorings,
+    convolutions,
     crossover,
     derivatives,
     passes,
@@ -28,6 +29,7 @@ from jnumerics import _table
 
 PROMISES: Mapping[str, Callable] = {
     **systems.BENCHMARKS,
+    **convolutions.BENCHMARKS,
     **derivatives.BENCHMARKS,
     **second.BENCHMARKS,
     **choice.BENCHMARKS,

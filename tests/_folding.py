@@ -268,7 +268,7 @@ def _nested(d):
     x = d.value("f")
     scaled = x * d.like(x)
     if d.rng.integers(0, 2):
-        step = lambda c, row: (c, (row > 1).astype("int32"))  # noqa: E731
+        step = lambda c, row: (c, (row > 1).astype("int32"))
         return lax.scan(step, 0, scaled)[1]
     return lax.cond(d.value("b")[0, 0], lambda v: v > 1, lambda v: v < 1, scaled)
 

@@ -198,7 +198,7 @@ def test_optimizers_of_other_gradients_fail_with_the_error_of_optax(name):
     start, fun = START, loss
     if name == "lookahead":
         start = optax.LookaheadParams.init_synced(START)
-        fun = lambda p: loss(p.fast)  # noqa: E731
+        fun = lambda p: loss(p.fast)
     other = optimizer(name, ALL[name])
     with pytest.raises(ValueError, match=r"pytree structure|batch dimension"):
         descent.minimize(fun, start, optimizer=other, steps=2)

@@ -1,15 +1,17 @@
 """What is measured; `BENCHMARKS` of a module are its benchmarks by name.
 
-| module        | holds                                                            |
-| ------------- | ---------------------------------------------------------------- |
-| `systems`     | the six systems, beside their originals and beside plain JAX     |
-| `derivatives` | Jacobians, blocks and diagonals, beside JAX's own ways and peers |
-| `second`      | Laplacians by collapsed Taylor mode, beside nested derivatives   |
-| `choice`      | the mode that is chosen, beside the fastest one                  |
-| `verdicts`    | comparisons of modes, beside the true winners                    |
-| `crossover`   | the border between forward and reverse mode, beside the plan's   |
-| `passes`      | one forward and one reverse pass, beside the evaluation          |
-| `colorings`   | passes and time without each kind of coloring                    |
-| `shown`       | the tables and pictures that the pages show as examples          |
-| `functions`   | functions to differentiate, of sizes that people have            |
+| module         | holds                                                            |
+| -------------- | ---------------------------------------------------------------- |
+| `systems`      | five systems, beside their originals and beside plain JAX        |
+| `convolutions` | the sixth, beside loops, plain lax and PyTorch                   |
+| `derivatives`  | Jacobians, blocks and diagonals, beside JAX's own ways and peers |
+| `second`       | Laplacians by collapsed Taylor mode, beside nested derivatives   |
+| `choice`       | the mode that is chosen, beside the fastest one                  |
+| `verdicts`     | comparisons of modes, beside the true winners                    |
+| `crossover`    | the border between forward and reverse mode, beside the plan's   |
+| `passes`       | one forward and one reverse pass, beside the evaluation          |
+| `colorings`    | passes and time without each kind of coloring                    |
+| `shown`        | the tables and pictures that the pages show as examples          |
+| `functions`    | functions to differentiate                                       |
+| `cases`        | such functions at sizes that people have                         |
 """

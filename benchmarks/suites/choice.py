@@ -1,4 +1,4 @@
-"""Is the chosen mode the fastest? Measured over `functions.CASES`, mode by mode."""
+"""Is the chosen mode the fastest? Measured over `cases.CASES`, mode by mode."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,8 +7,7 @@ import jax
 import numpy as np
 
 from benchmarks._measure import Bench, at_least
-from benchmarks.suites import functions
-from benchmarks.suites.functions import Case
+from benchmarks.suites.cases import CASES, Case
 from jnumerics import derivatives
 from jnumerics.derivatives import Plan
 
@@ -19,8 +18,8 @@ QUICK = ("autoencoder 784-256-64", "batch 64 of 60-20-60")
 
 def choice(bench: Bench) -> None:
     """The chosen mode beside the fastest one."""
-    names = QUICK if bench.is_quick else tuple(functions.CASES)
-    found = {name: beside_fastest(bench, functions.CASES[name]()) for name in names}
+    names = QUICK if bench.is_quick else tuple(CASES)
+    found = {name: beside_fastest(bench, CASES[name]()) for name in names}
     regrets = {name: r for name, (r, best) in found.items() if best > WORTH_CHOOSING}
     near = np.mean([r <= CLOSE for r in regrets.values()])
     wrong = [f"{name} {r:.2f}" for name, r in regrets.items() if r > CLOSE]

@@ -66,7 +66,7 @@ def test_a_jacobian_has_empty_blocks(name, mode):
 @each_mode
 def test_a_sparse_jacobian_has_empty_blocks(mode):
     found = jacobian(mixing, mode=mode, format="bcoo")(POINT)
-    is_block = lambda b: hasattr(b, "todense")  # noqa: E731
+    is_block = lambda b: hasattr(b, "todense")
     dense = jax.tree.map(lambda b: b.todense(), found, is_leaf=is_block)
     assert_same(dense, jax.jacfwd(mixing)(POINT))
 
@@ -89,7 +89,7 @@ def test_empty_ends_have_an_empty_jacobian(fun, x, shape, mode):
 def test_a_hessian_has_empty_blocks(format):
     found = hessian(scalar, format=format)(POINT)
     if format == "bcoo":
-        is_block = lambda b: hasattr(b, "todense")  # noqa: E731
+        is_block = lambda b: hasattr(b, "todense")
         found = jax.tree.map(lambda b: b.todense(), found, is_leaf=is_block)
     assert_same(found, jax.hessian(scalar)(POINT))
 

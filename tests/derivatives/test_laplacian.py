@@ -97,7 +97,7 @@ def test_sizes_of_zero_and_one(mode):
     assert laplacian(jnp.sum, mode=mode)(jnp.ones((0, 2))) == 0
     found = laplacian(lambda x: x**3, mode=mode)(jnp.float32(2.0))
     np.testing.assert_allclose(found, 12)
-    empty = lambda x: (jnp.zeros((0, 3)) * x[0], x[:1] ** 2)  # noqa: E731
+    empty = lambda x: (jnp.zeros((0, 3)) * x[0], x[:1] ** 2)
     none, two = laplacian(empty, mode=mode)(jnp.ones(2))
     assert none.shape == (0, 3)
     np.testing.assert_allclose(two, [2.0])
@@ -121,7 +121,7 @@ def test_directions_may_depend_on_the_arguments_and_are_not_differentiated(mode,
     def sigma(x, scale):
         return scale * jnp.stack([x, jnp.sin(x)])
 
-    fun = lambda x, scale: network(x) * scale  # noqa: E731
+    fun = lambda x, scale: network(x) * scale
     found = laplacian(fun, directions=sigma, mode=mode)(X, 2.0)
     close(found, 2 * along(network, X, 2 * np.stack([X, np.sin(X)])))
 
@@ -200,9 +200,9 @@ def test_transforms_of_it(x64):
 
 
 def test_it_can_be_taken_of_itself(x64):
-    cubes = lambda x: jnp.sum(x**6) * x[0]  # noqa: E731
+    cubes = lambda x: jnp.sum(x**6) * x[0]
     found = laplacian(laplacian(cubes), mode="collapsed")(X)
-    once = lambda x: trace_of_hessian(cubes, x)  # noqa: E731
+    once = lambda x: trace_of_hessian(cubes, x)
     close(found, trace_of_hessian(once, X))
 
 

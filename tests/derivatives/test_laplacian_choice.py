@@ -80,7 +80,7 @@ def test_colors_never_join_what_meets(x64):
     for seed in range(3):
         draw = np.random.default_rng(seed)
         left, right = draw.integers(0, 30, size=(2, 40))
-        fun = lambda x, left=left, right=right: jnp.sum(jnp.sin(x[left] * x[right]))  # noqa: E731
+        fun = lambda x, left=left, right=right: jnp.sum(jnp.sin(x[left] * x[right]))
         x = draw.uniform(0.2, 0.8, size=30)
         close(laplacian(fun, mode="collapsed")(x), trace_of_hessian(fun, x))
 

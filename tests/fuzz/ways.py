@@ -129,7 +129,7 @@ class Traced:
         def made(plan: Any, env: dict) -> tuple[list[Any], list[Any]]:
             target = self.target
             dense, sparse = (f(target, plan, env) for f in (_dense, _sparse_blocks))
-            is_block = lambda b: isinstance(b, _sparse.SparseBlock)  # noqa: E731
+            is_block = lambda b: isinstance(b, _sparse.SparseBlock)
             return jax.tree.leaves(dense), jax.tree.leaves(sparse, is_leaf=is_block)
 
         return self._planned("jacobian", made, chunk=chunk)

@@ -134,7 +134,7 @@ class TestRejects:
 
         with pytest.raises(TypeError, match="can be hashed, got Unhashable"):
             mlp.apply(params, x, activation=Unhashable())
-        nothing: Any = lambda _: None  # noqa: E731
+        nothing: Any = lambda _: None
         with pytest.raises(TypeError, match="must return an array, got NoneType"):
             mlp.apply(params, x, activation=nothing)
         numpys: Any

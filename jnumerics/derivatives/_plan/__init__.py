@@ -9,7 +9,7 @@ s = sum(x^2), with three inputs and outputs:
 
     reverse 3 passes   forward 3 passes   cut 1 + 1 passes *   compressed: as reverse
 
-`plan` chooses (`second`: in the second order); `candidates` counts; `unproven` serves what is not proven linear, as JAX
-would run it; `memory` bounds the passes that run at a time; `result` is what is
-printed.
+`plan` chooses (`second`: in the second order); `candidates` counts; `unproven` serves
+what is not proven linear, as JAX would run it; `memory` bounds the passes that run at a
+time; `result` is what is printed.
 """

@@ -14,9 +14,9 @@ MATRIX = np.tril(np.random.default_rng(0).uniform(1, 2, (3, 3)))
 
 def looped(tree):
     """The same numbers, out of a while loop that JAX does not transpose."""
-    halves = lambda t: jax.tree.map(lambda g: g / 2 + g / 2, t)  # noqa: E731
+    halves = lambda t: jax.tree.map(lambda g: g / 2 + g / 2, t)
     start = (0, tree)
-    step = lambda s: (s[0] + 1, halves(s[1]))  # noqa: E731
+    step = lambda s: (s[0] + 1, halves(s[1]))
     return lax.while_loop(lambda s: s[0] < 3, step, start)[1]
 
 
@@ -112,7 +112,7 @@ def test_a_jacobian_through_such_a_rule_is_that_of_jax():
     fun = only_transposes(lambda x: x[2:] - x[:-2])
     x = jnp.linspace(0, 1, 12)
     truth = jax.jacrev(lambda x: jnp.sin(x[2:] ** 2 - x[:-2] ** 2))(x)
-    through = lambda x: jnp.sin(fun(x**2))  # noqa: E731
+    through = lambda x: jnp.sin(fun(x**2))
     np.testing.assert_allclose(jacobian(through)(x), truth, atol=1e-6)
     sparse = jacobian(through, format="bcoo")(x)
     np.testing.assert_allclose(sparse.todense(), truth, atol=1e-6)

@@ -62,7 +62,7 @@ def scanned(body):
 def loop_beside(x):
     """A while loop of the primal program, which prints; no tangent enters."""
     start = (0, lax.stop_gradient(x))
-    body = lambda c: (c[0] + 1, noted_sine(c[1]))  # noqa: E731
+    body = lambda c: (c[0] + 1, noted_sine(c[1]))
     return x * lax.while_loop(lambda c: c[0] < 2, body, start)[1]
 
 
@@ -208,7 +208,7 @@ def test_a_counter_outside_counts_calls():
 
 
 def printing_loop(x):
-    body = lambda c: (c[0] + 1, noted_sine(c[1]))  # noqa: E731
+    body = lambda c: (c[0] + 1, noted_sine(c[1]))
     return lax.while_loop(lambda c: c[0] < 2, body, (0, x))[1]
 
 

@@ -58,7 +58,7 @@ def of_a_variable():
 
 def of_an_inner_function():
     weight = jnp.ones(3)
-    inner = lambda x: weight * x**2  # noqa: E731
+    inner = lambda x: weight * x**2
 
     def change():
         nonlocal weight

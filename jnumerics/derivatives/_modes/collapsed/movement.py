@@ -1,7 +1,7 @@
 """Linear operations: sums, data movement, selections, conversions.
 
-J and L go through alike, each by the operation itself. A constant beside what moves, in a
-concatenation or an update, has the derivative zero.
+J and L go through alike, each by the operation itself. A constant beside what moves, in
+a concatenation or an update, has the derivative zero.
 """
 
 from typing import Any

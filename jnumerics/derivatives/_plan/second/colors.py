@@ -6,10 +6,10 @@ Hessian's graph need different colors, and nothing is asked of third rows: a lin
 even ring and a grid take two directions, where columns that share a pass need three to
 five.
 
-The graph is that of the entries that boxes prove of the gradient's derivative, in either
-order (`coloring.compress.for_diagonal`); of a result with several entries, of the
-gradient of their sum with unknown weights. An input without an entry of its own adds
-nothing, and is in no class.
+The graph is that of the entries that boxes prove of the gradient's derivative, in
+either order (`coloring.compress.for_diagonal`); of a result with several entries, of
+the gradient of their sum with unknown weights. An input without an entry of its own
+adds nothing, and is in no class.
 """
 
 import math

@@ -112,7 +112,7 @@ SCALED = {
 def test_second_derivatives_out_of_range_do_no_harm(name):
     """Squares of slopes and second derivatives overflow here, their products do not."""
     fun, scale = SCALED[name]
-    scaled = lambda x: jnp.sum(fun(scale * (1 + x**2)))  # noqa: E731
+    scaled = lambda x: jnp.sum(fun(scale * (1 + x**2)))
     found = laplacian(scaled, mode="collapsed")(jnp.array([0.3, 0.7]))
     with jax.enable_x64(True):
         expected = trace_of_hessian(scaled, np.array([0.3, 0.7]))
@@ -138,11 +138,11 @@ own.defjvp(lambda primals, tangents: (own(*primals), 7.0 * primals[0] * tangents
 
 
 def test_rules_of_custom_jvp_are_kept_in_every_order(x64):
-    fun = lambda x: jnp.sum(cubed(x**2))  # noqa: E731
+    fun = lambda x: jnp.sum(cubed(x**2))
     expected = trace_of_hessian(fun, X)
     for mode in ("nested", "collapsed"):
         close(laplacian(fun, mode=mode)(X), expected)
-    looped = lambda x: lax.scan(lambda c, y: (cubed(c) * y, c), x[0], x)[0]  # noqa: E731
+    looped = lambda x: lax.scan(lambda c, y: (cubed(c) * y, c), x[0], x)[0]
     close(laplacian(looped, mode="collapsed")(X), trace_of_hessian(looped, X))
 
 
@@ -164,8 +164,8 @@ crooked.defjvp(lambda p, t: (jnp.sin(*p), jnp.cos(p[0]) * t[0] + 0 * t[0] ** 2))
     ("rule", "reason"), [(backward, "custom_vjp"), (crooked, "not proven linear")]
 )
 def test_what_is_not_proven_goes_the_nested_way(rule, reason, x64):
-    fun = lambda x: jnp.sum(rule(x) * x)  # noqa: E731
-    vector = lambda x: rule(x) * x  # noqa: E731
+    fun = lambda x: jnp.sum(rule(x) * x)
+    vector = lambda x: rule(x) * x
     truth = np.sum(2 * np.cos(X) - X * np.sin(X))
     close(laplacian(fun)(X), truth)
     close(laplacian(fun, directions=np.eye(6))(X), truth)
@@ -177,7 +177,7 @@ def test_what_is_not_proven_goes_the_nested_way(rule, reason, x64):
 
 
 def test_vouching_serves_collapsed_mode(x64):
-    fun = lambda x: jnp.sum(crooked(x) * x)  # noqa: E731
+    fun = lambda x: jnp.sum(crooked(x) * x)
     found = laplacian(fun, mode="collapsed", check=None)(X)
     close(found, np.sum(2 * np.cos(X) - X * np.sin(X)))
 
@@ -221,7 +221,7 @@ def test_the_largest_of_normalized_values_keeps_its_derivative():
 def test_products_merge_directions_into_rows():
     """One product of a matrix for all directions, and no transpose of what is large."""
     weights = jnp.ones((20, 30), jnp.float32)
-    fun = lambda x: jnp.sum(jnp.tanh(jnp.tanh(x @ weights) @ weights.T))  # noqa: E731
+    fun = lambda x: jnp.sum(jnp.tanh(jnp.tanh(x @ weights) @ weights.T))
     jaxpr = jax.make_jaxpr(laplacian(fun, mode="collapsed"))(jnp.ones(20))
     names = [eqn.primitive.name for eqn in equations(jaxpr.jaxpr)]
     assert names.count("transpose") <= 1  # of the weights
