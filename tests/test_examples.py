@@ -24,6 +24,7 @@ SMALL = {
         *("--code", "2", "--points", "30", "--terms", "9"),
     ],
     "conv2d": ["--smoothings", "1"],
+    "laplacian": ["--nodes", "3", "--hidden", "[4]", "--steps", "3"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
     "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
