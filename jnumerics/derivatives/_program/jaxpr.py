@@ -160,7 +160,12 @@ def _same_rank(outer: Any, inner: Any) -> bool:
 
 
 def body_of_call(eqn: JaxprEqn) -> Any:
-    """Return the jaxpr that a call stands for, None where there is none."""
+    """Return the jaxpr that a call stands for, None where there is none.
+
+    JAX 0.12 binds `jnp.nonzero`, `jnp.frexp` and `lax.custom_root` whole, as primitives
+    of `jax.experimental.hijax` that expand to their operations: without these, indices
+    by `nonzero` of a known mask are not known (`test_values`).
+    """
     for name in ("call_jaxpr", "callee"):
         if name in eqn.params:
             body = eqn.params[name]
