@@ -93,7 +93,7 @@ def batch_jacobian(
             mode=mode,
             axes=axes,
             max_bytes=bound,
-            is_proven=check is not None and not is_probed,
+            needs_proof=check is not None and not is_probed,
         )
         _, _, env = target.evaluate(choice.problem.program)
         leaks = samples.probe(target, axes, env) if is_probed else None

@@ -28,7 +28,7 @@ def find_candidates(
     kind: str,
     mode: str,
     axes: SampleAxes | None,
-    is_proven: bool,
+    needs_proof: bool,
 ) -> list[Candidate]:
     """Count both ends, and the cut and the compression where they are asked for."""
     _, m, n = problem.sizes.shape
@@ -41,7 +41,7 @@ def find_candidates(
     end = better(reverse, forward)
     if mode in ("auto", "cut"):
         strategy, note = (None, "samples are not proven independent")
-        if is_proven:
+        if needs_proof:
             strategy, note = cut.find(target, problem, axes)
         candidates.append(_or_end(problem, kind, "cut", strategy, end, note))
     if mode in ("auto", "compressed"):

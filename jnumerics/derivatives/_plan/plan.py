@@ -31,7 +31,7 @@ def choose(
     mode: str = "auto",
     axes: SampleAxes | None = None,
     max_bytes: int | None = None,
-    is_proven: bool = True,
+    needs_proof: bool = True,
 ) -> Plan:
     """Count the candidates for a traced function, and choose.
 
@@ -41,7 +41,7 @@ def choose(
         mode: "auto", or the mode to take.
         axes: The axis of samples of each input and output leaf, for "batch".
         max_bytes: Bound of the temporary memory.
-        is_proven: Whether samples are to be proven not to mix; a cut needs the proof.
+        needs_proof: Whether samples are to be proven not to mix; a cut needs the proof.
     """
     problem = make_problem(target, axes, kind)
     if size(problem) == 0:
@@ -49,13 +49,13 @@ def choose(
         reason = "nothing depends on the inputs"
         return Plan(kind, *_counts(target, axes), (end,), "reverse", reason)
     if target.ends is None:
-        if axes is not None and is_proven:
+        if axes is not None and needs_proof:
             require_independent(target, axes, mode)
-        candidates = find_candidates(target, problem, kind, mode, axes, is_proven)
+        candidates = find_candidates(target, problem, kind, mode, axes, needs_proof)
         chosen, reason = _preferred(candidates, mode)
     else:
         candidates, chosen, reason = unproven.choose(
-            target, kind, mode, axes, is_batch_proven=is_proven
+            target, kind, mode, axes, needs_proof=needs_proof
         )
     result = Plan(
         kind,

@@ -35,7 +35,7 @@ def choose(
     mode: str,
     axes: SampleAxes | None,
     *,
-    is_batch_proven: bool,
+    needs_proof: bool,
 ) -> Choice:
     """Choose between the two ends: forward as JAX serves it, else reverse.
 
@@ -59,7 +59,7 @@ def choose(
     if not served:
         raise ValueError(_refusal(order, mode))
     reason = f"as in JAX: {ends.reason}" if mode == "auto" else "asked for"
-    if axes is None or not is_batch_proven:
+    if axes is None or not needs_proof:
         return Choice(candidates, served[0], reason)
     return Choice(candidates, _independent(target, served, axes), reason)
 

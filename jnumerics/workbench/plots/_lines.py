@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Series = Mapping[str, tuple[Any, Any]]
 
 NAME_HEIGHT = 0.065  # of the panel's height
+FEW_POINTS = 8  # on a logarithmic axis, up to which each has its tick
 
 
 def lines(
@@ -83,6 +84,10 @@ def _set_scales(axes: "Axes", series: Series, scales: tuple[str, str]) -> None:
         axes.set(xscale=scales[0], yscale=scales[1])
     axes.grid(visible=True)
     axes.minorticks_off()
+    if scales[0] == "log":
+        points = np.unique(np.concatenate([np.asarray(x) for x, _ in series.values()]))
+        if len(points) <= FEW_POINTS:  # within a decade there may be no other tick
+            axes.set_xticks(points, [f"{x:,}" for x in points])
     if scales[0] == "linear":
         whole = all(np.asarray(x).dtype.kind in "iu" for x, _ in series.values())
         axes.locator_params(axis="x", integer=whole)
