@@ -11,6 +11,7 @@ from jnumerics.derivatives._modes.collapsed.operation import (
     NotServedError,
     is_inexact,
     nested,
+    repeats_itself,
     values_of,
 )
 from jnumerics.derivatives._modes.collapsed.rules import RULES
@@ -19,13 +20,16 @@ from jnumerics.derivatives._program.jaxpr import Atom, Equation, Var, dtype_of
 from jnumerics.derivatives._program.tangent import needed_for
 
 
-def interpret(jaxpr: Any, jets: list[Jet], *, effects: bool = True) -> list[Jet]:
+def interpret(
+    jaxpr: Any, jets: list[Jet], *, effects: bool = True, vouched: bool = False
+) -> list[Jet]:
     """Push jets through a closed jaxpr; a call with a custom rule stays one equation.
 
     Args:
         jaxpr: The program.
         jets: Of its inputs.
         effects: Whether its effects happen; else they are left out.
+        vouched: Whether the user vouches for the rules of custom_jvp calls.
 
     Raises:
         NotServedError: If it holds what jets cannot pass.
@@ -39,16 +43,19 @@ def interpret(jaxpr: Any, jets: list[Jet], *, effects: bool = True) -> list[Jet]
             return env[atom]
         return Jet(jnp.asarray(atom.val, dtype_of(atom)))
 
-    inside = functools.partial(interpret, effects=effects)
+    inside = functools.partial(interpret, effects=effects, vouched=vouched)
 
     for equation in needed_for(flat.equations, flat.outputs, effects=effects):
         eqn = equation.eqn
-        results = _step(equation, [read(v) for v in eqn.invars], inside)
+        operands = [read(v) for v in eqn.invars]
+        results = _step(equation, operands, inside, vouched=vouched)
         env.update(zip(eqn.outvars, results, strict=True))
     return [read(v) for v in flat.outputs]
 
 
-def _step(equation: Equation, jets: list[Jet], inside: Interpret) -> list[Jet]:
+def _step(
+    equation: Equation, jets: list[Jet], inside: Interpret, *, vouched: bool
+) -> list[Jet]:
     eqn, name = equation.eqn, equation.name
     if not any(jet.order for jet in jets) or not any(map(is_inexact, eqn.outvars)):
         return values_of(eqn, jets)
@@ -56,5 +63,9 @@ def _step(equation: Equation, jets: list[Jet], inside: Interpret) -> list[Jet]:
         return CONTROL[name](inside, eqn, jets)
     if eqn.effects or name.startswith("custom_vjp_call"):
         reason = f"{name} at {equation.line}"
+        raise NotServedError(reason)
+    is_ruled = name == "custom_jvp_call" and not vouched
+    if is_ruled and not repeats_itself(eqn, jets):
+        reason = f"{name} at {equation.line}, whose rule makes its value otherwise"
         raise NotServedError(reason)
     return RULES.get(name, nested)(eqn, jets)

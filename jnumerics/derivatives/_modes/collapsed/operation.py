@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
+from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import (
     JaxprEqn,
     Var,
@@ -62,6 +63,44 @@ def nested(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
     jacs, curved = jax.vmap(twice)([jets[k].jac for k in where])
     laps = [jnp.sum(c, 0) for c in curved]
     return at.jets(jacs, list(map(total, laps, at.bent(jets) or [None] * len(laps))))
+
+
+def repeats_itself(eqn: JaxprEqn, jets: list[Jet]) -> bool:
+    """Whether the rule of a custom_jvp call makes its value by the same call.
+
+    JAX differentiates what a rule returns. A value made otherwise has derivatives of
+    its own there, which need not be the rule's (`round`, of which the rule passes
+    tangents on), and no jet holds both.
+    """
+    where = moving(jets)
+    text, again = _rule(eqn, where)
+    return again is not None and text == _rule(again, where)[0]
+
+
+def _rule(eqn: JaxprEqn, where: list[int]) -> tuple[str, JaxprEqn | None]:
+    """Return the program of a custom rule, and its call that makes the same values."""
+    avals, call = [v.aval for v in eqn.invars], operation(eqn)
+
+    def pushed(operands: list[Any], tangents: list[Any]) -> Any:
+        def moved(xs: list[Any]) -> list[Any]:
+            filled = list(operands)
+            for k, x in zip(where, xs, strict=True):
+                filled[k] = x
+            return call(*filled)
+
+        return jax.jvp(moved, ([operands[k] for k in where],), (tangents,))
+
+    program = jax.make_jaxpr(pushed)(avals, [avals[k] for k in where])
+    is_tangent = [False] * len(avals) + [True] * len(where)
+    flat = flatten(program, is_tangent)
+    values, inputs = flat.outputs[: len(eqn.outvars)], flat.inputs[: len(avals)]
+    same = (
+        e.eqn
+        for e in flat.equations
+        if e.name == eqn.primitive.name
+        and (e.eqn.outvars, e.eqn.invars) == (values, inputs)
+    )
+    return str(program), next(same, None)
 
 
 class _At:

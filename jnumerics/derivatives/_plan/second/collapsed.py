@@ -147,6 +147,7 @@ def _sweep(request: Request, jaxpr: Any) -> Sweep:
         along,
         keeps_jacs=request.wants_first and is_basis,
         effects=not request.wants_first or is_basis,
+        vouched=request.vouched,
     )
 
 

@@ -181,6 +181,16 @@ def test_vouching_serves_collapsed_mode(x64):
     close(found, np.sum(2 * np.cos(X) - X * np.sin(X)))
 
 
+def test_a_rule_that_makes_its_value_otherwise_goes_the_nested_way(x64):
+    """JAX takes the derivative of that value too: zero, where the rule passes on."""
+    through = jax.custom_jvp(lambda x: jnp.round(x))
+    through.defjvp(lambda primals, tangents: (jnp.round(primals[0]), tangents[0]))
+    fun = lambda x: jnp.sum(through(3 * x) * x**2)  # noqa: E731
+    close(laplacian(fun)(X), trace_of_hessian(fun, X))
+    with pytest.raises(ValueError, match=r"test_collapsed.*makes its value otherwise"):
+        laplacian(fun, mode="collapsed")(X)
+
+
 # kinks
 
 
