@@ -18,6 +18,7 @@ from jnumerics.derivatives._plan import plan as _plan
 from jnumerics.derivatives._plan.result import Candidate, Plan
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.arguments import ArgNums, opening
+from jnumerics.derivatives._program.layout import common_dtype
 from jnumerics.derivatives._program.trace import Target
 
 FULL = "full"  # the full Jacobian of a batch, and its diagonal blocks
@@ -95,7 +96,7 @@ class Task:
     def full(self) -> tuple[Callable, Candidate]:
         """Return the full Jacobian's blocks, by the mode that is predicted for it."""
         needed = sum(
-            o.size * i.size * jnp.promote_types(o.dtype, i.dtype).itemsize
+            o.size * i.size * common_dtype(o.dtype, i.dtype).itemsize
             for o in self.target.out_avals
             for i in self.target.in_avals
         )

@@ -25,6 +25,7 @@ from jnumerics.derivatives._modes.jacobian import diagonals, filled
 from jnumerics.derivatives._plan.cost import Cost, count
 from jnumerics.derivatives._plan.plan import choose
 from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._program.layout import common_dtype
 from jnumerics.derivatives._program.trace import Target, trace
 
 Scalar = Callable[..., Array]
@@ -94,7 +95,7 @@ def of_scalar(
 
     stacks = directions or ()
     if directions is not None:
-        dtype = jnp.result_type(*(x.dtype for x in point))
+        dtype = common_dtype(*(x.dtype for x in point))
         start = [jnp.zeros(directions[0].shape[0], dtype)]
     gradient = along_basis if directions is None else along
     argnums = tuple(range(len(start))) if directions is None else 0
