@@ -198,7 +198,8 @@ def _compiled(
         _require_real(target, is_scalar=wants_first)
         if is_function:
             along = _arrays(directions(*opened(given), **opened(kwargs)))
-        found = None if along is None else _fitted(target, along)
+        is_basis = along is None and not is_function
+        found = None if is_basis else _fitted(target, along)
         request = Request(target, found, vouched, bound, wants_first)
         return _nest(target, choose(request, mode).run(), wants_first)
 

@@ -1,22 +1,30 @@
 """Interpreting a primal program over jets."""
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import jax.numpy as jnp
 
 from jnumerics.derivatives._modes.collapsed.control import CONTROL, Interpret
-from jnumerics.derivatives._modes.collapsed.jet import Jet
+from jnumerics.derivatives._modes.collapsed.jet import Jet, moving
 from jnumerics.derivatives._modes.collapsed.operation import (
     NotServedError,
     is_inexact,
     nested,
-    repeats_itself,
+    obstacle,
     values_of,
 )
 from jnumerics.derivatives._modes.collapsed.rules import RULES
 from jnumerics.derivatives._program.inline import as_array, flatten
-from jnumerics.derivatives._program.jaxpr import Atom, Equation, Var, dtype_of
+from jnumerics.derivatives._program.jaxpr import (
+    Atom,
+    Equation,
+    JaxprEqn,
+    Var,
+    dtype_of,
+    equations_inside,
+)
 from jnumerics.derivatives._program.tangent import needed_for
 
 
@@ -64,8 +72,20 @@ def _step(
     if eqn.effects or name.startswith("custom_vjp_call"):
         reason = f"{name} at {equation.line}"
         raise NotServedError(reason)
-    is_ruled = name == "custom_jvp_call" and not vouched
-    if is_ruled and not repeats_itself(eqn, jets):
-        reason = f"{name} at {equation.line}, whose rule makes its value otherwise"
-        raise NotServedError(reason)
+    for call, where in _calls(eqn, jets):
+        reason = obstacle(call, where, vouched=vouched)
+        if reason:
+            msg = f"{call.primitive.name} at {equation.line}, {reason}"
+            raise NotServedError(msg)
     return RULES.get(name, nested)(eqn, jets)
+
+
+def _calls(eqn: JaxprEqn, jets: list[Jet]) -> Iterator[tuple[JaxprEqn, list[int]]]:
+    """Yield the custom_jvp calls in an equation that is bound whole, and what moves."""
+    if eqn.primitive.name == "custom_jvp_call":
+        yield eqn, moving(jets)
+        return
+    for inner in equations_inside(eqn):
+        if inner.primitive.name == "custom_jvp_call":
+            numbers = [k for k, v in enumerate(inner.invars) if is_inexact(v)]
+            yield inner, numbers

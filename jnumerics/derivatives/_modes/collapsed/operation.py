@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jnumerics import _check
 from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
 from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import (
@@ -65,19 +66,31 @@ def nested(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
     return at.jets(jacs, list(map(total, laps, at.bent(jets) or [None] * len(laps))))
 
 
-def repeats_itself(eqn: JaxprEqn, jets: list[Jet]) -> bool:
-    """Whether the rule of a custom_jvp call makes its value by the same call.
+def obstacle(eqn: JaxprEqn, where: list[int], *, vouched: bool) -> str:
+    """Return why jets cannot pass the rule of a custom_jvp call, or "".
 
-    JAX differentiates what a rule returns. A value made otherwise has derivatives of
-    its own there, which need not be the rule's (`round`, of which the rule passes
-    tangents on), and no jet holds both.
+    JAX differentiates what a rule returns. Where that makes the value by the same call,
+    derivatives of the value are the rule's; made otherwise, it has its own, which need
+    not be these (`round`, of which a rule passes tangents on), and no jet holds both.
+
+    Args:
+        eqn: The call.
+        where: Which of its operands move.
+        vouched: Whether the user vouches for its derivatives.
     """
-    where = moving(jets)
-    text, again = _rule(eqn, where)
-    return again is not None and text == _rule(again, where)[0]
+    try:
+        program, again = _rule(eqn, where)
+    except Exception:  # whatever its reason: the axes of a mesh around it, for one
+        return "whose rule cannot be read where it stands"
+    if not _check.is_concrete(*program.consts):
+        return "whose rule reads a traced value around it"
+    if vouched:
+        return ""
+    is_same = again is not None and str(_rule(again, where)[0]) == str(program)
+    return "" if is_same else "whose rule makes its value otherwise"
 
 
-def _rule(eqn: JaxprEqn, where: list[int]) -> tuple[str, JaxprEqn | None]:
+def _rule(eqn: JaxprEqn, where: list[int]) -> tuple[Any, JaxprEqn | None]:
     """Return the program of a custom rule, and its call that makes the same values."""
     avals, call = [v.aval for v in eqn.invars], operation(eqn)
 
@@ -100,7 +113,7 @@ def _rule(eqn: JaxprEqn, where: list[int]) -> tuple[str, JaxprEqn | None]:
         if e.name == eqn.primitive.name
         and (e.eqn.outvars, e.eqn.invars) == (values, inputs)
     )
-    return str(program), next(same, None)
+    return program, next(same, None)
 
 
 class _At:
