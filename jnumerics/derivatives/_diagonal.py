@@ -13,6 +13,7 @@ from jnumerics.derivatives._plan.plan import choose
 from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, wraps
 from jnumerics.derivatives._program.entry import Entry
+from jnumerics.derivatives._program.layout import common_dtype
 from jnumerics.derivatives._program.trace import (
     EACH_SAMPLE,
     Target,
@@ -168,5 +169,5 @@ def _compiled(
 
 
 def _sum(leaves: list[Array]) -> Array:
-    dtype = jnp.result_type(*(leaf.dtype for leaf in leaves))
+    dtype = common_dtype(*(leaf.dtype for leaf in leaves))
     return sum((jnp.sum(leaf).astype(dtype) for leaf in leaves), jnp.zeros((), dtype))

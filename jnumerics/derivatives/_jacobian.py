@@ -44,6 +44,9 @@ def jacobian(
 
     Modes may differ where a partial derivative inside `fun` is infinite, as for
     `where(x > 0, sqrt(x), 0)` at 0: forward mode is finite there and reverse mode NaN.
+    So they do where `x[i]` reads out of bounds, which it promises not to: forward mode
+    is that of the element read in its place, reverse mode zero; `x.at[i].get(mode=...)`
+    says what is meant.
     They differ too where a rule's two parts disagree: those of `linear_call`, the
     `transpose_solve` of `custom_linear_solve`, or a `custom_jvp` that is not linear;
     and where the Jacobian is taken inside of `jax.shard_map` and devices communicate:

@@ -57,9 +57,10 @@ def laplacian(
 
     Collapsed mode needs rules that are proven linear, as in `jacobian`; where they are
     not, or `fun` holds a `custom_vjp` function, the way is nested. The derivatives of a
-    `custom_jvp` function are those of its rule. At a kink they are those of JAX's rules
-    (of `abs` at 0: 0; of `max` at a tie: half of each), and nothing is added for the
-    jump of a slope.
+    `custom_jvp` function are those of its rule; where the rule makes the value by other
+    means than the function itself, JAX takes the derivative of these, and the way is
+    nested too. At a kink they are those of JAX's rules (of `abs` at 0: 0; of `max` at a
+    tie: half of each), and nothing is added for the jump of a slope.
 
     One number for the whole argument: for one a sample, take `jax.vmap` of it, for a
     function of one sample. For the Laplacian of each entry of a vector field, let `fun`
@@ -201,7 +202,8 @@ def _compiled(
             _require_scalar(target)
         if is_function:
             along = _arrays(directions(*opened(own), **opened(kwargs)))
-        stacks = None if along is None else _fitted(target, along)
+        is_basis = along is None and not is_function
+        stacks = None if is_basis else _fitted(target, along)
         request = Request(target, stacks, vouched, bound, wants_first)
         return _nest(target, choose(request, mode).run_second(), wants_first)
 

@@ -260,6 +260,7 @@ def test_options_and_results_are_checked(tool):
         r"directions.* tree": {"a": np.ones((2, 3, 2), np.float32)},
         r"shapes .*\(2, 3\)": np.ones((2, 3), np.float32),
         r"shapes .*\(\)": np.ones((), np.float32),
+        r"directions.* tree .*None": lambda _: None,
     }
     for match, directions in bad.items():
         with pytest.raises(ValueError, match=match):

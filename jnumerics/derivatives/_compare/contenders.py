@@ -22,6 +22,7 @@ from jnumerics.derivatives._plan.second import choose as _second
 from jnumerics.derivatives._plan.second.request import Request, require_real
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.arguments import ArgNums, opening
+from jnumerics.derivatives._program.layout import common_dtype
 from jnumerics.derivatives._program.trace import Target
 
 FULL = "full"  # the full Jacobian of a batch, and its diagonal blocks
@@ -121,7 +122,7 @@ class Task:
     def full(self) -> tuple[Callable, Candidate]:
         """Return the full Jacobian's blocks, by the mode that is predicted for it."""
         needed = sum(
-            o.size * i.size * jnp.promote_types(o.dtype, i.dtype).itemsize
+            o.size * i.size * common_dtype(o.dtype, i.dtype).itemsize
             for o in self.target.out_avals
             for i in self.target.in_avals
         )

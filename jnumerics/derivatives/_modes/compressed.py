@@ -32,7 +32,7 @@ from jnumerics.derivatives._modes.terms import (
     Term,
     concatenate,
 )
-from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.layout import Env, common_dtype
 from jnumerics.derivatives._program.tangent import LinearPart
 from jnumerics.derivatives._program.trace import Target
 
@@ -80,7 +80,7 @@ class Compressed:
         push, n = self.linear.forward(env), self.compression.n_colors
         if not n:  # a Jacobian of zeros
             ends = problem.inputs if self.is_transposed else problem.outputs
-            dtype = jnp.result_type(*(e.dtype for e in ends))
+            dtype = common_dtype(*(e.dtype for e in ends))
             return jnp.zeros((1, sum(e.count for e in ends)), dtype)
         pairs = [*zip(self.compression.colors, starts, strict=True)]
 

@@ -20,7 +20,7 @@ from jnumerics.derivatives._modes.terms import (
     Sizes,
     Term,
 )
-from jnumerics.derivatives._program.layout import Env, Layout
+from jnumerics.derivatives._program.layout import Env, Layout, common_dtype
 from jnumerics.derivatives._program.tangent import LinearPart, Program, part
 from jnumerics.derivatives._program.trace import Target
 
@@ -166,7 +166,7 @@ FromEnd = Forward | Reverse | OneByOne
 def zeros(problem: Problem, kind: str) -> list[Any]:
     """Return the answer for a derivative that is zero everywhere."""
     pairs = [
-        [(o, i, jnp.result_type(o.dtype, i.dtype)) for i in problem.inputs]
+        [(o, i, common_dtype(o.dtype, i.dtype)) for i in problem.inputs]
         for o in problem.outputs
     ]
     if kind == "diagonal":

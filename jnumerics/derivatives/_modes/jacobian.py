@@ -20,7 +20,7 @@ from jnumerics.derivatives._modes.terms import (
     Term,
     concatenate,
 )
-from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.layout import Env, common_dtype
 from jnumerics.derivatives._program.trace import Target
 
 Shape = tuple[int, ...]
@@ -81,7 +81,7 @@ def _own_entries(
 
 
 def _sum(arrays: Sequence[Array]) -> Array:
-    dtype = jnp.result_type(*(x.dtype for x in arrays))
+    dtype = common_dtype(*(x.dtype for x in arrays))
     first, *others = (x.astype(dtype) for x in arrays)
     return sum(others, first)
 
@@ -119,7 +119,7 @@ def diagonals(target: Target, found: Sequence[Any]) -> list[Array]:
 
 def shaped(block: Array | None, shape: Shape, o: Any, i: Any) -> Array:
     """Bring a block to a shape and to the common dtype of its ends."""
-    dtype = jnp.promote_types(o.dtype, i.dtype)
+    dtype = common_dtype(o.dtype, i.dtype)
     if block is None:
         return jnp.zeros(shape, dtype)
     return block.reshape(shape).astype(dtype)

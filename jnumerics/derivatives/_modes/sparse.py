@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jnumerics.derivatives._program.layout import common_dtype
 from jnumerics.derivatives._program.trace import Target
 
 # Entries up to which values are flattened in the program of their passes. Of more, the
@@ -94,7 +95,7 @@ def _block(
     parts = [*_unravel(rows[where], o.shape), *_unravel(columns[where], i.shape)]
     for axis, part in enumerate(parts):
         indices[where, axis] = part
-    values = values.astype(jnp.promote_types(o.dtype, i.dtype))
+    values = values.astype(common_dtype(o.dtype, i.dtype))
     if values.size <= MOST_INSIDE:
         values = values.reshape(-1)
     return SparseBlock(values, Pattern(indices, shape))

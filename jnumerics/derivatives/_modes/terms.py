@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jnumerics import _check
+from jnumerics.derivatives._program.layout import common_dtype
 
 Blocks = list[list[Array]]
 
@@ -284,5 +285,5 @@ def concatenate(arrays: Sequence[Array], axis: int) -> Array:
     """Concatenate arrays, brought to their common dtype."""
     if len(arrays) == 1:
         return arrays[0]
-    dtype = jnp.result_type(*(x.dtype for x in arrays))
+    dtype = common_dtype(*(x.dtype for x in arrays))
     return jnp.concatenate([x.astype(dtype) for x in arrays], axis)

@@ -2,7 +2,8 @@
 
 `Entry` compiles a program once for each tree of arguments, for the shapes, and for the
 arrays that the user's function holds: they are found where a function keeps things, in
-the cells of its closure, the globals that it names, defaults, attributes of its object.
+the cells of its closure, the globals that it names, its attributes and defaults, those
+of its object, and what the functions of that object's class hold.
 """
 
 import contextlib
@@ -96,13 +97,14 @@ def is_unchanged(places: Held) -> bool:
 def held(fun: Callable | tuple[Callable, ...]) -> Held:
     """Return the places on the way from a function to the arrays that it holds.
 
-    Objects are looked into in the order of their distance.
+    Objects are looked into in the order of their distance, their classes afterwards.
     """
     waiting: deque[tuple[Any, _Step | None]] = deque([(fun, None)])
+    classes: deque[tuple[Any, _Step | None]] = deque()
     visited: dict[int, Any] = {}  # keeps them alive, as their identity is the key
     arrays, again = [], []
-    while waiting:
-        value, step = waiting.popleft()
+    while waiting or classes:
+        value, step = (waiting or classes).popleft()
         if isinstance(value, jax.Array | np.ndarray):
             arrays.append(step)
         elif id(value) in visited:
@@ -111,6 +113,8 @@ def held(fun: Callable | tuple[Callable, ...]) -> Held:
             visited[id(value)] = value
             for place, child in itertools.islice(_children(value), MOST):
                 waiting.append((child, _Step(place, id(value), step)))
+            for place, child in itertools.islice(_of_class(type(value)), MOST):
+                classes.append((child, _Step(place, id(value), step)))
     steps = _on_the_way(arrays, again)
     places = [step.place for step in steps if step.place is not None]
     return Held(*zip(*places, strict=True)) if places else Held()
@@ -181,11 +185,36 @@ def _of_function(fun: types.FunctionType) -> Iterator[tuple[Any, Any]]:
             items = [("cell_contents", cell.cell_contents)]
             yield from _entries(functools.partial(getattr, cell), items)
     if is_users:
+        own = (item for item in fun.__dict__.items() if item[0] != "__wrapped__")
+        yield from _entries(fun.__dict__.get, own)
         names = fun.__globals__
         read = [(name, names[name]) for name in _names(fun.__code__) if name in names]
         yield from _entries(
             names.get, (item for item in read if _is_near(item[1], names))
         )
+        modules = (x for _, x in read if isinstance(x, types.ModuleType))
+        for module in modules:
+            yield from _arrays_named(vars(module), _names(fun.__code__))
+
+
+def _arrays_named(
+    attributes: dict[str, Any], names: Iterable[str]
+) -> Iterator[tuple[Any, Any]]:
+    """Yield the arrays of a module that a function may read by their names."""
+    found = ((name, attributes.get(name)) for name in names)
+    arrays = (item for item in found if isinstance(item[1], jax.Array | np.ndarray))
+    return _entries(attributes.get, arrays)
+
+
+def _of_class(cls: type) -> Iterator[tuple[Any, Any]]:
+    """Yield the functions and arrays of an object's class, and of its bases."""
+    for owner in cls.__mro__:
+        for name, value in vars(owner).items():
+            is_users = isinstance(value, types.FunctionType) and is_user_file(
+                value.__code__.co_filename
+            )
+            if is_users or isinstance(value, jax.Array | np.ndarray):
+                yield from _entries(vars(owner).get, [(name, value)])
 
 
 def _is_near(value: Any, names: dict[str, Any]) -> bool:

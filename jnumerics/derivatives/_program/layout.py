@@ -92,8 +92,20 @@ class Layout:
 
     def zero_block(self, start: "Layout") -> Array:
         """Make the matrices of an output that does not depend on an input."""
-        dtype = jnp.promote_types(self.dtype, start.dtype)
+        dtype = common_dtype(self.dtype, start.dtype)
         return jnp.zeros((self.samples, self.count, start.count), dtype)
+
+
+def common_dtype(*dtypes: Any) -> Any:
+    """Return the dtype for blocks between values of these, however JAX promotes.
+
+    Floats of eight bits have none in common with others: there it is the widest.
+    """
+    with jax.numpy_dtype_promotion("standard"):
+        try:
+            return jnp.result_type(*dtypes)
+        except ValueError:
+            return max(dtypes, key=lambda dtype: jnp.finfo(dtype).bits)
 
 
 def as_varying(x: Any, aval: Any) -> Any:

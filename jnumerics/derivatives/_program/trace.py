@@ -148,6 +148,7 @@ def trace(
         result, aux = _part_aux(result) if has_aux else (result, ())
         results, structure["outputs"] = jax.tree.flatten(result)
         aux_leaves, structure["aux"] = jax.tree.flatten(aux)
+        aux_leaves = [_check.array("fun's aux", leaf) for leaf in aux_leaves]
         results = require_results(results, holomorphic=holomorphic)
         structure["is_pair"] = [
             not holomorphic and jnp.iscomplexobj(r) for r in results

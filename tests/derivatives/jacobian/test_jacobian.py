@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jax.experimental.sparse import BCOO
 
-from jnumerics.derivatives import hessian, jacobian, value_and_jacobian
+from jnumerics.derivatives import divergence, hessian, jacobian, value_and_jacobian
 from jnumerics.derivatives._plan import plan as _plan
 from jnumerics.derivatives._program.trace import trace
 from tests import scenarios
@@ -259,3 +259,33 @@ def test_the_largest_is_found_among_values_that_a_compiler_computes_twice(
     found = jacobian(jax.vmap(largest), mode=mode, format=format)(x)
     dense = found.todense() if format == "bcoo" else found
     chex.assert_trees_all_close(dense, jax.jacfwd(jax.vmap(largest))(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("format", ["dense", "bcoo"])
+def test_strict_promotion_takes_results_of_another_dtype(format):
+    x = jnp.array([0.5, 2.0])
+    with jax.numpy_dtype_promotion("strict"):
+        found = jacobian(lambda x: (x**2).astype(jnp.float16), format=format)(x)
+        total = divergence(lambda t: (t[0] ** 2, t[1] ** 2))((x.astype(jnp.float16), x))
+    dense = found if format == "dense" else found.todense()
+    np.testing.assert_allclose(dense, jnp.diag(2 * x), rtol=1e-3)
+    np.testing.assert_allclose(total, 10.0, rtol=1e-3)
+
+
+def test_floats_of_eight_bits_have_jacobians_in_wider_ones():
+    x = jnp.array([0.5, 2.0], "float8_e4m3fn")
+    found = jacobian(lambda x: x.astype(float) ** 2)(x)
+    np.testing.assert_array_equal(found, np.diag([1.0, 4.0]))
+
+
+def test_reads_out_of_bounds_differ_by_mode_as_documented():
+    def fun(x, i):
+        return x[i]
+
+    x, i = jnp.arange(3.0), jnp.array([7])
+    forward, reverse = (
+        jacobian(fun, mode=mode)(x, i) for mode in ("forward", "reverse")
+    )
+    np.testing.assert_array_equal(forward, [[0, 0, 1]])
+    np.testing.assert_array_equal(reverse, [[0, 0, 0]])
+    assert "reads out of bounds" in (jacobian.__doc__ or "")

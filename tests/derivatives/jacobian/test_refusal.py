@@ -104,6 +104,12 @@ def test_aux_needs_a_pair():
 
 
 @pytest.mark.boundary
+def test_aux_needs_arrays():
+    with pytest.raises(TypeError, match="`fun's aux` must be an array, got str"):
+        jacobian(lambda x: (x, {"name": "x"}), has_aux=True)(jnp.ones(2))
+
+
+@pytest.mark.boundary
 def test_hessian_refuses_what_jacobian_refuses():
     with pytest.raises(TypeError, match="must be real to be differentiated"):
         hessian(jnp.sum)(np.arange(3))

@@ -5,12 +5,15 @@ push tangents through twice, a call with a custom rule among them, which is boun
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jnumerics import _check
 from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
+from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, Var, as_function
 from jnumerics.derivatives._program.linearity.directions import is_inexact
 
@@ -53,6 +56,92 @@ def nested(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
     jacs, curved = jax.vmap(twice)([jets[k].jac for k in where])
     laps = [jnp.sum(c, 0) for c in curved]
     return at.jets(jacs, list(map(total, laps, at.bent(jets) or [None] * len(laps))))
+
+
+def obstacle(
+    eqn: JaxprEqn, where: list[int], known: Sequence[Any], *, vouched: bool
+) -> str:
+    """Return why jets cannot pass the rule of a custom_jvp call, or "".
+
+    JAX differentiates what a rule returns. Where that makes the value by the same call,
+    derivatives of the value are the rule's; made otherwise, it has its own, which need
+    not be these (`round`, of which a rule passes tangents on), and no jet holds both.
+
+    Args:
+        eqn: The call.
+        where: Which of its operands move.
+        known: The values of its operands; None where there is none.
+        vouched: Whether the user vouches for its derivatives.
+    """
+    try:
+        rule = _rule(eqn, where, known)
+    except Exception:  # whatever its reason: the axes of a mesh around it, for one
+        return "whose rule cannot be read where it stands"
+    if not _check.is_concrete(*rule.consts):
+        return "whose rule reads a traced value around it"
+    if vouched or (
+        rule.again is not None and rule.is_like(_rule(rule.again, where, known))
+    ):
+        return ""
+    return "whose rule makes its value otherwise"
+
+
+class _Rule(NamedTuple):
+    """A custom rule: its program's text and constants, its call for the same values."""
+
+    text: str
+    consts: list[Any]
+    again: JaxprEqn | None
+
+    def is_like(self, other: "_Rule") -> bool:
+        """Whether another rule has the same program."""
+        if self.text != other.text or len(self.consts) != len(other.consts):
+            return False
+        return all(map(_is_equal, self.consts, other.consts))
+
+
+def _is_equal(a: Any, b: Any) -> bool:
+    if a is b:
+        return True
+    if a is None or b is None or not _check.is_concrete(a, b):
+        return False
+    is_key = any(jnp.issubdtype(x.dtype, jax.dtypes.extended) for x in (a, b))
+    return not is_key and a.dtype == b.dtype and np.array_equal(a, b)
+
+
+def _rule(eqn: JaxprEqn, where: list[int], known: Sequence[Any]) -> _Rule:
+    avals, call = [v.aval for v in eqn.invars], operation(eqn)
+
+    def pushed(operands: list[Any], tangents: list[Any]) -> Any:
+        def moved(xs: list[Any]) -> list[Any]:
+            filled = list(operands)
+            for k, x in zip(where, xs, strict=True):
+                filled[k] = x
+            return call(*filled)
+
+        return jax.jvp(moved, ([operands[k] for k in where],), (tangents,))
+
+    program = jax.make_jaxpr(pushed)(avals, [avals[k] for k in where])
+    is_tangent = [False] * len(avals) + [True] * len(where)
+    flat = flatten(program, is_tangent)
+    values, inputs = flat.outputs[: len(eqn.outvars)], flat.inputs[: len(avals)]
+
+    def is_operand(k: int, v: Any) -> bool:  # itself, or what the function closes over
+        if v is inputs[k]:
+            return True
+        is_closed = k not in where and isinstance(v, Var) and v in flat.consts
+        return is_closed and _is_equal(flat.consts[v], known[k])
+
+    same = (
+        e.eqn
+        for e in flat.equations
+        if e.name == eqn.primitive.name
+        and e.eqn.outvars == values
+        and len(e.eqn.invars) == len(inputs)
+        and all(is_operand(k, v) for k, v in enumerate(e.eqn.invars))
+    )
+    consts = [*program.consts, *flat.consts.values()]
+    return _Rule(str(program), consts, next(same, None))
 
 
 class _At:

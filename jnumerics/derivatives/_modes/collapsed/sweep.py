@@ -117,6 +117,7 @@ class Sweep:
         directions: Along what.
         keeps_jacs: Whether the first derivatives are wanted too.
         effects: Whether effects of the program happen.
+        vouched: Whether the user vouches for rules, as in `interpret`.
     """
 
     jaxpr: Any
@@ -124,6 +125,7 @@ class Sweep:
     directions: Directions
     keeps_jacs: bool = False
     effects: bool = True
+    vouched: bool = False
 
     def __call__(self, leaves: Sequence[Any], chunk: int | None = None) -> Swept:
         """Sweep through, at most `chunk` directions at a time."""
@@ -152,7 +154,7 @@ class Sweep:
         jacs = self.directions.make(start, number)
         for k, jac in zip(self.active, jacs, strict=True):
             jets[k] = Jet(leaves[k], jac)
-        found = interpret(self.jaxpr, jets, effects=effects)
+        found = interpret(self.jaxpr, jets, effects=effects, vouched=self.vouched)
         found = [jet.raised(2, number) for jet in found]
         jacs = [jet.jac for jet in found] if self.keeps_jacs else []
         return Swept([jet.value for jet in found], jacs, [jet.lap for jet in found])

@@ -140,6 +140,7 @@ def _sweep(
         directions,
         keeps_jacs=request.wants_first and is_basis,
         effects=not has_pass,
+        vouched=request.vouched,
     )
 
 

@@ -32,6 +32,7 @@ from jnumerics.derivatives._modes.compressed import Compressed
 from jnumerics.derivatives._modes.ends import make_problem, size
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._plan.second.nested import value_and_gradient
+from jnumerics.derivatives._program.layout import common_dtype
 from jnumerics.derivatives._program.trace import Target, trace
 
 
@@ -67,7 +68,7 @@ def gradient(
 
     def weighted_gradient(weights: list[Array], *xs: Array) -> tuple[Array, ...]:
         def weighted(*xs: Array) -> Array:
-            dtype = jnp.result_type(*(w.dtype for w in weights))
+            dtype = common_dtype(*(w.dtype for w in weights))
             pairs = zip(weights, fun(*xs), strict=True)
             terms = [jnp.sum(w * y).astype(dtype) for w, y in pairs]
             return sum(terms[1:], terms[0])

@@ -21,6 +21,7 @@ from jnumerics.derivatives._plan.cost import Cost, count
 from jnumerics.derivatives._plan.plan import choose
 from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
 from jnumerics.derivatives._plan.second.traced import Traced, within
+from jnumerics.derivatives._program.layout import common_dtype
 from jnumerics.derivatives._program.trace import Target, trace
 
 Scalar = Callable[..., Array]
@@ -79,7 +80,7 @@ def of_scalar(
     if stacks is None:
         start, argnums, by = list(point), tuple(range(len(point))), slopes
     else:
-        dtype = jnp.result_type(*(x.dtype for x in point))
+        dtype = common_dtype(*(x.dtype for x in point))
         start, argnums = [jnp.zeros(stacks[0].shape[0], dtype)], 0
         by = _along(slopes, point, stacks)
     target = trace(by, start, argnums=argnums, has_aux=True, vouched=vouched)

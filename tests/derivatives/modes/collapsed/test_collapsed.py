@@ -182,6 +182,63 @@ def test_vouching_serves_collapsed_mode(x64):
     close(found, np.sum(2 * np.cos(X) - X * np.sin(X)))
 
 
+def test_a_rule_that_makes_its_value_otherwise_goes_the_nested_way(x64):
+    """JAX takes the derivative of that value too: zero, where the rule passes on."""
+    through = jax.custom_jvp(lambda x: jnp.round(x))
+    through.defjvp(lambda primals, tangents: (jnp.round(primals[0]), tangents[0]))
+    fun = lambda x: jnp.sum(through(3 * x) * x**2)
+    close(laplacian(fun)(X), trace_of_hessian(fun, X))
+    with pytest.raises(ValueError, match=r"test_collapsed.*makes its value otherwise"):
+        laplacian(fun, mode="collapsed")(X)
+
+
+def test_rules_of_one_program_and_other_constants_are_told_apart(x64):
+    def squared(weights, by=None):
+        f = jax.custom_jvp(lambda x: weights * x**2)
+
+        @f.defjvp
+        def rule(primals, tangents):
+            (x,), (t,) = primals, tangents
+            return (by or f)(x), 2 * weights * x * t
+
+        return f
+
+    other = squared(jnp.arange(1.0, 7.0))
+    own = squared(jnp.arange(2.0, 8.0), by=other)
+    fun = lambda x: jnp.sum(own(x) ** 2)
+    close(laplacian(fun)(X), trace_of_hessian(fun, X))
+    with pytest.raises(ValueError, match="makes its value otherwise"):
+        laplacian(fun, mode="collapsed")(X)
+    fun = lambda x: jnp.sum(other(x) ** 2)
+    close(laplacian(fun, mode="collapsed")(X), trace_of_hessian(fun, X))
+
+
+def test_a_rule_that_reads_a_traced_value_goes_the_nested_way(x64):
+    """Its function is traced and left before the rule is called for jets."""
+
+    def fun(x, a):
+        scaled = jax.custom_jvp(lambda y: y)
+        scaled.defjvp(lambda primals, tangents: (scaled(*primals), a * tangents[0]))
+        return jnp.sum(scaled(x) ** 2)
+
+    for check in ("proof", None):
+        close(laplacian(fun, check=check)(X, 3.0), 2 * 3.0**2 * X.size)
+    with pytest.raises(ValueError, match="reads a traced value around it"):
+        laplacian(fun, mode="collapsed", check=None)(X, 3.0)
+
+
+def test_rules_inside_of_a_mapping_are_looked_at_too(x64):
+    through = jax.custom_jvp(lambda x: jnp.round(x))
+    through.defjvp(lambda primals, tangents: (jnp.round(primals[0]), tangents[0]))
+    mesh = jax.make_mesh((1,), ("i",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.sharding.PartitionSpec("i")
+    mapped = jax.shard_map(through, mesh=mesh, in_specs=spec, out_specs=spec)
+    fun = lambda x: jnp.sum(mapped(3 * x) * x**2)
+    close(laplacian(fun)(X), trace_of_hessian(fun, X))
+    with pytest.raises(ValueError, match="not through custom_jvp_call"):
+        laplacian(fun, mode="collapsed")(X)
+
+
 # kinks
 
 
