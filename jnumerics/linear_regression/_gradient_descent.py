@@ -235,7 +235,7 @@ def _coordinates(P: Array) -> tuple[Array, Array]:
     product = partial(jnp.matmul, precision="highest")
     Q, R = _tall.qr(lax.stop_gradient(P))
     length = jnp.linalg.norm(R, axis=0)[None]  # of the columns of P and of T
-    T = _difference(jnp.zeros_like(R), -Q.T, P, length)
+    T = -_difference(jnp.zeros_like(R), Q.T, P, length)
     N = _difference(P, Q, T, length)
     return T, product(product(Q.T, N).T, T) + product(N.T, N)
 
