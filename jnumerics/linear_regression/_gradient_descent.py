@@ -199,9 +199,12 @@ def _on_basis(
     """
     product = partial(jnp.matmul, precision="highest")
     m, n = X.shape
-    unit = lax.stop_gradient(_power_above(X))  # a column's own, so that none is lost
-    residual = _difference(y[:, None], X * (1 / unit), near[:, None] * unit.T)
-    T, D = _coordinates(jnp.concatenate([X, residual], 1))
+    largest = jnp.max(jnp.abs(lax.stop_gradient(X)), 0, initial=0)
+    unit = _power_above(n**0.5 * largest)  # in which no row is longer than 1
+    length = _power_above(jnp.linalg.norm(near * unit))
+    weights, columns = near * (unit / length), (X * (length / unit)[None]).T
+    residual = _difference(y[None], weights[None], columns, length)
+    T, D = _coordinates(jnp.concatenate([X, residual.T], 1))
 
     def at(theta: Array) -> tuple[Array, Array]:
         """Return the gradient and the cost, both times m."""
@@ -230,47 +233,45 @@ def _coordinates(P: Array) -> tuple[Array, Array]:
     into D, where the columns of T no longer damp it.
     """
     product = partial(jnp.matmul, precision="highest")
-    Q = lax.stop_gradient(_tall.qr(P)[0])
-    T = _difference(jnp.zeros_like(P, shape=(P.shape[1],) * 2), -Q.T, P)
-    N = _difference(P, Q, T)
+    Q, R = _tall.qr(lax.stop_gradient(P))
+    length = jnp.linalg.norm(R, axis=0)[None]  # of the columns of P and of T
+    T = -_difference(jnp.zeros_like(R), Q.T, P, length)
+    N = _difference(P, Q, T, length)
     return T, product(product(Q.T, N).T, T) + product(N.T, N)
 
 
-def _difference(A: Array, B: Array, C: Array) -> Array:
-    """Return A - B C for a constant B or C, before A's last digits are lost.
+@jax.custom_jvp
+def _difference(A: Array, B: Array, C: Array, length: Array) -> Array:
+    """Return A - B C for a constant B, before A's last digits are lost.
 
-    The leading bits of B and C are integers in the units of B and of a column of C, so
-    few that their product is exact in whatever order it is summed; what they leave is
-    small, and so is its rounding: in float32 a thousandth for sums of 8, a sixteenth
-    for 20,000. One level of Ozaki, Ogita, Oishi & Rump (2012), "Error-free
-    transformations of matrix multiplication". Linear: derivatives need no such care.
+    The rows of B must have a norm of at most 1, the columns of C of `length`. Their
+    leading digits are integers in units so large that, by Cauchy and Schwarz, no sum of
+    their products exceeds 2^24 in float32: it is exact in whatever order. What they
+    leave is small, and so is its rounding. One level of Ozaki, Ogita, Oishi & Rump
+    (2012), "Error-free transformations of matrix multiplication". The difference is
+    linear: derivatives need no such care.
     """
     product = partial(jnp.matmul, precision="highest")
-    rounded = A - product(B, C)
-    A, B, C = map(lax.stop_gradient, (A, B, C))
-    bits = max(0, jnp.finfo(A.dtype).nmant + 1 - B.shape[1].bit_length()) // 2
-    B_lead = _leading(B, bits, jnp.max(_power_above(B), initial=0))
-    C_lead = _leading(C, bits, _power_above(C))
-    exact, small = jnp.split(product(B_lead, jnp.hstack([C_lead, C - C_lead])), 2, 1)
-    value = (A - exact) - (small + product(B - B_lead, C))
-    return value + (rounded - lax.stop_gradient(rounded))
+    unit = 2.0 ** -((jnp.finfo(A.dtype).nmant + 1) // 2)
+    B_lead = jnp.round(B * (1 / unit)) * unit
+    unit = _power_above(4 * length) * unit  # for what rounding adds to both lengths
+    C_lead = jnp.round(C * (1 / unit)) * unit
+    rest = product(B_lead, C - C_lead) + product(B - B_lead, C)
+    return (A - product(B_lead, C_lead)) - rest
 
 
-def _leading(x: Array, bits: int, power: Array) -> Array:
-    """Round to multiples of 2^-bits times a power of two."""
-    unit = power * 2.0**-bits
-    return jnp.round(x * (1 / unit)) * unit
+@_difference.defjvp
+def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    (_, B, _, _), (dA, _, dC, _) = primals, tangents
+    tangent = dA - jnp.matmul(B, dC, precision="highest")
+    return _difference(*primals), tangent
 
 
 def _power_above(x: Array) -> Array:
-    """Return for each column a power of two, at most twice its largest entry.
-
-    Kept to where neither it nor its inverse overflows; beyond that nothing is gained.
-    """
-    _, exponent = jnp.frexp(jnp.max(jnp.abs(x), 0, keepdims=True, initial=0))
+    """Return a power of two above x, kept to where it and its inverse are finite."""
+    _, exponent = jnp.frexp(x)
     bound = jnp.finfo(x.dtype).maxexp // 2
-    exponent = jnp.clip(exponent, -bound, bound)
-    return jnp.ldexp(jnp.ones_like(x, shape=exponent.shape), exponent)
+    return jnp.ldexp(jnp.ones_like(x), jnp.clip(exponent, -bound, bound))
 
 
 def _minimize(
