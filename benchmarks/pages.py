@@ -151,6 +151,29 @@ def _passes(places: Places) -> str:
     return _report.markdown(["function", *passes.WAYS], rows)
 
 
+def _laplacians(places: Places) -> str:
+    """Write how many times as long others take as ours, case by case."""
+    run, _ = newest(places, "laplacians")
+    if not run:
+        return "Not measured yet."
+    found = {line["what"]: line["value"] for line in _lines(run, "laplacians")}
+    ways = second.WAYS[:2]
+    rows = [
+        [name, *(_over(found.get(f"laplacian of {name}: {w} over ours")) for w in ways)]
+        for name in second.CASES
+    ]
+    table = _report.markdown(["function", *ways], rows)
+    return f"{table}\n\n{_where('laplacians')(places)}"
+
+
+def _lines(run: dict[str, Any], benchmark: str) -> Sequence[dict[str, Any]]:
+    return run["benchmarks"][benchmark]["lines"]
+
+
+def _over(value: dict[str, float] | None) -> str:
+    return "-" if value is None else _table.times(value["median"])
+
+
 def _fill(text: str) -> str:
     return textwrap.fill(text, WIDTH, break_on_hyphens=False)
 
@@ -172,6 +195,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[Places], str]]] = {
         "cut": _cut,
         "samples": _samples,
         "passes": _passes,
+        "laplacians": _laplacians,
         "comparison": _with_place("modes_autoencoder"),
     },
     "benchmarks/README.md": {

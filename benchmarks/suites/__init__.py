@@ -5,7 +5,7 @@
 | `systems`      | five systems, beside their originals and beside plain JAX        |
 | `convolutions` | the sixth, beside loops, plain lax and PyTorch                   |
 | `derivatives`  | Jacobians, blocks and diagonals, beside JAX's own ways and peers |
-| `second`       | Laplacians by collapsed Taylor mode, beside nested derivatives   |
+| `second`       | Laplacians beside nested passes, JAX's Hessian and folx          |
 | `choice`       | the mode that is chosen, beside the fastest one                  |
 | `verdicts`     | comparisons of modes, beside the true winners                    |
 | `crossover`    | the border between forward and reverse mode, beside the plan's   |
