@@ -9,8 +9,16 @@ import numpy as np
 
 from jnumerics import derivatives
 from tests.fuzz import public
-from tests.fuzz.checks import POINTS, Checks, Failure, Outcome, expected_at
-from tests.fuzz.compare import REFUSALS
+from tests.fuzz.checks import (
+    POINTS,
+    Checks,
+    Expected,
+    Failure,
+    Outcome,
+    expected_at,
+)
+from tests.fuzz.compare import REFUSALS, diagonals, differs, tolerance_of
+from tests.fuzz.interpret import Interpreter
 from tests.fuzz.program import Program
 from tests.fuzz.truth import Truth
 from tests.fuzz.ways import Traced
@@ -139,7 +147,36 @@ def _second_order(
         checks = Checks(program, traced, points, expected, truth, found)
         step = checks.jacobians if is_hessian else checks.diagonal
         _attempt(step, jax.grad(scalar), points[0], found)
+        if not is_hessian:
+            _collapsed(program, scalar, points, expected, found)
     outcome.wrong += [Failure(f"{name} {f.check}", f.detail) for f in found.wrong]
+
+
+def _collapsed(
+    program: Program,
+    scalar: Callable[..., Any],
+    points: list[Any],
+    expected: list[Expected | None],
+    outcome: Outcome,
+) -> None:
+    """The sum of second derivatives, pushed forward, is the trace of the Hessian."""
+    sweep = derivatives.laplacian(scalar, mode="collapsed")
+    try:
+        evaluate = Interpreter(jax.make_jaxpr(sweep)(*points[0]))
+    except REFUSALS:
+        return
+    for args, truths in zip(points, expected, strict=True):
+        if truths is None:
+            continue
+        (found,), differences = evaluate(*jax.tree.leaves(args)), []
+        for blocks in truths.all():
+            own = np.concatenate([d.ravel() for d in diagonals(blocks)])
+            scale = np.abs(own).max(initial=0)  # beside it, a sum may be rounded
+            pairs = [np.array([found, scale])], [np.array([own.sum(), scale])]
+            differences.append(differs(*pairs, tolerance_of(program)))
+        if differences and "" not in differences:
+            outcome.wrong.append(Failure("collapsed", differences[0]))
+            return
 
 
 def _compiled(program: Program, points: list[Any], outcome: Outcome) -> None:
