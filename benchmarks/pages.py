@@ -153,25 +153,21 @@ def _passes(places: Places) -> str:
 
 def _laplacians(places: Places) -> str:
     """Write how many times as long others take as ours, case by case."""
-    run, _ = newest(places, "laplacians")
-    if not run:
+    if not newest(places, "laplacians")[0]:
         return "Not measured yet."
-    found = {line["what"]: line["value"] for line in _lines(run, "laplacians")}
-    ways = second.WAYS[:2]
-    rows = [
-        [name, *(_over(found.get(f"laplacian of {name}: {w} over ours")) for w in ways)]
+    runs = next(iter(places.values()))
+    found = {f.what: f for f in _record.figures(runs, "laplacians")}
+    rivals = second.RIVALS[:2]  # of every JAX; the benchmarks' table has the others
+    whats = {
+        name: [found.get(f"laplacian of {name}: {rival} over ours") for rival in rivals]
         for name in second.CASES
+    }
+    rows = [
+        [name, *("-" if f is None else _table.times(f.median) for f in figures)]
+        for name, figures in whats.items()
     ]
-    table = _report.markdown(["function", *ways], rows)
+    table = _report.markdown(["function", *rivals], rows)
     return f"{table}\n\n{_where('laplacians')(places)}"
-
-
-def _lines(run: dict[str, Any], benchmark: str) -> Sequence[dict[str, Any]]:
-    return run["benchmarks"][benchmark]["lines"]
-
-
-def _over(value: dict[str, float] | None) -> str:
-    return "-" if value is None else _table.times(value["median"])
 
 
 def _fill(text: str) -> str:

@@ -84,7 +84,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
     ),
 }
 MOST_OF_A_HESSIAN = 256  # inputs up to which JAX's whole Hessian is a contender
-WAYS = ("nested", "the trace of jax.hessian", "folx")
+RIVALS = ("nested", "the trace of jax.hessian", "folx")
 
 
 def laplacians(bench: Bench) -> None:
@@ -94,41 +94,45 @@ def laplacians(bench: Bench) -> None:
 
 
 def _race(bench: Bench, name: str, case: Case) -> None:
-    ways = _ways(case)
+    programs = _programs(case)
     ours = f"laplacian of {name}"
     calls = {
-        ours if way == "auto" else f"{ours}, {way}": _call(jax.jit(jax.vmap(run)), case)
-        for way, run in ways.items()
+        ours if rival == "auto" else f"{ours}, {rival}": _call(
+            jax.jit(jax.vmap(run)), case
+        )
+        for rival, run in programs.items()
     }
     found = [np.asarray(call()) for call in calls.values()]
     for other in found[1:]:  # nothing is timed that is not the same
         np.testing.assert_allclose(found[0], other, rtol=2e-3, atol=2e-3)
     race = bench.race(calls, seconds=3)
-    for way in WAYS:
-        what = f"{ours}: {way} over ours"
-        target = at_least(case.folx) if way == "folx" else None
-        if way == "nested" and case.is_dense:
+    for rival in RIVALS:
+        what = f"{ours}: {rival} over ours"
+        target = at_least(case.folx) if rival == "folx" else None
+        if rival == "nested" and case.is_dense:
             target = at_least(1.6)
-        if way in ways:
-            bench.report(what, target, race.ratio(f"{ours}, {way}", ours))
-        elif way == "folx":
+        if rival in programs:
+            bench.report(what, target, race.ratio(f"{ours}, {rival}", ours))
+        elif rival == "folx":
             bench.report(what, target, None, "folx does not import here")
 
 
-def _ways(case: Case) -> dict[str, Callable]:
-    ways: dict[str, Callable] = {
+def _programs(case: Case) -> dict[str, Callable]:
+    programs: dict[str, Callable] = {
         "auto": derivatives.laplacian(case.fun),
         "nested": derivatives.laplacian(case.fun, mode="nested"),
     }
     if case.X[0].size <= MOST_OF_A_HESSIAN:
         n = case.X[0].size
         full = jax.hessian(case.fun)
-        ways["the trace of jax.hessian"] = lambda x: jnp.trace(full(x).reshape(n, n))
+        programs["the trace of jax.hessian"] = lambda x: jnp.trace(
+            full(x).reshape(n, n)
+        )
     folx = _peers.folx()
     if folx is not None:
         forward = folx.forward_laplacian(case.fun)
-        ways["folx"] = lambda x: forward(x).laplacian
-    return ways
+        programs["folx"] = lambda x: forward(x).laplacian
+    return programs
 
 
 def _call(run: Callable, case: Case) -> Callable:

@@ -15,7 +15,7 @@ cheapest (`_plan`).
 | take second derivatives, summed    | `laplacian`, `value_grad_and_laplacian`     |
 | take each of them                  | `hessian_diagonal`                          |
 | see what depends on what           | `dependence`                                |
-| see the cheapest way, and why      | `plan`                                      |
+| see the cheapest mode, and why     | `plan`                                      |
 | measure the modes side by side     | `compare_modes`                             |
 | test a function's derivative rules | `check_derivatives`                         |
 """

@@ -1,6 +1,6 @@
-"""The cheapest way to a derivative of a function, and why: what `print` shows of it."""
+"""The cheapest mode for a derivative of a function, and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,14 +15,9 @@ from jnumerics.derivatives._plan.second.request import Request, require_real
 from jnumerics.derivatives._program.arguments import ArgNums
 from jnumerics.derivatives._program.trace import require_square, trace
 
-TARGETS = (
-    "jacobian",
-    "batch",
-    "diagonal",
-    "hessian",
-    "hessian_diagonal",
-    "laplacian",
-)
+# what a target of second order asks of the gradient's derivative
+FIRST_ORDER = {"hessian": "jacobian", "hessian_diagonal": "diagonal"}
+TARGETS = ("jacobian", "batch", "diagonal", *FIRST_ORDER, "laplacian")
 
 
 def plan(
@@ -32,7 +27,7 @@ def plan(
     target: str = "jacobian",
     **kwargs: Any,
 ) -> Plan:
-    """Plan the cheapest way to a derivative, without evaluating it.
+    """Plan the cheapest mode for a derivative, without evaluating it.
 
     The tangent program of `fun` is traced from the arguments' shapes; each mode is
     counted on the program that would run. Cost: tracing, and an analysis of each
@@ -70,6 +65,19 @@ def plan(
     """
     _check.function("fun", fun)
     _check.option("target", target, TARGETS)
+    return planned(fun, args, kwargs, argnums=argnums, target=target)
+
+
+def planned(
+    fun: Callable,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    *,
+    argnums: ArgNums,
+    target: str,
+    max_bytes: int | None = None,
+) -> Plan:
+    """Plan one of the targets, below a bound of the temporary memory."""
     if target == "hessian":
         fun = jacobian(fun, argnums)
     if target == "hessian_diagonal":
@@ -77,11 +85,10 @@ def plan(
     traced = trace(fun, args, kwargs, argnums=argnums)
     if target == "laplacian":
         require_real(traced)
-        request = Request(traced, None, vouched=False, max_bytes=None)
+        request = Request(traced, None, vouched=False, max_bytes=max_bytes)
         return second.choose(request, "auto", counts_both=True)
-    if target == "batch":
-        return choose(traced, "batch", axes=sample_axes(traced, 0, 0))
-    if "diagonal" in target:
+    kind = FIRST_ORDER.get(target, target)
+    if kind == "diagonal":
         require_square(traced)
-    kind = "diagonal" if "diagonal" in target else "jacobian"
-    return replace(choose(traced, kind), target=target)
+    axes = sample_axes(traced, 0, 0) if kind == "batch" else None
+    return replace(choose(traced, kind, axes=axes, max_bytes=max_bytes), target=target)

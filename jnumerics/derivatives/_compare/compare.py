@@ -69,8 +69,8 @@ def compare_modes(
         max_bytes: Bound of each mode's temporary memory, as in `jacobian`. A full
             Jacobian larger than that (or than 1 GiB) is not tried.
         reference: "float64" compares with the derivative in float64; where `fun` itself
-            keeps float32, forward mode in the given dtype serves. None compares
-            nothing.
+            keeps float32, the first mode that runs in the given dtype serves. None
+            compares nothing.
         **kwargs: Its named arguments; the names above are ours.
 
     Returns:
@@ -97,6 +97,9 @@ def compare_modes(
     repeats = _check.integer("repeats", repeats, least=1)
     _check.option("reference", reference, ("float64", None))
     _check.option("target", target, tuple(MODES))
+    if batch and target not in ("jacobian", "batch"):
+        msg = f"`target` must be 'batch' where `batch` is True, got {target!r}"
+        raise ValueError(msg)
     kind = "batch" if batch else target
     chosen = _chosen(modes, kind)
     args, kwargs = _with_values(*arguments.closed(args, kwargs))

@@ -12,14 +12,13 @@ import jax.numpy as jnp
 
 from jnumerics import _table
 from jnumerics.derivatives._batch import batch_jacobian
-from jnumerics.derivatives._dependence import samples
+from jnumerics.derivatives._cheapest import planned
 from jnumerics.derivatives._jacobian import hessian, jacobian
 from jnumerics.derivatives._laplacian import laplacian
 from jnumerics.derivatives._plan import candidates
 from jnumerics.derivatives._plan import plan as _plan
 from jnumerics.derivatives._plan.result import Candidate, Plan
 from jnumerics.derivatives._plan.second import choose as _second
-from jnumerics.derivatives._plan.second.request import Request, require_real
 from jnumerics.derivatives._program import trace
 from jnumerics.derivatives._program.arguments import ArgNums, opening
 from jnumerics.derivatives._program.layout import common_dtype
@@ -69,18 +68,14 @@ class Task:
         return self._build(None)
 
     def _build(self, bound: int | None) -> Plan:
-        if self.kind == "laplacian":
-            require_real(self.target)
-            request = Request(self.target, None, vouched=False, max_bytes=bound)
-            return _second.choose(request, "auto", counts_both=True)
-        if self.kind == "hessian":
-            gradient = jacobian(self.fun, self.argnums)
-            target = trace.trace(gradient, self.args, self.kwargs, argnums=self.argnums)
-            return _plan.choose(target, max_bytes=bound)
-        if self.kind == "jacobian":
-            return _plan.choose(self.target, max_bytes=bound)
-        axes = samples.sample_axes(self.target, 0, 0)
-        return _plan.choose(self.target, "batch", axes=axes, max_bytes=bound)
+        return planned(
+            self.fun,
+            self.args,
+            self.kwargs,
+            argnums=self.argnums,
+            target=self.kind,
+            max_bytes=bound,
+        )
 
     def candidate(self, mode: str) -> Candidate | None:
         return next((c for c in self.plan.candidates if c.mode == mode), None)

@@ -55,7 +55,7 @@ class Problem:
 
 @runtime_checkable
 class Strategy(Protocol):
-    """A way to evaluate the Jacobian of a problem."""
+    """How the Jacobian of a problem is evaluated."""
 
     @property
     def mode(self) -> str:

@@ -69,8 +69,7 @@ class Candidate:
 
     Attributes:
         mode: Its name.
-        strategy: How it runs; None where the function cannot be differentiated that
-            way.
+        strategy: How it runs; None where it does not serve the function.
         cost: Operations, bytes and predicted seconds.
         note: Where it cuts, how many colors it needs, or why it is not served.
         same_as: The mode whose program it comes down to, or None.
@@ -94,10 +93,6 @@ class Candidate:
     def passes(self) -> int | None:
         """Number of passes."""
         return None if self.strategy is None else self.strategy.passes
-
-
-# what a plan of second order runs on the gradient's derivative
-_FIRST_ORDER = {"hessian": "jacobian", "hessian_diagonal": "diagonal"}
 
 
 @dataclass(frozen=True)
@@ -155,10 +150,9 @@ class Plan:
 
     def run(self, env: Env) -> list[Any]:
         """Run the choice: blocks, or diagonals, for each output that has any."""
-        kind = _FIRST_ORDER.get(self.target, self.target)
         if size(self.problem) == 0:
-            return zeros(self.problem, kind)
-        return finish(self.strategy, self.problem, kind, env, self.chunk)
+            return zeros(self.problem, self.target)
+        return finish(self.strategy, self.problem, self.target, env, self.chunk)
 
     def run_entries(self, env: Env) -> tuple[np.ndarray, np.ndarray, Array]:
         """Run the choice to rows, columns and values of single entries."""

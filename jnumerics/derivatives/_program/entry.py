@@ -2,8 +2,8 @@
 
 `Entry` compiles a program once for each tree of arguments, for the shapes, and for the
 arrays that the user's function holds: they are found where a function keeps things, in
-the cells of its closure, the globals that it names, its attributes and defaults, those
-of its object, and what the functions of that object's class hold.
+the cells of its closure, the globals that it names, arrays of modules among them, its
+attributes and defaults, those of its object, and what that object's class holds.
 """
 
 import contextlib
@@ -207,14 +207,33 @@ def _arrays_named(
 
 
 def _of_class(cls: type) -> Iterator[tuple[Any, Any]]:
-    """Yield the functions and arrays of an object's class, and of its bases."""
+    """Yield the functions and arrays of an object's class, and of its bases.
+
+    What a property or a class method calls is looked into, while the place is that of
+    the property.
+    """
     for owner in cls.__mro__:
         for name, value in vars(owner).items():
-            is_users = isinstance(value, types.FunctionType) and is_user_file(
-                value.__code__.co_filename
+            inner = _called(value)
+            is_users = isinstance(inner, types.FunctionType) and is_user_file(
+                inner.__code__.co_filename
             )
             if is_users or isinstance(value, jax.Array | np.ndarray):
                 yield from _entries(vars(owner).get, [(name, value)])
+            if is_users and inner is not value:
+                yield None, inner
+
+
+def _called(value: Any) -> Any:
+    """Return the function of a property, a class method or a static one."""
+    match value:
+        case property():
+            return value.fget
+        case functools.cached_property():
+            return value.func
+        case classmethod() | staticmethod():
+            return value.__func__
+    return value
 
 
 def _is_near(value: Any, names: dict[str, Any]) -> bool:

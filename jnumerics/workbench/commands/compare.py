@@ -104,7 +104,11 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.dtype not in DTYPES:
         msg = f"--dtype must be one of {', '.join(DTYPES)}, got {arguments.dtype!r}"
         raise UsageError(msg)
-    target = "batch" if arguments.batch else arguments.target
+    target = arguments.target
+    if arguments.batch and target not in ("jacobian", "batch"):
+        msg = f"--target must be batch beside --batch, got {target!r}"
+        raise UsageError(msg)
+    target = "batch" if arguments.batch else target
     if target not in MODES:
         msg = f"--target must be one of {', '.join(MODES)}, got {target!r}"
         raise UsageError(msg)

@@ -54,6 +54,13 @@ def test_modes_are_those_of_the_target():
         compare_modes(line, jnp.ones(3), target="laplacian", modes=["reverse"])
 
 
+def test_a_batch_has_one_target():
+    with pytest.raises(ValueError, match=r"`target` must be 'batch' where `batch` is"):
+        compare_modes(line, jnp.ones(3), target="hessian", batch=True)
+    command = ["compare", "m:f", "--shape", "3", "--batch", "--target", "laplacian"]
+    assert cli.main(command) == 2
+
+
 def test_the_command_line_compares_laplacians(tmp_path, monkeypatch, capsys):
     (tmp_path / "waves.py").write_text(
         "import jax.numpy as jnp\ndef wave(x): return jnp.sum(jnp.sin(x) ** 2)\n"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jnumerics.derivatives import laplacian, plan
+from jnumerics.derivatives._plan.second import choose as second
 from tests._second import trace_of_hessian
 
 WEIGHTS = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
@@ -52,6 +53,12 @@ def test_a_narrow_gradient_has_a_nested_plan():
     assert "times faster than collapsed" in found.reason
     (nested,) = (c for c in found.candidates if c.mode == "nested")
     assert "cut over the gradient" in nested.note
+
+
+def test_a_cheaper_nested_mode_is_taken_though_colors_are_few(monkeypatch):
+    assert plan(line, jnp.ones(30), target="laplacian").mode == "collapsed"
+    monkeypatch.setattr(second, "WORTH_IT", 1e9)
+    assert plan(line, jnp.ones(30), target="laplacian").mode == "nested"
 
 
 def test_a_plan_says_that_inputs_share_directions():

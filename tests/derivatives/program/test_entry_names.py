@@ -70,7 +70,35 @@ def of_a_module():
     return lambda x: constants.weight * x**2, change
 
 
+class Indirect:
+    """Reads a global by a property and by a class method."""
+
+    @property
+    def weight(self):
+        return WEIGHT
+
+    @classmethod
+    def scaled(cls, x):
+        return WEIGHT * x**2
+
+    def __call__(self, x):
+        return self.weight * x**2
+
+
+def of_a_property():
+    _, change = of_a_global_that_a_class_names()
+    return Indirect(), change
+
+
+def of_a_class_method():
+    _, change = of_a_global_that_a_class_names()
+    reader = Indirect()
+    return lambda x: reader.scaled(x), change
+
+
 MAKERS = [
+    of_a_property,
+    of_a_class_method,
     of_a_global_that_a_class_names,
     of_a_class,
     of_a_class_behind_a_function,

@@ -38,7 +38,7 @@ def linear(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
     at = _At(eqn, jets)
     where = moving(jets)
     jacs = jax.vmap(at.push(where))([jets[k].jac for k in where])
-    return at.jets(jacs, at.bent(jets) or [None] * len(jacs))
+    return at.jets(jacs, at.bent(jets))
 
 
 def nested(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
@@ -55,7 +55,7 @@ def nested(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
 
     jacs, curved = jax.vmap(twice)([jets[k].jac for k in where])
     laps = [jnp.sum(c, 0) for c in curved]
-    return at.jets(jacs, list(map(total, laps, at.bent(jets) or [None] * len(laps))))
+    return at.jets(jacs, list(map(total, laps, at.bent(jets))))
 
 
 def obstacle(
@@ -80,7 +80,7 @@ def obstacle(
     if not _check.is_concrete(*rule.consts):
         return "whose rule reads a traced value around it"
     if vouched or (
-        rule.again is not None and rule.is_like(_rule(rule.again, where, known))
+        rule.same_call is not None and rule.is_like(_rule(rule.same_call, where, known))
     ):
         return ""
     return "whose rule makes its value otherwise"
@@ -91,7 +91,7 @@ class _Rule(NamedTuple):
 
     text: str
     consts: list[Any]
-    again: JaxprEqn | None
+    same_call: JaxprEqn | None
 
     def is_like(self, other: "_Rule") -> bool:
         """Whether another rule has the same program."""
@@ -140,8 +140,7 @@ def _rule(eqn: JaxprEqn, where: list[int], known: Sequence[Any]) -> _Rule:
         and len(e.eqn.invars) == len(inputs)
         and all(is_operand(k, v) for k, v in enumerate(e.eqn.invars))
     )
-    consts = [*program.consts, *flat.consts.values()]
-    return _Rule(str(program), consts, next(same, None))
+    return _Rule(str(program), list(flat.consts.values()), next(same, None))
 
 
 class _At:
@@ -167,9 +166,11 @@ class _At:
         return lambda tangents: jax.jvp(call, (start,), (list(tangents),))[1]
 
     def bent(self, jets: Sequence[Jet]) -> list[Any]:
-        """Push the second derivatives of the operands, as far as there are any."""
+        """Push the second derivatives of the operands; None where there are none."""
         where = [k for k, jet in enumerate(jets) if jet.lap is not None]
-        return self.push(where)([jets[k].lap for k in where]) if where else []
+        if not where:
+            return [None] * sum(self._is_number)
+        return self.push(where)([jets[k].lap for k in where])
 
     def jets(self, jacs: Sequence[Any], laps: Sequence[Any]) -> list[Jet]:
         """Put derivatives to the results' values."""

@@ -98,13 +98,13 @@ def in_chunks(
         chunk: How many at a time, fewer than there are.
     """
 
-    def body(k: Any, found: Any) -> Any:
-        return add(found, part(k * chunk, chunk, False), k * chunk)
+    def body(k: Any, sums: Any) -> Any:
+        return add(sums, part(k * chunk, chunk, False), k * chunk)
 
     n = -(-count // chunk) - 1
-    found = add(None, part(0, chunk, False), 0)
-    found = lax.fori_loop(1, n, body, found) if n > 1 else found
-    return add(found, part(n * chunk, count - n * chunk, True), n * chunk)
+    sums = add(None, part(0, chunk, False), 0)
+    sums = lax.fori_loop(1, n, body, sums) if n > 1 else sums
+    return add(sums, part(n * chunk, count - n * chunk, True), n * chunk)
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,13 @@ class Sweep:
         def part(start: Any, number: int, is_last: bool) -> Swept:
             return self._part(leaves, start, number, self.effects and is_last)
 
-        def add(found: Swept | None, more: Swept, start: Any) -> Swept:
-            if found is None:
+        def add(sums: Swept | None, more: Swept, start: Any) -> Swept:
+            if sums is None:
                 rows = [jnp.zeros((count, *j.shape[1:]), j.dtype) for j in more.jacs]
-                found = Swept(more.values, rows, [jnp.zeros_like(s) for s in more.laps])
-            pairs = zip(found.jacs, more.jacs, strict=True)
+                sums = Swept(more.values, rows, [jnp.zeros_like(s) for s in more.laps])
+            pairs = zip(sums.jacs, more.jacs, strict=True)
             jacs = [lax.dynamic_update_slice_in_dim(f, j, start, 0) for f, j in pairs]
-            laps = [a + b for a, b in zip(found.laps, more.laps, strict=True)]
+            laps = [a + b for a, b in zip(sums.laps, more.laps, strict=True)]
             return Swept(more.values, jacs, laps)
 
         if chunk is None or chunk >= count:

@@ -42,13 +42,13 @@ class Compression:
 
     Attributes:
         colors: For each input variable the color of every element, in its shape;
-            -1 where no output of a forward pass depends on it.
+            -1 where no pass starts.
         n_colors: Number of colors, each a forward pass.
         rows: For each entry its row: the index over all outputs, laid end to end.
             Rows ascend, and columns within a row.
         columns: The index over all inputs, laid end to end.
         passes: The color whose pass holds the entry, at position `rows` of its result.
-        unproven: All other rows, each of which takes a reverse pass.
+        unproven: Rows whose entries are not proven, each of which takes a reverse pass.
     """
 
     colors: list[np.ndarray]
@@ -123,7 +123,9 @@ def _assemble(
     )
 
 
-def for_diagonal(found: Compression, shapes: Sequence[tuple[int, ...]]) -> Compression:
+def for_diagonal(
+    compression: Compression, shapes: Sequence[tuple[int, ...]]
+) -> Compression:
     """Color a square pattern anew, of which the diagonal alone is wanted.
 
     The sum of a class' columns holds J_ii for each of its members i, if J_ij is zero
@@ -132,10 +134,10 @@ def for_diagonal(found: Compression, shapes: Sequence[tuple[int, ...]]) -> Compr
     its own is in no class.
 
     Args:
-        found: A compression of it.
+        compression: A compression of it.
         shapes: Of the inputs, and of the outputs.
     """
-    rows, columns = found.rows, found.columns
+    rows, columns = compression.rows, compression.columns
     own = rows[rows == columns]
     has_own = np.zeros(sum(math.prod(shape) for shape in shapes), bool)
     has_own[own] = True
@@ -144,7 +146,8 @@ def for_diagonal(found: Compression, shapes: Sequence[tuple[int, ...]]) -> Compr
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     colors = np.where(has_own, 0, -1).astype(np.int32)
     if len(pairs):
-        neighbors = color(pairs, shapes)
+        proven = np.concatenate([leaf.ravel() for leaf in compression.colors])
+        neighbors = color(pairs, shapes, np.maximum(proven, 0))
         assert not conflicts(pairs, neighbors).any()
         colors[has_own] = np.maximum(neighbors, 0)[has_own]
     return Compression(
@@ -153,7 +156,7 @@ def for_diagonal(found: Compression, shapes: Sequence[tuple[int, ...]]) -> Compr
         rows=own,
         columns=own,
         passes=colors[own],
-        unproven=found.unproven,
+        unproven=compression.unproven,
     )
 
 

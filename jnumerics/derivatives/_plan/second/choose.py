@@ -2,8 +2,9 @@
 
 Collapsed Taylor mode needs a first derivative that is proven linear and a program that
 jets can pass; what lacks either is nested. Where colors of the Hessian's graph let
-inputs share a direction (`colors`), it takes fewer of them. Of a scalar both modes are
-counted: a narrow place in the gradient may leave the nested one fewer passes.
+inputs share a direction (`colors`), it takes fewer of them. Of a scalar of more than a
+few inputs both modes are counted: a narrow place in the gradient may leave the nested
+one fewer passes.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from jnumerics.derivatives._plan.second import colors, nested
 from jnumerics.derivatives._plan.second.collapsed import Collapsed, collapsed
 from jnumerics.derivatives._plan.second.nested import NestedScalar
 from jnumerics.derivatives._plan.second.request import Request
+from jnumerics.derivatives._plan.second.traced import BoundError
 
 MODES = ("nested", "collapsed")
 FEW = 8  # directions: so few that to plan nested passes, or colors, costs more
@@ -39,14 +41,16 @@ def choose(request: Request, mode: str, *, counts_both: bool = False) -> Plan:
     swept = collapsed(request)
     if isinstance(swept, str):
         return _without_sweep(request, mode, swept)
-    other = None
-    if swept.count > FEW or counts_both:
-        other = _alternative(request)
-    if swept.count > FEW and request.stacks is None:
+    are_many = swept.count > FEW
+    other = _alternative(request) if are_many or counts_both else None
+    if are_many and request.stacks is None:
         swept = swept.along(shared(request, other))
     if mode == "collapsed":
         return _plan(request, [swept.candidate(request.max_bytes)], "asked for")
-    return _cheaper(request, swept, other, counts_both=counts_both)
+    second = None if other is None else _of_scalar(other)
+    if counts_both and not request.is_scalar:
+        second = _nested(request)
+    return _cheaper(request, swept, second, may_nest=are_many and request.is_scalar)
 
 
 def _without_sweep(request: Request, mode: str, reason: str) -> Plan:
@@ -58,30 +62,24 @@ def _without_sweep(request: Request, mode: str, reason: str) -> Plan:
 
 
 def _cheaper(
-    request: Request,
-    swept: Collapsed,
-    other: NestedScalar | None,
-    *,
-    counts_both: bool,
+    request: Request, swept: Collapsed, second: Candidate | None, *, may_nest: bool
 ) -> Plan:
+    """Choose between the sweep and the nested mode, if that is counted."""
     try:
-        candidate = swept.candidate(request.max_bytes)
-    except ValueError:  # the bound is too small for one direction
+        first = swept.candidate(request.max_bytes)
+    except BoundError:
         if not request.is_scalar:
             raise
         reason = "collapsed takes more memory than `max_bytes`"
-        return _plan(request, [_nested(request)], reason)
-    if other is not None:
-        second = _of_scalar(other)
-    elif counts_both and not request.is_scalar:
-        second = _nested(request)
-    else:
-        return _plan(request, [candidate], _reason(swept, None))
-    ratio = second.cost.seconds / max(candidate.cost.seconds, TICK)
-    if request.is_scalar and swept.count > FEW and ratio < WORTH_IT:
+        unserved = Candidate("collapsed", None, Cost(), reason)
+        return _plan(request, [second or _nested(request), unserved], reason)
+    if second is None:
+        return _plan(request, [first], _reason(swept, None))
+    ratio = second.cost.seconds / max(first.cost.seconds, TICK)
+    if may_nest and ratio < WORTH_IT:
         reason = f"predicted {1 / max(ratio, TICK):.1f} times faster than collapsed"
-        return _plan(request, [second, candidate], reason)
-    return _plan(request, [candidate, second], _reason(swept, ratio))
+        return _plan(request, [second, first], reason)
+    return _plan(request, [first, second], _reason(swept, ratio))
 
 
 def _reason(swept: Collapsed, ratio: float | None) -> str:

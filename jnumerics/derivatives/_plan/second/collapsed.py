@@ -66,7 +66,7 @@ class Collapsed:
         """Return the mode, counted, with few enough directions at a time for a bound.
 
         Raises:
-            ValueError: If the bound is too small for one.
+            BoundError: If the bound is too small for one.
         """
         leaves = self.request.target.leaves
         program, chunk = within(
@@ -80,7 +80,7 @@ class Collapsed:
             swept = program.run(leaves)
             return Answer(swept.values, self._gradient(swept), swept.laps)
 
-        notes = [self._sharing()] if chunk is None else [f"{chunk} at a time"]
+        notes = [self._sharing(), "" if chunk is None else f"{chunk} at a time"]
         strategy = SecondOrder("collapsed", self.count, run)
         cost = program.cost + self._gradient_cost
         return Candidate("collapsed", strategy, cost, "; ".join(filter(None, notes)))

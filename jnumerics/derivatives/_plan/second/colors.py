@@ -94,10 +94,12 @@ def of_gradient(target: Target, point: Sequence[Array]) -> Directions | None:
     return _classes(for_diagonal(found, [x.shape for x in point]), point)
 
 
-def _classes(own: Compression, avals: Sequence[Any]) -> Directions | None:
+def _classes(compression: Compression, avals: Sequence[Any]) -> Directions | None:
     """Return a direction for each color, and for each row that is not proven."""
-    colors = np.concatenate([leaf.ravel() for leaf in own.colors])
-    colors[own.unproven] = own.n_colors + np.arange(len(own.unproven))
+    colors = np.concatenate([leaf.ravel() for leaf in compression.colors])
+    colors[compression.unproven] = compression.n_colors + np.arange(
+        len(compression.unproven)
+    )
     if (colors < 0).all():  # the sum is zero; a sweep takes one direction at least
         colors[0] = 0
     if int(colors.max(initial=-1)) + 1 >= len(colors):

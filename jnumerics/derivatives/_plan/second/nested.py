@@ -78,12 +78,14 @@ def of_scalar(
         return tuple(gradient), (value, gradient)
 
     if stacks is None:
-        start, argnums, by = list(point), tuple(range(len(point))), slopes
+        start, argnums, differentiated = list(point), tuple(range(len(point))), slopes
     else:
         dtype = common_dtype(*(x.dtype for x in point))
         start, argnums = [jnp.zeros(stacks[0].shape[0], dtype)], 0
-        by = _along(slopes, point, stacks)
-    target = trace(by, start, argnums=argnums, has_aux=True, vouched=vouched)
+        differentiated = _along(slopes, point, stacks)
+    target = trace(
+        differentiated, start, argnums=argnums, has_aux=True, vouched=vouched
+    )
     return NestedScalar(target, choose(target, "diagonal", max_bytes=max_bytes))
 
 
@@ -154,26 +156,25 @@ def of_field(
 
     def by_entry(leaves: Sequence[Any]) -> list[Array]:
         point = [leaves[k] for k in active]
-        one = _entry_laplacian(fun(leaves), point, stacks, vouched, max_bytes)
+        one = _entry_laplacian(fun(leaves), point, stacks, vouched=vouched)
         return [_each(one, k, o, bounded=bounded) for k, o in enumerate(outputs)]
+
+    def by_directions(chunk: int | None) -> Traced:
+        return Traced(lambda leaves: forward(leaves, chunk), leaves)
 
     outputs = target.out_avals
     try:
-        whole = Traced(lambda leaves: forward(leaves, None), leaves)
-        passes, note = directions.count, "forward over forward"
+        whole, passes, note = by_directions(None), directions.count, ""
     except (NotImplementedError, TypeError, ValueError):  # JAX has no forward mode
-        whole, note = Traced(by_entry, leaves), "each entry as a scalar"
-        passes = sum(aval.size for aval in outputs)
-    else:
-        whole, chunk = within(
-            whole,
-            lambda chunk: Traced(lambda leaves: forward(leaves, chunk), leaves),
-            directions.count,
-            max_bytes,
-        )
-        note = note if chunk is None else f"{note}, {chunk} at a time"
-    strategy = SecondOrder("nested", passes, lambda: Answer([], [], whole.run(leaves)))
-    return Candidate("nested", strategy, whole.cost, note)
+        whole, passes = Traced(by_entry, leaves), 1
+        note = "each entry as a scalar"
+    program, chunk = within(whole, by_directions, passes, max_bytes)
+    if chunk is not None:
+        note = f"{chunk} at a time"
+    strategy = SecondOrder(
+        "nested", passes, lambda: Answer([], [], program.run(leaves))
+    )
+    return Candidate("nested", strategy, program.cost, note)
 
 
 def _summed(
@@ -207,8 +208,8 @@ def _entry_laplacian(
     fun: Field,
     point: Sequence[Array],
     stacks: Sequence[Array] | None,
+    *,
     vouched: bool,
-    max_bytes: int | None,
 ) -> Callable[[Array, int], Array]:
     """Return the Laplacian of one leaf's entries, weighted: a scalar's."""
 
@@ -216,8 +217,8 @@ def _entry_laplacian(
         def scalar(*xs: Array) -> Array:
             return jnp.sum(weight * fun(*xs)[k])
 
-        options = {"vouched": vouched, "max_bytes": max_bytes}
-        return of_scalar(scalar, point, stacks, **options).run()[2]
+        plan = of_scalar(scalar, point, stacks, vouched=vouched, max_bytes=None)
+        return plan.run()[2]
 
     return laplacian
 
@@ -226,13 +227,17 @@ def _each(
     laplacian: Callable[[Array, int], Array], k: int, aval: Any, *, bounded: bool
 ) -> Array:
     """Take each entry of a leaf as a scalar; one after another in bounded memory."""
-    size = math.prod(aval.shape)
-    if not size:
+    count = math.prod(aval.shape)
+    if not count:
         return jnp.zeros(aval.shape, aval.dtype)
-    weights = jnp.eye(size, dtype=aval.dtype).reshape(size, *aval.shape)
 
-    def one(weight: Array) -> Array:
-        return laplacian(weight, k)
+    def one(entry: Array) -> Array:
+        weight = (jnp.arange(count) == entry).astype(aval.dtype)
+        return laplacian(weight.reshape(aval.shape), k)
 
-    laplacians = jax.lax.map(one, weights) if bounded else jax.vmap(one)(weights)
-    return laplacians.reshape(aval.shape)
+    over = jax.lax.map if bounded else _mapped
+    return over(one, jnp.arange(count)).reshape(aval.shape)
+
+
+def _mapped(fun: Callable[[Array], Array], xs: Array) -> Array:
+    return jax.vmap(fun)(xs)

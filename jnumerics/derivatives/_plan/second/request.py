@@ -32,7 +32,7 @@ class Request:
     wants_first: bool = False
 
     @property
-    def point(self) -> list[Array]:
+    def point(self) -> list[Any]:
         """The differentiated leaves."""
         return [self.target.leaves[k] for k in self.target.active]
 

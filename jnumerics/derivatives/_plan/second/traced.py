@@ -18,6 +18,10 @@ from jnumerics.derivatives._program.tangent import needed_for
 COPIES = 3.0
 
 
+class BoundError(ValueError):
+    """A bound of memory that is too small for one direction."""
+
+
 class Traced:
     """A function of leaves as a program, without what nothing needs."""
 
@@ -63,7 +67,7 @@ def within(
         max_bytes: The bound.
 
     Raises:
-        ValueError: If the bound is too small for one.
+        BoundError: If the bound is too small for one.
     """
     if max_bytes is None or whole.bytes <= max_bytes:
         return whole, None
@@ -73,7 +77,7 @@ def within(
             f"`max_bytes` must be at least {one.bytes} for one direction, "
             f"got {max_bytes}"
         )
-        raise ValueError(msg)
+        raise BoundError(msg)
     slope = max((whole.bytes - one.bytes) / (count - 1), 1)
     chunk = min(1 + int((max_bytes - one.bytes) / slope), count - 1)
     while chunk > 1:
