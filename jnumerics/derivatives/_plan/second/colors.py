@@ -36,7 +36,7 @@ from jnumerics.derivatives._program.layout import common_dtype
 from jnumerics.derivatives._program.trace import Target, trace
 
 
-def of_plan(plan: Plan, point: Sequence[Array]) -> Directions | None:
+def of_plan(plan: Plan, point: Sequence[Any]) -> Directions | None:
     """Return the directions that the plan of a gradient's derivative proves."""
     for candidate in plan.candidates:
         found = candidate.strategy
@@ -49,7 +49,7 @@ def of_plan(plan: Plan, point: Sequence[Array]) -> Directions | None:
 
 def gradient(
     fun: Callable[..., list[Array]],
-    point: Sequence[Array],
+    point: Sequence[Any],
     outputs: Sequence[Any],
     *,
     vouched: bool,
@@ -80,7 +80,7 @@ def gradient(
     return trace(weighted_gradient, [weights, *point], argnums=argnums, vouched=vouched)
 
 
-def of_gradient(target: Target, point: Sequence[Array]) -> Directions | None:
+def of_gradient(target: Target, point: Sequence[Any]) -> Directions | None:
     """Return the directions that a gradient's derivative proves; None where none."""
     if target.ends is not None or None in target.program.outputs:
         return None

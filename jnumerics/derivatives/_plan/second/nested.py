@@ -57,7 +57,7 @@ class NestedScalar:
 
 def of_scalar(
     fun: Scalar,
-    point: Sequence[Array],
+    point: Sequence[Any],
     stacks: Sequence[Array] | None,
     *,
     vouched: bool,
@@ -90,7 +90,7 @@ def of_scalar(
 
 
 def _along(
-    slopes: Callable[..., Any], point: Sequence[Array], stacks: Sequence[Array]
+    slopes: Callable[..., Any], point: Sequence[Any], stacks: Sequence[Array]
 ) -> Callable[..., Any]:
     """Return the gradient by s at x + sum_k s_k d_k."""
 
@@ -116,7 +116,7 @@ def _dots(stack: Array, gradient: Array, dtype: Any) -> Array:
 
 
 def value_and_gradient(
-    fun: Scalar, xs: Sequence[Array], *, vouched: bool
+    fun: Scalar, xs: Sequence[Any], *, vouched: bool
 ) -> tuple[Array, list[Array]]:
     """Return a scalar function's value and its gradient by each argument."""
     argnums = tuple(range(len(xs)))
@@ -206,7 +206,7 @@ def _summed(
 
 def _entry_laplacian(
     fun: Field,
-    point: Sequence[Array],
+    point: Sequence[Any],
     stacks: Sequence[Array] | None,
     *,
     vouched: bool,
