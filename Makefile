@@ -1,4 +1,5 @@
-# make demo | test | check | test-all | fuzz | bench | dist, each on a fresh clone.
+# make demo | test | test-rest | test-all | check | fuzz | bench | dist, each on a fresh
+# clone. test-rest runs the tests that check leaves out.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
 VENV ?= .venv
@@ -8,16 +9,17 @@ CASES ?= 4
 bin := $(VENV)/bin
 made := $(VENV)/.made-by-$(subst /,-,$(or $(PYTHON),newest))
 has = $(addprefix $(VENV)/.has-,$(1))
-# A few cases of a test pass through all annotations that the others pass through.
-shapes := -m "not (boundary or process or product or scenario or slow)" --cases 2 \
-  --jaxtyping-packages=jnumerics,beartype.beartype
+# Annotations that are checked at run time stop or slow down some tests.
+rest := boundary or process or scenario or slow
+shapes := -m "not ($(rest) or product)" --jaxtyping-packages=jnumerics,beartype.beartype
+few := -n auto --dist worksteal --cases $(CASES)
 
 # The tests' compiled programs are kept: the passes of one interpreter share them.
-test test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
-test test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
-test test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
+test test-rest test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
+test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
+test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: demo test test-all check format fuzz bench dist clean
+.PHONY: demo test test-rest test-all check format fuzz bench dist clean
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:
 
@@ -25,7 +27,10 @@ demo: $(call has,demo)
 	$(bin)/python -m jnumerics demo
 
 test: $(call has,test)
-	$(bin)/pytest -n auto --dist worksteal -m "not product" --cases $(CASES)
+	$(bin)/pytest $(few) -m "not product"
+
+test-rest: $(call has,test)
+	$(bin)/pytest $(few) -m "($(rest)) and not product"
 
 test-all: $(call has,test)
 	$(bin)/pytest -n auto --dist worksteal
@@ -34,7 +39,7 @@ check: $(call has,test check)
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(bin)/basedpyright --pythonpath $(bin)/python
-	$(bin)/pytest -n auto --dist worksteal tests $(shapes)
+	$(bin)/pytest $(few) tests $(shapes)
 
 format: $(call has,check)
 	$(bin)/ruff format .
