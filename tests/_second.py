@@ -18,3 +18,17 @@ def trace_of_hessian(fun: Callable, x: Any, by: Callable = jax.hessian) -> Any:
 def twice_forward(fun: Callable) -> Callable:
     """Return the Hessian by forward mode alone, which passes every loop."""
     return jax.jacfwd(jax.jacfwd(fun))
+
+
+def line(x: Any) -> Any:
+    """Couple each number to the next; an entry of the Hessian stands between these."""
+    return jnp.sum(jnp.sin(x[1:] * x[:-1]))
+
+
+@jax.custom_vjp
+def by_rule(x: Any) -> Any:
+    """Sum the cubes, by a rule that no sweep passes."""
+    return jnp.sum(x**3)
+
+
+by_rule.defvjp(lambda x: (by_rule(x), x), lambda x, g: (3 * x**2 * g,))

@@ -10,7 +10,7 @@ import pytest
 
 from jnumerics.derivatives import laplacian, plan
 from jnumerics.derivatives._plan.second import choose as second
-from tests._second import trace_of_hessian
+from tests._second import by_rule, line, trace_of_hessian
 
 WEIGHTS = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
 
@@ -21,18 +21,6 @@ def dense(x):
 
 def narrow(x):
     return jnp.sum(jnp.tanh(jnp.tanh(x @ WEIGHTS[:, :2]) @ WEIGHTS[:2]))
-
-
-def line(x):
-    return jnp.sum(jnp.sin(x[1:] * x[:-1]))
-
-
-@jax.custom_vjp
-def by_rule(x):
-    return jnp.sum(x**3)
-
-
-by_rule.defvjp(lambda x: (by_rule(x), x), lambda x, g: (3 * x**2 * g,))
 
 
 def modes(found):
@@ -61,6 +49,19 @@ def test_a_cheaper_nested_mode_is_taken_though_colors_are_few(monkeypatch):
     assert plan(line, jnp.ones(30), target="laplacian").mode == "nested"
 
 
+def test_a_plan_says_why_the_nested_mode_does_not_serve(monkeypatch):
+    def refuse(*_, **__):
+        msg = "no reverse mode\nof this"
+        raise NotImplementedError(msg)
+
+    monkeypatch.setattr(second.Request, "nested", refuse)
+    found = plan(dense, jnp.ones(40), target="laplacian")
+    assert found.mode == "collapsed"
+    assert [(c.mode, c.note) for c in found.candidates if c.strategy is None] == [
+        ("nested", "no reverse mode")
+    ]
+
+
 def test_a_plan_says_that_inputs_share_directions():
     found = plan(line, jnp.ones(30), target="laplacian")
     assert (found.mode, found.passes) == ("collapsed", 2)
@@ -71,7 +72,7 @@ def test_what_the_sweep_cannot_pass_is_named():
     found = plan(by_rule, jnp.ones(3), target="laplacian")
     assert found.mode == "nested"
     assert "collapsed is not served: not through custom_vjp_call" in found.reason
-    assert "test_second.py" in found.reason
+    assert "tests/_second.py" in found.reason  # where the rule stands
     assert modes(found)["collapsed"] is None
 
 

@@ -42,12 +42,13 @@ def choose(request: Request, mode: str, *, counts_both: bool = False) -> Plan:
     if isinstance(swept, str):
         return _without_sweep(request, mode, swept)
     are_many = swept.count > FEW
-    other = _alternative(request) if are_many or counts_both else None
+    other, second = None, None
+    if request.is_scalar and (are_many or counts_both):
+        other, second = _alternative(request)
     if are_many and request.stacks is None:
         swept = swept.along(shared(request, other))
     if mode == "collapsed":
         return _plan(request, [swept.candidate(request.max_bytes)], "asked for")
-    second = None if other is None else _of_scalar(other)
     if counts_both and not request.is_scalar:
         second = _nested(request)
     return _cheaper(request, swept, second, may_nest=are_many and request.is_scalar)
@@ -72,9 +73,12 @@ def _cheaper(
             raise
         reason = "collapsed takes more memory than `max_bytes`"
         unserved = Candidate("collapsed", None, Cost(), reason)
-        return _plan(request, [second or _nested(request), unserved], reason)
-    if second is None:
-        return _plan(request, [first], _reason(swept, None))
+        if second is None or second.strategy is None:
+            second = _nested(request)  # or its refusal
+        return _plan(request, [second, unserved], reason)
+    if second is None or second.strategy is None:
+        candidates = [first, second] if second else [first]
+        return _plan(request, candidates, _reason(swept, None))
     ratio = second.cost.seconds / max(first.cost.seconds, TICK)
     if may_nest and ratio < WORTH_IT:
         reason = f"predicted {1 / max(ratio, TICK):.1f} times faster than collapsed"
@@ -89,12 +93,14 @@ def _reason(swept: Collapsed, ratio: float | None) -> str:
     return f"{directions} in one sweep, predicted {ratio:.1f} times faster than nested"
 
 
-def _alternative(request: Request) -> NestedScalar | None:
-    """Return the nested mode of a scalar, None where there is none."""
+def _alternative(request: Request) -> tuple[NestedScalar | None, Candidate]:
+    """Return the nested mode of a scalar, counted; or the reason why there is none."""
     try:
-        return request.nested() if request.is_scalar else None
-    except Exception:  # whatever JAX's reason: no reverse mode; or the bound
-        return None
+        scalar = request.nested()
+    except Exception as error:  # whatever JAX's reason: no reverse mode; or the bound
+        reason = str(error).split("\n", maxsplit=1)[0]
+        return None, Candidate("nested", None, Cost(), reason)
+    return scalar, _of_scalar(scalar)
 
 
 def shared(request: Request, other: NestedScalar | None) -> Directions | None:

@@ -235,9 +235,6 @@ def _each(
         weight = (jnp.arange(count) == entry).astype(aval.dtype)
         return laplacian(weight.reshape(aval.shape), k)
 
-    over = jax.lax.map if bounded else _mapped
-    return over(one, jnp.arange(count)).reshape(aval.shape)
-
-
-def _mapped(fun: Callable[[Array], Array], xs: Array) -> Array:
-    return jax.vmap(fun)(xs)
+    numbers = jnp.arange(count)
+    laplacians = jax.lax.map(one, numbers) if bounded else jax.vmap(one)(numbers)
+    return laplacians.reshape(aval.shape)
