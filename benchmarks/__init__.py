@@ -3,6 +3,7 @@
 | module               | holds                                                |
 | -------------------- | ---------------------------------------------------- |
 | `suites`             | what is measured                                     |
+| `functions`, `cases` | functions to differentiate; such of people's sizes   |
 | `pages`              | the figures of README and `docs/`, from the record   |
 | `measure_weights`    | the weights of the plan's cost model on this machine |
 | `_measure`           | interleaved runs, their ratios, and targets          |

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import nn
 
-from benchmarks.suites.functions import (
+from benchmarks.functions import (
     Function,
     attention,
     banded,

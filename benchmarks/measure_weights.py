@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.suites.functions import convolve, kernel, numbers
+from benchmarks.functions import convolve, kernel, numbers
 from jnumerics.derivatives._plan.cost import Weights, count
 
 RUNS = 200

@@ -12,6 +12,4 @@
 | `passes`       | one forward and one reverse pass, beside the evaluation          |
 | `colorings`    | passes and time without each kind of coloring                    |
 | `shown`        | the tables and pictures that the pages show as examples          |
-| `functions`    | functions to differentiate                                       |
-| `cases`        | such functions at sizes that people have                         |
 """

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from benchmarks._measure import Bench, at_least
-from benchmarks.suites.cases import CASES, Case
+from benchmarks.cases import CASES, Case
 from jnumerics import derivatives
 from jnumerics.derivatives import Plan
 

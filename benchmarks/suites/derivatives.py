@@ -11,7 +11,7 @@ from jax import lax
 
 from benchmarks import _peers
 from benchmarks._measure import Bench, Spread, at_least, at_most, usual_s
-from benchmarks.suites.functions import (
+from benchmarks.functions import (
     classifier,
     convolutional_autoencoder,
     convolve,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from benchmarks._measure import Bench
-from benchmarks.suites.functions import attention, convolve, kernel, network, numbers
+from benchmarks.functions import attention, convolve, kernel, network, numbers
 
 WAYS = ("one JVP", "one VJP")
 Case = tuple[Callable[[Any], Any], Any]

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import _peers
 from benchmarks._measure import Bench, at_least
-from benchmarks.suites.functions import (
+from benchmarks.functions import (
     Function,
     attention,
     convolve,

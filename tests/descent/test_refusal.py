@@ -247,7 +247,8 @@ def test_an_optimizer_that_changes_shapes_is_rejected():
 @pytest.mark.boundary
 def test_an_exception_in_the_loss_shows_the_users_frames():
     def innermost(p):
-        raise RuntimeError("mine")  # noqa: EM101
+        msg = "mine"
+        raise RuntimeError(msg)
 
     with pytest.raises(RuntimeError, match="mine") as caught:
         minimize_sum(loss=lambda p: innermost(p))

@@ -73,6 +73,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
         super().__init__(name, file)
         self._text = text
 
-    def get_code(self, fullname: str) -> Any:  # noqa: ARG002
+    def get_code(self, fullname: str) -> Any:
         """Compile the faulty text, and keep no bytecode of it."""
+        del fullname
         return compile(self._text, self.path, "exec", dont_inherit=True)

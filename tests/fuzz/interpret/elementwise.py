@@ -92,13 +92,13 @@ _LIKE_FIRST = {
 
 
 def _plain(name: str, fun: Callable[..., Any]) -> Callable[[Eqn], Function]:
-    def make(eqn: Eqn) -> Function | None:
+    def make(eqn: Eqn) -> Function:
         dtype = eqn.outvars[0].aval.dtype
         if name in _LIKE_FIRST:
             return lambda *args: np.asarray(fun(*args), dtype)
         return fun
 
-    return make  # type: ignore[return-value]
+    return make
 
 
 EVALUATORS.update({name: _plain(name, fun) for name, fun in _PLAIN.items()})
