@@ -23,6 +23,8 @@ from jnumerics import (
 )
 from tests import test_contract
 
+pytestmark = pytest.mark.whole
+
 PLATFORMS = ("cpu", "cuda", "tpu")
 HOST_ONLY = {  # they plan, measure or check, and return no arrays
     "derivatives.check_derivatives",

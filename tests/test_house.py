@@ -8,6 +8,8 @@ import pytest
 
 from tests._public import FILES, ROOT, each_file, imports
 
+pytestmark = pytest.mark.whole
+
 TESTS = Path(__file__).parent
 LADDER = [  # of derivatives: imports go from later steps to earlier ones only
     {"_program"},

@@ -24,6 +24,8 @@ from tests._promises import (
 )
 from tests._public import public_functions
 
+pytestmark = pytest.mark.whole
+
 GRAMMAR = re.compile(r"`[^`]+` must .+, got .+", re.DOTALL)  # of every message
 CONNECTIVES = {"if", "or", "and", "at", "the", "call", "as", "also", "not", "is"}
 PROMISES = {

@@ -56,11 +56,11 @@ def laplacian(
     each of them costs more. "auto" takes the one that is predicted to be faster.
 
     Collapsed mode needs rules that are proven linear, as in `jacobian`; where they are
-    not, or `fun` holds a `custom_vjp` function, the mode is nested. The derivatives of a
-    `custom_jvp` function are those of its rule; where the rule makes the value by other
-    means than the function itself, JAX takes the derivative of these, and the mode is
-    nested too. At a kink they are those of JAX's rules (of `abs` at 0: 0; of `max` at a
-    tie: half of each), and nothing is added for the jump of a slope.
+    not, or `fun` holds a `custom_vjp` function, the mode is nested. The derivatives of
+    a `custom_jvp` function are those of its rule; where the rule makes the value by
+    other means than the function itself, JAX takes the derivative of these, and the
+    mode is nested too. At a kink they are those of JAX's rules (of `abs` at 0: 0; of
+    `max` at a tie: half of each), and nothing is added for the jump of a slope.
 
     One number for the whole argument: for one a sample, take `jax.vmap` of it, for a
     function of one sample. For the Laplacian of each entry of a vector field, let `fun`

@@ -96,11 +96,7 @@ def compare_modes(
     bound = check_bound(max_bytes)
     repeats = _check.integer("repeats", repeats, least=1)
     _check.option("reference", reference, ("float64", None))
-    _check.option("target", target, tuple(MODES))
-    if batch and target not in ("jacobian", "batch"):
-        msg = f"`target` must be 'batch' where `batch` is True, got {target!r}"
-        raise ValueError(msg)
-    kind = "batch" if batch else target
+    kind = _kind(target, batch)
     chosen = _chosen(modes, kind)
     args, kwargs = _with_values(*arguments.closed(args, kwargs))
     task = Task(fun, args, kwargs, argnums, kind, bound)
@@ -161,6 +157,14 @@ def _timed(
         return interleave(calls, repeats, calls=CALLS), None
     except Interrupted as interrupt:
         return interrupt.found, interrupt
+
+
+def _kind(target: str, batch: bool) -> str:
+    _check.option("target", target, tuple(MODES))
+    if batch and target not in ("jacobian", "batch"):
+        msg = f"`target` must be 'batch' where `batch` is True, got {target!r}"
+        raise ValueError(msg)
+    return "batch" if batch else target
 
 
 def _chosen(modes: Sequence[str] | None, kind: str) -> list[str]:

@@ -15,10 +15,9 @@ from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.plan import TICK
 from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
 from jnumerics.derivatives._plan.second import colors, nested
-from jnumerics.derivatives._plan.second.collapsed import Collapsed, collapsed
+from jnumerics.derivatives._plan.second.collapsed import collapsed
 from jnumerics.derivatives._plan.second.nested import NestedScalar
 from jnumerics.derivatives._plan.second.request import Request
-from jnumerics.derivatives._plan.second.traced import BoundError
 
 MODES = ("nested", "collapsed")
 FEW = 8  # directions: so few that to plan nested passes, or colors, costs more
@@ -47,50 +46,46 @@ def choose(request: Request, mode: str, *, counts_both: bool = False) -> Plan:
         other, second = _alternative(request)
     if are_many and request.stacks is None:
         swept = swept.along(shared(request, other))
+    first = swept.candidate(request.max_bytes)
+    if isinstance(first, str) and (mode == "collapsed" or not request.is_scalar):
+        raise ValueError(first)
+    if isinstance(first, str):
+        reason = "it takes more memory than `max_bytes`"
+        return _without_sweep(request, mode, reason, second)
     if mode == "collapsed":
-        return _plan(request, [swept.candidate(request.max_bytes)], "asked for")
+        return _plan(request, [first], "asked for")
     if counts_both and not request.is_scalar:
         second = _nested(request)
-    return _cheaper(request, swept, second, may_nest=are_many and request.is_scalar)
+    return _cheaper(request, first, second, may_nest=are_many and request.is_scalar)
 
 
-def _without_sweep(request: Request, mode: str, reason: str) -> Plan:
+def _without_sweep(
+    request: Request, mode: str, reason: str, counted: Candidate | None = None
+) -> Plan:
     if mode != "auto":
         msg = f"`mode` must be one that serves `fun`, got {mode!r}: {reason}"
         raise ValueError(msg)
-    candidates = [_nested(request), Candidate("collapsed", None, Cost(), reason)]
+    if counted is None or counted.strategy is None:
+        counted = _nested(request)  # or its refusal
+    candidates = [counted, Candidate("collapsed", None, Cost(), reason)]
     return _plan(request, candidates, f"collapsed is not served: {reason}")
 
 
 def _cheaper(
-    request: Request, swept: Collapsed, second: Candidate | None, *, may_nest: bool
+    request: Request, first: Candidate, second: Candidate | None, *, may_nest: bool
 ) -> Plan:
     """Choose between the sweep and the nested mode, if that is counted."""
-    try:
-        first = swept.candidate(request.max_bytes)
-    except BoundError:
-        if not request.is_scalar:
-            raise
-        reason = "collapsed takes more memory than `max_bytes`"
-        unserved = Candidate("collapsed", None, Cost(), reason)
-        if second is None or second.strategy is None:
-            second = _nested(request)  # or its refusal
-        return _plan(request, [second, unserved], reason)
+    sweep = (
+        f"{_table.plural(first.passes or 0, 'direction', 'directions')} in one sweep"
+    )
     if second is None or second.strategy is None:
-        candidates = [first, second] if second else [first]
-        return _plan(request, candidates, _reason(swept, None))
+        return _plan(request, [first, second] if second else [first], sweep)
     ratio = second.cost.seconds / max(first.cost.seconds, TICK)
     if may_nest and ratio < WORTH_IT:
         reason = f"predicted {1 / max(ratio, TICK):.1f} times faster than collapsed"
         return _plan(request, [second, first], reason)
-    return _plan(request, [first, second], _reason(swept, ratio))
-
-
-def _reason(swept: Collapsed, ratio: float | None) -> str:
-    directions = _table.plural(swept.count, "direction", "directions")
-    if ratio is None or ratio < 1:
-        return f"{directions} in one sweep"
-    return f"{directions} in one sweep, predicted {ratio:.1f} times faster than nested"
+    faster = f", predicted {ratio:.1f} times faster than nested" if ratio >= 1 else ""
+    return _plan(request, [first, second], sweep + faster)
 
 
 def _alternative(request: Request) -> tuple[NestedScalar | None, Candidate]:

@@ -62,19 +62,21 @@ class Collapsed:
         fewer = Collapsed(self.request, sweep, _traced(self.request, sweep))
         return fewer if fewer.cost.seconds < self.cost.seconds else self
 
-    def candidate(self, max_bytes: int | None) -> Candidate:
+    def candidate(self, max_bytes: int | None) -> Candidate | str:
         """Return the mode, counted, with few enough directions at a time for a bound.
 
-        Raises:
-            BoundError: If the bound is too small for one.
+        Where the bound is too small for one, it is the error's words.
         """
         leaves = self.request.target.leaves
-        program, chunk = within(
+        bounded = within(
             self.whole,
             lambda chunk: _traced(self.request, self.sweep, chunk),
             self.count,
             max_bytes,
         )
+        if isinstance(bounded, str):
+            return bounded
+        program, chunk = bounded
 
         def run() -> Answer:
             swept = program.run(leaves)

@@ -146,6 +146,9 @@ def of_field(
         directions: The same, as they are made.
         vouched: Whether the user vouches that derivatives are linear.
         max_bytes: Bound of the temporary memory.
+
+    Raises:
+        ValueError: If that is too small for one direction.
     """
     leaves, active = target.leaves, target.active
     bounded = max_bytes is not None
@@ -168,9 +171,11 @@ def of_field(
     except (NotImplementedError, TypeError, ValueError):  # JAX has no forward mode
         whole, passes = Traced(by_entry, leaves), 1
         note = "each entry as a scalar"
-    program, chunk = within(whole, by_directions, passes, max_bytes)
-    if chunk is not None:
-        note = f"{chunk} at a time"
+    match within(whole, by_directions, passes, max_bytes):
+        case str() as refusal:
+            raise ValueError(refusal)
+        case program, chunk:
+            note = note if chunk is None else f"{chunk} at a time"
     strategy = SecondOrder(
         "nested", passes, lambda: Answer([], [], program.run(leaves))
     )

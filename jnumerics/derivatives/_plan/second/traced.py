@@ -18,10 +18,6 @@ from jnumerics.derivatives._program.tangent import needed_for
 COPIES = 3.0
 
 
-class BoundError(ValueError):
-    """A bound of memory that is too small for one direction."""
-
-
 class Traced:
     """A function of leaves as a program, without what nothing needs."""
 
@@ -57,7 +53,7 @@ def within(
     trace: Callable[[int], Traced],
     count: int,
     max_bytes: int | None,
-) -> tuple[Traced, int | None]:
+) -> tuple[Traced, int | None] | str:
     """Return a program below a bound, and how many directions it takes at a time.
 
     Args:
@@ -66,18 +62,17 @@ def within(
         count: How many there are.
         max_bytes: The bound.
 
-    Raises:
-        BoundError: If the bound is too small for one.
+    Returns:
+        Both; where the bound is too small for one direction, the error's words.
     """
     if max_bytes is None or whole.bytes <= max_bytes:
         return whole, None
     one = trace(1) if count > 1 else whole
     if one.bytes > max_bytes:
-        msg = (
+        return (
             f"`max_bytes` must be at least {one.bytes} for one direction, "
             f"got {max_bytes}"
         )
-        raise BoundError(msg)
     slope = max((whole.bytes - one.bytes) / (count - 1), 1)
     chunk = min(1 + int((max_bytes - one.bytes) / slope), count - 1)
     while chunk > 1:

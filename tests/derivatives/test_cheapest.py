@@ -1,4 +1,4 @@
-"""Plans of second order: what is counted, what is taken, and why."""
+"""The public plan, of second order: what is counted, what is taken, and why."""
 
 import pickle
 
