@@ -27,6 +27,7 @@ class Case(NamedTuple):
         fun: The function, a scalar's.
         X: The samples.
         folx: The least time of folx over ours that is aimed at.
+        sparsity: Up to which share of nonzeros folx propagates their pattern.
         is_dense: Whether nothing is sparse or narrow, so that nested passes gain
             nothing from structure.
     """
@@ -34,6 +35,7 @@ class Case(NamedTuple):
     fun: Function
     X: Any
     folx: float
+    sparsity: float = 0
     is_dense: bool = False
 
 
@@ -71,13 +73,20 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "50-768-768-512-512-1, 8 samples": lambda: _dense(
         50, 768, 768, 512, 512, 1, samples=8
     ),
-    "30 x 3 particles apart, 8 samples": lambda: Case(_apart, numbers(8, 30, 3), 1.0),
-    "a ring of 512, 8 samples": lambda: Case(_ring, numbers(8, 512), 0.95),
+    "30 x 3 particles apart, 8 samples": lambda: Case(
+        _apart, numbers(8, 30, 3), 1.0, sparsity=0.6
+    ),
+    "a ring of 512, 8 samples": lambda: Case(
+        _ring, numbers(8, 512), 0.95, sparsity=0.6
+    ),
     "3 x 3 convolutions of 16 x 16, 1 sample": lambda: Case(
         _images, numbers(1, 16, 16), 4.0
     ),
     "3 x 3 convolutions of 16 x 16, 8 samples": lambda: Case(
         _images, numbers(8, 16, 16), 15.0
+    ),
+    "200-32-256-256-1, 32 samples": lambda: Case(
+        lambda x: network(200, 32, 256, 256, 1)(x)[0], numbers(32, 200), 6.0
     ),
     "attention over 16 x 3 particles, 8 samples": lambda: Case(
         _attending, numbers(8, 16, 3), 1.0
@@ -130,7 +139,7 @@ def _programs(case: Case) -> dict[str, Callable]:
         )
     folx = _peers.folx()
     if folx is not None:
-        forward = folx.forward_laplacian(case.fun)
+        forward = folx.forward_laplacian(case.fun, sparsity_threshold=case.sparsity)
         programs["folx"] = lambda x: forward(x).laplacian
     return programs
 

@@ -86,7 +86,7 @@ def planned(
     if target == "laplacian":
         require_real(traced)
         request = Request(traced, None, vouched=False, max_bytes=max_bytes)
-        return second.choose(request, "auto", counts_both=True)
+        return second.choose(request, "auto", counts_all=True)
     kind = FIRST_ORDER.get(target, target)
     if kind == "diagonal":
         require_square(traced)

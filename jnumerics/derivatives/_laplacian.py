@@ -51,11 +51,13 @@ def laplacian(
     second ones through the program of `fun` (collapsed Taylor mode, or forward
     Laplacian): about c + 2 evaluations, in few large products, and no reverse pass.
     Inputs without an entry of the Hessian between them, as is proven, share a
-    direction: two suffice for a line or a grid, one for each input always. "nested"
-    takes passes over the gradient, as few as the structure of its Jacobian allows, and
-    each of them costs more. "auto" takes the one that is predicted to be faster.
+    direction: two suffice for a line or a grid, one for each input always. "narrow"
+    does so in two sweeps, where all goes through a place of d numbers (a bottleneck,
+    with what goes around it): behind it d directions suffice. "nested" takes passes
+    over the gradient, as few as the structure of its Jacobian allows, and each of them
+    costs more. "auto" takes the one that is predicted to be the fastest.
 
-    Collapsed mode needs rules that are proven linear, as in `jacobian`; where they are
+    Both sweeps need rules that are proven linear, as in `jacobian`; where they are
     not, or `fun` holds a `custom_vjp` function, the mode is nested. The derivatives of
     a `custom_jvp` function are those of its rule; where the rule makes the value by
     other means than the function itself, JAX takes the derivative of these, and the
@@ -75,7 +77,7 @@ def laplacian(
             along all basis vectors: the argument's tree (a tuple for a tuple of
             `argnums`), each leaf `(k, *leaf.shape)`; or a function of the arguments of
             `fun` that returns that, and is not differentiated.
-        mode: "auto", "nested" or "collapsed".
+        mode: "auto", "nested", "collapsed" or "narrow".
         max_bytes: Bound of the temporary memory, in bytes, as in `jacobian`: directions
             then go in chunks.
         check: "proof", or None to vouch for rules and solvers, as in `jacobian`.

@@ -19,7 +19,7 @@ STACK = random.normal(size=(4, 6))
 GRID = X.reshape(3, 2).astype(np.float32)
 PARAMS = {"w": X.reshape(2, 3), "b": np.float64(0.7)}
 
-MODES = ("auto", "nested", "collapsed")
+MODES = ("auto", "nested", "collapsed")  # "narrow": modes/collapsed/test_narrow.py
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
@@ -251,7 +251,7 @@ def test_effects_come_once_a_call(mode, capsys):
 @pytest.mark.parametrize("tool", [laplacian, value_grad_and_laplacian])
 def test_options_and_results_are_checked(tool):
     with pytest.raises(ValueError, match="`mode` must be one of 'auto', 'nested'"):
-        tool(jnp.sum, mode="narrow")
+        tool(jnp.sum, mode="narrowest")
     with pytest.raises(TypeError, match="must return real numbers, got complex"):
         tool(lambda x: jnp.sum(lax.complex(x, x)))(jnp.ones(3))
     with pytest.raises(TypeError, match="must be real"):

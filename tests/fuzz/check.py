@@ -149,14 +149,16 @@ def _second_order(
         step = checks.jacobians if is_hessian else checks.diagonal
         _attempt(step, jax.grad(scalar), points[0], found)
         if not is_hessian:
-            collapsed = functools.partial(
-                _collapsed, program, scalar, points, expected, found
-            )
-            _attempt(collapsed, jax.grad(scalar), points[0], found)
+            for mode in ("collapsed", "narrow"):
+                swept = functools.partial(
+                    _swept, mode, program, scalar, points, expected, found
+                )
+                _attempt(swept, jax.grad(scalar), points[0], found)
     outcome.wrong += [Failure(f"{name} {f.check}", f.detail) for f in found.wrong]
 
 
-def _collapsed(
+def _swept(
+    mode: str,
     program: Program,
     scalar: Callable[..., Any],
     points: list[Any],
@@ -164,7 +166,7 @@ def _collapsed(
     outcome: Outcome,
 ) -> None:
     """The sum of second derivatives, pushed forward, is the trace of the Hessian."""
-    sweep = derivatives.laplacian(scalar, mode="collapsed")
+    sweep = derivatives.laplacian(scalar, mode=mode)
     gradient = jax.value_and_grad(scalar)
     both = jax.make_jaxpr(lambda *args: (scalar(*args), gradient(*args)[0]))
     try:
@@ -173,7 +175,7 @@ def _collapsed(
         if "`mode` must be one that serves `fun`" not in str(error):
             raise
         if "JAX refuses" in str(error) and _has_second_tangents(scalar, points[0]):
-            outcome.wrong.append(Failure("collapsed", _told(error)))
+            outcome.wrong.append(Failure(mode, _told(error)))
         return
     values = Interpreter(both(*points[0]))
     for args, truths in zip(points, expected, strict=True):
@@ -188,7 +190,7 @@ def _collapsed(
             pairs = [np.array([found, scale])], [np.array([own.sum(), scale])]
             differences.append(differs(*pairs, tolerance_of(program)))
         if differences and "" not in differences:
-            outcome.wrong.append(Failure("collapsed", differences[0]))
+            outcome.wrong.append(Failure(mode, differences[0]))
             return
 
 

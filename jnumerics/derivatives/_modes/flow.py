@@ -17,7 +17,7 @@ Reference:
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -39,9 +39,11 @@ from jnumerics.derivatives._program.tangent import LinearPart, needed_for, part
 __all__ = [
     "Capacity",
     "Cut",
+    "Network",
     "SampleAxis",
     "batch_capacity",
     "forwardable",
+    "minimum_cut",
     "narrowest",
     "transposable",
 ]
@@ -101,7 +103,7 @@ def narrowest(
     needed = needed_for(equations, answers)
     needed = [e for e in needed if not reached.isdisjoint(variables(e))]
     read = {v for e in needed for v in variables(e)} | set(answers)
-    network = _Network(
+    network = Network(
         equations=needed,
         inputs=[v for v in dict.fromkeys(inputs) if v in read],
         outputs=answers,
@@ -111,7 +113,7 @@ def narrowest(
     if reason:
         return reason
     sizes = network.sizes(read & reached, capacity or _size)
-    crossed = _minimum_cut(network, sizes)
+    crossed = minimum_cut(network, sizes)
     if isinstance(crossed, str):
         return crossed
     return _cut(equations, inputs, answers, {v: sizes[v] or 0 for v in crossed})
@@ -141,13 +143,23 @@ def _size(var: Var) -> int:
 
 
 @dataclass(frozen=True)
-class _Network:
-    """The tangent program as a flow network: variables and what connects them."""
+class Network:
+    """A program as a flow network: variables, and what connects them.
+
+    Attributes:
+        equations: Its equations, in order.
+        inputs: What paths start from.
+        outputs: Where they end.
+        one_way: Those of the equations that run in one direction alone.
+        prices: What it costs, in directions, to have a variable before the cut, or in
+            it.
+    """
 
     equations: list[Equation]
     inputs: list[Var]
     outputs: list[Var]
     one_way: OneWay
+    prices: Mapping[Var, int] = field(default_factory=dict)
 
     def sizes(self, useful: set[Var], capacity: Capacity) -> dict[Var, int | None]:
         """Return the number of directions of each variable; None is infinite."""
@@ -173,6 +185,7 @@ class _Network:
             edges[enter[v], enter[v] + 1] = infinite if size is None else size
         edges |= {(_GATE, enter[v]): infinite for v in self.inputs}
         edges |= {(enter[v] + 1, _SINK): infinite for v in self.outputs}
+        edges |= {(enter[v], _SINK): price for v, price in self.prices.items()}
         for equation in self.equations:
             read = [enter[v] + 1 for v in variables(equation) if v in enter]
             made = [enter[v] for v in equation.eqn.outvars if v in enter]
@@ -184,9 +197,10 @@ class _Network:
         return enter, edges
 
 
-def _minimum_cut(network: _Network, sizes: Mapping[Var, int | None]) -> list[Var] | str:
+def minimum_cut(network: Network, sizes: Mapping[Var, int | None]) -> list[Var] | str:
     """Return the variables of a minimum cut, or why there is none."""
     infinite = 1 + sum(size or 0 for size in sizes.values())
+    infinite += sum(network.prices.values())
     if infinite > _LARGEST:
         return f"its tangents have {infinite - 1} elements, too many to seek a cut"
     enter, edges = network.edges(sizes, infinite)

@@ -53,8 +53,8 @@ class SecondOrder:
     """How a mode of second order runs.
 
     Attributes:
-        mode: "nested" or "collapsed".
-        passes: The directions of its sweep, or its passes over the gradient.
+        mode: "nested", "collapsed" or "narrow".
+        passes: The directions of its sweeps, or its passes over the gradient.
         run: Evaluates it at the traced arguments.
     """
 

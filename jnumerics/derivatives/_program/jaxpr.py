@@ -5,7 +5,7 @@ import itertools
 import os
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,12 +58,18 @@ def _first_line(code: types.CodeType) -> str:
 
 
 def closed(
-    eqns: Sequence[JaxprEqn], inputs: Sequence[Var], outputs: Sequence[Atom]
+    eqns: Sequence[JaxprEqn],
+    inputs: Sequence[Var],
+    outputs: Sequence[Atom],
+    consts: Mapping[Var, Any] | None = None,
 ) -> Any:
-    """Make a closed jaxpr of equations in order."""
+    """Make a closed jaxpr of equations in order, over the values of some variables."""
     info = jex.DebugInfo("tangent program", "jnumerics.derivatives", None, None)
-    jaxpr = jex.Jaxpr([], list(inputs), list(outputs), list(eqns), debug_info=info)
-    return jex.ClosedJaxpr(jaxpr, [])
+    known = consts or {}
+    jaxpr = jex.Jaxpr(
+        list(known), list(inputs), list(outputs), list(eqns), debug_info=info
+    )
+    return jex.ClosedJaxpr(jaxpr, list(known.values()))
 
 
 def as_function(

@@ -16,7 +16,9 @@ def test_modes_of_a_laplacian_agree():
     assert [(m.mode, m.passes) for m in found.modes] == [
         ("nested", 2),
         ("collapsed", 2),
+        ("narrow", None),
     ]
+    assert "no place is narrow enough" in str(found.modes[2].error)
     assert all((m.max_relative_difference or 0) < 1e-5 for m in found.modes)
     assert str(found).startswith("laplacian of line(float32[20]) on ")
     assert faults(json.loads(found.to_json()), COMPARE) == []
@@ -37,7 +39,7 @@ def test_a_laplacian_that_no_sweep_passes_is_a_row_that_says_so():
 
 def test_modes_are_those_of_the_target():
     with pytest.raises(
-        ValueError, match=r"`modes` must be one of 'nested', 'collapsed'"
+        ValueError, match=r"`modes` must be one of 'nested', 'collapsed', 'narrow'"
     ):
         compare_modes(line, jnp.ones(3), target="laplacian", modes=["reverse"])
 

@@ -17,7 +17,8 @@ For f(x) = sin(x0 x1), x = (a, b), both directions at once:
 
 `jet` holds the three; `interpret` pushes them through the program; `rules` lists which
 primitive goes which way: `elementwise`, `movement`, `product`, and `control` for loops;
-`operation` serves the rest by nested JVPs. `sweep` makes directions, in chunks.
+`operation` serves the rest by nested JVPs. `sweep` makes directions, in chunks;
+`narrow` goes through a narrow place in two sweeps.
 
 What it rests on: that the first derivative is linear in its tangents (proven where it
 is traced, `_program/linearity`), and for each rule what its module says, tested against

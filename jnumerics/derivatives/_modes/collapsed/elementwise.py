@@ -1,7 +1,7 @@
 """Operations element by element: first and second derivative once for all directions.
 
 For y = f(x), element by element and real, `J' = f' J` and
-`L' = f' L + sum_c f'' J_c^2`, where f' and f'' come from two nested JVPs with ones.
+`L' = f' L + sum_c f'' J_c Q_c`, where f' and f'' come from two nested JVPs with ones.
 Where f is linear between its kinks there is no f'', where it is constant between them
 nothing moves.
 """
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jnumerics.derivatives._modes.collapsed.jet import Jet, moving, total
+from jnumerics.derivatives._modes.collapsed.jet import Jet, Pairing, moving, total
 from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 from jnumerics.derivatives._program.linearity.directions import is_complex
@@ -33,12 +33,12 @@ _EXPONENTS = {"log": 0.0, "log2": 0.0, "sqrt": 0.5, "rsqrt": -0.5, "cbrt": 1 / 3
 _COMPARES = ("reduce_max", "reduce_min")
 
 
-def smooth(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+def smooth(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
     """Push one real operand through a smooth function, others still."""
     where, (out,) = moving(jets), eqn.outvars
     is_one = len(where) == 1 and shape_of(eqn.invars[where[0]]) == shape_of(out)
     if not is_one or any(map(is_complex, (*eqn.invars, out))):
-        return nested(eqn, jets)
+        return nested(eqn, jets, pair)
     call, operands = operation(eqn), [jet.value for jet in jets]
     x, jac, lap = jets[where[0]]
 
@@ -58,7 +58,7 @@ def smooth(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
         (y, slope), bend = along(x), (exponent - 1) / x
         moved = second = slope[None] * jac
     # in this order: a square alone may overflow
-    bent = jnp.sum(bend[None] * jac * second, 0)
+    bent = jnp.sum(bend[None] * jac * pair(second), 0)
     return [Jet(y, moved, total(bent, None if lap is None else slope * lap))]
 
 
@@ -69,10 +69,10 @@ def _exponent(eqn: JaxprEqn) -> float | None:
     return _EXPONENTS.get(eqn.primitive.name)
 
 
-def piecewise(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+def piecewise(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
     """Push real operands through what is linear between its kinks."""
     if any(map(is_complex, (*eqn.invars, *eqn.outvars))):
-        return nested(eqn, jets)
+        return nested(eqn, jets, pair)
     if eqn.primitive.name in _COMPARES:  # a value made twice may be rounded twice
         jets = [j._replace(value=jax.lax.optimization_barrier(j.value)) for j in jets]
-    return linear(eqn, jets)
+    return linear(eqn, jets, pair)

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jnumerics.derivatives._modes.collapsed.control import CONTROL, Interpret
-from jnumerics.derivatives._modes.collapsed.jet import Jet, moving
+from jnumerics.derivatives._modes.collapsed.jet import Jet, Pairing, itself, moving
 from jnumerics.derivatives._modes.collapsed.operation import (
     NotServedError,
     nested,
@@ -29,13 +29,19 @@ from jnumerics.derivatives._program.tangent import needed_for
 
 
 def interpret(
-    jaxpr: Any, jets: list[Jet], *, effects: bool = True, vouched: bool = False
+    jaxpr: Any,
+    jets: list[Jet],
+    pair: Pairing = itself,
+    *,
+    effects: bool = True,
+    vouched: bool = False,
 ) -> list[Jet]:
     """Push jets through a closed jaxpr; a call with a custom rule stays one equation.
 
     Args:
         jaxpr: The program.
         jets: Of its inputs.
+        pair: What stands beside each direction in the sum of second derivatives.
         effects: Whether its effects happen; else they are left out.
         vouched: Whether the user vouches for the rules of custom_jvp calls.
 
@@ -51,18 +57,23 @@ def interpret(
             return env[atom]
         return Jet(jnp.asarray(atom.val, dtype_of(atom)))
 
-    inside = functools.partial(interpret, effects=effects, vouched=vouched)
+    inside = functools.partial(interpret, pair=pair, effects=effects, vouched=vouched)
 
     for equation in needed_for(flat.equations, flat.outputs, effects=effects):
         eqn = equation.eqn
         operands = [read(v) for v in eqn.invars]
-        results = _step(equation, operands, inside, vouched=vouched)
+        results = _step(equation, operands, pair, inside, vouched=vouched)
         env.update(zip(eqn.outvars, results, strict=True))
     return [read(v) for v in flat.outputs]
 
 
 def _step(
-    equation: Equation, jets: list[Jet], inside: Interpret, *, vouched: bool
+    equation: Equation,
+    jets: list[Jet],
+    pair: Pairing,
+    inside: Interpret,
+    *,
+    vouched: bool,
 ) -> list[Jet]:
     eqn, name = equation.eqn, equation.name
     if not any(jet.order for jet in jets) or not any(map(is_inexact, eqn.outvars)):
@@ -77,7 +88,7 @@ def _step(
         if reason:
             msg = f"{call.primitive.name} at {equation.line}, {reason}"
             raise NotServedError(msg)
-    return RULES.get(name, nested)(eqn, jets)
+    return RULES.get(name, nested)(eqn, jets, pair)
 
 
 def _calls(

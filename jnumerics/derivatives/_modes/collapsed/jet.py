@@ -1,8 +1,13 @@
 """Jets: a value, its derivatives along directions, and a sum of second ones."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jaxtyping import Array
+
+Pairing = Callable[[Array], Array]
+"""From the derivatives J along directions to the Q of `sum_c f''[J_c, Q_c]`."""
 
 
 class Jet(NamedTuple):
@@ -35,6 +40,21 @@ class Jet(NamedTuple):
         if order > 1 and lap is None:
             lap = jnp.zeros(shape, dtype)
         return Jet(value, jac, lap)
+
+
+def itself(jac: Array) -> Array:
+    """Pair each direction with itself."""
+    return jac
+
+
+def weighted(metric: Array) -> Pairing:
+    """Pair each direction a with `sum_b M_ab J_b`, for a symmetric M."""
+
+    def pair(jac: Array) -> Array:
+        found = jnp.tensordot(metric.astype(jac.dtype), jac, 1, precision="highest")
+        return found.astype(jac.dtype)
+
+    return pair
 
 
 def moving(jets: list[Jet]) -> list[int]:

@@ -7,7 +7,7 @@ sums add. Basis vectors are made on the fly; all but the last chunk run in a loo
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -126,6 +126,12 @@ class Sweep:
     keeps_jacs: bool = False
     effects: bool = True
     vouched: bool = False
+    mode: ClassVar[str] = "collapsed"
+
+    @property
+    def passes(self) -> int:
+        """How many directions go through the program."""
+        return self.directions.count
 
     def __call__(self, leaves: Sequence[Any], chunk: int | None = None) -> Swept:
         """Sweep through, at most `chunk` directions at a time."""

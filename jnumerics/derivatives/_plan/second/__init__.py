@@ -12,6 +12,7 @@ input have no entry between them:
     nested      a pass over the gradient for each color: 2
 
 `collapsed` counts the sweep's own program; `colors` finds and proves who shares a
-direction; `nested` plans passes over the gradient; `traced` is a program with its cost,
-and bounds its memory.
+direction; `place` finds where the program is narrow, so that fewer go on behind it;
+`nested` plans passes over the gradient; `traced` is a program with its cost, and bounds
+its memory.
 """

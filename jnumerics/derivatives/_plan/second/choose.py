@@ -2,9 +2,10 @@
 
 Collapsed Taylor mode needs a first derivative that is proven linear and a program that
 jets can pass; what lacks either is nested. Where colors of the Hessian's graph let
-inputs share a direction (`colors`), it takes fewer of them. Of a scalar of more than a
-few inputs both modes are counted: a narrow place in the gradient may leave the nested
-one fewer passes.
+inputs share a direction (`colors`), it takes fewer of them; where all goes through a
+narrow place, two sweeps take fewer behind it (`place`). Of a scalar of more than a few
+inputs all modes are counted: a narrow place in the gradient may leave the nested one
+fewer passes.
 """
 
 from collections.abc import Sequence
@@ -15,22 +16,22 @@ from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.plan import TICK
 from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
 from jnumerics.derivatives._plan.second import colors, nested
-from jnumerics.derivatives._plan.second.collapsed import collapsed
+from jnumerics.derivatives._plan.second.collapsed import Collapsed, collapsed
 from jnumerics.derivatives._plan.second.nested import NestedScalar
 from jnumerics.derivatives._plan.second.request import Request
 
-MODES = ("nested", "collapsed")
+MODES = ("nested", "collapsed", "narrow")
 FEW = 8  # directions: so few that to plan nested passes, or colors, costs more
-WORTH_IT = 0.9  # of the collapsed mode: the most the nested one may cost
+WORTH_IT = 0.9  # of what is simpler: the most that the other may cost
 
 
-def choose(request: Request, mode: str, *, counts_both: bool = False) -> Plan:
+def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
     """Count the modes, and choose.
 
     Args:
         request: What is asked.
         mode: "auto", or the mode to take.
-        counts_both: Whether both are counted even where the choice needs one.
+        counts_all: Whether all are counted even where the choice needs one.
 
     Raises:
         ValueError: If the mode does not serve the function, or the bound is too small.
@@ -39,53 +40,88 @@ def choose(request: Request, mode: str, *, counts_both: bool = False) -> Plan:
         return _plan(request, [_nested(request)], "asked for")
     swept = collapsed(request)
     if isinstance(swept, str):
-        return _without_sweep(request, mode, swept)
+        return _without_sweep(request, mode, [_refused("collapsed", swept)])
     are_many = swept.count > FEW
-    other, second = None, None
-    if request.is_scalar and (are_many or counts_both):
-        other, second = _alternative(request)
+    other, nested_one = None, None
+    if request.is_scalar and (are_many or counts_all):
+        other, nested_one = _alternative(request)
     if are_many and request.stacks is None:
         swept = swept.along(shared(request, other))
-    first = swept.candidate(request.max_bytes)
-    if isinstance(first, str) and (mode == "collapsed" or not request.is_scalar):
-        raise ValueError(first)
-    if isinstance(first, str):
-        reason = "it takes more memory than `max_bytes`"
-        return _without_sweep(request, mode, reason, second)
-    if mode == "collapsed":
-        return _plan(request, [first], "asked for")
-    if counts_both and not request.is_scalar:
-        second = _nested(request)
-    return _cheaper(request, first, second, may_nest=are_many and request.is_scalar)
+    asked = MODES[1:] if are_many or counts_all else ("collapsed",)
+    sweeps = [_sweep(swept, m) for m in (asked if mode == "auto" else (mode,))]
+    served = [c for c in sweeps if c.strategy is not None]
+    if not served and (mode != "auto" or request.is_scalar):
+        return _without_sweep(request, mode, sweeps, nested_one)
+    if not served:
+        raise ValueError(sweeps[0].note)
+    if mode != "auto":
+        return _plan(request, served, "asked for")
+    if counts_all and not request.is_scalar:
+        nested_one = _nested(request)
+    first = _simplest(served)
+    others = [c for c in (*sweeps, nested_one) if c is not None and c is not first]
+    return _cheaper(request, first, others, may_nest=are_many and request.is_scalar)
+
+
+def _sweep(swept: Collapsed, mode: str) -> Candidate:
+    """Count the collapsed mode, in one sweep or through a narrow place."""
+    found = swept.narrowed() if mode == "narrow" else swept
+    if isinstance(found, str):
+        return _refused(mode, found)
+    counted = found.candidate(swept.request.max_bytes)
+    return _refused(mode, counted) if isinstance(counted, str) else counted
+
+
+def _refused(mode: str, reason: str) -> Candidate:
+    return Candidate(mode, None, Cost(), reason)
+
+
+def _simplest(served: Sequence[Candidate]) -> Candidate:
+    """Return one sweep, unless two are predicted to take clearly less."""
+    one, *two = served
+    if two and two[0].cost.seconds < WORTH_IT * one.cost.seconds:
+        return two[0]
+    return one
 
 
 def _without_sweep(
-    request: Request, mode: str, reason: str, counted: Candidate | None = None
+    request: Request,
+    mode: str,
+    sweeps: Sequence[Candidate],
+    counted: Candidate | None = None,
 ) -> Plan:
+    reason = sweeps[0].note
+    if reason.startswith("`"):  # an error's own words
+        if mode != "auto":
+            raise ValueError(reason)
+        reason = "it takes more memory than `max_bytes`"
+        sweeps = [_refused(c.mode, reason) for c in sweeps]
     if mode != "auto":
         msg = f"`mode` must be one that serves `fun`, got {mode!r}: {reason}"
         raise ValueError(msg)
     if counted is None or counted.strategy is None:
         counted = _nested(request)  # or its refusal
-    candidates = [counted, Candidate("collapsed", None, Cost(), reason)]
-    return _plan(request, candidates, f"collapsed is not served: {reason}")
+    return _plan(request, [counted, *sweeps], f"collapsed is not served: {reason}")
 
 
 def _cheaper(
-    request: Request, first: Candidate, second: Candidate | None, *, may_nest: bool
+    request: Request, first: Candidate, others: Sequence[Candidate], *, may_nest: bool
 ) -> Plan:
-    """Choose between the sweep and the nested mode, if that is counted."""
+    """Choose between a sweep and the nested mode, if that is counted."""
     sweep = (
-        f"{_table.plural(first.passes or 0, 'direction', 'directions')} in one sweep"
+        f"{_table.plural(first.passes or 0, 'direction', 'directions')} in "
+        f"{'two sweeps' if first.mode == 'narrow' else 'one sweep'}"
     )
+    second = next((c for c in others if c.mode == "nested"), None)
     if second is None or second.strategy is None:
-        return _plan(request, [first, second] if second else [first], sweep)
+        return _plan(request, [first, *others], sweep)
     ratio = second.cost.seconds / max(first.cost.seconds, TICK)
     if may_nest and ratio < WORTH_IT:
-        reason = f"predicted {1 / max(ratio, TICK):.1f} times faster than collapsed"
-        return _plan(request, [second, first], reason)
+        faster = f"{1 / max(ratio, TICK):.1f} times faster than {first.mode}"
+        rest = [c for c in others if c is not second]
+        return _plan(request, [second, first, *rest], f"predicted {faster}")
     faster = f", predicted {ratio:.1f} times faster than nested" if ratio >= 1 else ""
-    return _plan(request, [first, second], sweep + faster)
+    return _plan(request, [first, *others], sweep + faster)
 
 
 def _alternative(request: Request) -> tuple[NestedScalar | None, Candidate]:
@@ -93,8 +129,7 @@ def _alternative(request: Request) -> tuple[NestedScalar | None, Candidate]:
     try:
         scalar = request.nested()
     except Exception as error:  # whatever JAX's reason: no reverse mode; or the bound
-        reason = str(error).split("\n", maxsplit=1)[0]
-        return None, Candidate("nested", None, Cost(), reason)
+        return None, _refused("nested", str(error).split("\n", maxsplit=1)[0])
     return scalar, _of_scalar(scalar)
 
 

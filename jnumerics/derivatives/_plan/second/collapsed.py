@@ -1,4 +1,7 @@
-"""The collapsed mode of a request: its directions, how many at a time, its cost."""
+"""The collapsed mode of a request: its directions, how many at a time, its cost.
+
+In one sweep, or in two around a narrow place (`place`).
+"""
 
 import functools
 from dataclasses import dataclass
@@ -7,11 +10,13 @@ from typing import Any
 import jax
 from jaxtyping import Array
 
+from jnumerics.derivatives._modes.collapsed.narrow import Narrow
 from jnumerics.derivatives._modes.collapsed.operation import NotServedError
 from jnumerics.derivatives._modes.collapsed.sweep import Directions, Sweep, Swept
 from jnumerics.derivatives._plan import cost as _cost
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.result import Answer, Candidate, SecondOrder
+from jnumerics.derivatives._plan.second.place import narrowed
 from jnumerics.derivatives._plan.second.request import Request
 from jnumerics.derivatives._plan.second.traced import Traced, within
 from jnumerics.derivatives._program import effects
@@ -24,12 +29,12 @@ class Collapsed:
 
     Attributes:
         request: What is asked.
-        sweep: How all directions go through.
+        sweep: How all directions go through: in one sweep, or in two.
         whole: Its program with all of them at once.
     """
 
     request: Request
-    sweep: Sweep
+    sweep: Sweep | Narrow
     whole: Traced
 
     @property
@@ -58,9 +63,18 @@ class Collapsed:
         """Return the same along fewer directions, if that is cheaper."""
         if directions is None:
             return self
+        assert isinstance(self.sweep, Sweep)
         sweep = _sweep(self.request, self.sweep.jaxpr, directions, is_basis=False)
         fewer = Collapsed(self.request, sweep, _traced(self.request, sweep))
         return fewer if fewer.cost.seconds < self.cost.seconds else self
+
+    def narrowed(self) -> "Collapsed | str":
+        """Return the same through a narrow place, or why there is none."""
+        assert isinstance(self.sweep, Sweep)
+        sweep = narrowed(self.sweep)
+        if isinstance(sweep, str):
+            return sweep
+        return Collapsed(self.request, sweep, _traced(self.request, sweep))
 
     def candidate(self, max_bytes: int | None) -> Candidate | str:
         """Return the mode, counted, with few enough directions at a time for a bound.
@@ -82,10 +96,16 @@ class Collapsed:
             swept = program.run(leaves)
             return Answer(swept.values, self._gradient(swept), swept.laps)
 
-        notes = [self._sharing(), "" if chunk is None else f"{chunk} at a time"]
-        strategy = SecondOrder("collapsed", self.count, run)
-        cost = program.cost + self._gradient_cost
-        return Candidate("collapsed", strategy, cost, "; ".join(filter(None, notes)))
+        mode, cost = self.sweep.mode, program.cost + self._gradient_cost
+        at_a_time = "" if chunk is None else f"{chunk} at a time"
+        notes = [self._place(), self._sharing(), at_a_time]
+        strategy = SecondOrder(mode, self.sweep.passes, run)
+        return Candidate(mode, strategy, cost, "; ".join(filter(None, notes)))
+
+    def _place(self) -> str:
+        if isinstance(self.sweep, Sweep):
+            return ""
+        return f"{self.sweep.width} wide at {self.sweep.where}"
 
     def _sharing(self) -> str:
         inputs = sum(x.size for x in self.request.point)
@@ -146,5 +166,7 @@ def _sweep(
     )
 
 
-def _traced(request: Request, sweep: Sweep, chunk: int | None = None) -> Traced:
+def _traced(
+    request: Request, sweep: Sweep | Narrow, chunk: int | None = None
+) -> Traced:
     return Traced(lambda leaves: sweep(leaves, chunk), request.target.leaves)

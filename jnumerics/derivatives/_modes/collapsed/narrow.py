@@ -1,0 +1,99 @@
+"""Two sweeps around a narrow place: behind it, as many directions as it is wide.
+
+With f = g(h(x)), h(x) of d numbers, and J its derivatives along c directions v_c:
+
+    sum_c f''[v_c, v_c] = g'(h) L_h + sum_ab M_ab g''[e_a, e_b],    M = J' J
+
+So a first sweep takes all directions to h, and a second one the d unit vectors e_a from
+there: L starts at L_h, and beside each direction stands the sum of all by M. M is not
+factored: a root of it has no derivative where M is singular.
+
+For f(x) = sin(h), h = x0 + 2 x1, both directions at once:
+
+    h        x0 + 2 x1     J = (1, 2)      L = 0      M = 5
+    f        sin h         K = cos h       L = -sin h * 1 * (5 * 1) = -5 sin h
+
+What it rests on: that every path along which derivatives go from the inputs to the
+results crosses the place, which the minimum cut that finds it sees to, and on what the
+sweep rests on.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jnumerics.derivatives._modes.collapsed.interpret import interpret
+from jnumerics.derivatives._modes.collapsed.jet import Jet, weighted
+from jnumerics.derivatives._modes.collapsed.sweep import (
+    Directions,
+    Sweep,
+    Swept,
+    basis,
+)
+from jnumerics.derivatives._program.layout import common_dtype
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """The collapsed mode through a narrow place.
+
+    Attributes:
+        before: The sweep from the inputs to the place; keeps its first derivatives.
+        after: The program from the inputs, which stand still there, and the place to
+            the results, closed.
+        width: How many numbers the place holds.
+        where: Which operation makes the widest of them, and its line.
+        keeps_jacs: Whether the first derivatives of the results are wanted too.
+    """
+
+    before: Sweep
+    after: Any
+    width: int
+    where: str
+    keeps_jacs: bool
+    mode: ClassVar[str] = "narrow"
+
+    @property
+    def directions(self) -> Directions:
+        """The directions of the first sweep."""
+        return self.before.directions
+
+    @property
+    def passes(self) -> int:
+        """How many directions go through its two parts."""
+        return self.before.passes + self.width
+
+    def __call__(self, leaves: Sequence[Any], chunk: int | None = None) -> Swept:
+        """Sweep to the place, at most `chunk` directions at a time, and on from it."""
+        values, jacs, laps = self.before(leaves, chunk)
+        rows = _side_by_side(jacs)
+        metric = jnp.tensordot(rows, rows, (0, 0), precision="highest")
+        units = basis(values).make(0, self.width)
+        jets = [*map(Jet, leaves), *map(Jet, values, units, laps)]
+        vouched = self.before.vouched
+        found = interpret(self.after, jets, weighted(metric), vouched=vouched)
+        found = [jet.raised(2, self.width) for jet in found]
+        kept = found if self.keeps_jacs else []
+        return Swept(
+            [jet.value for jet in found],
+            [_product(rows, jet.jac) for jet in kept],
+            [jet.lap for jet in found],
+        )
+
+
+def _side_by_side(jacs: Sequence[Array]) -> Array:
+    """Return the derivatives of all numbers together: a row for each direction."""
+    dtype = common_dtype(*(jac.dtype for jac in jacs))
+    flat = [
+        jac.reshape(jac.shape[0], math.prod(jac.shape[1:])).astype(dtype)
+        for jac in jacs
+    ]
+    return jnp.concatenate(flat, 1)
+
+
+def _product(rows: Array, jac: Array) -> Array:
+    return jnp.tensordot(rows.astype(jac.dtype), jac, 1, precision="highest")

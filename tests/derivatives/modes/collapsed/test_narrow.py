@@ -1,0 +1,223 @@
+"""Two sweeps around a narrow place, beside the trace of JAX's Hessian."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jnumerics.derivatives import laplacian, plan, value_grad_and_laplacian
+from tests._second import trace_of_hessian, twice_forward
+from tests.derivatives.modes.collapsed._families import (
+    CONSTANT,
+    MOVEMENT,
+    PIECEWISE,
+    PRODUCTS,
+    SMOOTH,
+)
+from tests.derivatives.modes.collapsed._loops import CONTROL_FLOW, WHILE
+
+random = np.random.default_rng(0)
+INTO = random.dirichlet(np.ones(40), size=6)  # means of 40 numbers stay within them
+OUT = random.normal(size=(6, 90)) / 3
+Y = random.uniform(0.2, 0.8, size=40)
+
+
+def close(found, expected, rtol=1e-9, atol=1e-9):
+    chex.assert_trees_all_close(found, expected, rtol=rtol, atol=atol)
+
+
+def scalar(h):
+    weights = OUT.astype(h.dtype)
+    return jnp.sum(jnp.tanh(jnp.sin(h @ weights) @ weights.T) ** 2)
+
+
+def tube(x):
+    """Be narrow at one value."""
+    return scalar(jnp.sin(INTO.astype(x.dtype) @ x))
+
+
+FAMILIES = {
+    "smooth": SMOOTH,
+    "piecewise": PIECEWISE,
+    "constant": CONSTANT,
+    "movement": MOVEMENT,
+    "products": PRODUCTS,
+    "control": CONTROL_FLOW,
+    "while": WHILE,
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_rule_passes_behind_a_narrow_place(family, x64):
+    functions = FAMILIES[family]
+
+    def fun(x):
+        h = INTO @ x
+        return {name: f(h) for name, f in functions.items()}
+
+    by = twice_forward if family == "while" else jax.hessian
+    expected = jax.jit(functools.partial(trace_of_hessian, fun, by=by))(Y)
+    found = laplacian(fun, mode="narrow")(Y)
+    rounded = [trees.pop("conversion", 0.0) for trees in (found, expected)]  # float32
+    close(*rounded, rtol=1e-6)
+    close(found, expected)
+
+
+def envelope(x):
+    """Cross with the network's first layer and the product of a second path."""
+    return tube(x) * jnp.prod(1 - x / 9)
+
+
+def chosen_by_comparison(x):
+    """Let a path without derivatives go around the place."""
+    h = INTO @ x
+    return scalar(jnp.where(x[:6] > 0.5, h, h**2)) + scalar(h[jnp.argsort(x[:6])])
+
+
+def stopped(x):
+    return scalar(INTO @ x * lax.stop_gradient(jnp.exp(x[:6])))
+
+
+def carried(x):
+    step = lambda h, w: (jnp.tanh(h * jnp.sum(w * h)), jnp.sum(h))
+    h, sums = lax.scan(step, INTO @ x, OUT.T[:20])
+    return jnp.sum(h**2) + jnp.prod(sums)
+
+
+def chained(x):
+    """Feed one number of the place from another."""
+    h = INTO @ x
+    return scalar(h) + scalar(h * jnp.sum(x**2))
+
+
+def many(x):
+    return {"a": jnp.sin(jnp.tanh(INTO @ x) @ OUT), "b": (INTO[0] @ x) ** 3, "c": 1.0}
+
+
+FUNCTIONS = [tube, envelope, chosen_by_comparison, stopped, carried, chained, many]
+
+
+@pytest.mark.parametrize("fun", FUNCTIONS, ids=lambda f: f.__name__)
+def test_what_goes_around_a_place_is_in_it(fun, x64):
+    expected = trace_of_hessian(fun, Y)
+    close(laplacian(fun, mode="narrow")(Y), expected)
+    if fun is not many:
+        found = value_grad_and_laplacian(fun, mode="narrow")(Y)
+        close(tuple(found), (fun(Y), jax.grad(fun)(Y), expected))
+
+
+def test_along_directions(x64):
+    stack = random.normal(size=(20, 40))
+    hessian = jax.hessian(tube)(Y)
+    expected = jnp.einsum("ki,ij,kj", stack, hessian, stack)
+    close(laplacian(tube, directions=stack, mode="narrow")(Y), expected)
+
+
+def test_colored_directions_reach_the_place(x64):
+    def fun(x):  # 40 inputs of which no two meet before, all behind
+        return scalar(jnp.stack([jnp.sum(part**2) for part in jnp.split(x, 5)] * 2)[:6])
+
+    close(laplacian(fun, mode="narrow")(Y), trace_of_hessian(fun, Y))
+
+
+def test_pytrees_meet_in_a_place(x64):
+    def fun(params, scale):
+        h = INTO[:, :10] @ params["a"] + INTO[:, 10:] @ params["b"].ravel() * scale
+        return scalar(h)
+
+    params = {"a": Y[:10], "b": Y[10:].reshape(5, 6)}
+    found = laplacian(fun, argnums=(0, 1), mode="narrow")(params, 0.7)
+    flat = lambda v: fun({"a": v[:10], "b": v[10:40].reshape(5, 6)}, v[40])
+    close(found, trace_of_hessian(flat, np.append(Y, 0.7)))
+
+
+def test_the_metric_may_be_singular_and_has_derivatives(x64):
+    """Six numbers of a place that move along one line: no root has a derivative."""
+    line = np.outer(np.arange(1.0, 7.0), np.ones(40)) / 40
+
+    def fun(x, scale):
+        return scalar(jnp.sin(line @ x * scale))
+
+    found = jax.jit(laplacian(fun, mode="narrow"))
+    expected = lambda x, scale: trace_of_hessian(lambda x: fun(x, scale), x)
+    close(found(Y, 0.9), expected(Y, 0.9))
+    for derivative in (jax.grad, jax.jacfwd):
+        both = [derivative(f, argnums=(0, 1))(Y, 0.9) for f in (found, expected)]
+        close(*both)
+
+
+def test_it_is_mapped_and_nested(x64):
+    X = random.uniform(0.2, 0.8, size=(3, 40))
+    found = jax.jit(jax.vmap(laplacian(tube, mode="narrow")))(X)
+    close(found, jax.vmap(lambda x: trace_of_hessian(tube, x))(X))
+    twice = laplacian(laplacian(tube, mode="narrow"), mode="nested")(Y[:40])
+    close(twice, trace_of_hessian(lambda x: trace_of_hessian(tube, x), Y))
+
+
+def test_in_bounded_memory_the_first_sweep_goes_in_chunks(x64):
+    before, behind = random.normal(size=(300, 8)) / 9, random.normal(size=(8, 200))
+
+    def fun(x):
+        return jnp.sum(jnp.tanh(jnp.tanh(jnp.tanh(x) @ before) @ behind @ behind.T))
+
+    x = random.uniform(0.2, 0.8, size=300)
+    with pytest.raises(ValueError, match=r"`max_bytes` must be at least") as refusal:
+        laplacian(fun, mode="narrow", max_bytes=1)(x)
+    least = int(str(refusal.value).split("at least ")[1].split()[0])
+    found = laplacian(fun, mode="narrow", max_bytes=2 * least)(x)
+    close(found, laplacian(fun, mode="collapsed")(x))
+
+
+def test_float32_beside_bfloat16_in_one_place():
+    def fun(x):
+        h, low = INTO.astype("f") @ x, (OUT.T[:2, :6] @ x[:6]).astype(jnp.bfloat16)
+        return scalar(jnp.sin(h)) + jnp.sum(low.astype(jnp.float32) ** 2)
+
+    x = Y.astype(np.float32)
+    found = laplacian(fun, mode="narrow")(x)
+    np.testing.assert_allclose(found, trace_of_hessian(fun, x), rtol=2e-2)
+
+
+def test_the_plan_names_the_place():
+    found = plan(tube, Y.astype(np.float32), target="laplacian")
+    (narrow,) = (c for c in found.candidates if c.mode == "narrow")
+    assert narrow.passes == 40 + 6
+    assert "6 wide at" in narrow.note
+    assert "test_narrow.py" in narrow.note
+
+
+def test_a_function_without_a_narrow_place_is_refused():
+    weights = random.normal(size=(40, 64)).astype(np.float32)
+    fun = lambda x: jnp.sum(jnp.tanh(x @ weights))
+    message = r"`mode` must be one that serves `fun`, got 'narrow': no place is narrow"
+    with pytest.raises(ValueError, match=message):
+        laplacian(fun, mode="narrow")(jnp.ones(40))
+
+
+def test_a_program_with_effects_is_refused():
+    def fun(x):
+        jax.debug.print("{}", x[0])
+        return tube(x)
+
+    with pytest.raises(ValueError, match=r"got 'narrow': debug_\w+ at .* has an effe"):
+        laplacian(fun, mode="narrow")(Y.astype(np.float32))
+
+
+def test_random_graphs_lose_no_path(x64):
+    """Values that read two others each: whatever is cut, nothing goes around it."""
+    for seed in range(4):
+        draw = np.random.default_rng(seed)
+        reads = draw.integers(0, np.arange(2, 14)[:, None], size=(12, 2))
+        weights = draw.normal(size=(12, 3, 3)) / 2
+
+        def fun(x, reads=reads, weights=weights):
+            values = [INTO[:3] @ x, jnp.sum(x**2) * jnp.ones(3)]
+            for (a, b), w in zip(reads, weights, strict=True):
+                values.append(jnp.sin(w @ values[a]) * values[b])
+            return jnp.sum(values[-1]) + jnp.sum(values[-2] ** 2)
+
+        close(laplacian(fun, mode="narrow")(Y), trace_of_hessian(fun, Y))
