@@ -53,13 +53,27 @@ def smooth(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
     exponent = _exponent(eqn)
     if exponent is None:
         (y, slope), (_, bend) = jax.jvp(along, (x,), (ones,))
-        moved, second = slope[None] * jac, jac
+        moved = slope[None] * jac
+        bent = _curved(bend, jac, pair(jac))
     else:
         (y, slope), bend = along(x), (exponent - 1) / x
-        moved = second = slope[None] * jac
-    # in this order: a square alone may overflow
-    bent = jnp.sum(bend[None] * jac * pair(second), 0)
+        moved = slope[None] * jac
+        # in this order: a product of two derivatives alone may leave the range
+        bent = jnp.sum(bend[None] * jac * pair(moved), 0)
     return [Jet(y, moved, total(bent, None if lap is None else slope * lap))]
+
+
+def _curved(bend: Array, jac: Array, other: Array) -> Array:
+    """Return f'' sum_c J_c Q_c: where f'' is zero, zero, though a square overflows.
+
+    The sum comes first, since it may be one for a whole batch; half precision has too
+    small a range for that.
+    """
+    if jnp.finfo(jac.dtype).maxexp < 100:
+        return jnp.sum(bend[None] * jac * other, 0)
+    squares = jnp.sum(jac * other, 0)
+    is_flat = (bend == 0) & jnp.isinf(squares)
+    return bend * jnp.where(is_flat, jnp.zeros_like(squares), squares)
 
 
 def _exponent(eqn: JaxprEqn) -> float | None:

@@ -119,6 +119,18 @@ def test_second_derivatives_out_of_range_do_no_harm(name):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("dtype", "slope"), [("float32", 1e25), ("float16", 600.0)])
+def test_where_a_function_is_flat_a_steep_argument_does_no_harm(dtype, slope):
+    fun = lambda x: jnp.sum(jnp.tanh(x * jnp.asarray(slope, dtype)))
+    found = laplacian(fun, mode="collapsed")(jnp.array([1.0, 2.0], dtype))
+    assert (found, found.dtype) == (0.0, dtype)
+
+
+def test_a_laplacian_has_a_derivative_where_the_second_one_vanishes(x64):
+    found = jax.grad(laplacian(lambda x: jnp.sum(jnp.sin(x)), mode="collapsed"))
+    close(found(np.zeros(3)), -np.ones(3))
+
+
 # rules of users
 
 
