@@ -1,7 +1,8 @@
 """Functions of sizes that people have, each with its argument.
 
-Nets, stencils, solvers and batches. `CASES` is a table of makers, so that nothing is
-computed before it is asked for; each makes a function with one argument.
+Nets, stencils, solvers and batches; of second order, energies. `CASES` and `SECOND` are
+tables of makers, so that nothing is computed before it is asked for; each makes a
+function with one argument.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,11 +35,11 @@ from benchmarks.functions import (
 
 
 class Case(NamedTuple):
-    """A function, its argument, and whether its first axis holds samples."""
+    """A function, its argument, and the derivative that is asked of it."""
 
     fun: Function
     x: Any
-    is_batch: bool = False
+    target: str = "jacobian"
 
 
 def _spd_solve(n: int) -> Function:
@@ -64,11 +65,48 @@ def _skip(n: int, width: int) -> Function:
 
 
 def _batch(fun: Function, *shape: int) -> Case:
-    return Case(fun, numbers(*shape, seed=5), is_batch=True)
+    return Case(fun, numbers(*shape, seed=5), "batch")
 
 
 def _single(fun: Function, *shape: int) -> Case:
     return Case(fun, numbers(*shape, seed=5))
+
+
+def _laplacian(fun: Function, *shape: int) -> Case:
+    return Case(fun, numbers(*shape, seed=5), "laplacian")
+
+
+def _hessian(fun: Function, *shape: int) -> Case:
+    return Case(fun, numbers(*shape, seed=5), "hessian")
+
+
+def _energy(*sizes: int) -> Function:
+    layers = network(*sizes)
+    return lambda x: layers(x)[0]
+
+
+def _summed(field: Function) -> Function:
+    return lambda x: jnp.sum(jnp.sin(field(x)))
+
+
+def _enveloped(*sizes: int) -> Function:
+    """Make a network that is zero on the walls of a box."""
+    layers = network(*sizes)
+    return lambda x: layers(x)[0] * jnp.exp(-jnp.sum(x**2))
+
+
+def _pairs(x: Any) -> Any:
+    """Sum a potential over all pairs of particles."""
+    apart = x[:, None] - x[None] + 2 * jnp.eye(len(x))[..., None]
+    return jnp.sum(1 / jnp.sqrt(1 + jnp.sum(apart**2, -1)))
+
+
+def _arrow(x: Any) -> Any:
+    return x[0] * jnp.sum(jnp.sin(x[1:])) + jnp.sum(x**4)
+
+
+def _rosenbrock(x: Any) -> Any:
+    return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
 CASES: Mapping[str, Callable[[], Case]] = {
@@ -148,3 +186,43 @@ CASES: Mapping[str, Callable[[], Case]] = {
     ),
     "batch 256 elementwise 30": lambda: _batch(jnp.sin, 256, 30),
 }  # fmt: skip
+
+SECOND: Mapping[str, Callable[[], Case]] = {
+    "laplacian of 30-64-64-1": lambda: _laplacian(_energy(30, 64, 64, 1), 30),
+    "laplacian of 100-256-256-1": lambda: _laplacian(_energy(100, 256, 256, 1), 100),
+    "laplacian of 400-400-400-1": lambda: _laplacian(_energy(400, 400, 400, 1), 400),
+    "laplacian of 1000-64-1": lambda: _laplacian(_energy(1000, 64, 1), 1000),
+    "laplacian of 300-8-512-512-1": lambda: _laplacian(
+        _energy(300, 8, 512, 512, 1), 300
+    ),
+    "laplacian of 200-32-256-256-1": lambda: _laplacian(
+        _energy(200, 32, 256, 256, 1), 200
+    ),
+    "laplacian of 200-16-256-256-1 in an envelope": lambda: _laplacian(
+        _enveloped(200, 16, 256, 256, 1), 200
+    ),
+    "laplacian of 100-256-256-1 in an envelope": lambda: _laplacian(
+        _enveloped(100, 256, 256, 1), 100
+    ),
+    "laplacian of residual 200, 3 of 20": lambda: _laplacian(
+        _summed(residual(200, 20, 3)), 200
+    ),
+    "laplacian of 400-8-400": lambda: _laplacian(_summed(network(400, 8, 400)), 400),
+    "laplacian of attention 16 x 8": lambda: _laplacian(_summed(attention(8)), 16, 8),
+    "laplacian of layer norm 16 x 32": lambda: _laplacian(_summed(layer_norm), 16, 32),
+    "laplacian of 40 particles in pairs": lambda: _laplacian(_pairs, 40, 3),
+    "laplacian of a ring of 20000": lambda: _laplacian(_summed(ring), 20_000),
+    "laplacian of heat 40 x 40": lambda: _laplacian(_summed(star), 40, 40),
+    "laplacian of a small CNN 32": lambda: _laplacian(_summed(small_cnn(32)), 32 * 32),
+    "laplacian of ODE 60-8-60": lambda: _laplacian(_summed(ode(60, 8)), 60),
+    "laplacian of a field 60-128-128-20": lambda: _laplacian(
+        network(60, 128, 128, 20), 60
+    ),
+    "hessian of 100-128-128-1": lambda: _hessian(_energy(100, 128, 128, 1), 100),
+    "hessian of 300-64-1": lambda: _hessian(_energy(300, 64, 1), 300),
+    "hessian of 400-8-400": lambda: _hessian(_summed(network(400, 8, 400)), 400),
+    "hessian of an arrow 1000": lambda: _hessian(_arrow, 1000),
+    "hessian of Rosenbrock 1500": lambda: _hessian(_rosenbrock, 1500),
+    "hessian of heat 30 x 30": lambda: _hessian(_summed(star), 30, 30),
+    "hessian of 40 particles in pairs": lambda: _hessian(_pairs, 40, 3),
+}

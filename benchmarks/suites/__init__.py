@@ -6,7 +6,7 @@
 | `convolutions` | the sixth, beside loops, plain lax and PyTorch                   |
 | `derivatives`  | Jacobians, blocks and diagonals, beside JAX's own ways and peers |
 | `second`       | Laplacians beside nested passes, JAX's Hessian and folx          |
-| `choice`       | the mode that is chosen, beside the fastest one                  |
+| `choice`       | the mode that is chosen, beside the fastest one, in both orders  |
 | `verdicts`     | comparisons of modes, beside the true winners                    |
 | `crossover`    | the border between forward and reverse mode, beside the plan's   |
 | `passes`       | one forward and one reverse pass, beside the evaluation          |
