@@ -18,6 +18,7 @@ from benchmarks.functions import (
     numbers,
 )
 from jnumerics import derivatives
+from jnumerics.workbench import plots
 
 
 class Case(NamedTuple):
@@ -93,6 +94,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
     ),
 }
 MOST_OF_A_HESSIAN = 256  # inputs up to which JAX's whole Hessian is a contender
+GROWING = (16, 32, 64, 128, 256, 512)  # inputs
 RIVALS = ("nested", "the trace of jax.hessian", "folx")
 
 
@@ -148,4 +150,40 @@ def _call(run: Callable, case: Case) -> Callable:
     return lambda: run(case.X)
 
 
-BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {"laplacians": laplacians}
+def growth(bench: Bench) -> None:
+    """The time of each mode for more and more inputs of a network that is narrow."""
+    inputs = GROWING[:2] if bench.is_quick else GROWING
+    times: dict[str, list[float]] = {}
+    for n in inputs:
+        layers, X = network(n, 16, 256, 256, 1), numbers(8, n)
+
+        def fun(x: Any, layers: Function = layers) -> Any:
+            return layers(x)[0]
+
+        case = Case(fun, X, 0)
+        full = jax.hessian(fun)
+        ways = {
+            mode: derivatives.laplacian(fun, mode=mode)
+            for mode in ("nested", "collapsed", "narrow")
+        } | {"trace of jax.hessian": lambda x, full=full: jnp.trace(full(x))}
+        calls = {
+            name: _call(jax.jit(jax.vmap(run)), case) for name, run in ways.items()
+        }
+        race = bench.race(calls, seconds=1.5, keep=False)
+        for name in calls:
+            times.setdefault(name, []).append(float(np.median(race.runs(name))))
+    figure = plots.lines(
+        {name: (np.array(inputs), np.array(t)) for name, t in times.items()},
+        x_label="inputs n of a network n-16-256-256-1, 8 samples",
+        y_label="time of its Laplacian",
+        scales=("log", "log"),
+        markers=True,
+        seconds=True,
+    )
+    bench.draw("laplacians.png", lambda file: plots.save(figure, file))
+
+
+BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {
+    "laplacians": laplacians,
+    "laplacian_growth": growth,
+}
