@@ -14,8 +14,6 @@ from jnumerics import _check
 from jnumerics._check import ArrayLike
 from jnumerics.polynomial import _nodes
 
-_LEAST = np.int32(-(2**30))  # of no size at all
-
 
 def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "n ..."]:
     r"""Find the $A_k$ with $\sum_k A_k x_i^k = V_i$ at every node $x_i$.
@@ -74,9 +72,11 @@ def _coefficients(x: Array, v: Array, is_tangent: bool) -> Array:
     power = _unit(x)
     x = _nodes.scaled(x, -power)
     if is_tangent:  # reverse mode goes through a scan only
-        c = _by_steps(x, v)
+        d = _divided_by_steps(x, v)
     else:
-        c = lax.platform_dependent(x, v, cpu=_by_rows, default=_by_steps)
+        ways = {"cpu": _divided_by_rows, "default": _divided_by_steps}
+        d = lax.platform_dependent(x, v, **ways)
+    c = _multiplied_out(x, d)
     return _nodes.scaled(c, -power * jnp.arange(x.size, dtype=power.dtype)[:, None])
 
 
@@ -99,35 +99,29 @@ _coefficients.defjvp(_coefficients_jvp, symbolic_zeros=True)
 def _unit(x: Array) -> Array:
     """Return a power of two, in units of which Newton's coefficients are moderate.
 
-    Their sizes are those of divided differences of values of size one, here in powers
-    of two. In the unit 2^p the one of order k is multiplied by 2^(p k).
+    Their sizes are at most those of divided differences of values of size one whose
+    gaps are the least of each order, here in powers of two. In the unit 2^p the one of
+    order k is multiplied by 2^(p k).
     """
     n, limit = x.size, jnp.finfo(x.dtype).maxexp - 4
     _, largest = _nodes.split(jnp.max(_nodes.size(x)))
     i, k = np.arange(n), np.arange(1, n, dtype=np.int32)
-    earlier = np.maximum(i - k[:, None], 0)
+    is_due = jnp.asarray(i >= k[:, None])
     shift = _nodes.headroom(jnp.max(_nodes.size(x)))
     near = _nodes.scaled(x, -shift)
-    gaps = _nodes.split(near[None, :] - near[earlier])[1] + shift
-
-    def step(size: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
-        due, gap = row
-        divided = jnp.maximum(size, jnp.roll(size, 1)) - gap
-        return jnp.where(due, divided, size), jnp.max(
-            divided, where=due, initial=_LEAST
-        )
-
-    is_due = jnp.asarray(i >= k[:, None])
-    _, sizes = lax.scan(step, jnp.zeros_like(gaps[0]), (is_due, gaps))
+    gaps = _nodes.size(near[None, :] - near[np.maximum(i - k[:, None], 0)])
+    least = jnp.min(gaps, 1, where=is_due, initial=jnp.inf)
+    least_gaps = _nodes.split(least)[1] + shift
+    sizes = -jnp.cumsum(least_gaps)
     candidates = -sizes // k
     extremes = jnp.max(jnp.abs(sizes[None, :] + candidates[:, None] * k[None, :]), 1)
-    least_gap = jnp.min(gaps, where=is_due, initial=limit)
-    power = jnp.minimum(candidates[jnp.argmin(extremes)], least_gap + limit)
+    power = candidates[jnp.argmin(extremes)]
+    power = jnp.minimum(power, jnp.min(least_gaps) + limit)
     return jnp.maximum(power, largest - limit)
 
 
-def _by_rows(x: Array, c: Array) -> Array:
-    """Take differences and multiply out in place, a row at a time: fast on CPUs."""
+def _divided_by_rows(x: Array, c: Array) -> Array:
+    """Take divided differences in place, a row at a time: fast on CPUs."""
     n = x.size
 
     def at(i: Array | int) -> Array:
@@ -142,20 +136,10 @@ def _by_rows(x: Array, c: Array) -> Array:
 
         return lax.fori_loop(0, n - k, row, c)
 
-    def multiply(j: Array, c: Array) -> Array:
-        k = n - 2 - j
-        factor = at(k)
-
-        def row(i: Array, c: Array) -> Array:
-            here, after = lax.dynamic_slice_in_dim(c, i, 2)
-            return lax.dynamic_update_index_in_dim(c, here - factor * after, i, 0)
-
-        return lax.fori_loop(k, n - 1, row, c)
-
-    return lax.fori_loop(0, n - 1, multiply, lax.fori_loop(1, n, divide, c))
+    return lax.fori_loop(1, n, divide, c)
 
 
-def _by_steps(x: Array, c: Array) -> Array:
+def _divided_by_steps(x: Array, c: Array) -> Array:
     """Do the same to all rows at a time: fast where a step has a price of its own."""
     n = x.size
     i, k = np.arange(n), np.arange(1, n)[:, None]
@@ -168,13 +152,26 @@ def _by_steps(x: Array, c: Array) -> Array:
         divided = (c - jnp.roll(c, 1, 0)) / _nodes.as_column(gap, c)
         return jnp.where(due[:, None], divided, c), None
 
-    def multiply(c: Array, factor: Array) -> tuple[Array, None]:
-        return c - _nodes.as_column(factor, c) * jnp.roll(c, -1, 0), None
+    return lax.scan(divide, c, (jnp.asarray(is_due), gap))[0]
 
-    c = lax.scan(divide, c, (jnp.asarray(is_due), gap))[0]
-    is_due = (k - 1 <= i) & (i < n - 1)
-    factor = jnp.where(is_due, x[:-1, None], jnp.zeros_like(x[None, :]))
-    return lax.scan(multiply, c, factor, reverse=True)[0]
+
+def _multiplied_out(x: Array, d: Array) -> Array:
+    r"""Return the coefficients of $\sum_j d_j N_j$, where $N_j = \prod_{k<j} (x - x_k)$.
+
+    One product with the coefficients of all $N_j$, as accurate as Horner's scheme on
+    the values, unlike divided differences, which no matrix can stand for: those of
+    smooth values are small. Each $N_j$ has a power of two of its own as unit.
+    """
+
+    def step(carry: tuple[Array, Array], node: Array) -> tuple[tuple, tuple]:
+        newton, power = carry
+        following = jnp.roll(newton, 1) - node * newton
+        _, shift = _nodes.split(jnp.max(_nodes.size(following)))
+        return (_nodes.scaled(following, -shift), power + shift), carry
+
+    one = jnp.zeros_like(x).at[0].set(1)
+    newton, power = lax.scan(step, (one, jnp.zeros_like(_nodes.split(x[0])[1])), x)[1]
+    return _nodes.product(newton.T, _nodes.scaled(d, power[:, None]))
 
 
 def _complex_order(x: Array) -> Array:
