@@ -13,6 +13,7 @@ from jnumerics.derivatives._plan.second import choose as second
 from tests._second import by_rule, line, trace_of_hessian
 
 WEIGHTS = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
+WIDE = np.random.default_rng(1).normal(size=(64, 512)).astype(np.float32) / 16
 
 
 def dense(x):
@@ -24,11 +25,11 @@ def narrow(x):
 
 
 def funnel(x):
-    """Be narrow before what takes longest."""
+    """Be narrow before what takes longest, which has several results."""
     y = jnp.tanh(jnp.tanh(x @ WEIGHTS[:, :4]) @ WEIGHTS[:4])
     for _ in range(2):
-        y = jnp.tanh(y @ WEIGHTS.T @ WEIGHTS)
-    return jnp.sum(y)
+        y = jnp.tanh(jnp.tanh(y @ WIDE) @ WIDE.T)
+    return y[:3]
 
 
 def modes(found):
@@ -46,7 +47,7 @@ def test_a_laplacians_plan_counts_every_mode():
 def test_a_narrow_gradient_has_a_nested_plan():
     found = plan(narrow, jnp.ones(40), target="laplacian")
     assert found.mode == "nested"
-    assert "times faster than narrow" in found.reason
+    assert "times faster than collapsed" in found.reason
     (nested,) = (c for c in found.candidates if c.mode == "nested")
     assert "cut over the gradient" in nested.note
 
@@ -56,8 +57,9 @@ def test_a_narrow_place_before_long_work_is_gone_through():
     assert found.mode == "narrow"
     assert modes(found)["narrow"] == 44
     assert "44 directions in two sweeps" in found.reason
-    expected = trace_of_hessian(funnel, jnp.ones(40))
-    np.testing.assert_allclose(laplacian(funnel)(jnp.ones(40)), expected, rtol=1e-3)
+    x = jnp.linspace(-0.02, 0.02, 40)
+    expected = trace_of_hessian(funnel, x)
+    np.testing.assert_allclose(laplacian(funnel)(x), expected, rtol=1e-3)
 
 
 def test_a_cheaper_nested_mode_is_taken_though_colors_are_few(monkeypatch):

@@ -1,7 +1,7 @@
 """Operations element by element: first and second derivative once for all directions.
 
 For y = f(x), element by element and real, `J' = f' J` and
-`L' = f' L + sum_c f'' J_c Q_c`, where f' and f'' come from two nested JVPs with ones.
+`L' = f' L + sum_c f'' J_c^2`, where f' and f'' come from two nested JVPs with ones.
 Where f is linear between its kinks there is no f'', where it is constant between them
 nothing moves.
 """
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jnumerics.derivatives._modes.collapsed.jet import Jet, Pairing, moving, total
+from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, moving, total
 from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 from jnumerics.derivatives._program.linearity.directions import is_complex
@@ -30,15 +30,16 @@ PIECEWISE = frozenset({
 CONSTANT = frozenset(["ceil", "floor", "is_finite", "round", "sign", "stop_gradient"])
 # f'' = (p - 1) f' / x, which stays in range where f'' alone does not
 _EXPONENTS = {"log": 0.0, "log2": 0.0, "sqrt": 0.5, "rsqrt": -0.5, "cbrt": 1 / 3}
+_POWERS = ("pow", "integer_pow")
 _COMPARES = ("reduce_max", "reduce_min")
 
 
-def smooth(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def smooth(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Push one real operand through a smooth function, others still."""
     where, (out,) = moving(jets), eqn.outvars
     is_one = len(where) == 1 and shape_of(eqn.invars[where[0]]) == shape_of(out)
     if not is_one or any(map(is_complex, (*eqn.invars, out))):
-        return nested(eqn, jets, pair)
+        return nested(eqn, jets, expand)
     call, operands = operation(eqn), [jet.value for jet in jets]
     x, jac, lap = jets[where[0]]
 
@@ -54,24 +55,25 @@ def smooth(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
     if exponent is None:
         (y, slope), (_, bend) = jax.jvp(along, (x,), (ones,))
         moved = slope[None] * jac
-        bent = _curved(bend, jac, pair(jac))
+        bent = _curved(eqn, bend, expand(jac))
     else:
         (y, slope), bend = along(x), (exponent - 1) / x
         moved = slope[None] * jac
         # in this order: a product of two derivatives alone may leave the range
-        bent = jnp.sum(bend[None] * jac * pair(moved), 0)
+        every = expand(jac)
+        bent = jnp.sum(bend[None] * every * (slope[None] * every), 0)
     return [Jet(y, moved, total(bent, None if lap is None else slope * lap))]
 
 
-def _curved(bend: Array, jac: Array, other: Array) -> Array:
-    """Return f'' sum_c J_c Q_c: where f'' is zero, zero, though a square overflows.
+def _curved(eqn: JaxprEqn, bend: Array, jac: Array) -> Array:
+    """Return f'' sum_c J_c^2: where f'' is zero, zero, though a square overflows.
 
-    The sum comes first, since it may be one for a whole batch; half precision has too
-    small a range for that.
+    The sum comes first, since it may be one for a whole batch; not in half precision,
+    whose range is too small for that, nor of powers, which may change the scale.
     """
-    if jnp.finfo(jac.dtype).maxexp < 100:
-        return jnp.sum(bend[None] * jac * other, 0)
-    squares = jnp.sum(jac * other, 0)
+    if jnp.finfo(jac.dtype).maxexp < 100 or eqn.primitive.name in _POWERS:
+        return jnp.sum(bend[None] * jac * jac, 0)
+    squares = jnp.sum(jac * jac, 0)
     is_flat = (bend == 0) & jnp.isinf(squares)
     return bend * jnp.where(is_flat, jnp.zeros_like(squares), squares)
 
@@ -83,10 +85,10 @@ def _exponent(eqn: JaxprEqn) -> float | None:
     return _EXPONENTS.get(eqn.primitive.name)
 
 
-def piecewise(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def piecewise(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Push real operands through what is linear between its kinks."""
     if any(map(is_complex, (*eqn.invars, *eqn.outvars))):
-        return nested(eqn, jets, pair)
+        return nested(eqn, jets, expand)
     if eqn.primitive.name in _COMPARES:  # a value made twice may be rounded twice
         jets = [j._replace(value=jax.lax.optimization_barrier(j.value)) for j in jets]
-    return linear(eqn, jets, pair)
+    return linear(eqn, jets, expand)

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jnumerics.derivatives._modes.collapsed.control import CONTROL, Interpret
-from jnumerics.derivatives._modes.collapsed.jet import Jet, Pairing, itself, moving
+from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, itself, moving
 from jnumerics.derivatives._modes.collapsed.operation import (
     NotServedError,
     nested,
@@ -31,7 +31,7 @@ from jnumerics.derivatives._program.tangent import needed_for
 def interpret(
     jaxpr: Any,
     jets: list[Jet],
-    pair: Pairing = itself,
+    expand: Expand = itself,
     *,
     effects: bool = True,
     vouched: bool = False,
@@ -41,7 +41,7 @@ def interpret(
     Args:
         jaxpr: The program.
         jets: Of its inputs.
-        pair: What stands beside each direction in the sum of second derivatives.
+        expand: From what is carried to all directions.
         effects: Whether its effects happen; else they are left out.
         vouched: Whether the user vouches for the rules of custom_jvp calls.
 
@@ -57,12 +57,14 @@ def interpret(
             return env[atom]
         return Jet(jnp.asarray(atom.val, dtype_of(atom)))
 
-    inside = functools.partial(interpret, pair=pair, effects=effects, vouched=vouched)
+    inside = functools.partial(
+        interpret, expand=expand, effects=effects, vouched=vouched
+    )
 
     for equation in needed_for(flat.equations, flat.outputs, effects=effects):
         eqn = equation.eqn
         operands = [read(v) for v in eqn.invars]
-        results = _step(equation, operands, pair, inside, vouched=vouched)
+        results = _step(equation, operands, expand, inside, vouched=vouched)
         env.update(zip(eqn.outvars, results, strict=True))
     return [read(v) for v in flat.outputs]
 
@@ -70,7 +72,7 @@ def interpret(
 def _step(
     equation: Equation,
     jets: list[Jet],
-    pair: Pairing,
+    expand: Expand,
     inside: Interpret,
     *,
     vouched: bool,
@@ -88,7 +90,7 @@ def _step(
         if reason:
             msg = f"{call.primitive.name} at {equation.line}, {reason}"
             raise NotServedError(msg)
-    return RULES.get(name, nested)(eqn, jets, pair)
+    return RULES.get(name, nested)(eqn, jets, expand)
 
 
 def _calls(

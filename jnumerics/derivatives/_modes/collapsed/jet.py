@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array
 
-Pairing = Callable[[Array], Array]
-"""From the derivatives J along directions to the Q of `sum_c f''[J_c, Q_c]`."""
+Expand = Callable[[Array], Array]
+"""From the derivatives along what is carried to those along all directions."""
 
 
 class Jet(NamedTuple):
@@ -43,18 +43,17 @@ class Jet(NamedTuple):
 
 
 def itself(jac: Array) -> Array:
-    """Pair each direction with itself."""
+    """Carry all directions."""
     return jac
 
 
-def weighted(metric: Array) -> Pairing:
-    """Pair each direction a with `sum_b M_ab J_b`, for a symmetric M."""
+def combined(rows: Array) -> Expand:
+    """Carry d unit vectors, of which each direction is a combination, `rows` (c, d)."""
 
-    def pair(jac: Array) -> Array:
-        found = jnp.tensordot(metric.astype(jac.dtype), jac, 1, precision="highest")
-        return found.astype(jac.dtype)
+    def expand(jac: Array) -> Array:
+        return jnp.tensordot(rows.astype(jac.dtype), jac, 1, precision="highest")
 
-    return pair
+    return expand
 
 
 def moving(jets: list[Jet]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jnumerics.derivatives._modes.collapsed.jet import Jet, Pairing, total
+from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, total
 from jnumerics.derivatives._modes.collapsed.operation import operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 from jnumerics.derivatives._program.linearity.directions import is_inexact
@@ -33,7 +33,7 @@ BY_RULE = frozenset({  # as JAX's own rule says: fills, repeated indices, device
 })  # fmt: skip
 
 
-def applied(eqn: JaxprEqn, jets: list[Jet], _: Pairing) -> list[Jet]:
+def applied(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
     """Apply the operation itself to J and L, zero in place of constants."""
     call, values = operation(eqn), [jet.value for jet in jets]
     is_number = list(map(is_inexact, eqn.invars))
@@ -54,7 +54,7 @@ def _or_zero(tangent: Any, value: Any) -> Any:
     return jnp.zeros_like(value) if tangent is None else tangent
 
 
-def added(eqn: JaxprEqn, jets: list[Jet], _: Pairing) -> list[Jet]:
+def added(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
     """Add or subtract: constants fall out."""
     (value,) = operation(eqn)(*(jet.value for jet in jets))
     if eqn.primitive.name == "sub":

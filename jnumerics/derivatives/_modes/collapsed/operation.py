@@ -13,8 +13,8 @@ import numpy as np
 
 from jnumerics import _check
 from jnumerics.derivatives._modes.collapsed.jet import (
+    Expand,
     Jet,
-    Pairing,
     itself,
     moving,
     total,
@@ -34,12 +34,12 @@ def operation(eqn: JaxprEqn) -> Callable[..., list[Any]]:
     return as_function([eqn.replace(invars=[*inputs])], inputs, eqn.outvars)
 
 
-def values_of(eqn: JaxprEqn, jets: Sequence[Jet], _: Pairing = itself) -> list[Jet]:
+def values_of(eqn: JaxprEqn, jets: Sequence[Jet], _: Expand = itself) -> list[Jet]:
     """Return the results, still."""
     return [Jet(v) for v in operation(eqn)(*(jet.value for jet in jets))]
 
 
-def linear(eqn: JaxprEqn, jets: list[Jet], _: Pairing = itself) -> list[Jet]:
+def linear(eqn: JaxprEqn, jets: list[Jet], _: Expand = itself) -> list[Jet]:
     """Push jets through an operation without second derivative in what moves."""
     at = _At(eqn, jets)
     where = moving(jets)
@@ -47,7 +47,7 @@ def linear(eqn: JaxprEqn, jets: list[Jet], _: Pairing = itself) -> list[Jet]:
     return at.jets(jacs, at.bent(jets))
 
 
-def nested(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def nested(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Push jets through any operation: two nested JVPs for each direction.
 
     What no direction enters, such as the derivatives of an elementwise operation, is
@@ -56,11 +56,14 @@ def nested(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
     at, where = _At(eqn, jets), moving(jets)
     point = [jets[k].value for k in where]
 
-    def twice(tangents: list[Any], others: list[Any]) -> tuple[list[Any], list[Any]]:
-        return jax.jvp(lambda xs: at.push(where, xs)(tangents), (point,), (others,))
+    def twice(tangents: list[Any]) -> tuple[list[Any], list[Any]]:
+        return jax.jvp(lambda xs: at.push(where, xs)(tangents), (point,), (tangents,))
 
-    moved = [jets[k].jac for k in where]
-    jacs, curved = jax.vmap(twice)(moved, list(map(pair, moved)))
+    carried = [jets[k].jac for k in where]
+    every = list(map(expand, carried))
+    jacs, curved = jax.vmap(twice)(every)
+    if expand is not itself:
+        jacs = jax.vmap(at.push(where))(carried)
     laps = [jnp.sum(c, 0) for c in curved]
     return at.jets(jacs, list(map(total, laps, at.bent(jets))))
 

@@ -1,6 +1,6 @@
 """Products: linear in each factor; both moving, one product contracts the directions.
 
-`L' = B(Lx, y) + B(x, Ly) + 2 sum_c B(Jx_c, Qy_c)`. Directions and rows of a matrix are
+`L' = B(Lx, y) + B(x, Ly) + 2 sum_c B(Jx_c, Jy_c)`. Directions and rows of a matrix are
 merged: one large matrix product, whose result needs no transpose.
 """
 
@@ -9,13 +9,13 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from jnumerics.derivatives._modes.collapsed.jet import Jet, Pairing, moving, total
+from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, moving, total
 from jnumerics.derivatives._modes.collapsed.movement import fitted, spread
 from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 
 
-def multiplied(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def multiplied(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Multiply element by element."""
     (value,) = operation(eqn)(*(jet.value for jet in jets))
     x, y = jets
@@ -23,12 +23,14 @@ def multiplied(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
     jac = total(_scaled(x.jac, y.value, rank), _scaled(y.jac, x.value, rank))
     cross = None
     if x.jac is not None and y.jac is not None:
-        cross = 2 * jnp.sum(spread(x.jac, rank) * spread(pair(y.jac), rank), 0)
+        cross = 2 * jnp.sum(
+            spread(expand(x.jac), rank) * spread(expand(y.jac), rank), 0
+        )
     laps = (_times(x.lap, y.value), _times(y.lap, x.value), cross)
     return [fitted(value, jac, total(*laps))]
 
 
-def divided(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def divided(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Divide: with u = x / y, `u' = (x' - u y') / y`, and so for the second."""
     (value,) = operation(eqn)(*(jet.value for jet in jets))
     x, y = jets
@@ -38,7 +40,7 @@ def divided(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
     jac = total(None if x.jac is None else spread(x.jac, rank), drag) / over
     lap = total(x.lap, _times(y.lap, -value))
     if y.jac is not None:
-        cross = -2 * jnp.sum(jac * spread(pair(y.jac), rank), 0)
+        cross = -2 * jnp.sum(expand(jac) * spread(expand(y.jac), rank), 0)
         lap = total(cross, lap)
     return [fitted(value, jac, None if lap is None else lap / y.value)]
 
@@ -53,10 +55,10 @@ def _times(lap: Any, factor: Any) -> Any:
     return None if lap is None else lap * factor
 
 
-def contracted(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def contracted(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Contract two arrays."""
     if eqn.params.get("out_sharding") is not None:
-        return either(eqn, jets, pair)
+        return either(eqn, jets, expand)
     call = operation(eqn)
     x, y = jets
     contraction = _Contraction(eqn)
@@ -69,7 +71,7 @@ def contracted(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
         None if y.lap is None else call(x.value, y.lap)[0],
     )
     if x.jac is not None and y.jac is not None:
-        lap = total(2 * contraction.of_both(x.jac, pair(y.jac)), lap)
+        lap = total(2 * contraction.of_both(expand(x.jac), expand(y.jac)), lap)
     return [Jet(call(x.value, y.value)[0], jac, lap)]
 
 
@@ -116,18 +118,18 @@ class _Contraction:
         )
 
 
-def convolved(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def convolved(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Convolve; where both move, directions are features that the window sums."""
     p = eqn.params
     if len(moving(jets)) < 2:
-        return linear(eqn, jets, pair)
+        return linear(eqn, jets, expand)
     if p["feature_group_count"] > 1 or p["batch_group_count"] > 1:
-        return nested(eqn, jets, pair)
+        return nested(eqn, jets, expand)
     x, y = jets
     lhs, rhs = p["dimension_numbers"].lhs_spec[1], p["dimension_numbers"].rhs_spec[1]
-    cross = operation(eqn)(_merged(x.jac, lhs), _merged(pair(y.jac), rhs))[0]
-    (by_x,) = linear(eqn, [x, Jet(y.value)], pair)
-    (by_y,) = linear(eqn, [Jet(x.value), y], pair)
+    cross = operation(eqn)(_merged(expand(x.jac), lhs), _merged(expand(y.jac), rhs))[0]
+    (by_x,) = linear(eqn, [x, Jet(y.value)], expand)
+    (by_y,) = linear(eqn, [Jet(x.value), y], expand)
     lap = total(2 * cross, by_x.lap, by_y.lap)
     return [Jet(by_x.value, by_x.jac + by_y.jac, lap)]
 
@@ -140,12 +142,12 @@ def _merged(jac: Any, axis: int) -> Any:
     return moved.reshape(*shape[:axis], merged, *shape[axis + 2 :])
 
 
-def either(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def either(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Multiply otherwise: linear where one factor moves."""
-    return (linear if len(moving(jets)) < 2 else nested)(eqn, jets, pair)
+    return (linear if len(moving(jets)) < 2 else nested)(eqn, jets, expand)
 
 
-def solved(eqn: JaxprEqn, jets: list[Jet], pair: Pairing) -> list[Jet]:
+def solved(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Solve a linear system: linear in its right side, the last operand."""
     is_right = moving(jets) == [len(jets) - 1]
-    return (linear if is_right else nested)(eqn, jets, pair)
+    return (linear if is_right else nested)(eqn, jets, expand)

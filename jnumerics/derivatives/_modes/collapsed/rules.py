@@ -7,11 +7,11 @@ through two nested JVPs of the primitive for each direction (`operation.nested`)
 from collections.abc import Callable
 
 from jnumerics.derivatives._modes.collapsed import elementwise, movement, product
-from jnumerics.derivatives._modes.collapsed.jet import Jet, Pairing
+from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet
 from jnumerics.derivatives._modes.collapsed.operation import linear, values_of
 from jnumerics.derivatives._program.jaxpr import JaxprEqn
 
-Rule = Callable[[JaxprEqn, list[Jet], Pairing], list[Jet]]
+Rule = Callable[[JaxprEqn, list[Jet], Expand], list[Jet]]
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(elementwise.SMOOTH, elementwise.smooth),

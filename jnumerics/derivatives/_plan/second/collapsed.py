@@ -4,6 +4,7 @@ In one sweep, or in two around a narrow place (`place`).
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,7 @@ class Collapsed:
         sweep = narrowed(self.sweep)
         if isinstance(sweep, str):
             return sweep
-        return Collapsed(self.request, sweep, _traced(self.request, sweep))
+        return _served(self.request, lambda: sweep)
 
     def candidate(self, max_bytes: int | None) -> Candidate | str:
         """Return the mode, counted, with few enough directions at a time for a bound.
@@ -130,16 +131,24 @@ def collapsed(request: Request) -> Collapsed | str:
     ends = request.target.ends
     if ends is not None:
         return ends.reason
-    try:
+
+    def sweep() -> Sweep:
         jaxpr, is_basis = _primal(request.target), request.stacks is None
-        sweep = _sweep(request, jaxpr, request.directions, is_basis=is_basis)
-        whole = _traced(request, sweep)
+        return _sweep(request, jaxpr, request.directions, is_basis=is_basis)
+
+    return _served(request, sweep)
+
+
+def _served(request: Request, make: Callable[[], Sweep | Narrow]) -> Collapsed | str:
+    """Return the mode with its program traced, or why it does not serve."""
+    try:
+        sweep = make()
+        return Collapsed(request, sweep, _traced(request, sweep))
     except NotServedError as reason:
         return f"not through {reason}"
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         return f"JAX refuses: {reason}"
-    return Collapsed(request, sweep, whole)
 
 
 def _primal(target: Target) -> Any:

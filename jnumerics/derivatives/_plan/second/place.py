@@ -3,7 +3,7 @@
 A sweep pushes c directions through each equation. Where all paths cross a place of d
 numbers, d of them suffice behind it, so that the work is about
 
-    c (operations before it) + d (operations behind it) + d^2 (numbers behind it)
+    c (operations before it) + d (operations behind it) + c d (numbers behind it)
 
 The best place is sought among the minimum cuts of a network in which a number in the
 cut costs 1, and each equation before it its share of all operations, times one of a few
@@ -66,7 +66,7 @@ def _laid_out(sweep: Sweep, flat: Flat, place: _Place) -> Narrow:
     """Part the program at a place."""
     crossed = place.crossed
     before = needed_for(flat.equations, crossed)
-    after = needed_for(flat.equations, flat.outputs, crossed)
+    after = _behind(flat, crossed)
     widest = max(crossed, key=_size)
     maker = next((e for e in before if widest in e.eqn.outvars), None)
     return Narrow(
@@ -85,6 +85,19 @@ def _laid_out(sweep: Sweep, flat: Flat, place: _Place) -> Narrow:
         where=f"{maker.name}, {maker.line}" if maker else "the arguments",
         keeps_jacs=sweep.keeps_jacs,
     )
+
+
+def _behind(flat: Flat, crossed: list[Var]) -> list[Equation]:
+    """Return the equations behind a place.
+
+    One that makes a part of the place may make other values that are read there: what
+    it makes of the place is not.
+    """
+    behind = []
+    for equation in needed_for(flat.equations, flat.outputs, crossed):
+        outvars = [Var(v.aval) if v in crossed else v for v in equation.eqn.outvars]
+        behind.append(equation._replace(eqn=equation.eqn.replace(outvars=outvars)))
+    return behind
 
 
 class _Moving(NamedTuple):
@@ -159,8 +172,8 @@ def _place(moving: _Moving, crossed: list[Var], directions: int) -> _Place:
     behind = {id(e.eqn) for e in after}
     second = sum(s for e, s in pairs if id(e.eqn) in behind)
     numbers = sum(_size(v) for e in after for v in e.eqn.outvars)
-    paired = 2 * width**2 * numbers / WEIGHTS.product
-    return _Place(crossed, width, directions * first + width * second + paired)
+    combining = 2 * directions * width * numbers / WEIGHTS.product
+    return _Place(crossed, width, directions * first + width * second + combining)
 
 
 def _size(var: Var) -> int:

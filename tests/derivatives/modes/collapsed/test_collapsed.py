@@ -103,6 +103,7 @@ SCALED = {
     "rsqrt": (lax.rsqrt, 1e20),
     "cbrt": (jnp.cbrt, 1e-27),
     "a negative power": (lambda x: x**-2, 1e10),
+    "a power of what is large": (lambda x: 1e-20 * x**1.5, 1e20),
     "div": (lambda x: 1.0 / x, 1e25),
     "exp": (lambda x: jnp.exp(-x * 1e-20), 1e20),
 }

@@ -98,7 +98,34 @@ def many(x):
     return {"a": jnp.sin(jnp.tanh(INTO @ x) @ OUT), "b": (INTO[0] @ x) ** 3, "c": 1.0}
 
 
-FUNCTIONS = [tube, envelope, chosen_by_comparison, stopped, carried, chained, many]
+def ranked(x):
+    """Make numbers of the place beside integers that are read behind it."""
+    values, which = lax.top_k(jnp.tanh(INTO @ x), 3)
+    return scalar(
+        jnp.concatenate([values, values**2]) * jnp.sum(jnp.asarray(OUT)[which])
+    )
+
+
+def counted(x):
+    step = lambda c, xi: (
+        (c[0] + jnp.sin(xi * INTO[:, 0]), c[1] + jnp.int32(xi > 0.5)),
+        None,
+    )
+    (h, above), _ = lax.scan(step, (jnp.zeros(6), jnp.int32(0)), x)
+    return scalar(h * above.astype(float) / 9)
+
+
+FUNCTIONS = [
+    tube,
+    envelope,
+    chosen_by_comparison,
+    stopped,
+    carried,
+    chained,
+    many,
+    ranked,
+    counted,
+]
 
 
 @pytest.mark.parametrize("fun", FUNCTIONS, ids=lambda f: f.__name__)
@@ -135,8 +162,8 @@ def test_pytrees_meet_in_a_place(x64):
     close(found, trace_of_hessian(flat, np.append(Y, 0.7)))
 
 
-def test_the_metric_may_be_singular_and_has_derivatives(x64):
-    """Six numbers of a place that move along one line: no root has a derivative."""
+def test_numbers_that_move_together_have_derivatives(x64):
+    """Six numbers of a place that move along one line: no root of J'J has any."""
     line = np.outer(np.arange(1.0, 7.0), np.ones(40)) / 40
 
     def fun(x, scale):
@@ -180,6 +207,45 @@ def test_float32_beside_bfloat16_in_one_place():
     x = Y.astype(np.float32)
     found = laplacian(fun, mode="narrow")(x)
     np.testing.assert_allclose(found, trace_of_hessian(fun, x), rtol=2e-2)
+
+
+def centered(x):
+    """Take off a mode that all numbers of the place have in common."""
+    h = 1e3 * jnp.sum(jnp.sin(x)) + jnp.asarray(INTO, x.dtype) @ x
+    return scalar(h - jnp.mean(h))
+
+
+def joules(x):
+    energy = jnp.sum(1e-24 * jnp.sin(x)) / jnp.asarray(1e-24, x.dtype)
+    return scalar(energy * jnp.linspace(0.0, 0.2, 6, dtype=x.dtype))
+
+
+@pytest.mark.parametrize("fun", [centered, joules])
+def test_a_place_loses_no_digits_that_one_sweep_keeps(fun):
+    x = Y.astype(np.float32)
+    found = [laplacian(fun, mode=mode)(x) for mode in ("narrow", "collapsed")]
+    with jax.enable_x64(True):
+        expected = trace_of_hessian(fun, x.astype(float))
+    np.testing.assert_allclose(found, [expected] * 2, rtol=2e-2)
+
+
+@jax.custom_vjp
+def doubled(x):
+    return 2 * x
+
+
+doubled.defvjp(lambda x: (2 * x, None), lambda _, g: (2 * g,))
+
+
+def test_what_stands_still_in_a_loop_that_moves_is_no_obstacle(x64):
+    """The jets know that the clock stands still; its rule is not asked for."""
+
+    def fun(x):
+        step = lambda c, _: ((jnp.sin(c[0]), c[1] + 1.0), None)
+        (h, clock), _ = lax.scan(step, (INTO @ x, 0.0), None, length=3)
+        return scalar(h * doubled(clock))
+
+    close(laplacian(fun)(Y), trace_of_hessian(fun, Y))
 
 
 def test_the_plan_names_the_place():
