@@ -49,6 +49,8 @@ class Compression:
         columns: The index over all inputs, laid end to end.
         passes: The color whose pass holds the entry, at position `rows` of its result.
         unproven: Rows whose entries are not proven, each of which takes a reverse pass.
+        mirrored: For each entry, the position that holds it, if not `rows`: of a
+            symmetric Jacobian, an entry may be read where its mirror image stands.
     """
 
     colors: list[np.ndarray]
@@ -57,6 +59,12 @@ class Compression:
     columns: np.ndarray
     passes: np.ndarray
     unproven: np.ndarray
+    mirrored: np.ndarray | None = None
+
+    @property
+    def places(self) -> np.ndarray:
+        """For each entry, its position in its pass' result."""
+        return self.rows if self.mirrored is None else self.mirrored
 
 
 def compress(
