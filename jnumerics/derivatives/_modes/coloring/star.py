@@ -122,13 +122,15 @@ def _symmetric(
         return None
     is_proven = np.ones(n, bool)
     is_proven[unproven] = False
-    keys = rows.astype(np.int64) * n + columns
-    mirrored = columns.astype(np.int64) * n + rows
-    both = keys[~is_proven[columns] | np.isin(mirrored, keys)]
-    between = np.add.outer(unproven.astype(np.int64) * n, unproven).ravel()
-    i, j = np.divmod(both, n)
-    across = (j * n + i)[~is_proven[j]]
-    keys = np.unique(np.concatenate([both, across, between]))
+    keys = np.sort(rows.astype(np.int64) * n + columns)
+    i, j = np.divmod(keys, n)
+    images = j * n + i
+    has_image = np.append(keys, -1)[np.searchsorted(keys, images)] == images
+    keys = keys[has_image | ~is_proven[j]]
+    if len(unproven):
+        across = images[~is_proven[j]]
+        between = np.add.outer(unproven.astype(np.int64) * n, unproven).ravel()
+        keys = np.sort(np.concatenate([keys, across, between]))
     i, j = np.divmod(keys, n)
     return Pattern(n, i.astype(np.int32), j.astype(np.int32))
 
@@ -136,7 +138,7 @@ def _symmetric(
 def _may_idle(pattern: Pattern) -> bool:
     """Whether an input with entries has none of its own."""
     is_own = pattern.rows == pattern.columns
-    return len(np.unique(pattern.rows)) > int(is_own.sum())
+    return int((np.bincount(pattern.rows) > 0).sum()) > int(is_own.sum())
 
 
 def _orders(pattern: Pattern) -> list[np.ndarray]:
