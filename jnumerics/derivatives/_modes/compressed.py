@@ -41,6 +41,7 @@ from jnumerics.derivatives._program.trace import Target
 # Entries of directions that may be constants of the program: the compiler folds what
 # the passes make of these alone, one number at a time.
 MOST_FOLDED = 1 << 17
+MOST_HEADED = 256  # inputs whose pattern is looked at where no columns share a pass
 FEW = 4  # colors of inputs, up to which the outputs are not colored as well
 
 
@@ -170,7 +171,7 @@ def find(
 
 
 def find_star(
-    target: Target, problem: Problem, by_columns: Compressed
+    target: Target, problem: Problem, by_columns: Compressed | None
 ) -> tuple[Strategy | None, str]:
     """Find a star coloring of a Hessian that takes fewer passes than its columns do.
 
@@ -179,22 +180,33 @@ def find_star(
     Args:
         target: The gradient of a scalar.
         problem: Its passes, which can run forward.
-        by_columns: The compression of columns, or of rows, whose proof serves.
+        by_columns: The compression of columns, or of rows, whose proof serves. Without
+            one, the heads of an arrow may be too many for columns, and not for stars.
 
     Returns:
         The mode and its number of colors, in words; or None, and why there is none.
     """
-    if by_columns.passes < 2:
+    n, compression, is_transposed = problem.sizes.shape[2], None, False
+    limit = n
+    if by_columns is not None:
+        compression, limit = by_columns.compression, by_columns.passes
+        is_transposed = by_columns.is_transposed
+    elif n <= MOST_HEADED:
+        known = constants_of(target.program)
+        compression = compress(problem.linear, known, limit=2 * n)
+    if compression is None:
+        return None, "no inputs or outputs share a pass"
+    if limit < 2:
         return None, "one pass is enough"
     ends = np.cumsum([0, *(i.size for i in target.in_avals)])
     spans = zip(ends, ends[1:], target.program.outputs, strict=False)
     numbers = [np.arange(a, b) for a, b, output in spans if output is not None]
     compression = star(
-        by_columns.compression,
+        compression,
         np.concatenate(numbers).astype(np.int32),
         [i.shape for i in problem.inputs],
-        is_transposed=by_columns.is_transposed,
-        limit=by_columns.passes,
+        is_transposed=is_transposed,
+        limit=limit,
     )
     if compression is None:
         return None, "no fewer passes by reading entries on both sides"

@@ -72,15 +72,14 @@ def _star(
     forward, columns = counted_before[1], counted_before[-1]
     if [o.size for o in target.out_avals] != [i.size for i in target.in_avals]:
         return Candidate("star", None, Cost(), "`fun` must return one real number")
-    if not isinstance(columns.strategy, Compressed):
-        return replace(columns, mode="star", note=columns.note)
+    known = columns.strategy if isinstance(columns.strategy, Compressed) else None
     if forward.strategy is None:
         strategy, note = None, forward.note
     else:
-        strategy, note = compressed.find_star(target, problem, columns.strategy)
+        strategy, note = compressed.find_star(target, problem, known)
     if strategy is None:
-        note = f"{note}: as compressed"
-        return replace(columns, mode="star", note=note, same_as="compressed")
+        same = columns.same_as or columns.mode
+        return replace(columns, mode="star", note=f"{note}: as {same}", same_as=same)
     reason = asymmetry()
     return (
         counted(problem, kind, strategy, reason)

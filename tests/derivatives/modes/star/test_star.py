@@ -25,6 +25,10 @@ def block_arrow(x):
     return jnp.sum(jnp.sin(x[:4])) * jnp.sum(jnp.sin(x)) + line(x)
 
 
+def heads(x):
+    return jnp.sum(jnp.sin(x[:5])) ** 2 * jnp.sum(jnp.sin(x[5:]))
+
+
 def bilinear(x):
     return jnp.sum(x[0] * x[1:])
 
@@ -77,6 +81,7 @@ def assert_close(found, expected):
 COUNTED = {
     "an arrow": (arrow, (40,), 3, 2),
     "four heads and a band": (block_arrow, (60,), 12, 7),
+    "more heads than others": (heads, (9,), 9, 6),
     "a line": (line, (50,), 3, 3),
     "a grid": (grid, (9, 11), 5, 5),
     "no diagonal, one head": (bilinear, (30,), 2, 1),
@@ -149,7 +154,7 @@ def test_paths_of_two_colors_are_found():
     assert not list(two_colored_paths([0, 1, 0, 2], [(0, 1), (1, 2), (2, 3)]))
 
 
-TWICE = scenarios.params("twice", without="complex zero zero_size", every=4)
+TWICE = scenarios.params("twice", without="complex zero zero_size")[::16]
 
 
 @pytest.mark.parametrize("scenario", TWICE)
@@ -182,7 +187,7 @@ def test_trees_several_arguments_and_rows_of_zeros_are_served(x64):
     star = candidates(energy, *args, argnums=argnums)["star"]
     assert star.same_as is None
     found = hessian(energy, argnums, mode="star", format="bcoo")(*args)
-    assert_close(dense(found), jax.hessian(energy, argnums)(*args))
+    assert_close(dense(found), jax.jit(jax.hessian(energy, argnums))(*args))
 
 
 def test_a_result_of_one_entry_counts_as_a_scalar(x64):
@@ -190,24 +195,25 @@ def test_a_result_of_one_entry_counts_as_a_scalar(x64):
         return arrow(x)[None]
 
     x = numbers(12)
-    assert_close(hessian(one, mode="star")(x), jax.hessian(one)(x))
+    assert_close(hessian(one, mode="star")(x), jax.jit(jax.hessian(one))(x))
 
 
 def test_stars_under_transformations_are_those_of_jax(x64):
-    x, X = numbers(9), numbers(2, 9)
-    by_stars, by_jax = hessian(arrow, mode="star"), jax.hessian(arrow)
-    assert_close(jax.jit(jax.vmap(by_stars))(X), jax.vmap(by_jax)(X))
+    X = numbers(2, 9)
 
-    def slope(derivative):
-        return jax.grad(lambda x: jnp.sum(jnp.sin(derivative(x))))(x)
+    @jax.jit
+    def slopes(X):
+        ways = hessian(arrow, mode="star"), jax.hessian(arrow)
+        totals = [lambda x, h=h: jnp.sum(jnp.sin(h(x))) for h in ways]
+        return [jax.vmap(jax.value_and_grad(total))(X) for total in totals]
 
-    assert_close(slope(by_stars), slope(by_jax))
+    assert_close(*slopes(X))
 
 
 def test_stars_keep_a_bound_of_memory(x64):
     fun, x = graph(100, 160, 0), numbers(100)
-    found = hessian(fun, mode="star", format="bcoo", max_bytes=20_000)(x)
-    assert_close(found.todense(), jax.hessian(fun)(x))
+    found = hessian(fun, mode="star", format="bcoo", max_bytes=40_000)(x)
+    assert_close(found.todense(), jax.jit(jax.hessian(fun))(x))
 
 
 @pytest.mark.slow
@@ -223,4 +229,4 @@ def test_stars_are_for_one_real_number():
     with pytest.raises(ValueError, match="got 'star': `fun` must return one real"):
         hessian(jnp.sin, mode="star")(jnp.ones(3))
     with pytest.raises(ValueError, match="got 'star': `fun` must return one real"):
-        hessian(lambda x: jnp.sum(jax.lax.complex(x, x)), mode="star")(jnp.ones(3))
+        hessian(lambda x: jnp.sum(jax.lax.complex(x**2, x)), mode="star")(jnp.ones(3))
