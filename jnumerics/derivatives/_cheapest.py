@@ -81,7 +81,7 @@ def planned(
     """Plan one of the targets, below a bound of the temporary memory."""
     symmetry = None
     if target == "hessian":
-        symmetry = asymmetry_of(fun, args, kwargs, argnums=argnums, vouched=False)
+        symmetry = asymmetry_of(fun, args, kwargs, argnums=argnums)
         fun = jacobian(fun, argnums)
     if target == "hessian_diagonal":
         fun = gradient_of_scalar(fun, argnums)

@@ -84,17 +84,10 @@ class Traced:
         TypeError: As the library's functions, as ValueError.
     """
 
-    def __init__(
-        self,
-        fun: Callable[..., Any],
-        args: Sequence[Any],
-        scalar: Callable[..., Any] | None = None,
-    ) -> None:
+    def __init__(self, fun: Callable, args: Sequence[Any], scalar: Any = None) -> None:
         self.fun = fun
         self.target = trace.trace(fun, args)
-        self._asymmetry = scalar and asymmetry_of(
-            scalar, args, {}, argnums=0, vouched=False
-        )
+        self._asymmetry = scalar and asymmetry_of(scalar, args, {})
         self._primal: dict[int, Interpreter] = {}
 
     def at(self, leaves: Sequence[Any]) -> "Values":
@@ -184,11 +177,8 @@ class Traced:
         found: dict[int, Run] = {}
 
         def counted(problem: Any, _: str, strategy: Any, __: Any) -> Any:
-            some = (
-                None
-                if chunk is None or strategy.passes < 2
-                else min(chunk, strategy.passes)
-            )
+            is_whole = chunk is None or strategy.passes < 2
+            some = None if is_whole else min(chunk, strategy.passes)
             memory = strategy if kind == "diagonal" else _Remembered(strategy)
             plan = _Chosen(kind, strategy.mode, memory, some, problem)
             jaxpr, found[id(strategy)] = self._run(plan, made)
@@ -302,8 +292,7 @@ class _Remembered:
         self.mode, self.passes = strategy.mode, strategy.passes
 
     def terms(self, problem: Any, env: Any, chunk: int | None) -> Any:
-        if self._terms is None:
-            self._terms = self._way.terms(problem, env, chunk)
+        self._terms = self._terms or self._way.terms(problem, env, chunk)
         return self._terms
 
 

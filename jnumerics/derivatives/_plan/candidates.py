@@ -80,12 +80,8 @@ def _star(
     if strategy is None:
         same = columns.same_as or columns.mode
         return replace(columns, mode="star", note=f"{note}: as {same}", same_as=same)
-    reason = asymmetry()
-    return (
-        counted(problem, kind, strategy, reason)
-        if reason
-        else replace(counted(problem, kind, strategy, ""), note=note)
-    )
+    found = counted(problem, kind, strategy, asymmetry())
+    return found if found.strategy is None else replace(found, note=note)
 
 
 def counted(problem: Problem, kind: str, strategy: Strategy, note: str) -> Candidate:

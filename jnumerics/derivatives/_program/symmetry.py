@@ -60,8 +60,8 @@ def asymmetry_of(
     args: Sequence[Any],
     kwargs: dict[str, Any],
     *,
-    argnums: ArgNums,
-    vouched: bool,
+    argnums: ArgNums = 0,
+    vouched: bool = False,
 ) -> Callable[[], str]:
     """Return a function that says what may make a Hessian asymmetric.
 

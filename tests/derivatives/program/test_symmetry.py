@@ -17,7 +17,7 @@ REGULAR = (WEIGHTS @ WEIGHTS.T + 3 * np.eye(3) + 0.1 * WEIGHTS).ravel()
 
 
 def reason(fun, x):
-    return asymmetry_of(fun, (x,), {}, argnums=0, vouched=False)()
+    return asymmetry_of(fun, (x,), {})()
 
 
 def off(fun, x):
