@@ -17,7 +17,7 @@ LADDER = [  # of derivatives: imports go from later steps to earlier ones only
     {"_modes"},
     {"_plan"},
     {"_jacobian"},
-    {"_batch", "_diagonal", "_laplacian"},
+    {"_batch", "_diagonal", "_hessian", "_laplacian"},
     {"_cheapest"},
     {"_verify", "_compare"},
 ]

@@ -1,4 +1,4 @@
-"""Laplacians of each sample, beside nested passes, JAX's Hessian and folx."""
+"""Laplacians of samples beside nested passes and folx; sparse Hessians beside asdex."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -183,7 +183,60 @@ def growth(bench: Bench) -> None:
     bench.draw("laplacians.png", lambda file: plots.save(figure, file))
 
 
+def _arrow(x: Any) -> Any:
+    """Couple each number to the first."""
+    return jnp.sum(x[0] ** 2 * jnp.sin(x))
+
+
+def _grid(x: Any) -> Any:
+    """Couple each number of a square to its four neighbors."""
+    square = x.reshape(20, 20)
+    along = jnp.diff(square, axis=0), jnp.diff(square, axis=1)
+    return sum(jnp.sum(d**4) for d in along)
+
+
+def _band(x: Any) -> Any:
+    """Couple each number to the next."""
+    return jnp.sum(jnp.sin(x[1:] * x[:-1]))
+
+
+HESSIANS: Mapping[str, Function] = {
+    "an arrow of 400": _arrow,
+    "a grid of 20 x 20": _grid,
+    "a band of 400": _band,
+}
+
+
+def hessians(bench: Bench) -> None:
+    """Sparse Hessians, as BCOO, beside those by columns alone and asdex."""
+    for name, fun in list(HESSIANS.items())[: 1 if bench.is_quick else None]:
+        _race_hessians(bench, name, fun)
+
+
+def _race_hessians(bench: Bench, name: str, fun: Function) -> None:
+    x, asdex = numbers(400), _peers.asdex()
+    ours, columns = f"hessian of {name}", f"hessian of {name}, by columns"
+    programs: dict[str, Callable] = {
+        ours: derivatives.hessian(fun, format="bcoo"),
+        columns: derivatives.hessian(fun, mode="compressed", format="bcoo"),
+    }
+    if asdex is not None:
+        programs[f"{ours}, asdex"] = jax.jit(asdex.hessian(fun, x))
+    calls = {key: lambda run=run: run(x) for key, run in programs.items()}
+    truth = np.asarray(jax.hessian(fun)(x))
+    for call in calls.values():  # nothing is timed that is not the same
+        np.testing.assert_allclose(call().todense(), truth, rtol=1e-4, atol=1e-4)
+    race = bench.race(calls, seconds=3)
+    bench.report(f"{ours}: by columns over ours", None, race.ratio(columns, ours))
+    what, target = f"{ours}: asdex over ours", at_least(1)
+    if asdex is None:
+        bench.report(what, target, None, "asdex does not import here")
+    else:
+        bench.report(what, target, race.ratio(f"{ours}, asdex", ours))
+
+
 BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {
     "laplacians": laplacians,
     "laplacian_growth": growth,
+    "hessians": hessians,
 }

@@ -30,7 +30,8 @@ from jnumerics.derivatives._diagonal import (
     hessian_diagonal,
     jacobian_diagonal,
 )
-from jnumerics.derivatives._jacobian import hessian, jacobian, value_and_jacobian
+from jnumerics.derivatives._hessian import hessian
+from jnumerics.derivatives._jacobian import jacobian, value_and_jacobian
 from jnumerics.derivatives._laplacian import (
     ValueGradLaplacian,
     laplacian,

@@ -13,6 +13,7 @@ from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._plan.second import choose as second
 from jnumerics.derivatives._plan.second.request import Request, require_real
 from jnumerics.derivatives._program.arguments import ArgNums
+from jnumerics.derivatives._program.symmetry import asymmetry_of
 from jnumerics.derivatives._program.trace import require_square, trace
 
 # what a target of second order asks of the gradient's derivative
@@ -78,7 +79,9 @@ def planned(
     max_bytes: int | None = None,
 ) -> Plan:
     """Plan one of the targets, below a bound of the temporary memory."""
+    symmetry = None
     if target == "hessian":
+        symmetry = asymmetry_of(fun, args, kwargs, argnums=argnums)
         fun = jacobian(fun, argnums)
     if target == "hessian_diagonal":
         fun = gradient_of_scalar(fun, argnums)
@@ -91,4 +94,5 @@ def planned(
     if kind == "diagonal":
         require_square(traced)
     axes = sample_axes(traced, 0, 0) if kind == "batch" else None
-    return replace(choose(traced, kind, axes=axes, max_bytes=max_bytes), target=target)
+    found = choose(traced, kind, axes=axes, max_bytes=max_bytes, asymmetry=symmetry)
+    return replace(found, target=target)

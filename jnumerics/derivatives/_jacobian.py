@@ -1,4 +1,4 @@
-"""Jacobians and Hessians in every mode, dense or sparse."""
+"""Jacobians in every mode, dense or sparse."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 from jnumerics import _check
 from jnumerics.derivatives._modes import sparse
 from jnumerics.derivatives._modes.jacobian import filled
-from jnumerics.derivatives._plan.candidates import MODES
+from jnumerics.derivatives._plan.candidates import MODES, MODES_OF_HESSIANS
 from jnumerics.derivatives._plan.plan import choose
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps
 from jnumerics.derivatives._program.entry import Entry
 from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.symmetry import asymmetry_of
 from jnumerics.derivatives._program.trace import Target, trace
 
 
@@ -114,7 +115,7 @@ def jacobian(
     Reference:
         Griewank & Walther (2008), "Evaluating Derivatives", chapters 3, 8 and 10.
     """
-    run = _compiled(
+    run = compiled(
         fun,
         argnums,
         mode=mode,
@@ -172,7 +173,7 @@ def value_and_jacobian(
         >>> value_and_jacobian(jnp.sum)(jnp.array([1.0, 2.0]))
         (Array(3., dtype=float32), Array([1., 1.], dtype=float32))
     """
-    run = _compiled(
+    run = compiled(
         fun,
         argnums,
         mode=mode,
@@ -192,49 +193,7 @@ def value_and_jacobian(
     return derivative
 
 
-def hessian(
-    fun: Callable,
-    argnums: ArgNums = 0,
-    *,
-    mode: str = "auto",
-    max_bytes: int | None = None,
-    format: str = "dense",
-    check: str | None = "proof",
-) -> Callable:
-    r"""Return a function of $H_{ij} = \partial^2 f / \partial x_i \partial x_j$.
-
-    The Jacobian of the Jacobian: for a scalar function, of its gradient by one reverse
-    pass. Sparse Hessians are found and compressed as sparse Jacobians are.
-
-    Args:
-        fun: A traceable function of real arrays or pytrees; twice differentiable. What
-            it holds besides its arguments is compiled in, as in `jacobian`.
-        argnums: Which arguments to differentiate with respect to.
-        mode: How the gradient is differentiated, as in `jacobian`.
-        max_bytes: Bound of the temporary memory, as in `jacobian`.
-        format: "dense" or "bcoo", as in `jacobian`.
-        check: As in `jacobian`.
-
-    Returns:
-        A function of the same arguments whose result nests as that of `jax.hessian`.
-
-    Raises:
-        TypeError: As in `jacobian`.
-        ValueError: As in `jacobian`.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> hessian(lambda x: x[0] ** 2 * x[1])(jnp.array([1.0, 3.0]))
-        Array([[6., 2.],
-               [2., 0.]], dtype=float32)
-    """
-    gradient = jacobian(fun, argnums, check=check)
-    return jacobian(
-        gradient, argnums, mode=mode, max_bytes=max_bytes, format=format, check=check
-    )
-
-
-def _compiled(
+def compiled(
     fun: Callable,
     argnums: ArgNums,
     *,
@@ -245,14 +204,17 @@ def _compiled(
     holomorphic: bool,
     check: str | None,
     has_value: bool,
+    scalar: Callable | None = None,
 ) -> Callable[[tuple, dict], tuple[Any, Any, Any]]:
     """Return a function of (args, kwargs) that gives value, aux and Jacobian.
 
-    A value that is not wanted is None: for a stencil it costs as much as a pass.
+    A value that is not wanted is None: for a stencil it costs as much as a pass. For a
+    Hessian, `fun` is the gradient of `scalar`.
     """
     _check.function("fun", fun)
     arguments.check_argnums(argnums)
-    _check.option("mode", mode, ("auto", *MODES))
+    modes = MODES if scalar is None else MODES_OF_HESSIANS
+    _check.option("mode", mode, ("auto", *modes))
     _check.option("format", format, ("dense", "bcoo"))
     _check.option("check", check, ("proof", None))
     _check.boolean("has_aux", has_aux)
@@ -270,7 +232,10 @@ def _compiled(
             vouched=check is None,
         )
         kind = "jacobian" if format == "dense" else "sparse"
-        choice = choose(target, kind, mode=mode, max_bytes=bound)
+        symmetry = scalar and asymmetry_of(
+            scalar, args, kwargs, argnums=argnums, vouched=check is None
+        )
+        choice = choose(target, kind, mode=mode, max_bytes=bound, asymmetry=symmetry)
         value, aux, env = target.evaluate(choice.problem.program)
         made = _dense if format == "dense" else _sparse
         result = made(target, choice, env)

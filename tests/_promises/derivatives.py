@@ -64,7 +64,10 @@ PROMISES = {
     },
     ("derivatives.hessian", TypeError): refused_by_jacobian(derivatives.hessian),
     ("derivatives.hessian", ValueError): {
-        "`jacobian`": [lambda: derivatives.hessian(jnp.sum, format="csr")]
+        "`jacobian`": [
+            lambda: derivatives.hessian(jnp.sum, format="csr"),
+            lambda: derivatives.hessian(jnp.sin, mode="star")(X3),
+        ]
     },
     ("derivatives.batch_jacobian", SampleMixingError): {
         "a ValueError, if samples may mix: it names an output, "

@@ -81,11 +81,15 @@ def _attempt(
 
 
 def _trace(
-    fun: Callable[..., Any], args: Any, truth: Truth, outcome: Outcome
+    fun: Callable[..., Any],
+    args: Any,
+    truth: Truth,
+    outcome: Outcome,
+    scalar: Callable[..., Any] | None = None,
 ) -> Traced | None:
     """Trace by the library; a refusal of what JAX refuses too is right."""
     try:
-        return Traced(fun, args)
+        return Traced(fun, args, scalar)
     except Exception as error:
         served = truth.has_forward or truth.has_reverse
         outcome.both_refuse = not served
@@ -142,10 +146,13 @@ def _second_order(
     by_us = is_hessian and program.family not in ("custom", "solver")
     gradient = derivatives.jacobian(scalar) if by_us else jax.grad(scalar)
     found = Outcome()
-    traced = _trace(gradient, points[0], truth, found)
+    of_hessian = scalar if is_hessian else None
+    traced = _trace(gradient, points[0], truth, found, of_hessian)
     if traced is not None:
         expected = expected_at(truth, points, both=False)
         checks = Checks(program, traced, points, expected, truth, found)
+        if traced.is_symmetric:
+            checks.symmetry()
         step = checks.jacobians if is_hessian else checks.diagonal
         _attempt(step, jax.grad(scalar), points[0], found)
         if not is_hessian:

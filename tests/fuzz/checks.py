@@ -11,6 +11,7 @@ import numpy as np
 from tests.fuzz.compare import (
     diagonals,
     differs,
+    matrix,
     mixes,
     outside,
     own_blocks,
@@ -165,6 +166,14 @@ class Checks:
                 dense, sparse = run(env)
                 for name, blocks in (("dense", dense), ("bcoo", sparse)):
                     self._compare(f"jacobian {mode} {name}", blocks, expected, _flat)
+
+    def symmetry(self) -> None:
+        """What is proven symmetric is, as JAX computes it."""
+        for expected in self._expected:
+            whole = matrix(expected.forward or [])
+            difference = differs([whole], [whole.T], self._tolerance)
+            if difference:
+                self._wrong("symmetry", difference)
 
     def diagonal(self) -> None:
         """The diagonal is that of the Jacobian."""

@@ -1,5 +1,6 @@
 """How answers are compared with the truth: by entries, by boxes, by samples."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,16 @@ def own_blocks(
             n = np.arange(len(moved))
             found.append(moved[n, n])
     return found
+
+
+def matrix(blocks: Sequence[Sequence[Any]]) -> Any:
+    """Return a square Jacobian as one matrix, its leaves laid end to end."""
+    sizes = [math.isqrt(row[k].size) for k, row in enumerate(blocks)]
+    rows = [
+        np.concatenate([b.reshape(m, n) for b, n in zip(row, sizes, strict=True)], 1)
+        for row, m in zip(blocks, sizes, strict=True)
+    ]
+    return np.concatenate(rows) if rows else np.zeros((0, 0))
 
 
 def diagonals(blocks: Sequence[Sequence[Any]]) -> list[Any]:

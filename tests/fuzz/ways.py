@@ -24,6 +24,7 @@ from jnumerics.derivatives._plan import candidates
 from jnumerics.derivatives._plan import plan as _plan
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program import trace
+from jnumerics.derivatives._program.symmetry import asymmetry_of
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy
@@ -77,14 +78,16 @@ class Traced:
     Args:
         fun: The function.
         args: Its arguments; the first is differentiated.
+        scalar: For a Hessian, the function whose gradient `fun` is.
 
     Raises:
         TypeError: As the library's functions, as ValueError.
     """
 
-    def __init__(self, fun: Callable[..., Any], args: Sequence[Any]) -> None:
+    def __init__(self, fun: Callable, args: Sequence[Any], scalar: Any = None) -> None:
         self.fun = fun
         self.target = trace.trace(fun, args)
+        self._asymmetry = scalar and asymmetry_of(scalar, args, {})
         self._primal: dict[int, Interpreter] = {}
 
     def at(self, leaves: Sequence[Any]) -> "Values":
@@ -95,6 +98,11 @@ class Traced:
     def is_proven(self) -> bool:
         """Whether the derivative's program is proven linear."""
         return self.target.ends is None
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether it is a Hessian that is proven symmetric."""
+        return bool(self._asymmetry) and self.is_proven and not self._asymmetry()
 
     def variables(self, program: Any) -> list[Any]:
         """Return what the passes of a program may read."""
@@ -169,18 +177,16 @@ class Traced:
         found: dict[int, Run] = {}
 
         def counted(problem: Any, _: str, strategy: Any, __: Any) -> Any:
-            some = (
-                None
-                if chunk is None or strategy.passes < 2
-                else min(chunk, strategy.passes)
-            )
+            is_whole = chunk is None or strategy.passes < 2
+            some = None if is_whole else min(chunk, strategy.passes)
             memory = strategy if kind == "diagonal" else _Remembered(strategy)
             plan = _Chosen(kind, strategy.mode, memory, some, problem)
             jaxpr, found[id(strategy)] = self._run(plan, made)
             return jaxpr
 
         with _instead(candidates, "passes_jaxpr", counted):
-            plan = _plan.choose(self.target, kind, axes=axes)
+            asymmetry = self._asymmetry if kind == "jacobian" else None
+            plan = _plan.choose(self.target, kind, axes=axes, asymmetry=asymmetry)
         runs: dict[str, Run | str] = {}
         for c in plan.candidates:
             if c.strategy is None:
@@ -286,8 +292,7 @@ class _Remembered:
         self.mode, self.passes = strategy.mode, strategy.passes
 
     def terms(self, problem: Any, env: Any, chunk: int | None) -> Any:
-        if self._terms is None:
-            self._terms = self._way.terms(problem, env, chunk)
+        self._terms = self._terms or self._way.terms(problem, env, chunk)
         return self._terms
 
 

@@ -63,7 +63,8 @@ def compare_modes(
             "laplacian".
         modes: Which modes; by default "forward", "reverse", "cut" and "compressed", for
             "batch" "forward", "reverse", "cut" and "full": the full Jacobian and its
-            diagonal blocks; for "laplacian" "nested", "collapsed" and "narrow".
+            diagonal blocks; for "hessian" also "star"; for "laplacian" "nested",
+            "collapsed" and "narrow".
         batch: True means `target` "batch".
         repeats: Runs of each mode, at least 1; a single run names no winner.
         max_bytes: Bound of each mode's temporary memory, as in `jacobian`. A full

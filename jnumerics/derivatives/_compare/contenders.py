@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jnumerics import _table
 from jnumerics.derivatives._batch import batch_jacobian
 from jnumerics.derivatives._cheapest import planned
-from jnumerics.derivatives._jacobian import hessian, jacobian
+from jnumerics.derivatives._hessian import hessian
+from jnumerics.derivatives._jacobian import jacobian
 from jnumerics.derivatives._laplacian import laplacian
 from jnumerics.derivatives._plan import candidates
 from jnumerics.derivatives._plan import plan as _plan
@@ -29,7 +30,7 @@ FULL_BYTES = 1 << 30  # of a full Jacobian that is worth comparing, unless bound
 MODES = {  # of each target
     "jacobian": candidates.MODES,
     "batch": (*candidates.MODES, FULL),
-    "hessian": candidates.MODES,
+    "hessian": candidates.MODES_OF_HESSIANS,
     "laplacian": _second.MODES,
 }
 _FUNCTIONS = {

@@ -13,7 +13,8 @@ three inputs and outputs:
     compressed  3 passes (`compressed`): every output reads all inputs, none share
 
 `passes` pushes directions forward and pulls them back; `flow` finds the narrowest cut,
-`skip` the connections around it, `coloring` the inputs that share a pass; `rewrite`
+`skip` the connections around it, `coloring` the inputs that share a pass (of Hessians,
+with entries read on both sides: the star mode, which `compressed` runs); `rewrite`
 writes programs anew; `jacobian` and `sparse` assemble the terms. A mode is added as a
 class with `terms`. `collapsed` pushes second derivatives, summed, through `fun` itself.
 """

@@ -2,7 +2,8 @@
 
 A coloring of the inputs says which of them share a pass (`coloring`). Each element of a
 pass' result is then one entry of the Jacobian, whose place is proven; lines that cannot
-be read off in this way take a pass of their own.
+be read off in this way take a pass of their own. Of a symmetric Jacobian (a Hessian),
+an entry may be read on either side: the star mode, with fewer colors.
 
 Reference:
     Griewank & Walther (2008), Evaluating Derivatives, chapter 8 (compression).
@@ -25,6 +26,7 @@ from jnumerics.derivatives._modes.coloring.compress import (
     for_diagonal,
     transposed,
 )
+from jnumerics.derivatives._modes.coloring.star import star
 from jnumerics.derivatives._modes.ends import Problem, Strategy
 from jnumerics.derivatives._modes.terms import (
     Entries,
@@ -39,6 +41,7 @@ from jnumerics.derivatives._program.trace import Target
 # Entries of directions that may be constants of the program: the compiler folds what
 # the passes make of these alone, one number at a time.
 MOST_FOLDED = 1 << 17
+MOST_HEADED = 256  # inputs whose pattern is looked at where no columns share a pass
 FEW = 4  # colors of inputs, up to which the outputs are not colored as well
 
 
@@ -70,7 +73,8 @@ class Compressed:
         )
         if c.n_colors or not len(c.unproven):
             results = self._results(problem, env, chunk)
-            terms.append(Entries(results, c.passes, c.rows, rows, columns))
+            places, is_shared = c.places, c.mirrored is not None
+            terms.append(Entries(results, c.passes, places, rows, columns, is_shared))
         if len(c.unproven):
             terms.append(self._lines(problem, env, chunk))
         return terms
@@ -164,3 +168,48 @@ def find(
     shared = "outputs" if strategy.is_transposed else "inputs"
     colors = _table.plural(strategy.compression.n_colors, "color", "colors")
     return strategy, f"{colors} of {shared}"
+
+
+def find_star(
+    target: Target, problem: Problem, by_columns: Compressed | None
+) -> tuple[Strategy | None, str]:
+    """Find a star coloring of a Hessian that takes fewer passes than its columns do.
+
+    Its readings are right where the Hessian is symmetric, which is not asked here.
+
+    Args:
+        target: The gradient of a scalar.
+        problem: Its passes, which can run forward.
+        by_columns: The compression of columns, or of rows, whose proof serves. Without
+            one, the heads of an arrow may be too many for columns, and not for stars.
+
+    Returns:
+        The mode and its number of colors, in words; or None, and why there is none.
+    """
+    n, compression, is_transposed = problem.sizes.shape[2], None, False
+    limit = n
+    if by_columns is not None:
+        compression, limit = by_columns.compression, by_columns.passes
+        is_transposed = by_columns.is_transposed
+    elif n <= MOST_HEADED:
+        known = constants_of(target.program)
+        compression = compress(problem.linear, known, limit=2 * n)
+    if compression is None:
+        return None, "no inputs or outputs share a pass"
+    if limit < 2:
+        return None, "one pass is enough"
+    ends = np.cumsum([0, *(i.size for i in target.in_avals)])
+    spans = zip(ends, ends[1:], target.program.outputs, strict=False)
+    numbers = [np.arange(a, b) for a, b, output in spans if output is not None]
+    compression = star(
+        compression,
+        np.concatenate(numbers).astype(np.int32),
+        [i.shape for i in problem.inputs],
+        is_transposed=is_transposed,
+        limit=limit,
+    )
+    if compression is None:
+        return None, "no fewer passes by reading entries on both sides"
+    colors = _table.plural(compression.n_colors, "color", "colors")
+    note = f"{colors} of inputs, entries read on both sides"
+    return Compressed(problem.linear, compression, mode="star"), note

@@ -130,6 +130,7 @@ class Entries(NamedTuple):
         places: Where it stands in that pass' result.
         rows: Its row in the Jacobian.
         columns: Its column.
+        is_shared: Whether one place may hold two entries, as of a symmetric matrix.
     """
 
     results: Array
@@ -137,6 +138,7 @@ class Entries(NamedTuple):
     places: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
+    is_shared: bool = False
 
     def flat(self) -> Array:
         """The results as `(passes, length)`."""
@@ -177,7 +179,7 @@ class Entries(NamedTuple):
         The results then serve as the values, without a gather, and the few places that
         hold no entry are padding.
         """
-        return len(self.rows) >= 0.9 * self.results.size
+        return not self.is_shared and len(self.rows) >= 0.9 * self.results.size
 
     def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
         """Return the entries' indices, pass after pass."""

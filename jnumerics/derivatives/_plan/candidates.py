@@ -1,6 +1,6 @@
 """The candidates for a derivative: each mode, counted on the program it would run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import jax
 
 from jnumerics.derivatives._dependence.samples import SampleAxes
 from jnumerics.derivatives._modes import compressed, cut
+from jnumerics.derivatives._modes.compressed import Compressed
 from jnumerics.derivatives._modes.ends import Forward, Problem, Reverse, Strategy
 from jnumerics.derivatives._modes.jacobian import finish
 from jnumerics.derivatives._plan import cost as _cost
@@ -19,6 +20,7 @@ from jnumerics.derivatives._program.trace import Target
 
 ENDS = ("forward", "reverse")  # the modes that need no proof
 MODES = (*ENDS, "cut", "compressed")
+MODES_OF_HESSIANS = (*MODES, "star")
 NEARLY_EQUAL = 0.9  # forward must be below this share of reverse to be preferred
 
 
@@ -29,8 +31,9 @@ def find_candidates(
     mode: str,
     axes: SampleAxes | None,
     needs_proof: bool,
+    asymmetry: Callable[[], str] | None = None,
 ) -> list[Candidate]:
-    """Count both ends, and the cut and the compression where they are asked for."""
+    """Count both ends, and the others where they are asked for."""
     _, m, n = problem.sizes.shape
     one = one_way(
         problem.linear.equations, reach(problem.linear.equations, problem.linear.inputs)
@@ -44,7 +47,7 @@ def find_candidates(
         if needs_proof:
             strategy, note = cut.find(target, problem, axes)
         candidates.append(_or_end(problem, kind, "cut", strategy, end, note))
-    if mode in ("auto", "compressed"):
+    if mode in ("auto", "compressed", "star"):
         strategy, note = (None, "samples share passes already")
         if axes is None:
             serves = {
@@ -53,7 +56,32 @@ def find_candidates(
             }
             strategy, note = compressed.find(target, problem, kind, **serves)
         candidates.append(_or_end(problem, kind, "compressed", strategy, end, note))
+    if asymmetry is not None and mode in ("auto", "star"):
+        candidates.append(_star(target, problem, kind, candidates, asymmetry))
     return candidates
+
+
+def _star(
+    target: Target,
+    problem: Problem,
+    kind: str,
+    counted_before: Sequence[Candidate],
+    asymmetry: Callable[[], str],
+) -> Candidate:
+    """Count the star mode; with no fewer passes it comes down to the compressed one."""
+    forward, columns = counted_before[1], counted_before[-1]
+    if [o.size for o in target.out_avals] != [i.size for i in target.in_avals]:
+        return Candidate("star", None, Cost(), "`fun` must return one real number")
+    known = columns.strategy if isinstance(columns.strategy, Compressed) else None
+    if forward.strategy is None:
+        strategy, note = None, forward.note
+    else:
+        strategy, note = compressed.find_star(target, problem, known)
+    if strategy is None:
+        same = columns.same_as or columns.mode
+        return replace(columns, mode="star", note=f"{note}: as {same}", same_as=same)
+    found = counted(problem, kind, strategy, asymmetry())
+    return found if found.strategy is None else replace(found, note=note)
 
 
 def counted(problem: Problem, kind: str, strategy: Strategy, note: str) -> Candidate:

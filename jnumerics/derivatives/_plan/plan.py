@@ -5,7 +5,7 @@ reverse mode, whose rows are contiguous; a cut or a compression is taken only wh
 is predicted well below the better end. The choice needs shapes alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jnumerics import _table
 from jnumerics.derivatives._dependence.constants.fold import constants_of
@@ -13,7 +13,12 @@ from jnumerics.derivatives._dependence.propagate import joined
 from jnumerics.derivatives._dependence.samples import SampleAxes, require_independent
 from jnumerics.derivatives._modes.ends import Reverse, make_problem, size
 from jnumerics.derivatives._plan import unproven
-from jnumerics.derivatives._plan.candidates import better, find_candidates
+from jnumerics.derivatives._plan.candidates import (
+    MODES,
+    MODES_OF_HESSIANS,
+    better,
+    find_candidates,
+)
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.memory import others, within
 from jnumerics.derivatives._plan.result import Candidate, Plan
@@ -32,6 +37,7 @@ def choose(
     axes: SampleAxes | None = None,
     max_bytes: int | None = None,
     needs_proof: bool = True,
+    asymmetry: Callable[[], str] | None = None,
 ) -> Plan:
     """Count the candidates for a traced function, and choose.
 
@@ -42,8 +48,10 @@ def choose(
         axes: The axis of samples of each input and output leaf, for "batch".
         max_bytes: Bound of the temporary memory.
         needs_proof: Whether samples are to be proven not to mix; a cut needs the proof.
+        asymmetry: Of a Hessian, says what may make it asymmetric, "" if nothing may.
     """
     problem = make_problem(target, axes, kind)
+    modes = MODES if asymmetry is None else MODES_OF_HESSIANS
     if size(problem) == 0:
         end = Candidate("reverse", Reverse(0), Cost(), problem=problem)
         reason = "nothing depends on the inputs"
@@ -51,11 +59,13 @@ def choose(
     if target.ends is None:
         if axes is not None and needs_proof:
             require_independent(target, axes, mode)
-        candidates = find_candidates(target, problem, kind, mode, axes, needs_proof)
+        candidates = find_candidates(
+            target, problem, kind, mode, axes, needs_proof, asymmetry
+        )
         chosen, reason = _preferred(candidates, mode)
     else:
         candidates, chosen, reason = unproven.choose(
-            target, kind, mode, axes, needs_proof=needs_proof
+            target, kind, mode, axes, needs_proof=needs_proof, modes=modes
         )
     result = Plan(
         kind,

@@ -36,6 +36,7 @@ def choose(
     axes: SampleAxes | None,
     *,
     needs_proof: bool,
+    modes: Sequence[str] = MODES,
 ) -> Choice:
     """Choose between the two ends: forward as JAX serves it, else reverse.
 
@@ -50,7 +51,7 @@ def choose(
     assert ends is not None
     reverse = _candidate(target, "reverse", ends.reverse, kind, axes)
     forward = _candidate(target, "forward", ends.forward, kind, axes)
-    others = [Candidate(m, None, Cost(), ends.reason) for m in MODES if m not in ENDS]
+    others = [Candidate(m, None, Cost(), ends.reason) for m in modes if m not in ENDS]
     candidates = [reverse, forward, *others]
     order = _preferred(reverse, forward, by_cost=target.may_choose)
     if mode != "auto":

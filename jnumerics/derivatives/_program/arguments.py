@@ -64,7 +64,9 @@ def closed(
         TypeError: If a leaf is neither an array, a number nor static.
         ValueError: If a number is out of the range of JAX's.
     """
-    if all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves((args, kwargs))):
+    if not kwargs and all(map(_is_array, args)):  # a tree's walk takes longer
+        return tuple(args), kwargs
+    if all(map(_is_array, jax.tree.leaves((args, kwargs)))):
         return tuple(args), kwargs
 
     def tree_closed(name: str, tree: Any) -> Any:
@@ -81,6 +83,10 @@ def closed(
         tuple(tree_closed(f"args[{k}]", arg) for k, arg in enumerate(args)),
         {key: tree_closed(key, arg) for key, arg in kwargs.items()},
     )
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, jax.Array)
 
 
 def require_arrays(args: Sequence[Any], positions: Sequence[int]) -> None:

@@ -49,8 +49,9 @@ class Entry:
             program = self._program
             self._held = held(self._fun)
             # a new function: JAX keeps what it traced by the function's identity
-            self._run = jax.jit(lambda args, kwargs: program(args, kwargs))
-        return self._run(*closed(args, kwargs))
+            self._run = jax.jit(lambda *args, **kwargs: program(args, kwargs))
+        args, kwargs = closed(args, kwargs)
+        return self._run(*args, **kwargs)  # trees of them take longer to call
 
 
 MOST = 400  # objects that are looked into
@@ -86,6 +87,8 @@ _OPAQUE = (
 
 def is_unchanged(places: Held) -> bool:
     """Whether every place still holds what it held."""
+    if not places.reads:
+        return True
     try:
         call: Any = operator.call
         current = map(call, places.reads, places.keys)

@@ -15,7 +15,12 @@ FAINT = "#d0d7de"
 SERIES = ("#2f6fb3", "#d9772b", "#8c959f", "#3f8f5f", "#a0529c")
 COLORS: dict[str, str] = dict(
     zip(("forward", "reverse", "full", "cut", "compressed"), SERIES, strict=True)
-) | {"nested": SERIES[1], "collapsed": SERIES[0], "narrow": SERIES[2]}
+) | {
+    "star": SERIES[2],
+    "nested": SERIES[1],
+    "collapsed": SERIES[0],
+    "narrow": SERIES[2],
+}
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",

@@ -34,6 +34,7 @@ from jnumerics.derivatives._program.jaxpr import Atom, Equation, Literal, Var
 from jnumerics.derivatives._program.tangent import LinearPart
 
 ROUNDS = 8  # proposals
+NEARLY_FULL = 0.9  # share of entries from which a pattern is of no use
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Compression:
         columns: The index over all inputs, laid end to end.
         passes: The color whose pass holds the entry, at position `rows` of its result.
         unproven: Rows whose entries are not proven, each of which takes a reverse pass.
+        mirrored: For each entry, the position that holds it, if not `rows`: of a
+            symmetric Jacobian, an entry may be read where its mirror image stands.
     """
 
     colors: list[np.ndarray]
@@ -57,6 +60,12 @@ class Compression:
     columns: np.ndarray
     passes: np.ndarray
     unproven: np.ndarray
+    mirrored: np.ndarray | None = None
+
+    @property
+    def places(self) -> np.ndarray:
+        """For each entry, its position in its pass' result."""
+        return self.rows if self.mirrored is None else self.mirrored
 
 
 def compress(
@@ -67,7 +76,8 @@ def compress(
     Args:
         part: The program.
         constants: Values of the primal program around it.
-        limit: The passes (colors and unproven rows) have to be fewer than this.
+        limit: The passes (colors and unproven rows) have to be fewer than this. Where
+            it exceeds the inputs, the pattern is wanted, unless it is nearly full.
 
     Returns:
         The compression; None if none is found within the budget.
@@ -97,6 +107,9 @@ def compress(
             colors = first.pop(0)
         else:
             return None
+    entries = int((learned.reads != NONE).sum())
+    if limit > prover.n and entries > NEARLY_FULL * prover.m * prover.n:
+        return None
     left_out, _ = _left_out(learned.reads)
     rows = np.flatnonzero(learned.proven & ~left_out)
     colors = color(learned.reads[rows], prover.shapes, initial, thorough=thorough)
