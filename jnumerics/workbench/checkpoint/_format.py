@@ -2,10 +2,10 @@
 
 The digest is the first entry of the header's metadata, hence at the same place in every
 file: 64 digits in lower case. It is taken over the whole file, from the header's length
-changed one among the digits makes another digest, any other one, a missing and an added
-one make another sum. Any safetensors reader reads the file. The digest tells damage, not
-forgery, so the header is still read by the library, which checks every offset.
-forgery, so the header is still read by the library, which checks every offset.
+to the last byte of data, as if those digits were zeros. So every byte is covered: one
+changed among the digits makes another digest; any other that is changed, missing or
+added makes another sum. Any safetensors reader reads the file. The digest tells damage,
+not forgery: the header is read by the library, which checks every offset.
 
 The file is written here and not by the library, which holds it twice in memory, or
 writes it under a name of its own that a killed process leaves behind.
@@ -23,7 +23,13 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from jnumerics.workbench.checkpoint._leaves import NATIVE, Form, bytes_of, stored_form
+from jnumerics.workbench.checkpoint._leaves import (
+    NATIVE,
+    Form,
+    bytes_of,
+    is_sound,
+    stored_form,
+)
 
 MOST_HEADER = 2**24  # bytes; some 100 000 leaves
 _BEGIN = b'{"__metadata__":{"sha256":"'
@@ -31,6 +37,8 @@ _ZEROS = b"0" * 64
 _AT = 8 + len(_BEGIN)  # of the digest in the file
 _CHUNK = 2**20
 _VERSION = 1
+_DTYPES = {theirs: ours for ours, theirs in NATIVE.items()}
+_MOST_AXES = 64  # that an array of NumPy has
 
 
 class RefusedError(Exception):
@@ -96,8 +104,8 @@ class Opened(NamedTuple):
             array = self.tensors.get_tensor(name)
         except (SafetensorError, OSError, ValueError) as e:
             raise RefusedError(_line(e)) from e
-        if array.dtype == bool and np.any(bytes_of(array) > 1):
-            msg = f"a boolean of {name!r} is neither 0 nor 1"
+        if not is_sound(array, self.forms[name]):
+            msg = f"the bytes of {name!r} have no meaning for its type"
             raise RefusedError(msg)
         return array
 
@@ -163,16 +171,18 @@ def _about(path: Path, tensors: Any) -> Opened:
     try:
         about = json.loads((tensors.metadata() or {})["jnumerics"])
         forms = {name: Form(*_stored(tensors, name)) for name in tensors.offset_keys()}
+        if about["version"] != _VERSION:
+            msg = f"it is of version {about['version']!r}, this reads {_VERSION}"
+            raise RefusedError(msg)
         for name, (dtype, shape, generator) in about["forms"].items():
-            form = Form(str(dtype), tuple(map(int, shape)), str(generator))
-            if min(form.shape, default=0) < 0 or not stored_form(form, forms[name]):
+            form = Form(str(dtype), tuple(shape), str(generator))
+            if not (_is_shape(form.shape) and stored_form(form, forms[name])):
                 msg = f"{name!r} is stored as another type or shape than it says"
                 raise RefusedError(msg)
             forms[name] = form
-        known = about["version"] == _VERSION and type(about["step"]) is int
         parts = about["notes"], about["versions"]
-        if not known or not all(isinstance(part, dict) for part in parts):
-            msg = f"it is of version {about['version']}, not {_VERSION}"
+        if type(about["step"]) is not int or {*map(type, parts)} != {dict}:
+            msg = "its header lacks the step, the notes or the versions"
             raise RefusedError(msg)
         return Opened(path, about["step"], forms, *parts, tensors)
     except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as e:
@@ -183,10 +193,15 @@ def _about(path: Path, tensors: Any) -> Opened:
         raise RefusedError(msg) from e
 
 
+def _is_shape(shape: tuple[int, ...]) -> bool:
+    return len(shape) <= _MOST_AXES and all(
+        type(size) is int and 0 <= size < 2**63 for size in shape
+    )
+
+
 def _stored(tensors: Any, name: str) -> tuple[str, tuple[int, ...]]:
     part = tensors.get_slice(name)
-    names = {theirs: ours for ours, theirs in NATIVE.items()}
-    return names[part.get_dtype()], tuple(part.get_shape())
+    return _DTYPES[part.get_dtype()], tuple(part.get_shape())
 
 
 def _line(error: Exception) -> str:

@@ -5,7 +5,9 @@ type in `NATIVE` are tensors of the file as they are, which every framework read
 other types are stored as their bytes, and keys as the numbers they are made of.
 """
 
+import contextlib
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -60,8 +62,10 @@ class Form(NamedTuple):
 
     def words(self) -> str:
         """Say it in a message."""
-        is_python = self.dtype.startswith("Python ")
-        return self.dtype if is_python else f"{self.dtype} of shape {self.shape}"
+        if self.dtype.startswith("Python "):
+            return self.dtype
+        generator = f" ({self.generator})" if self.generator else ""
+        return f"{self.dtype}{generator} of shape {self.shape}"
 
 
 def form_of(place: str, leaf: Any) -> Form:
@@ -75,12 +79,23 @@ def form_of(place: str, leaf: Any) -> Form:
         raise TypeError(msg)
     dtype, shape = str(getattr(leaf.dtype, "name", leaf.dtype)), tuple(leaf.shape)
     if dtype.startswith(_KEY):
-        is_key = isinstance(leaf, jax.Array)
-        return Form(dtype, shape, str(jax.random.key_impl(leaf)) if is_key else "")
+        return Form(dtype, shape, _generator(place, leaf))
     if dtype not in DTYPES:
         msg = f"`{place}` must have a dtype that JAX has, got {dtype}"
         raise TypeError(msg)
     return Form(dtype, shape)
+
+
+def _generator(place: str, keys: Any) -> str:
+    if isinstance(keys, jax.ShapeDtypeStruct):
+        return ""
+    name = jax.random.key_impl(keys)
+    if not isinstance(name, str):
+        msg = (
+            f"`{place}` must have a generator that JAX knows by name, got {keys.dtype}"
+        )
+        raise TypeError(msg)
+    return name
 
 
 # to the host
@@ -149,13 +164,36 @@ def stored_form(form: Form, stored: Form) -> bool:
     if form.dtype in _TEXTS:
         return stored.dtype == "uint8" and len(stored.shape) == 1
     if form.dtype.startswith(_KEY):
-        words = form.generator and stored.dtype == "uint32"
-        return bool(words) and stored.shape[:-1] == form.shape
+        return stored.dtype == "uint32" and _is_key_data(stored.shape, form)
     name = _NUMBERS.get(form.dtype, form.dtype)
     if name in NATIVE:
         return stored == Form(name)
     size = math.prod(form.shape) * DTYPES[name].itemsize if name in DTYPES else -1
     return stored == Form("uint8", (size,))
+
+
+def _is_key_data(shape: tuple[int, ...], form: Form) -> bool:
+    wrap = partial(jax.random.wrap_key_data, impl=form.generator)
+    try:
+        keys = jax.eval_shape(wrap, jax.ShapeDtypeStruct(shape, jnp.uint32))
+    except (TypeError, ValueError):  # no such generator, or numbers of another one
+        return False
+    return keys.shape == form.shape and str(keys.dtype) == form.dtype
+
+
+def is_sound(array: np.ndarray, form: Form) -> bool:
+    """Whether what is stored of a leaf has a meaning, where not all bytes have one."""
+    if form.dtype in ("bool", "Python bool"):
+        return not np.any(bytes_of(array) > 1)
+    if form.dtype == "Python str":
+        with contextlib.suppress(UnicodeDecodeError):
+            return isinstance(_text(array), str)
+        return False
+    return True
+
+
+def _text(array: np.ndarray) -> str:
+    return array.tobytes().decode("utf-8", "surrogatepass")
 
 
 def as_leaf(array: np.ndarray, form: Form, like: Any) -> Any:
@@ -167,7 +205,7 @@ def as_leaf(array: np.ndarray, form: Form, like: Any) -> Any:
     if form.dtype == "Python bytes":
         return array.tobytes()
     if form.dtype == "Python str":
-        return array.tobytes().decode("utf-8", "surrogatepass")
+        return _text(array)
     if not form.is_native and not form.generator:
         dtype = DTYPES[_NUMBERS.get(form.dtype, form.dtype)]
         array = bytes_of(array).view(dtype).reshape(form.shape)
