@@ -14,6 +14,7 @@ writes it under a name of its own that a killed process leaves behind.
 import contextlib
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from io import FileIO
@@ -38,7 +39,7 @@ _AT = 8 + len(_BEGIN)  # of the digest in the file
 _CHUNK = 2**20
 _VERSION = 1
 _DTYPES = {theirs: ours for ours, theirs in NATIVE.items()}
-_MOST_AXES = 64  # that an array of NumPy has
+_MOST_AXES, _WIDEST = 64, 16  # of an array of NumPy; bytes of complex128
 
 
 class RefusedError(Exception):
@@ -194,14 +195,20 @@ def _about(path: Path, tensors: Any) -> Opened:
 
 
 def _is_shape(shape: tuple[int, ...]) -> bool:
-    return len(shape) <= _MOST_AXES and all(
-        type(size) is int and 0 <= size < 2**63 for size in shape
-    )
+    """Whether NumPy makes an array of this shape, of whatever type; empty ones too."""
+    is_short = len(shape) <= _MOST_AXES and {*map(type, shape)} <= {int}
+    if not (is_short and all(0 <= size < 2**63 for size in shape)):
+        return False
+    return math.prod(filter(None, shape)) < 2**63 // _WIDEST
 
 
 def _stored(tensors: Any, name: str) -> tuple[str, tuple[int, ...]]:
     part = tensors.get_slice(name)
-    return _DTYPES[part.get_dtype()], tuple(part.get_shape())
+    shape = tuple(part.get_shape())
+    if not _is_shape(shape):
+        msg = f"{name!r} has a shape that no array has"
+        raise RefusedError(msg)
+    return _DTYPES[part.get_dtype()], shape
 
 
 def _line(error: Exception) -> str:

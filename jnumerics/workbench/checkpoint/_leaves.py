@@ -24,7 +24,7 @@ NATIVE = {  # what NumPy has and safetensors calls it; float8 is not read by Num
     "complex64": "C64",
 }  # fmt: skip
 _OTHERS = (
-    "complex128", "int1", "int2", "int4", "uint1", "uint2", "uint4",
+    "complex128", "int2", "int4", "uint2", "uint4",
     "float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn", "float8_e3m4", "float8_e4m3",
     "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2",
     "float8_e5m2fnuz", "float8_e8m0fnu",
