@@ -78,21 +78,13 @@ def minimize(
         (Array([3., 3.], dtype=float32), Array([18. ,  4.5], dtype=float32))
     """
     _check.function("loss", loss)
-    _check_optimizer(optimizer)
+    _check.optimizer("optimizer", optimizer)
     steps = _check.integer("steps", steps, least=0)
     params = _map_leaves(_parameter, "params", params)
     state = _map_leaves(_check.array, "state", state)
     batches = _map_leaves(partial(_batch, steps=steps), "batches", batches)
     program = _program(loss, optimizer.init, optimizer.update)
     return program(params, state, batches, steps=steps)
-
-
-def _check_optimizer(optimizer: Any) -> None:
-    for method in ("init", "update"):
-        if not callable(getattr(optimizer, method, None)):
-            came = type(optimizer).__name__
-            msg = f"`optimizer` must be an optax optimizer, got {came}"
-            raise TypeError(msg)
 
 
 def _map_leaves(check: Callable[[str, Any], Array], name: str, tree: PyTree) -> PyTree:

@@ -198,4 +198,6 @@ def _whole(x: Any) -> Any:
 
 
 def _is_key(x: Any) -> bool:
-    return isinstance(x, jax.Array) and jax.numpy.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return isinstance(x, jax.Array) and jax.numpy.issubdtype(
+        x.dtype, jax.dtypes.prng_key
+    )
