@@ -245,13 +245,25 @@ def test_every_setting_has_a_flag(parser):
         "--steps INT how often (default: 30)",  # as in the file
         "--learning-rate FLOAT 100 % of it",  # the file has none
         "--sizes INT,... (default: [4, 5])",
-        "--shuffle BOOL (default: False)",
+        "--shuffle [BOOL] (default: False)",
         "--momentum FLOAT",
         "--solver qr|svd (default: 'qr')",
     ],
 )
 def test_help_shows_meaning_type_and_the_default_of_the_file(parser, line):
     assert line in " ".join(parser.format_help().split())
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [(["--shuffle"], True), (["--shuffle", "false"], False), ([], False)],
+)
+def test_switch_alone_is_true(load, parser, argv, expected):
+    arguments = parser.parse_args(argv)
+    flags = config.given_flags(Example, arguments)
+    assert (
+        load("steps = 3\nlearning_rate = 2.0\nname = ''", **flags).shuffle is expected
+    )
 
 
 @pytest.mark.parametrize(

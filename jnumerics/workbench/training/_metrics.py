@@ -30,6 +30,8 @@ def row(step: int, loss: Any, **reported: PyTree) -> Row:
     values = {"step": np.asarray(step), "loss": np.asarray(loss)}
     for name, tree in reported.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            if _is_key(leaf):
+                continue
             keys = (jax.tree_util.keystr((key,), simple=True) for key in path)
             text = ".".join((name, *keys))
             values[" ".join(text.splitlines())] = np.asarray(leaf)
@@ -155,6 +157,10 @@ def _append(path: Path, text: str) -> None:
 
 
 # numbers
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array)  # of what is gathered, keys alone are JAX's
 
 
 def _csv_text(rows: list[list[str]]) -> str:

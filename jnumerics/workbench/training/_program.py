@@ -54,7 +54,7 @@ class Chunk(NamedTuple):
     is_finite: Array
     """Whether the last loss was, then of each leaf whether its gradient was."""
     params_are_finite: Array
-    """Of each leaf, whether it is."""
+    """Of each leaf, whether it is, or was not from the beginning."""
 
 
 class _Loop(NamedTuple):
@@ -143,12 +143,12 @@ class Program:
             loop = loop._replace(carry=loop.carry._replace(order=order))
             return lax.while_loop(functools.partial(before, until), update, loop)
 
-        end = first + count
+        end, before_it = first + count, _finite(carry.params)
         finite = jnp.ones(1 + carry.state.is_finite.size, bool)
         loop = _Loop(first, carry, jnp.zeros(most, dtype), finite)
         body = update if feed.per_epoch is None else epoch
         loop = lax.while_loop(functools.partial(before, end), body, loop)
-        after = _finite(loop.carry.params)
+        after = _finite(loop.carry.params) | ~before_it
         return Chunk(loop.carry, loop.losses, loop.step - first, loop.is_finite, after)
 
 

@@ -13,7 +13,11 @@ from jaxtyping import PyTree
 from jnumerics.workbench import checkpoint
 from jnumerics.workbench._usage import UsageError
 
-_NAMES = {"`like['params']": "`params", "`like['state']": "`state"}
+_NAMES = {
+    "`like['params']": "`params",
+    "`like['state']": "`state",
+    "`like['losses']": "`losses",
+}
 
 
 class FolderError(UsageError, ValueError):
