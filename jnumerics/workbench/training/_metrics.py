@@ -160,7 +160,8 @@ def _append(path: Path, text: str) -> None:
 
 
 def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array)  # of what is gathered, keys alone are JAX's
+    dtype = getattr(leaf, "dtype", None)
+    return dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
 
 
 def _csv_text(rows: list[list[str]]) -> str:

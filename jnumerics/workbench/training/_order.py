@@ -135,7 +135,7 @@ class Arrays:
         """Return the order at a step."""
         if isinstance(self.feed, Whole):
             return ()
-        return _draw(self._source, jnp.int32(step // self.feed.per_epoch), self.feed)
+        return _draw(self._source, np.int32(step // self.feed.per_epoch), self.feed)
 
 
 class Function:
@@ -162,7 +162,7 @@ class Function:
         made = [self._batch(step) for step in range(first, first + count)]
         made += [made[-1]] * (self.most - count)
         stacks = [_stack(leaves) for leaves in zip(*made, strict=True)]
-        return jax.tree.unflatten(self._structure, stacks), jnp.int32(first)
+        return jax.tree.unflatten(self._structure, stacks), np.int32(first)
 
     def order(self, step: int) -> PyTree:
         """Return no order."""

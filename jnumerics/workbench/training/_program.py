@@ -86,7 +86,7 @@ class Program:
 
     def begin(self, params: PyTree, source: Any, order: PyTree, feed: Feed) -> Any:
         """Return the descent of no steps: arguments checked, dtypes settled."""
-        batches = self.empty(source, order, jnp.int32(0), feed=feed)
+        batches = self.empty(source, order, np.int32(0), feed=feed)
         return descent.minimize(
             self.value, params, optimizer=self.optimizer, steps=0, batches=batches
         )
@@ -94,14 +94,15 @@ class Program:
     def has_aux(self, carry: Carry, source: Any, feed: Feed) -> bool:
         """Whether the loss returns something beside."""
         returned = jax.eval_shape(
-            functools.partial(self.returned, feed=feed), carry, source, jnp.int32(0)
+            functools.partial(self.returned, feed=feed), carry, source, np.int32(0)
         )
         return type(returned) is tuple
 
     def _returned(self, carry: Carry, source: Any, step: Array, *, feed: Feed) -> Any:
         """Return all that the loss returns, at one step."""
         loss, *_ = self._live()
-        return loss(carry.params, feed.batch(source, carry.order, step))
+        order = feed.reordered(source, carry.order, step)
+        return loss(carry.params, feed.batch(source, order, step))
 
     def _advance(
         self,

@@ -127,7 +127,7 @@ class Run:
         start = time.monotonic()
         source = self.feeder.source(self.step, count)
         if self.has_aux and is_reported and end - self.step == 1:
-            step = jnp.int32(self.step)
+            step = np.int32(self.step)
             returned = self.program.returned(
                 self.carry, source, step, feed=self.feeder.feed
             )
@@ -146,8 +146,8 @@ class Run:
         return self.program.advance(
             carry,
             source,
-            jnp.int32(step),
-            jnp.int32(count),
+            np.int32(step),
+            np.int32(count),
             feed=self.feeder.feed,
             most=self.feeder.most,
             dtype=self._losses.dtype,
@@ -156,6 +156,8 @@ class Run:
 
     def _extend(self, losses: np.ndarray) -> None:
         """Note losses, in an array that doubles: views of it stay as they are."""
+        if not len(losses):
+            return
         end = self.step + len(losses)
         if end > len(self._losses):
             longer = np.empty(max(2 * end, 1024), self._losses.dtype)
