@@ -1,5 +1,7 @@
 """A small descent, for devices and processes to share."""
 
+from typing import Any
+
 import numpy as np
 import optax
 
@@ -10,12 +12,11 @@ OPTIMIZER = optax.sgd(0.1, momentum=0.9)
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(STEPS, SAMPLES, 3)).astype(np.float32)
 BATCHES = X, np.sin(X[..., :2]).astype(np.float32)
-PARAMS = tuple(
-    mlp.Layer(
-        RANDOM.normal(size=(m, n)).astype(np.float32) / 2, np.zeros(n, np.float32)
-    )
-    for m, n in ((3, 5), (5, 2))
-)
+# of NumPy: before processes have joined, JAX may compute nothing
+WEIGHTS: Any = [
+    RANDOM.normal(size=size).astype(np.float32) for size in ((3, 5), (5, 2))
+]
+PARAMS = tuple(mlp.Layer(weight / 2, 0 * weight[0]) for weight in WEIGHTS)
 
 
 def loss(params, batch):
