@@ -26,6 +26,10 @@ SMALL = {
         *("--code", "2", "--points", "30", "--terms", "9"),
     ],
     "conv2d": ["--smoothings", "1"],
+    "digits": [
+        *("--channels", "[2, 3]", "--steps", "6", "--batch-size", "16"),
+        *("--report-every", "3", "--checkpoint-every", "4", "--devices", "1"),
+    ],
     "laplacian": ["--nodes", "3", "--hidden", "[4]", "--steps", "3"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
@@ -58,22 +62,23 @@ def test_example_is_right_and_leaves_a_figure(script, monkeypatch, tmp_path, cap
     assert re.search(r"expected .*\n +obtained .*\n +error .*\n +time ", out)
     assert "WRONG" not in out
     assert re.search(SHOWN.get(script.stem, ""), out)
-    (figure,) = tmp_path.iterdir()
-    assert figure.name.startswith(f"{script.stem}_")
-    assert figure.stat().st_size > 5_000
+    figures = [*tmp_path.glob("*.png")]
+    assert figures
+    assert all(figure.name.startswith(f"{script.stem}_") for figure in figures)
+    assert all(figure.stat().st_size > 5_000 for figure in figures)
 
 
 @pytest.mark.process
 @each_script
-def test_lines_above_the_first_comparison_work_in_a_notebook(script):
+def test_lines_above_the_lesson_work_in_a_notebook(script, tmp_path):
     _, _, main = script.read_text(encoding="utf-8").partition("def main(")
     lines = main.splitlines()[1:]
-    above = itertools.takewhile(lambda line: "compare(" not in line, lines)
+    above = itertools.takewhile(lambda line: "lesson" not in line, lines)
     cell = textwrap.dedent("\n".join(above)).strip()
 
     flags = SMALL[script.stem]
     keys = (flag[2:].replace("-", "_") for flag in flags[::2])
-    small = dict(zip(keys, flags[1::2], strict=True))
+    small = {**dict(zip(keys, flags[1::2], strict=True)), "out": str(tmp_path)}
     names = runpy.run_path(str(script))
     values = config.load(names["Config"], demo.settings_file(script), small)
     exec(cell, names | {"config": values})

@@ -159,6 +159,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Settings], file: Path) 
         parser.add_argument(
             _flag(key),
             metavar=_metavar(form),
+            **_alone(form),
             help=f"{meaning}{shown}".replace("%", "%%"),
         )
 
@@ -245,6 +246,12 @@ def _from_flag(form: Mapping[str, Any], text: str) -> Any:
         parts = [] if is_empty else inner.removesuffix(",").split(",")
         return [_from_flag(form["items"], part) for part in parts]
     return text
+
+
+def _alone(form: Mapping[str, Any]) -> dict[str, Any]:
+    """Let `--resume` mean `--resume true`."""
+    is_switch = form.get("type") == "boolean"
+    return {"nargs": "?", "const": "true"} if is_switch else {}
 
 
 def _flag(key: str) -> str:
