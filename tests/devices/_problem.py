@@ -1,4 +1,4 @@
-"""A small descent, for devices and processes to share."""
+"""A small problem, for devices and processes to share."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 import optax
 
 from jnumerics import descent, mlp
+from jnumerics.workbench import devices, training
 
 STEPS, SAMPLES = 6, 16
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
@@ -33,4 +34,23 @@ def descend(params, batches, *, state=None):
         steps=len(batches[0]),
         state=state,
         batches=batches,
+    )
+
+
+def train(mesh, steps, *, folder=None):
+    """Train with batches that devices share; go on where there is a checkpoint."""
+    samples, targets = (x.reshape(-1, x.shape[-1]) for x in BATCHES)
+
+    def shared(params, batch):
+        return loss(params, devices.shard(batch, mesh))
+
+    return training.train(
+        shared,
+        devices.replicate(PARAMS, mesh),
+        optimizer=OPTIMIZER,
+        steps=steps,
+        data=(samples, targets),
+        batch_size=SAMPLES,
+        checkpoint=folder,
+        resume=folder is not None,
     )

@@ -1,5 +1,6 @@
 """Processes that join on this machine's loopback interface, and how they end."""
 
+import shutil
 import socket
 import sys
 
@@ -18,36 +19,39 @@ LOST = "_peer.py: error: another process has ended or is out of reach, so this o
 
 @pytest.fixture(scope="module")
 def alone():
-    return _problem.descend(_problem.PARAMS, _problem.BATCHES)
+    return _problem.train(devices.mesh(1), _problem.STEPS)
 
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory):
-    """The state that four processes have left after half of the steps."""
-    folder = tmp_path_factory.mktemp("four")
-    for process in run_together(4, *PEER, "descend", "--out", str(folder)):
+    """The folder that four processes have left after half of the steps."""
+    folder, steps = tmp_path_factory.mktemp("four"), _problem.STEPS // 2
+    flags = "--steps", str(steps), "--out", str(folder)
+    for process in run_together(4, *PEER, "trains", *flags):
         assert process.status == 0, process.err
         assert process.out.endswith("done\n")
-    return folder / "state.npz"
+    return folder
 
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_four_processes_share_a_descent_and_lose_nothing(half, alone):
-    found = np.load(half)
-    np.testing.assert_allclose(found["losses"], alone.losses[:3], rtol=1e-6)
+def test_four_processes_share_a_run_and_lose_nothing(half, alone):
+    losses = np.load(half / "found.npz")["losses"]
+    np.testing.assert_allclose(losses, alone.losses[: len(losses)], rtol=1e-6)
+    assert len(losses) == _problem.STEPS // 2
 
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_a_descent_goes_on_with_other_processes_and_devices(half, alone, tmp_path):
-    flags = "--start", str(half), "--out", str(tmp_path)
-    for process in run_together(2, *PEER, "descend", *flags, devices=4):
-        assert process.status == 0, process.err
-    found = np.load(tmp_path / "state.npz")
-    np.testing.assert_allclose(found["losses"], alone.losses[3:], rtol=1e-6)
-    leaves = jax.tree.leaves((alone.params, alone.state))
-    for k, leaf in enumerate(leaves):
+def test_a_run_goes_on_with_other_processes_and_devices(half, alone, tmp_path):
+    folder = shutil.copytree(half, tmp_path / "two")
+    flags = "--steps", str(_problem.STEPS), "--out", str(folder)
+    first, second = run_together(2, *PEER, "trains", *flags, devices=4)
+    assert (first.status, second.status) == (0, 0), first.err + second.err
+    assert "resumed at step 3" in first.err
+    found = np.load(folder / "found.npz")
+    np.testing.assert_allclose(found["losses"], alone.losses, rtol=1e-6)
+    for k, leaf in enumerate(jax.tree.leaves(alone.params)):
         np.testing.assert_allclose(found[str(k)], leaf, rtol=1e-5, atol=1e-7)
 
 
