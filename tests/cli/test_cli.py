@@ -27,6 +27,7 @@ def test_info_names_versions_platform_devices_and_precision(run):
     assert (status, err) == (0, "")
     assert facts["jax"] == jax.__version__
     assert facts["devices"] == str(jax.device_count())
+    assert facts["processes"] == "1"
     assert int(facts["cores"]) > 0
     assert facts["CPU"]
     assert jax.default_backend() in facts["device"]
@@ -87,6 +88,8 @@ def test_figures_without_matplotlib_are_one_line(run, monkeypatch, tmp_path):
     ("argv", "line"),
     [
         (["info", "--platform", "abacus"], "platform 'abacus' is not here, expected"),
+        (["info", "--processes", "2"], "--processes 2 needs --coordinator HOST:PORT"),
+        (["info", "--process-id", "a"], "--process-id must be an integer from 0 to 2"),
         (["demo", "--platform", "abacus"], "platform 'abacus' is not here, expected"),
         (["demo", "--out", __file__], f"--out {__file__}: must be a folder that can"),
         (["demo", "--out", ""], "--out must be a folder, got ''"),

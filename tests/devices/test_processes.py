@@ -1,5 +1,6 @@
 """Processes that join on this machine's loopback interface, and how they end."""
 
+import re
 import shutil
 import socket
 import sys
@@ -99,6 +100,16 @@ def test_a_coordinator_that_never_comes_is_waited_for_so_long():
     assert done.status != 0
     assert "DEADLINE_EXCEEDED" in done.err
     assert done.seconds < 2 + 15  # of which Python and JAX take the most to start
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_info_is_told_by_the_first_process_of_all():
+    first, second = run_together(2, "-m", "jnumerics", "info", devices=3)
+    assert (first.status, second.status) == (0, 0), first.err + second.err
+    assert re.search(r"\ndevices +6, 3 of them here\n", first.out)
+    assert re.search(r"\nprocesses +2, of which this is 0\n", first.out)
+    assert "processes" not in second.out
 
 
 # flags
