@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import sys
+import time
 
 import jax
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from jnumerics.workbench import config, devices
 from jnumerics.workbench.config import UsageError
 from tests.devices import _peer, _problem
-from tests.devices._run import free_port, run, run_together
+from tests.devices._run import ended, free_port, run, run_together, start
 
 PEER = "-m", "tests.devices._peer"
 LOST = "_peer.py: error: another process has ended or is out of reach, so this one ends"
@@ -104,8 +105,19 @@ def test_a_coordinator_that_never_comes_is_waited_for_so_long():
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_info_is_told_by_the_first_process_of_all():
-    first, second = run_together(2, "-m", "jnumerics", "info", devices=3)
+def test_processes_find_each_other_by_what_slurm_says():
+    job = {"SLURM_JOB_ID": str(free_port()), "SLURM_STEP_NODELIST": "localhost"}
+    info, since = ("-m", "jnumerics", "info", "--coordinator", "auto"), time.monotonic()
+    started = [
+        start(
+            *info,
+            devices=3,
+            variables=job
+            | {"SLURM_NTASKS": "2", "SLURM_PROCID": str(k), "SLURM_LOCALID": str(k)},
+        )
+        for k in range(2)
+    ]
+    first, second = (ended(process, since) for process in started)
     assert (first.status, second.status) == (0, 0), first.err + second.err
     assert re.search(r"\ndevices +6, 3 of them here\n", first.out)
     assert re.search(r"\nprocesses +2, of which this is 0\n", first.out)
