@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ class Config(devices.Settings):
 
 def main(config: Config, lesson: Lesson) -> None:
     seen, (unseen, truth) = digits()
-    mesh = shared_by(config)
+    mesh, scores = shared_by(config), network(config)
 
     def loss(params, batch):
         x, y = devices.shard(batch, mesh)
@@ -77,7 +78,7 @@ def main(config: Config, lesson: Lesson) -> None:
         file.write_text(result(config, trained.losses, params, evaluate(params), mesh))
 
     _, loaded = checkpoint.load(config.out, {"params": params})
-    tell(lesson, loaded["params"], unseen, truth)
+    tell(lesson, scores, loaded["params"], unseen, truth)
     curves(lesson, config.out)
 
 
@@ -133,11 +134,18 @@ def init(channels):
     }
 
 
-def scores(params, x):
-    """The network: of each image, a score for each digit."""
-    for kernel, stride in zip(params["kernels"], STRIDES, strict=True):
-        x = jax.nn.relu(conv.conv2d(x, kernel, stride=stride, padding="SAME"))
-    return mlp.apply(params["layers"], x.reshape(len(x), -1))
+def network(config):
+    """Return the network: a function that gives each image a score for each digit."""
+    precision = config.matmul_precision
+    correlate = partial(conv.conv2d, padding="SAME", precision=precision)
+    last = partial(mlp.apply, precision=precision)
+
+    def scores(params, x):
+        for kernel, stride in zip(params["kernels"], STRIDES, strict=True):
+            x = jax.nn.relu(correlate(x, kernel, stride=stride))
+        return last(params["layers"], x.reshape(len(x), -1))
+
+    return scores
 
 
 def by_numpy(params, x):
@@ -175,7 +183,7 @@ def digest(params):
     return hashlib.sha256(b"".join(x.tobytes() for x in leaves)).hexdigest()
 
 
-def tell(lesson, params, images, truth):
+def tell(lesson, scores, params, images, truth):
     """Compare the network with NumPy's, and show where it is wrong."""
     network, given = jax.jit(scores), jnp.asarray(images)
     found = np.asarray(network(params, given))

@@ -161,7 +161,7 @@ def test_integer_serves_as_a_float(load):
         ("solver = 'lu'", "`solver` must be 'qr' or 'svd', got 'lu'"),
         ("precision = 64", "`precision` must be 'float32' or 'float64', got 64"),
         ("# a\nstepz = 1", ":2: unknown key `stepz`, did you mean `steps`?"),
-        ("qqq = 1", ":1: unknown key `qqq`, known are platform, precision, out, steps"),
+        ("qqq = 1", ":1: unknown key `qqq`, known are platform, precision, matmul_"),
         ("steps = 1", "missing key `learning_rate`"),
         (
             "a = 1\nsteps = ",
