@@ -280,3 +280,11 @@ def boolean(name: str, value: Any) -> None:
     if not isinstance(value, bool | np.bool_):
         msg = f"`{name}` must be True or False, got {type(value).__name__}"
         raise TypeError(msg)
+
+
+def optimizer(name: str, value: Any) -> None:
+    """Require `value` to be an optax optimizer: something with its two functions."""
+    for method in ("init", "update"):
+        if not callable(getattr(value, method, None)):
+            msg = f"`{name}` must be an optax optimizer, got {type(value).__name__}"
+            raise TypeError(msg)

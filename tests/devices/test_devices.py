@@ -67,7 +67,9 @@ except config.UsageError as e:
 
 def test_a_platform_beside_the_fastest_becomes_the_default(same_platforms, monkeypatch):
     (cpu, *_), settings = jax.devices(), {}
-    monkeypatch.setattr(jax, "devices", lambda name=None: [cpu if name else "fastest"])
+    monkeypatch.setattr(
+        jax, "local_devices", lambda backend=None: [cpu if backend else "fastest"]
+    )
     monkeypatch.setattr(
         type(jax.config), "update", lambda _, k, v: settings.update({k: v})
     )

@@ -15,8 +15,6 @@ import jax.numpy as jnp
 
 from jnumerics.workbench._usage import UsageError
 
-__all__ = ["PLATFORMS", "available", "cores", "cpu", "names", "precision", "select"]
-
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
@@ -46,7 +44,7 @@ def select(platform: str | None = None) -> str:
         jax.config.update("jax_platforms", "cpu" if platform == "cpu" else None)
     name = "cuda" if platform == "gpu" else platform
     try:
-        device = jax.devices(name)[0]
+        device = jax.local_devices(backend=name)[0]
     except (RuntimeError, AssertionError):  # JAX asserts that some backend starts
         jax.config.update("jax_platforms", None)
         here = ", ".join(available())
@@ -54,7 +52,7 @@ def select(platform: str | None = None) -> str:
         asked = name or before
         msg = f"platform {asked!r} is not here, expected one that is: {here}"
         raise UsageError(msg) from None
-    if device != jax.devices()[0]:
+    if device != jax.local_devices()[0]:
         jax.config.update("jax_default_device", device)
     return _describe(device)
 
