@@ -70,7 +70,10 @@ def check_refusals():
     """A batch that the devices do not divide is refused, with its place."""
     mesh = devices.mesh(4)
     for batch, message in (
-        ({"x": np.ones((6, 2))}, r"that 4 devices divide, got shape \(6, 2\) at \['x'\]"),
+        (
+            {"x": np.ones((6, 2))},
+            r"that 4 devices divide, got shape \(6, 2\) at \['x'\]",
+        ),
         (np.float32(1), r"a first axis that 4 devices divide, got shape \(\)$"),
     ):
         with pytest.raises(ValueError, match=f"^`batch` must have .*{message}"):

@@ -42,9 +42,7 @@ def descend(config):
     steps = slice(begin, begin + _problem.STEPS // 2)
     batches = jax.tree.map(lambda x: x[steps], _problem.BATCHES)
     params, state = devices.replicate((params, state), mesh)
-    found = _problem.descend(
-        params, devices.shard(batches, mesh, axis=1), state=state
-    )
+    found = _problem.descend(params, devices.shard(batches, mesh, axis=1), state=state)
     whole, parts = devices.gather((found, devices.shard(_problem.X, mesh, axis=1)))
     np.testing.assert_array_equal(parts, _problem.X)
     assert devices.any_process(jax.process_index() == jax.process_count() - 1)

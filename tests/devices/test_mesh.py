@@ -19,7 +19,9 @@ def test_eight_devices_share_a_descent_and_lose_nothing():
 def test_more_devices_than_there_are_are_refused_with_the_way_to_virtual_ones():
     count = jax.device_count() + 1
     way = f"XLA_FLAGS=--xla_force_host_platform_device_count={count} in the environment"
-    with pytest.raises(ValueError, match=rf"^`count` must be at most .*, got {count}: {way}"):
+    with pytest.raises(
+        ValueError, match=rf"^`count` must be at most .*, got {count}: {way}"
+    ):
         devices.mesh(count)
     with pytest.raises(UsageError, match="^--devices must be at most"):
         devices.mesh(count, name="--devices")

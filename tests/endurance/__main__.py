@@ -4,9 +4,10 @@ import argparse
 import secrets
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
-from tests.endurance import damage, disk, inputs
+from tests.endurance import damage, disk, inputs, kills, memory, threads
 from tests.endurance.outcome import Outcome, Work
 
 PARTS: dict[str, tuple[Callable[[Work], Outcome], int, int]] = {
@@ -14,7 +15,10 @@ PARTS: dict[str, tuple[Callable[[Work], Outcome], int, int]] = {
     "damage": (damage.flips_and_truncations, 600, 40),
     "forgeries": (damage.forgeries, 3000, 100),
     "disk": (disk.failures, 1, 1),
-    "inputs": (inputs.refusals, 1000, 30),
+    "inputs": (inputs.refusals, 1000, 60),
+    "threads": (threads.agreement, 3, 1),
+    "memory": (memory.growth, 2000, 200),
+    "kills": (kills.kills, 50, 1),
 }
 
 
@@ -28,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in [options.part] if options.part else PARTS:
         run, count, _ = PARTS[name]
         started = time.monotonic()
-        outcome = run(Work(seed, count, end))
+        outcome = _found(run, Work(seed, count, end))
         for line in outcome.wrong:
             print(f"wrong: {name}: {line}", flush=True)
         seconds = time.monotonic() - started
@@ -36,6 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: {outcome.figures}; {found}", flush=True)
         status |= bool(outcome.wrong)
     return status
+
+
+def _found(run: Callable[[Work], Outcome], work: Work) -> Outcome:
+    try:
+        return run(work)
+    except Exception:
+        return Outcome("it failed", [traceback.format_exc()])
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -20,6 +20,7 @@ class Work(NamedTuple):
     seed: int
     count: int
     end: float
+    is_short: bool = False  # of a test in the suite
 
     def within(self, cases: Iterable[T]) -> Iterator[T]:
         """Yield cases until time is over; what was not reached is not in the figures."""
