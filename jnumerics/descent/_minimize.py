@@ -65,7 +65,8 @@ def minimize(
     Raises:
         TypeError: If `loss` or `optimizer` is no such thing, a leaf of `params` is
             not made of floating-point numbers, a leaf of `batches` or `state` is not
-            an array, `steps` is not an integer, or `loss` returns no real number.
+            an array, `steps` is not an integer, or `loss` returns no real number or
+            needs concrete values.
         ValueError: If `steps` is out of its range, a leaf of `batches` lacks the
             leading axis, `state` is not one of this optimizer and these parameters,
             `loss` returns no scalar, or `optimizer` changes a shape.
