@@ -18,7 +18,7 @@ def ended_by(number):
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
-    with pytest.raises(KeyboardInterrupt, match="at step 20 of 40, saved in .*resume"):
+    with pytest.raises(KeyboardInterrupt, match=r"at step 20 of 40, saved in .*resume"):
         train(
             40, report_every=10, checkpoint=tmp_path, callback=ended_by(signal.SIGINT)
         )
@@ -74,9 +74,7 @@ def test_signal_that_the_process_ignores_stays_ignored(tmp_path):
 
 def test_run_in_another_thread_leaves_signals_alone(tmp_path):
     runs = []
-    thread = threading.Thread(
-        target=lambda: runs.append(train(3, checkpoint=tmp_path))
-    )
+    thread = threading.Thread(target=lambda: runs.append(train(3, checkpoint=tmp_path)))
     thread.start()
     thread.join()
     assert same_bits(runs[0], train(3))
