@@ -28,6 +28,7 @@ from jnumerics.workbench._usage import UsageError, output_folder
 __all__ = [
     "Count",
     "Field",
+    "MatmulPrecision",
     "Settings",
     "UsageError",
     "add_flags",
@@ -39,6 +40,7 @@ __all__ = [
     "to_toml",
 ]
 
+MatmulPrecision = Literal["default", "high", "highest"]
 Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
 
 
@@ -54,6 +56,8 @@ class Settings(BaseModel):
     """where to compute: cpu, cuda or tpu; JAX chooses if none is given"""
     precision: Literal["float32", "float64"] = "float64"
     """precision of the numbers"""
+    matmul_precision: MatmulPrecision = "highest"
+    """precision of matrix products and convolutions, on TPU and GPU"""
     out: str = "out"
     """folder of the figures"""
 
@@ -155,6 +159,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Settings], file: Path) 
         parser.add_argument(
             _flag(key),
             metavar=_metavar(form),
+            **_alone(form),
             help=f"{meaning}{shown}".replace("%", "%%"),
         )
 
@@ -169,8 +174,9 @@ def to_toml(settings: Settings) -> str:
     """Write settings as a TOML file, with their meanings.
 
     Example:
-        >>> print(to_toml(Settings(out="figures")))
+        >>> print(to_toml(Settings(out="figures")))  # doctest: +ELLIPSIS
         precision = "float64"  # precision of the numbers
+        matmul_precision = "highest"  # precision of matrix products and ...
         out = "figures"  # folder of the figures
     """
     lines = []
@@ -240,6 +246,12 @@ def _from_flag(form: Mapping[str, Any], text: str) -> Any:
         parts = [] if is_empty else inner.removesuffix(",").split(",")
         return [_from_flag(form["items"], part) for part in parts]
     return text
+
+
+def _alone(form: Mapping[str, Any]) -> dict[str, Any]:
+    """Let `--resume` mean `--resume true`."""
+    is_switch = form.get("type") == "boolean"
+    return {"nargs": "?", "const": "true"} if is_switch else {}
 
 
 def _flag(key: str) -> str:

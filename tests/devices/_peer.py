@@ -14,7 +14,6 @@ import jax
 import numpy as np
 
 from jnumerics.workbench import config, devices
-from jnumerics.workbench.config import UsageError
 from tests.devices import _problem
 
 LAST = "the others are left alone"
@@ -23,34 +22,20 @@ LAST = "the others are left alone"
 class Config(devices.Settings):
     """Settings of this program."""
 
-    start: str | None = None
-    """file to go on from"""
+    steps: config.Count = 1
+    """updates"""
 
 
-def descend(config):
-    """Descend from a start; the first process writes state and losses to a file."""
+def trains(config):
+    """Train in a folder that all see; the first process writes what it came to."""
     mesh = devices.mesh(config.devices)
-    file, begin, state = Path(config.out, "state.npz"), 0, None
-    params = _problem.PARAMS
-    state = _problem.OPTIMIZER.init(params)
-    tree = jax.tree.structure((params, state))
-    if config.start is not None:
-        saved = np.load(config.start)
-        begin = int(saved["step"])
-        leaves = [saved[str(k)] for k in range(tree.num_leaves)]
-        params, state = jax.tree.unflatten(tree, leaves)
-    steps = slice(begin, begin + _problem.STEPS // 2)
-    batches = jax.tree.map(lambda x: x[steps], _problem.BATCHES)
-    params, state = devices.replicate((params, state), mesh)
-    found = _problem.descend(params, devices.shard(batches, mesh, axis=1), state=state)
-    whole, parts = devices.gather((found, devices.shard(_problem.X, mesh, axis=1)))
+    found = _problem.train(mesh, config.steps, folder=config.out)
+    parts = devices.gather(devices.shard(_problem.X, mesh, axis=1))
     np.testing.assert_array_equal(parts, _problem.X)
-    assert devices.any_process(jax.process_index() == jax.process_count() - 1)
-    assert not devices.any_process(False)
+    params, losses = devices.gather((found.params, found.losses))
     if devices.is_first():
-        leaves = jax.tree.leaves((whole.params, whole.state))
-        named = {str(k): leaf for k, leaf in enumerate(leaves)}
-        np.savez(file, step=steps.stop, losses=whole.losses, **named)
+        named = {str(k): leaf for k, leaf in enumerate(jax.tree.leaves(params))}
+        np.savez(Path(config.out, "found.npz"), losses=losses, **named)
 
 
 def dies(config):
@@ -67,10 +52,8 @@ def fails(config):
     _steps(fail)
 
 
-def refuses(config):
-    """All processes refuse the same setting."""
-    msg = "--steps must be even"
-    raise UsageError(msg)
+def nothing(config):
+    """Nothing is done."""
 
 
 def idle(config):

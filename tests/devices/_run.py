@@ -19,12 +19,13 @@ class Ended(NamedTuple):
     seconds: float  # after it was started
 
 
-def start(*argv, devices=1, cwd=ROOT):
+def start(*argv, devices=1, cwd=ROOT, variables=()):
     return subprocess.Popen(
         [sys.executable, *argv],
         cwd=cwd,
         env=os.environ
-        | {"XLA_FLAGS": VIRTUAL.format(devices), "PYTHONPATH": str(ROOT)},
+        | {"XLA_FLAGS": VIRTUAL.format(devices), "PYTHONPATH": str(ROOT)}
+        | dict(variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -23,14 +23,14 @@ def test_more_devices_than_there_are_are_refused_with_the_way_to_virtual_ones():
         ValueError, match=rf"^`count` must be at most .*, got {count}: {way}"
     ):
         devices.mesh(count)
-    with pytest.raises(UsageError, match="^--devices must be at most"):
+    with pytest.raises(UsageError, match=r"^--devices must be at most"):
         devices.mesh(count, name="--devices")
 
 
 @pytest.mark.boundary
 @pytest.mark.parametrize(("count", "error"), [(0, ValueError), (1.0, TypeError)])
 def test_a_number_of_devices_is_a_positive_integer(count, error):
-    with pytest.raises(error, match="^`count` must be "):
+    with pytest.raises(error, match=r"^`count` must be "):
         devices.mesh(count)
 
 
@@ -41,7 +41,7 @@ def test_a_batch_is_a_tree_of_arrays(batch):
     if batch is None:
         assert devices.shard(batch, mesh) is None
     else:
-        with pytest.raises(TypeError, match="^`batch` must be an array, got "):
+        with pytest.raises(TypeError, match=r"^`batch` must be an array, got "):
             devices.shard(batch, mesh)
 
 

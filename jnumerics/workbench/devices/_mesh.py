@@ -168,7 +168,7 @@ def _of_arrays(fun: Callable[[Any], Any], tree: Any) -> Any:
 
 def _placed(x: Any, sharding: NamedSharding) -> jax.Array:
     """Put an array on a mesh."""
-    if isinstance(x, jax.core.Tracer):
+    if not _check.is_concrete(x):
         return jax.lax.with_sharding_constraint(x, sharding)
     if _is_key(x):
         data = _placed(jax.random.key_data(x), _of_data(sharding, x))

@@ -77,6 +77,25 @@ def names() -> list[str]:
     return [_describe(device) for device in jax.devices()]
 
 
+def counts() -> list[tuple[str, str]]:
+    """Return how many devices and processes there are, by name.
+
+    Example:
+        >>> [name for name, _ in counts()]
+        ['devices', 'processes']
+    """
+    everywhere, here = jax.device_count(), jax.local_device_count()
+    processes, own = jax.process_count(), jax.process_index()
+    is_alone = processes == 1
+    return [
+        (
+            "devices",
+            str(everywhere) if is_alone else f"{everywhere}, {here} of them here",
+        ),
+        ("processes", "1" if is_alone else f"{processes}, of which this is {own}"),
+    ]
+
+
 def cpu() -> str:
     """Return the model of the processor.
 

@@ -12,8 +12,10 @@ arrive at theirs, and they wait for it. Three things tell of a death:
 """
 
 import contextlib
+import errno
 import os
 import re
+import socket
 import sys
 import time
 import traceback
@@ -29,11 +31,9 @@ from jnumerics.workbench._usage import UsageError
 ADDRESS = re.compile(r"(\[[\da-fA-F:.]+\]|[^\s:\[\]]+):(\d{1,5})")
 AUTO = "auto"
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
-# what JAX says, in errors of several types, when a peer does not answer
+# how JAX says, in errors of several types, that a peer does not answer
 LOST = re.compile(
-    "gloo|nccl|rccl|peer|connection|heartbeat|coordination|UNAVAILABLE|"
-    "DEADLINE_EXCEEDED|ABORTED",
-    re.IGNORECASE,
+    r"[A-Z_]+: (?is:.*(gloo|[nr]ccl|collective|peer|connection|heartbeat|barrier))"
 )
 SECONDS_BEHIND = 1.0  # that the first process ends after the others
 
@@ -80,6 +80,8 @@ def joined(
         yield
         return
     _require_numbers(coordinator, processes, process_id)
+    if process_id == 0:
+        _require_free(coordinator)
     is_auto = coordinator == AUTO
     try:
         jax.distributed.initialize(
@@ -95,9 +97,9 @@ def joined(
     try:
         yield
     except BaseException as e:
-        if jax.process_count() == 1:
+        if processes == 1:
             raise
-        _end(e)
+        _end(e, process_id)
 
 
 def is_first() -> bool:
@@ -153,13 +155,28 @@ def _require_numbers(
         raise UsageError(msg)
 
 
-def _end(error: BaseException) -> None:
+def _require_free(coordinator: str) -> None:
+    """Require the port to be free: where it is not, the runtime's server crashes."""
+    port = int(coordinator.rpartition(":")[2])
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        socket.create_server(("", port), family=family, dualstack_ipv6=both).close()
+    except OSError as e:
+        why = os.strerror(e.errno or errno.EADDRINUSE)
+        msg = f"--coordinator must name a port that is free, got {coordinator}: {why}"
+        raise UsageError(msg) from None
+
+
+def _end(error: BaseException, process_id: int | None) -> None:
     """Say what happened, and end this process without waiting for the others."""
     text, status = _told(error)
     with contextlib.suppress(OSError, ValueError):  # nobody may read it
         sys.stdout.flush()
         print(text, end="", file=sys.stderr, flush=True)
-    if is_first():  # where the coordinator goes, JAX aborts the others in mid-sentence
+    # Where the coordinator goes, JAX aborts the others in mid-sentence: it goes last.
+    # Asking JAX who that is starts the backend, for which it may have been too early.
+    if process_id == 0 or (process_id is None and is_first()):
         time.sleep(SECONDS_BEHIND)
     os._exit(status)
 
@@ -168,16 +185,16 @@ def _told(error: BaseException) -> tuple[str, int]:
     """Return what to write of an error, and the status to end with."""
     begins = f"{Path(sys.argv[0]).name}: "
     match error:
+        case SystemExit(code=str(code)):
+            return f"{code}\n", FAILED
         case SystemExit(code=code):
-            is_status = code is None or isinstance(code, int)
-            return ("", code or 0) if is_status else (f"{code}\n", FAILED)
+            return "", int(code or 0)
         case KeyboardInterrupt():
             return f"{begins}{f'interrupted {_line(error)}'.rstrip()}\n", INTERRUPTED
         case UsageError():
             return f"{begins}error: {_line(error)}\n", WRONG_USE
-        case ValueError() | RuntimeError() if LOST.search(_line(error)):
-            own = jax.process_index()
-            lost = f"process {own} ends, as another one has ended or is out of reach"
+        case ValueError() | RuntimeError() if LOST.match(str(error)):
+            lost = "another process has ended or is out of reach, so this one ends too"
             return f"{begins}error: {lost}: {_line(error)}\n", FAILED
     return "".join(traceback.format_exception(error)), FAILED
 

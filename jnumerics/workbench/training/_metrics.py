@@ -30,6 +30,8 @@ def row(step: int, loss: Any, **reported: PyTree) -> Row:
     values = {"step": np.asarray(step), "loss": np.asarray(loss)}
     for name, tree in reported.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            if _is_key(leaf):
+                continue
             keys = (jax.tree_util.keystr((key,), simple=True) for key in path)
             text = ".".join((name, *keys))
             values[" ".join(text.splitlines())] = np.asarray(leaf)
@@ -155,6 +157,11 @@ def _append(path: Path, text: str) -> None:
 
 
 # numbers
+
+
+def _is_key(leaf: Any) -> bool:
+    dtype = getattr(leaf, "dtype", None)
+    return dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
 
 
 def _csv_text(rows: list[list[str]]) -> str:

@@ -124,7 +124,7 @@ class Arrays:
         places = tuple(_place(x, batch_size) for x in jax.tree.leaves(data))
         self.feed = Shuffled(size, batch_size, places)
         self._source = data, key
-        self.notes["key"] = np.asarray(_key_data(key)).ravel().tolist()
+        self.notes["key"] = _written(key)
 
     def source(self, first: int, count: int) -> Any:
         """Return what the program takes the batches of some steps from."""
@@ -135,7 +135,7 @@ class Arrays:
         """Return the order at a step."""
         if isinstance(self.feed, Whole):
             return ()
-        return _draw(self._source, jnp.int32(step // self.feed.per_epoch), self.feed)
+        return _draw(self._source, np.int32(step // self.feed.per_epoch), self.feed)
 
 
 class Function:
@@ -162,7 +162,7 @@ class Function:
         made = [self._batch(step) for step in range(first, first + count)]
         made += [made[-1]] * (self.most - count)
         stacks = [_stack(leaves) for leaves in zip(*made, strict=True)]
-        return jax.tree.unflatten(self._structure, stacks), jnp.int32(first)
+        return jax.tree.unflatten(self._structure, stacks), np.int32(first)
 
     def order(self, step: int) -> PyTree:
         """Return no order."""
@@ -256,6 +256,14 @@ def _named(path: Any) -> str:
 
 def _bytes(x: Any) -> int:
     return _key_data(x).nbytes if isinstance(x, jax.Array) else x.nbytes
+
+
+def _written(key: Any) -> str:
+    """Return a random key in words, with its generator."""
+    data = np.asarray(_key_data(key))
+    is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    typed = key if is_typed else jax.random.wrap_key_data(jnp.asarray(data))
+    return f"{jax.random.key_impl(typed)} {data.ravel().tolist()}"
 
 
 def _key_data(x: Any) -> Any:

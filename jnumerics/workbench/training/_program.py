@@ -54,7 +54,7 @@ class Chunk(NamedTuple):
     is_finite: Array
     """Whether the last loss was, then of each leaf whether its gradient was."""
     params_are_finite: Array
-    """Of each leaf, whether it is."""
+    """Of each leaf, whether it is, or was not from the beginning."""
 
 
 class _Loop(NamedTuple):
@@ -86,7 +86,7 @@ class Program:
 
     def begin(self, params: PyTree, source: Any, order: PyTree, feed: Feed) -> Any:
         """Return the descent of no steps: arguments checked, dtypes settled."""
-        batches = self.empty(source, order, jnp.int32(0), feed=feed)
+        batches = self.empty(source, order, np.int32(0), feed=feed)
         return descent.minimize(
             self.value, params, optimizer=self.optimizer, steps=0, batches=batches
         )
@@ -94,14 +94,15 @@ class Program:
     def has_aux(self, carry: Carry, source: Any, feed: Feed) -> bool:
         """Whether the loss returns something beside."""
         returned = jax.eval_shape(
-            functools.partial(self.returned, feed=feed), carry, source, jnp.int32(0)
+            functools.partial(self.returned, feed=feed), carry, source, np.int32(0)
         )
         return type(returned) is tuple
 
     def _returned(self, carry: Carry, source: Any, step: Array, *, feed: Feed) -> Any:
         """Return all that the loss returns, at one step."""
         loss, *_ = self._live()
-        return loss(carry.params, feed.batch(source, carry.order, step))
+        order = feed.reordered(source, carry.order, step)
+        return loss(carry.params, feed.batch(source, order, step))
 
     def _advance(
         self,
@@ -143,12 +144,12 @@ class Program:
             loop = loop._replace(carry=loop.carry._replace(order=order))
             return lax.while_loop(functools.partial(before, until), update, loop)
 
-        end = first + count
+        end, before_it = first + count, _finite(carry.params)
         finite = jnp.ones(1 + carry.state.is_finite.size, bool)
         loop = _Loop(first, carry, jnp.zeros(most, dtype), finite)
         body = update if feed.per_epoch is None else epoch
         loop = lax.while_loop(functools.partial(before, end), body, loop)
-        after = _finite(loop.carry.params)
+        after = _finite(loop.carry.params) | ~before_it
         return Chunk(loop.carry, loop.losses, loop.step - first, loop.is_finite, after)
 
 

@@ -54,9 +54,9 @@ class Run:
         self.program, self.feeder, self.asked = program, feeder, asked
         self.folder, self.carry, self.step = folder, carry, 0
         self.places: Places = ()
-        self.has_aux = False
-        self._losses = np.zeros(0, np.float32)
-        self._saved_at = -1
+        self.has_aux = self.is_resumable = False
+        self._losses, self._saved_at = np.zeros(0, np.float32), -1
+        self._resumed: Path | None = None
         self._count = 1  # steps of the next chunk
         self.progress = _progress.Progress(asked.steps, 0)
         self.metrics: _metrics.Metrics | None = None
@@ -70,20 +70,17 @@ class Run:
 
     def start_with(self, losses: np.ndarray, resumed: Path | None) -> None:
         """Take the losses so far, those of a checkpoint where the run is resumed."""
-        self._losses, self.step = losses, len(losses)
+        self._losses, self.step, self._resumed = losses, len(losses), resumed
         self._saved_at = self.step if resumed else -1
-        self.progress = _progress.begin(self.asked.steps, self.step)
-        if resumed:
-            self.progress.say(f"resumed at step {self.step:,} from {resumed}")
-        if self.folder and devices.is_first():
-            self.metrics = _metrics.Metrics(self.folder, self.step, self.progress.say)
 
     def go(self) -> None:
         """Run to the end."""
         listening: Any = contextlib.nullcontext(_signals.Noted())
         if self.folder:
-            listening = _signals.noted(self._hear, self.progress.close)
+            listening = _signals.noted(self._hear, lambda: self.progress.close())
+        self.progress = _progress.begin(self.asked.steps, self.step)
         try:
+            self._open()
             with listening as noted:
                 is_done = self.step >= self.asked.steps or self._is_over_already()
                 while not is_done:
@@ -92,6 +89,15 @@ class Run:
                 self._save()
         finally:
             self.progress.close()
+
+    def _open(self) -> None:
+        """Say where the run begins, and begin its metrics there."""
+        if self._resumed:
+            self.progress.say(f"resumed at step {self.step:,} from {self._resumed}")
+        elif self.is_resumable:
+            self.progress.say(f"no checkpoint in {self.folder}: begun at step 0")
+        if self.folder and devices.is_first():
+            self.metrics = _metrics.Metrics(self.folder, self.step, self.progress.say)
 
     def _boundary_is_last(self) -> bool:
         """Run a chunk, do what is due behind it, and return whether the run is over."""
@@ -121,7 +127,7 @@ class Run:
         start = time.monotonic()
         source = self.feeder.source(self.step, count)
         if self.has_aux and is_reported and end - self.step == 1:
-            step = jnp.int32(self.step)
+            step = np.int32(self.step)
             returned = self.program.returned(
                 self.carry, source, step, feed=self.feeder.feed
             )
@@ -140,8 +146,8 @@ class Run:
         return self.program.advance(
             carry,
             source,
-            jnp.int32(step),
-            jnp.int32(count),
+            np.int32(step),
+            np.int32(count),
             feed=self.feeder.feed,
             most=self.feeder.most,
             dtype=self._losses.dtype,
@@ -150,6 +156,8 @@ class Run:
 
     def _extend(self, losses: np.ndarray) -> None:
         """Note losses, in an array that doubles: views of it stay as they are."""
+        if not len(losses):
+            return
         end = self.step + len(losses)
         if end > len(self._losses):
             longer = np.empty(max(2 * end, 1024), self._losses.dtype)

@@ -1,6 +1,7 @@
 """What a run saves, and what has to be the same where it goes on."""
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,12 @@ from jaxtyping import PyTree
 from jnumerics.workbench import checkpoint
 from jnumerics.workbench._usage import UsageError
 
-_NAMES = {"`like['params']": "`params", "`like['state']": "`state"}
+_NAMES = {
+    "`like['params']": "`params",
+    "`like['state']": "`state",
+    "`like['losses']": "`losses",
+}
+_OF_FILE = r"`\1` must have the leaf '"
 
 
 class FolderError(UsageError, ValueError):
@@ -90,6 +96,7 @@ def restored(found: checkpoint.Stored, fresh: Point) -> Point:
         text = str(e)
         for place, name in _NAMES.items():
             text = text.replace(place, name)
+        text = re.sub("`like` must have the leaf '(params|state)/", _OF_FILE, text)
         raise type(e)(text) from None
     return Point(found.step, tree["params"], tree["state"], tree["losses"])
 

@@ -56,7 +56,8 @@ def train(
     one, the run is reported: `evaluate` is called, a line or a bar on the standard
     error stream tells how far it is, `metrics.csv` and `metrics.jsonl` in the folder
     get a row, then `callback` and `stop` are called. Beside the updates this costs the
-    gathering of batches and what these functions take.
+    gathering of batches and what these functions take. Memory: parameters and state
+    twice, as the chunk before is kept until the next one is known to be finite.
 
     A run with a folder can be killed at any moment: with `resume=True` it goes on from
     the newest good checkpoint and ends as it would have, bit for bit on CPU, with the
@@ -145,8 +146,10 @@ def train(
     folder = _saved.folder_for(checkpoint, resume)
     _check.optimizer("optimizer", optimizer)
     run = _begun(loss, params, optimizer, _samples(data), (size, key), folder, asked)
+    run.is_resumable = bool(resume)
     run.go()
-    return Training(run.carry.params, run.carry.state.inner, run.losses, run.step)
+    losses = np.array(run.losses)
+    return Training(run.carry.params, run.carry.state.inner, losses, run.step)
 
 
 def _samples(data: Any) -> Any:
