@@ -15,9 +15,9 @@ PARTS: dict[str, tuple[Callable[[Work], Outcome], int, int]] = {
     "damage": (damage.flips_and_truncations, 600, 40),
     "forgeries": (damage.forgeries, 3000, 100),
     "disk": (disk.failures, 1, 1),
-    "inputs": (inputs.refusals, 1000, 60),
+    "inputs": (inputs.refusals, 1000, 40),
     "threads": (threads.agreement, 3, 1),
-    "memory": (memory.growth, 2000, 200),
+    "memory": (memory.growth, 2000, 100),
     "kills": (kills.kills, 50, 1),
 }
 

@@ -1,5 +1,6 @@
 """One right call of every public function, and what is wrong for each argument."""
 
+import tempfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ import numpy as np
 import optax
 from hypothesis.strategies import SearchStrategy
 
+from jnumerics.workbench import checkpoint
+from jnumerics.workbench.training import train
 from tests._promises.arguments import (
     KEY,
     ROWS,
@@ -233,3 +236,43 @@ def tools() -> dict[str, Case]:
         ),
         "derivatives.check_derivatives": _tool("check_derivatives", key=v.no_key),
     }
+
+
+# --- the workbench --------------------------------------------------------------------
+
+
+def workbench() -> dict[str, Case]:
+    """The cases of what keeps long runs."""
+    folder = tempfile.mkdtemp()
+    checkpoint.save(folder, 3, {"p": X3})
+    run = {
+        "loss": on_batch, "params": X3, "optimizer": optax.sgd(0.1), "steps": 4,
+        "data": ROWS, "batch_size": 2, "key": KEY, "report_every": 2,
+        "checkpoint": None, "checkpoint_every": 2, "keep": 3, "resume": False,
+        "stop": None, "evaluate": None, "callback": None,
+    }  # fmt: skip
+    positive = v.no_integer | v.integers_outside(1, 2**31 - 1)
+    return {
+        "checkpoint.save": Case(
+            checkpoint.save,
+            {"folder": folder, "step": 3, "tree": {"p": X3}, "keep": 3},
+            {"folder": v.no_path, "tree": v.no_leaf_to_save,
+             "step": v.no_integer | v.integers_outside(3, 2**63 - 1),
+             "keep": v.no_integer | v.integers_outside(1, 2**31 - 1)},
+        ),
+        "checkpoint.load": Case(
+            checkpoint.load, {"folder": folder, "like": {"p": X3}},
+            {"folder": v.no_path,
+             "like": v.no_leaf | v.arrays_of(v.shapes_but((3,))).map(lambda x: {"p": x})},
+        ),
+        "training.train": Case(
+            train, run,
+            STEPS
+            | dict.fromkeys(("report_every", "checkpoint_every", "keep"), positive)
+            | dict.fromkeys(("stop", "evaluate", "callback"), v.no_function_or_none)
+            | {"loss": v.no_loss_or_aux, "params": v.no_parameters,
+               "optimizer": v.no_optimizer, "data": v.no_data,
+               "batch_size": v.no_integer_or_none | v.integers_outside(1, 4),
+               "key": v.no_key, "checkpoint": v.no_path, "resume": v.no_boolean},
+        ),
+    }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies as st
 
-from tests.endurance.calls import Case, subjects, tools
+from tests.endurance.calls import Case, subjects, tools, workbench
 from tests.endurance.outcome import Outcome, Work
 from tests.endurance.values import NOTHING
 
@@ -22,7 +22,7 @@ def refusals(work: Work) -> Outcome:
     """Replace one or two arguments of right calls, drawn by hypothesis."""
     wrong: dict[str, str] = {}
     tried: Counter[str] = Counter()
-    cases = subjects() | tools()
+    cases = subjects() | tools() | workbench()
     names = [*cases]
 
     @hypothesis.seed(work.seed)
@@ -31,7 +31,7 @@ def refusals(work: Work) -> Outcome:
         database=None,
         deadline=None,
         phases=[hypothesis.Phase.generate],
-        suppress_health_check=[*hypothesis.HealthCheck],
+        suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(st.data())
     def try_one(data: st.DataObject) -> None:

@@ -44,11 +44,12 @@ def growth(work: Work) -> Outcome:
     seen: dict[int, Used] = {}
 
     def look(step: int, params: Any, losses: np.ndarray) -> None:
+        if step == early:
+            tracemalloc.start()  # from here on: it makes tracing and compiling slow
         if step in (early, late):
             seen[step] = _used()
 
     x = np.random.default_rng(0).normal(size=(64, 100)).astype(np.float32)
-    tracemalloc.start()
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         train(
             loss,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -14,7 +15,8 @@ class Outcome(NamedTuple):
     wrong: list[str]
 
 
-class Work(NamedTuple):
+@dataclass(frozen=True)
+class Work:
     """How much a part is to do: its seed, how many cases, and when it must end."""
 
     seed: int

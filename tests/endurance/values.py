@@ -201,11 +201,19 @@ no_differentiable = st.sampled_from(
         lambda x: float(x.sum()), lambda x: np.asarray(x) * 2, lambda x: {1: "a"},
     ]
 )  # fmt: skip
+
+
+def with_aux(p: Any, x: Any) -> Any:
+    """No loss of `minimize`, and one of `train`."""
+    del x
+    return p.sum(), p
+
+
 no_loss = no_function | st.sampled_from(
     [
         lambda p, x: p - x[..., :3], lambda p, x: "text", lambda p, x: None,
         lambda p, x: p.sum() > 0, lambda p, x: p.sum().astype(int),
-        lambda p, x: p.sum() * 1j, lambda p, x: (p.sum(), p),
+        lambda p, x: p.sum() * 1j, with_aux,
         lambda p, x: p[None], lambda p, x: float(p.sum()),
     ]
 )  # fmt: skip
@@ -214,11 +222,21 @@ LEAVES = TEXTS | OBJECTS | UNREADABLE
 # `None` and lists are pytrees, whose leaves must all be wrong
 no_arrays = TEXTS | OBJECTS | STRANGE | st.lists(STRANGE, min_size=1, max_size=2)
 no_leaf = LEAVES | st.lists(LEAVES, min_size=1, max_size=2)
+no_leaf_to_save = OBJECTS | UNREADABLE | st.lists(OBJECTS, min_size=1, max_size=2)
 no_parameters = (
     LEAVES | st.lists(LEAVES, min_size=1, max_size=2) | integer_arrays
     | st.dictionaries(st.text(max_size=2), LEAVES, min_size=1, max_size=2)
     | st.booleans()
 )  # fmt: skip
+
+
+no_path = CONTAINERS | OBJECTS | NUMBERS | STRANGE | st.binary(max_size=3)
+no_data = (
+    LEAVES | st.lists(LEAVES, min_size=1, max_size=2) | arrays_of(first_axes_in(0))
+)
+no_function_or_none = no_function.filter(lambda x: x is not None)
+no_integer_or_none = no_integer.filter(lambda x: x is not None)
+no_loss_or_aux = no_loss.filter(lambda x: getattr(x, "__name__", "") != "with_aux")
 
 
 def no_layers(layers: Any) -> Strategy:

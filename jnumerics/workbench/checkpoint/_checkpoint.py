@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 
 import jnumerics
 from jnumerics import _check
+from jnumerics.workbench import devices
 from jnumerics.workbench.checkpoint import _folder, _format
 from jnumerics.workbench.checkpoint._leaves import Form, as_leaf, form_of, on_host
 from jnumerics.workbench.checkpoint._names import Leaf, leaves_of, name_of
@@ -163,7 +164,7 @@ def write(
         "forms": {n: form for n, (form, _) in leaves.items() if not form.is_native},
     }
     tensors = {name: array for name, (_, array) in leaves.items()}
-    if jax.process_index() == 0:
+    if devices.is_first():
         dump = partial(_format.dump, tensors=tensors, about=about)
         _folder.put(folder, step, dump, keep)
     return folder / _folder.file_name(step)

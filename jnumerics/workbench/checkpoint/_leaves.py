@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 
 from jnumerics import _check
+from jnumerics.workbench import devices
 
 NATIVE = {  # what NumPy has and safetensors calls it; float8 is not read by NumPy there
     "bool": "BOOL", "int8": "I8", "int16": "I16", "int32": "I32", "int64": "I64",
@@ -121,16 +121,7 @@ def on_host(place: str, leaf: Any) -> tuple[Form, np.ndarray]:
         leaf = _number(place, leaf, _NUMBERS[form.dtype])
     elif form.generator:
         leaf = jax.random.key_data(leaf)
-    return form, _as_stored(np.asarray(_gathered(leaf)))
-
-
-def _gathered(leaf: Any) -> Any:
-    """Return the whole of an array that is spread over processes."""
-    if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:
-        return leaf
-    if leaf.is_fully_replicated:
-        return leaf.addressable_data(0)
-    return multihost_utils.process_allgather(leaf, tiled=True)
+    return form, _as_stored(np.asarray(devices.gather(leaf)))
 
 
 def _number(place: str, number: Any, dtype: str) -> np.ndarray:
@@ -229,7 +220,7 @@ def _placed(array: np.ndarray, form: Form, like: Any) -> jax.Array:
         placed = jax.device_put(value, like.sharding)
     else:
         placed = jax.make_array_from_callback(
-            array.shape, like.sharding, lambda index: value[index]
+            value.shape, like.sharding, lambda index: value[index]
         )
     if placed.dtype != like.dtype:
         msg = f"`like` must have dtypes that JAX has without x64, got {form.dtype}"
