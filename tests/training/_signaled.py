@@ -20,4 +20,5 @@ def callback(step, params, losses):
         sys.stdout.write("it did not end")
 
 
-train(40, report_every=10, checkpoint=sys.argv[1], callback=callback)
+if __name__ == "__main__":
+    train(40, report_every=10, checkpoint=sys.argv[1], callback=callback)
