@@ -31,7 +31,7 @@ def refusals(work: Work) -> Outcome:
         database=None,
         deadline=None,
         phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=hypothesis.HealthCheck.__members__.values(),
     )
     @hypothesis.given(st.data())
     def try_one(data: st.DataObject) -> None:
