@@ -12,7 +12,7 @@ import json
 import math
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,7 @@ def main(config: Config, lesson: Lesson) -> None:
     curves(lesson, config.out)
 
 
-def digits():
+def digits() -> tuple[Any, Any]:
     """Images and labels, those to learn from and those held out."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split

@@ -159,7 +159,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Settings], file: Path) 
         parser.add_argument(
             _flag(key),
             metavar=_metavar(form),
-            **_alone(form),
+            **_ALONE.get(form.get("type"), {}),
             help=f"{meaning}{shown}".replace("%", "%%"),
         )
 
@@ -227,6 +227,7 @@ def _place(file: Path, text: str, key: str) -> str:
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "integer": int, "number": float, "boolean": json.loads, "string": str,
 }  # fmt: skip
+_ALONE = {"boolean": {"nargs": "?", "const": "true"}}  # `--resume` means true
 _METAVARS = {"integer": "INT", "number": "FLOAT", "boolean": "BOOL", "string": "TEXT"}
 
 
@@ -246,12 +247,6 @@ def _from_flag(form: Mapping[str, Any], text: str) -> Any:
         parts = [] if is_empty else inner.removesuffix(",").split(",")
         return [_from_flag(form["items"], part) for part in parts]
     return text
-
-
-def _alone(form: Mapping[str, Any]) -> dict[str, Any]:
-    """Let `--resume` mean `--resume true`."""
-    is_switch = form.get("type") == "boolean"
-    return {"nargs": "?", "const": "true"} if is_switch else {}
 
 
 def _flag(key: str) -> str:

@@ -16,6 +16,13 @@ def test_eight_devices_share_a_descent_and_lose_nothing():
     assert done.status == 0, done.err
 
 
+@pytest.mark.process
+@pytest.mark.slow
+def test_derivatives_of_a_shared_batch_stay_where_its_samples_are():
+    done = run("-m", "tests.devices._derivatives", devices=8)
+    assert done.status == 0, done.err
+
+
 def test_more_devices_than_there_are_are_refused_with_the_way_to_virtual_ones():
     count = jax.device_count() + 1
     way = f"XLA_FLAGS=--xla_force_host_platform_device_count={count} in the environment"

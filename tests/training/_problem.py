@@ -1,6 +1,7 @@
 """A small problem with batches, and the oracle: a Python loop of optax updates."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ def batches(steps, key=KEY, size=ROWS, batch_size=BATCH):
         yield np.asarray(order)[k * batch_size : (k + 1) * batch_size]
 
 
-def by_hand(steps, optimizer=MOMENTUM, params=None):
+def by_hand(steps, optimizer=MOMENTUM, params=None) -> tuple[Any, np.ndarray]:
     """Losses and parameters of a loop of optax's own updates."""
     params = start() if params is None else params
     state, losses = optimizer.init(params), []

@@ -81,7 +81,7 @@ def _error(chunk: Chunk, carry: Carry, step: int, losses: np.ndarray) -> NonFini
 def _blamed(
     chunk: Chunk, params: PyTree, gradient: np.ndarray, loss: Any
 ) -> tuple[str, str]:
-    """Say what is not finite, in the order of its making; return the leaf's path too."""
+    """Say what is not finite, the first that was made; return the leaf's path too."""
     paths = [jax.tree_util.keystr(p) for p, _ in jax.tree.leaves_with_path(params)]
     wrong = [path for path, whole in zip(paths, gradient, strict=True) if not whole]
     at = f"by `params{wrong[0]}`" if wrong else ""

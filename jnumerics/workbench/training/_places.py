@@ -46,7 +46,7 @@ def state_like(params: PyTree, state: PyTree, optimizer: Any, mesh: Mesh | None)
 
 
 def places_of(tree: PyTree) -> Places:
-    """Return where each leaf lies, where that is on several devices; nothing if none."""
+    """Return where each leaf lies, if it is on several devices; nothing if none is."""
     places = tuple(map(_shared, jax.tree.leaves(tree)))
     return places if any(places) else ()
 

@@ -138,7 +138,7 @@ class Program:
             return (loop.step < end) & jnp.all(loop.is_finite)
 
         def epoch(loop: _Loop) -> _Loop:
-            """Run what is asked for of one epoch; its order is drawn where it begins."""
+            """Run what is asked for of one epoch, whose order its first step draws."""
             order = feed.reordered(source, loop.carry.order, loop.step)
             until = loop.step + jnp.minimum(end - loop.step, feed.left(loop.step))
             loop = loop._replace(carry=loop.carry._replace(order=order))

@@ -62,7 +62,7 @@ class Progress:
         rate = (last - first) / (end - start)
         left = (self._steps - last) / rate
         speed = f"{_table.times(rate, 3)} steps/s"
-        return [speed] if last >= self._steps else [speed, f"{_duration(left)} left"]
+        return [speed] if last >= self._steps else [speed, f"{duration(left)} left"]
 
 
 class Bar(Progress):
@@ -126,7 +126,7 @@ def begin(steps: int, first: int) -> Progress:
     return Progress(steps, first)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Write a time to wait: `41 s`, `5 min`, `3 h 20 min`, `6 d 4 h`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
