@@ -1,4 +1,4 @@
-# make demo | test | test-rest | test-all | check | fuzz | bench | dist, each on a fresh
+# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | dist, on a fresh
 # clone. test-rest runs the tests that check leaves out.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
@@ -19,7 +19,7 @@ test test-rest test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VE
 test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: demo test test-rest test-all check format fuzz bench dist clean
+.PHONY: demo test test-rest test-all check format fuzz endurance bench dist clean
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:
 
@@ -47,6 +47,9 @@ format: $(call has,check)
 
 fuzz: $(call has,test)
 	$(bin)/python -m tests.fuzz --minutes 10
+
+endurance: $(call has,test)
+	$(bin)/python -m tests.endurance
 
 bench: $(call has,bench)
 	$(bin)/python -m benchmarks

@@ -17,12 +17,12 @@ from benchmarks.suites import (
     choice,
     colorings,
     convolutions,
-    crossover,
     derivatives,
     passes,
     second,
     shown,
     systems,
+    training,
     verdicts,
 )
 from jnumerics import _table
@@ -34,7 +34,7 @@ PROMISES: Mapping[str, Callable] = {
     **second.BENCHMARKS,
     **choice.BENCHMARKS,
     **verdicts.BENCHMARKS,
-    **crossover.BENCHMARKS,
+    **training.BENCHMARKS,
 }
 BENCHMARKS: Mapping[str, Callable] = {
     **PROMISES,

@@ -36,7 +36,7 @@ class Config(Settings):
 
 
 def main(config: Config, lesson: Lesson) -> None:
-    autoencoder = partial(mlp.apply, mlp.init(jax.random.key(0), config.sizes))
+    autoencoder = network(config)
     x = jax.random.normal(jax.random.key(1), (config.sizes[0],))
     samples = jax.random.normal(jax.random.key(2), (config.samples, len(x)))
     jacobian = derivatives.jacobian(autoencoder)
@@ -65,6 +65,11 @@ def main(config: Config, lesson: Lesson) -> None:
         "boxes leave, and the entries that shared passes prove.",
         lambda: dependence(config.stencil),
     )
+
+
+def network(config):
+    params = mlp.init(jax.random.key(0), config.sizes)
+    return partial(mlp.apply, params, precision=config.matmul_precision)
 
 
 def heat(x):

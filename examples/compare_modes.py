@@ -6,6 +6,8 @@ wins), or most of its Jacobian is zero (passes are shared). Where two modes do t
 work there is no winner, and none may be named.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -39,15 +41,16 @@ def functions(config: Config):
     shrinks = mlp.init(keys[1], [many, many, few])
     narrows = mlp.init(keys[2], [many, many, config.code, many, many])
     k = jnp.arange(1.0, 1.0 + config.terms)
+    network = partial(mlp.apply, precision=config.matmul_precision)
 
     def tall(x):
-        return mlp.apply(grows, x)
+        return network(grows, x)
 
     def wide(x):
-        return mlp.apply(shrinks, x)
+        return network(shrinks, x)
 
     def bottleneck(x):
-        return mlp.apply(narrows, x)
+        return network(narrows, x)
 
     def stencil(x):  # heat in a rod that conducts better where it is warm
         return x[1:-1] + 0.1 * x[1:-1] * (x[2:] - 2 * x[1:-1] + x[:-2])

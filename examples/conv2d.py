@@ -4,6 +4,7 @@ The original was four nested loops, right for one image, square kernels and stri
 The same function smooths a photograph and takes its edges: each is a kernel.
 """
 
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -28,26 +29,29 @@ def main(config: Config, lesson: Lesson) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1, 28, 28, 3)).astype(config.precision)
     kernel = rng.normal(size=(5, 5, 3, 16)).astype(config.precision)
-    features = conv.conv2d(x, kernel)
+    correlate = partial(conv.conv2d, precision=config.matmul_precision)
+    features = correlate(x, kernel)
 
     expected = originals.conv2d(x, kernel)
     lesson.compare("16 kernels 5x5x3 over an image 28x28x3", features, expected)
-    lesson.race(lambda: conv.conv2d(x, kernel), lambda: originals.conv2d(x, kernel))
+    lesson.race(lambda: correlate(x, kernel), lambda: originals.conv2d(x, kernel))
     lesson.picture(
         "edges",
         "Smoothed by a 5x5 kernel; edges are the length of the two slopes that a pair "
         "of 3x3 kernels finds.",
-        lambda: edges(plots.photograph().astype(config.precision), config.smoothings),
+        lambda: edges(
+            plots.photograph().astype(config.precision), config.smoothings, correlate
+        ),
     )
 
 
-def edges(photograph, smoothings):
+def edges(photograph, smoothings, correlate):
     smooth = SMOOTH[:, :, None, None].astype(photograph.dtype)
     slopes = np.stack([SOBEL, SOBEL.T], axis=-1)[:, :, None].astype(photograph.dtype)
     image = photograph[None, :, :, None]
     for _ in range(smoothings):
-        image = conv.conv2d(image, smooth)
-    steepness = np.linalg.norm(conv.conv2d(image, slopes), axis=-1)
+        image = correlate(image, smooth)
+    steepness = np.linalg.norm(correlate(image, slopes), axis=-1)
     return plots.images(
         {
             "photograph": photograph,

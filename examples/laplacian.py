@@ -8,6 +8,7 @@ one sum forward together.
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +37,7 @@ class Config(Settings):
 
 
 def main(config: Config, lesson: Lesson) -> None:
-    start = mlp.init(jax.random.key(0), (config.dimensions, *config.hidden, 1))
+    start, wave = network(config)
     points, weights = quadrature(config.nodes, config.dimensions)
     local = jax.vmap(derivatives.value_grad_and_laplacian(wave), (0, None))
 
@@ -67,9 +68,16 @@ def main(config: Config, lesson: Lesson) -> None:
     )
 
 
-def wave(x, params):
+def network(config):
+    """Parameters to start from, and the state that they give."""
+    params = mlp.init(jax.random.key(0), (config.dimensions, *config.hidden, 1))
+    return params, partial(state, precision=config.matmul_precision)
+
+
+def state(x, params, *, precision):
     """A positive state that is zero on the box's walls."""
-    return jnp.exp(mlp.apply(params, x)[0]) * jnp.prod(x * (1 - x))
+    height = mlp.apply(params, x, precision=precision)[0]
+    return jnp.exp(height) * jnp.prod(x * (1 - x))
 
 
 def sines(x):

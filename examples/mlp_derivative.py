@@ -41,7 +41,8 @@ def main(config: Config, lesson: Lesson) -> None:
     times = np.linspace(0.0, 10.0, config.times)
 
     def network(times):
-        return mlp.apply(params, times[:, None])
+        precision = config.matmul_precision
+        return mlp.apply(params, times[:, None], precision=precision)
 
     velocity = derivatives.batch_jacobian(network)
     found = velocity(times)  # a row for each time

@@ -20,6 +20,12 @@ from jaxtyping import Array
 ArrayLike = jax.Array | np.ndarray | np.generic | bool | int | float | complex
 Precision = str | jax.lax.Precision
 MOST_COUNTED = 2**31 - 1  # as far as JAX counts a loop or a window without x64
+NEEDS_VALUES = (  # what JAX raises where a traced function asks for a value
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
 
 
 def inexact(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
@@ -274,3 +280,11 @@ def boolean(name: str, value: Any) -> None:
     if not isinstance(value, bool | np.bool_):
         msg = f"`{name}` must be True or False, got {type(value).__name__}"
         raise TypeError(msg)
+
+
+def optimizer(name: str, value: Any) -> None:
+    """Require `value` to be an optax optimizer: something with its two functions."""
+    for method in ("init", "update"):
+        if not callable(getattr(value, method, None)):
+            msg = f"`{name}` must be an optax optimizer, got {type(value).__name__}"
+            raise TypeError(msg)

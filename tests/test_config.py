@@ -161,7 +161,7 @@ def test_integer_serves_as_a_float(load):
         ("solver = 'lu'", "`solver` must be 'qr' or 'svd', got 'lu'"),
         ("precision = 64", "`precision` must be 'float32' or 'float64', got 64"),
         ("# a\nstepz = 1", ":2: unknown key `stepz`, did you mean `steps`?"),
-        ("qqq = 1", ":1: unknown key `qqq`, known are platform, precision, out, steps"),
+        ("qqq = 1", ":1: unknown key `qqq`, known are platform, precision, matmul_"),
         ("steps = 1", "missing key `learning_rate`"),
         (
             "a = 1\nsteps = ",
@@ -245,13 +245,25 @@ def test_every_setting_has_a_flag(parser):
         "--steps INT how often (default: 30)",  # as in the file
         "--learning-rate FLOAT 100 % of it",  # the file has none
         "--sizes INT,... (default: [4, 5])",
-        "--shuffle BOOL (default: False)",
+        "--shuffle [BOOL] (default: False)",
         "--momentum FLOAT",
         "--solver qr|svd (default: 'qr')",
     ],
 )
 def test_help_shows_meaning_type_and_the_default_of_the_file(parser, line):
     assert line in " ".join(parser.format_help().split())
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [(["--shuffle"], True), (["--shuffle", "false"], False), ([], False)],
+)
+def test_switch_alone_is_true(load, parser, argv, expected):
+    arguments = parser.parse_args(argv)
+    flags = config.given_flags(Example, arguments)
+    assert (
+        load("steps = 3\nlearning_rate = 2.0\nname = ''", **flags).shuffle is expected
+    )
 
 
 @pytest.mark.parametrize(

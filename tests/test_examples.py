@@ -1,5 +1,6 @@
 """Every example runs in the suite, on small settings."""
 
+import ast
 import importlib.util
 import inspect
 import itertools
@@ -9,10 +10,11 @@ import sys
 import textwrap
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import pytest
 
-from jnumerics import softmax
+from jnumerics import conv, softmax
 from jnumerics.workbench import config, demo, lesson
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +26,10 @@ SMALL = {
         *("--code", "2", "--points", "30", "--terms", "9"),
     ],
     "conv2d": ["--smoothings", "1"],
+    "digits": [
+        *("--channels", "[2, 3]", "--steps", "6", "--batch-size", "16"),
+        *("--report-every", "3", "--checkpoint-every", "4", "--devices", "1"),
+    ],
     "laplacian": ["--nodes", "3", "--hidden", "[4]", "--steps", "3"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
@@ -56,22 +62,23 @@ def test_example_is_right_and_leaves_a_figure(script, monkeypatch, tmp_path, cap
     assert re.search(r"expected .*\n +obtained .*\n +error .*\n +time ", out)
     assert "WRONG" not in out
     assert re.search(SHOWN.get(script.stem, ""), out)
-    (figure,) = tmp_path.iterdir()
-    assert figure.name.startswith(f"{script.stem}_")
-    assert figure.stat().st_size > 5_000
+    figures = [*tmp_path.glob("*.png")]
+    assert figures
+    assert all(figure.name.startswith(f"{script.stem}_") for figure in figures)
+    assert all(figure.stat().st_size > 5_000 for figure in figures)
 
 
 @pytest.mark.process
 @each_script
-def test_lines_above_the_first_comparison_work_in_a_notebook(script):
+def test_lines_above_the_lesson_work_in_a_notebook(script, tmp_path):
     _, _, main = script.read_text(encoding="utf-8").partition("def main(")
     lines = main.splitlines()[1:]
-    above = itertools.takewhile(lambda line: "compare(" not in line, lines)
+    above = itertools.takewhile(lambda line: "lesson" not in line, lines)
     cell = textwrap.dedent("\n".join(above)).strip()
 
     flags = SMALL[script.stem]
     keys = (flag[2:].replace("-", "_") for flag in flags[::2])
-    small = dict(zip(keys, flags[1::2], strict=True))
+    small = {**dict(zip(keys, flags[1::2], strict=True)), "out": str(tmp_path)}
     names = runpy.run_path(str(script))
     values = config.load(names["Config"], demo.settings_file(script), small)
     exec(cell, names | {"config": values})
@@ -94,6 +101,47 @@ def test_precision_is_that_of_the_flag(precision, monkeypatch, tmp_path, capsys)
     assert out.splitlines()[0].endswith(f", {precision}")
     error = float(re.findall(r"error +(\S+)", out)[0])
     assert (error < 1e-12) == (precision == "float64")
+
+
+@pytest.mark.parametrize("precision", ["default", "high", "highest"])
+def test_products_without_a_precision_have_that_of_the_flag(precision):
+    programs = []
+
+    def main(config, lesson):
+        programs.append(jax.make_jaxpr(lambda x: x @ x)(jnp.ones((2, 2))))
+
+    settings = config.Settings(matmul_precision=precision)
+    lesson.perform("system", "about", main, settings)
+    assert f"Precision.{precision.upper()}" in str(programs[0])
+
+
+@each_script
+def test_functions_that_take_a_precision_are_given_that_of_the_flag(script):
+    nodes = ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
+        of = (call.func, *call.args[:1])
+        names = {ast.unparse(node) for node in of if isinstance(node, ast.Attribute)}
+        if names & {"mlp.apply", "conv.conv2d"}:
+            given = {k.arg: ast.unparse(k.value) for k in call.keywords}
+            assert given["precision"] in ("precision", "config.matmul_precision")
+
+
+@pytest.mark.process
+def test_convolutions_of_an_example_have_the_precision_of_the_flag(
+    monkeypatch, tmp_path
+):
+    found = []
+
+    def recorded(*args, precision, **kwargs):
+        found.append(precision)
+        return convolve(*args, precision=precision, **kwargs)
+
+    convolve = conv.conv2d
+    monkeypatch.setattr(conv, "conv2d", recorded)
+    script, flags = ROOT / "examples" / "conv2d.py", SMALL["conv2d"]
+    flags = [*flags, "--matmul-precision", "default", "--out", str(tmp_path)]
+    run(script, monkeypatch, *flags)
+    assert {*found} == {"default"}
 
 
 @pytest.mark.process

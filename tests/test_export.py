@@ -21,6 +21,7 @@ from jnumerics import (
     polynomial,
     softmax,
 )
+from jnumerics.derivatives._plan.second import choose
 from tests import test_contract
 
 pytestmark = pytest.mark.whole
@@ -44,6 +45,14 @@ X = np.array([[1, 5], [1, 2], [1, 4], [1, 5]], np.float32)
 Y = np.array([1, 6, 4, 2], np.float32)
 ZERO = np.zeros(2, np.float32)
 NETWORK = mlp.init(KEY, (3, 4, 2))
+NARROW = mlp.init(KEY, (6, 5, 1, 5, 6))
+WIDE = np.linspace(-1, 1, 6, dtype=np.float32)
+PRODUCT = re.compile(r"stablehlo\.(dot|dot_general|convolution|dynamic_conv)\b")
+HIGHEST = re.compile(
+    r"precision = \[HIGHEST, HIGHEST\]|"
+    r"precision_config = \[(#stablehlo<precision HIGHEST>(, )?){2}\]"
+)
+MULTIPLY = ("conv.conv2d", "mlp.apply", "perceptron.fit", "linear_regression.solve")
 
 
 def valley(p):
@@ -127,6 +136,17 @@ def test_function_lowers_for_every_platform(name):
         )
 
 
+def products(fun, *args):
+    """Products and convolutions of a function exported for TPU and GPU, a line each."""
+    exported = export.export(jax.jit(fun), platforms=("tpu", "cuda"))(*args)
+    lines = exported.mlir_module().splitlines()
+    return [line for line in lines if PRODUCT.search(line)]
+
+
+def is_highest(product):
+    return HIGHEST.search(product) is not None
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_products_are_of_the_highest_precision(name):
     fun, *args = CALLS[name]
@@ -136,10 +156,91 @@ def test_products_are_of_the_highest_precision(name):
         return sum(jnp.sum(jnp.abs(x) ** 2) for x in leaves if is_inexact(x))
 
     is_differentiable = not name.endswith(".init")
-    program = jax.make_jaxpr(jax.grad(square) if is_differentiable else fun)(*args)
-    products = re.findall(r" (?:dot_general|conv_general_dilated)\[", str(program))
-    highest = "precision=(Precision.HIGHEST, Precision.HIGHEST)"
-    assert str(program).count(highest) == len(products)
+    found = products(jax.grad(square) if is_differentiable else fun, *args)
+    assert all(map(is_highest, found))
+    assert found or name not in MULTIPLY
+
+
+def network(x):
+    return mlp.apply(NETWORK, x)
+
+
+def narrow(x):
+    return mlp.apply(NARROW, x)
+
+
+def energy(x):
+    return jnp.sum(narrow(x) ** 2)
+
+
+def convolve(image):
+    return conv.conv2d(jnp.tanh(conv.conv2d(image, KERNEL)), KERNEL).sum((1, 2))
+
+
+MODES = ("forward", "reverse", "cut", "compressed")
+DERIVATIVES = {
+    **{
+        f"{name} {kind} {mode}": (derivative(fun, mode=mode), x)
+        for name, fun, x in (("network", network, SCORES), ("images", convolve, IMAGE))
+        for mode in MODES
+        for kind, derivative in (
+            ("jacobian", derivatives.jacobian),
+            ("batch_jacobian", derivatives.batch_jacobian),
+        )
+    },
+    "narrow jacobian cut": (derivatives.jacobian(narrow, mode="cut"), WIDE),
+    "jacobian of the kernel": (
+        derivatives.jacobian(lambda k: conv.conv2d(IMAGE, k)),
+        KERNEL,
+    ),
+    "jacobian of parameters": (
+        derivatives.jacobian(lambda params: mlp.apply(params, SCORES)),
+        NETWORK,
+    ),
+    "diagonal": (derivatives.jacobian_diagonal(narrow), WIDE),
+    "bcoo": (lambda x: derivatives.jacobian(narrow, format="bcoo")(x).data, WIDE),
+    "hessian": (derivatives.hessian(energy), WIDE),
+    "hessian diagonal": (derivatives.hessian_diagonal(energy), WIDE),
+    **{
+        f"laplacian {mode}": (derivatives.laplacian(energy, mode=mode), WIDE)
+        for mode in choose.MODES
+    },
+    "linear regression": (derivatives.hessian(linear_regression.cost), ZERO, X, Y),
+    "least squares": (derivatives.jacobian(linear_regression.solve), X, Y),
+    "polynomial": (
+        derivatives.jacobian(polynomial.interpolate, 1),
+        NODES,
+        VALUES,
+        POINTS,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_products_of_derivatives_are_of_the_highest_precision(name):
+    fun, *args = DERIVATIVES[name]
+    found = products(fun, *args)
+    assert found
+    assert all(map(is_highest, found))
+
+
+@pytest.mark.parametrize("precision", ["default", "high"])
+def test_products_of_another_precision_are_found(precision):
+    def apply(x):
+        return mlp.apply(NETWORK, x, precision=precision)
+
+    def convolve(x):
+        return conv.conv2d(x, KERNEL, precision=precision)
+
+    for fun, x in ((apply, SCORES), (convolve, IMAGE)):
+        for program in (
+            fun,
+            derivatives.jacobian(fun),
+            derivatives.batch_jacobian(fun),
+        ):
+            found = products(program, x)
+            assert found
+            assert not any(map(is_highest, found))
 
 
 def is_inexact(x):

@@ -75,7 +75,7 @@ def test_page_without_a_mark_is_refused():
         pages.filled("no marks", {"a": "text"})
 
 
-@pytest.mark.parametrize("name", [*pages.BLOCKS, "CHANGELOG.md"])
+@pytest.mark.parametrize("name", [*pages.BLOCKS, "CHANGELOG.md", "docs/long-runs.md"])
 def test_no_measured_figure_stands_outside_the_marks(name):
     page = (ROOT / name).read_text(encoding="utf-8")
     rest = re.sub(MARKED, "", page, flags=re.DOTALL)

@@ -1,9 +1,12 @@
-"""Does a comparison name the true winner? Twenty functions, compared again and again.
+"""Does a comparison name the true winner? Is the border where the plan puts it?
 
-Each function has a winner by a margin that its sizes leave no doubt about; the margin
-is measured as well. A comparison that names another mode, or a tie, is wrong.
+Twenty functions, compared again and again: each has a winner by a margin that its sizes
+leave no doubt about; the margin is measured as well. A comparison that names another
+mode, or a tie, is wrong. The border between forward and reverse mode is that of the map
+of `jnumerics crossover`, over numbers of inputs and outputs up to 1024.
 """
 
+import json
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,13 +15,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from benchmarks._measure import Bench, at_least
+from benchmarks._measure import Bench, at_least, at_most
 from jnumerics import derivatives, mlp
 from jnumerics.derivatives import ModeComparison
+from jnumerics.workbench import plots
+from jnumerics.workbench.commands.crossover import measure
 
 COMPARISONS = 20  # of each function
 MARGIN = 1.5  # of the true winner, at least
 QUICK = ("dense 16 to 512", "stencil 2000")
+NUMBERS = (1, 4, 16, 64, 256, 1024)  # of inputs and of outputs
+FEW_NUMBERS = (1, 256)
 
 
 class Compared(NamedTuple):
@@ -135,4 +142,36 @@ CASES: Mapping[str, tuple[str, Callable, tuple[int, ...]]] = {
     "energy of 500": ("reverse", energy, (500,)),
     "300 features of 2": ("forward", features, (2, 300)),
 }
-BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {"verdicts": verdicts}
+
+
+def crossover(bench: Bench) -> None:
+    """The cells that are predicted right, and what the worst prediction costs."""
+    numbers = FEW_NUMBERS if bench.is_quick else NUMBERS
+    found = measure(numbers, numbers, repeats=5 if bench.is_quick else 20)
+    bench.shown["text"] = str(found)
+    bench.shown["result"] = json.loads(found.to_json())
+    bench.draw("modes_crossover.png", lambda file: plots.crossover(found, file))
+    decided, right, worst = found.decided, found.correct, found.worst
+    wrong = [
+        f"{c.inputs} to {c.outputs} ({c.margin})" for c in decided if c not in right
+    ]
+    bench.report(
+        f"crossover map, 1 to {numbers[-1]} inputs and outputs: cells whose margin "
+        "exceeds the spread that are predicted",
+        at_least(90, "%"),
+        100 * len(right) / len(decided) if decided else None,
+        f"{len(decided)} of {len(found.cells)} cells; not predicted, inputs to "
+        f"outputs: {', '.join(wrong) or 'none'}",
+    )
+    bench.report(
+        "the same: time of the predicted mode over that of the better one, at most",
+        at_most(1.3),
+        worst.slowdown,
+        f"{worst.inputs} inputs, {worst.outputs} outputs",
+    )
+
+
+BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {
+    "verdicts": verdicts,
+    "crossover": crossover,
+}

@@ -36,7 +36,7 @@ def descend(
 
     @partial(jax.jit, inline=True)  # traced once, called at several places
     def value_of(params: PyTree, *batch: PyTree) -> Array:
-        return _real_scalar(loss(params, *batch))
+        return _real_scalar(_traced(loss, params, *batch))
 
     @partial(jax.jit, inline=True)
     def advance(params: PyTree, state: PyTree, *batch: PyTree) -> tuple:
@@ -102,6 +102,16 @@ def _refuses(error: TypeError, name: str) -> bool:
     # arguments passed to ...: ['x', 'y']"
     message = str(error)
     return "nexpected keyword argument" in message and f"'{name}'" in message
+
+
+def _traced(loss: Callable, *args: PyTree) -> Any:
+    try:
+        return loss(*args)
+    except _check.NEEDS_VALUES as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        what = f"got one that needs a concrete value: {reason}"
+        msg = f"`loss` must be traceable, as under jax.jit, {what}"
+        raise TypeError(msg) from error
 
 
 def _real_scalar(value: Any) -> Array:

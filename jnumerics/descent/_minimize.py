@@ -1,7 +1,5 @@
 """The public function: arguments checked, one compiled program for each loss."""
 
-import inspect
-import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any, SupportsIndex
@@ -12,6 +10,7 @@ import optax
 from jaxtyping import Array, PyTree
 
 from jnumerics import _check
+from jnumerics._programs import Live, kept
 from jnumerics.descent import _loop
 from jnumerics.descent._loop import Descent
 
@@ -66,7 +65,8 @@ def minimize(
     Raises:
         TypeError: If `loss` or `optimizer` is no such thing, a leaf of `params` is
             not made of floating-point numbers, a leaf of `batches` or `state` is not
-            an array, `steps` is not an integer, or `loss` returns no real number.
+            an array, `steps` is not an integer, or `loss` returns no real number or
+            needs concrete values.
         ValueError: If `steps` is out of its range, a leaf of `batches` lacks the
             leading axis, `state` is not one of this optimizer and these parameters,
             `loss` returns no scalar, or `optimizer` changes a shape.
@@ -79,20 +79,13 @@ def minimize(
         (Array([3., 3.], dtype=float32), Array([18. ,  4.5], dtype=float32))
     """
     _check.function("loss", loss)
-    _check_optimizer(optimizer)
+    _check.optimizer("optimizer", optimizer)
     steps = _check.integer("steps", steps, least=0)
     params = _map_leaves(_parameter, "params", params)
     state = _map_leaves(_check.array, "state", state)
     batches = _map_leaves(partial(_batch, steps=steps), "batches", batches)
-    return _program(loss, optimizer)(params, state, batches, steps=steps)
-
-
-def _check_optimizer(optimizer: Any) -> None:
-    for method in ("init", "update"):
-        if not callable(getattr(optimizer, method, None)):
-            came = type(optimizer).__name__
-            msg = f"`optimizer` must be an optax optimizer, got {came}"
-            raise TypeError(msg)
+    program = _program(loss, optimizer.init, optimizer.update)
+    return program(params, state, batches, steps=steps)
 
 
 def _map_leaves(check: Callable[[str, Any], Array], name: str, tree: PyTree) -> PyTree:
@@ -120,47 +113,11 @@ def _batch(name: str, x: Any, steps: int) -> Array:
     return x
 
 
-_programs: dict[tuple[int, ...], tuple[Callable, list[weakref.ref]]] = {}
+def _compile(live: Live) -> Callable[..., Descent]:
+    def descend(*args: PyTree, steps: int) -> Descent:
+        return _loop.descend(live(), *args, steps=steps)
+
+    return jax.jit(descend, static_argnames="steps")
 
 
-def _program(
-    loss: Callable, optimizer: optax.GradientTransformation
-) -> Callable[..., Descent]:
-    """Return the compiled loop of a loss and an optimizer, kept while both live.
-
-    Static arguments of one `jax.jit` would outlive their use: the loss, the data it
-    closes over and, inside a trace, its tracers.
-    """
-    functions = (loss, optimizer.init, optimizer.update)
-    parts = [part for function in functions for part in _parts(function)]
-    key = tuple(map(id, parts))
-    if key in _programs:
-        return _programs[key][0]
-
-    def forget(_: weakref.ref) -> None:
-        _programs.pop(key, None)
-
-    try:
-        alive = [weakref.ref(part, forget) for part in parts]
-    except TypeError:  # an object without weak references: compiled at each call
-        descend = partial(_loop.descend, functions)
-        return jax.jit(descend, static_argnames="steps")
-    refs = [_weak(function) for function in functions]
-
-    def descend_while_alive(*args: PyTree, steps: int) -> Descent:
-        return _loop.descend([ref() for ref in refs], *args, steps=steps)
-
-    program = jax.jit(descend_while_alive, static_argnames="steps")
-    _programs[key] = program, alive
-    return program
-
-
-def _parts(function: Any) -> tuple[Any, ...]:
-    # a bound method is a new object at each access: its parts identify it
-    is_method = inspect.ismethod(function)
-    return (function.__self__, function.__func__) if is_method else (function,)
-
-
-def _weak(function: Any) -> Callable[[], Any]:
-    is_method = inspect.ismethod(function)
-    return weakref.WeakMethod(function) if is_method else weakref.ref(function)
+_program = kept(_compile)  # of the loss and the optimizer's init and update

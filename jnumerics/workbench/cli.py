@@ -28,7 +28,7 @@ from jnumerics.workbench.commands import (
 )
 from jnumerics.workbench.config import Settings, UsageError
 from jnumerics.workbench.demo import settings_file
-from jnumerics.workbench.lesson import Lesson
+from jnumerics.workbench.lesson import Lesson, Performance
 
 __all__ = ["COMMANDS", "Parser", "main", "run_example"]
 
@@ -113,18 +113,25 @@ def run_example(
         if arguments.print_config:
             print(config.to_toml(values))
             return 0
-        device = devices.select(values.platform)
         named = "--out" if arguments.out is not None else f"{file}: `out`"
-        folder = config.output_folder(values.out, named)
-        performance = lesson.perform(Path(script).stem, about, main, values)
-        try:
-            print(report.text(performance, f"{device}, {values.precision}"))
-        finally:  # though nobody may read it
-            report.save_figures(folder, [performance])
+        with devices.joined_as(values):
+            device = devices.select(values.platform)
+            folder = config.output_folder(values.out, named)
+            performance = lesson.perform(Path(script).stem, about, main, values)
+            if devices.is_first():
+                _tell(performance, f"{device}, {values.precision}", folder)
         return 0 if performance.is_right else 1
 
     if status := _guarded(parser.prog, run):
         sys.exit(status)
+
+
+def _tell(performance: Performance, where: str, folder: Path) -> None:
+    """Print what an example has to say, and save its figures."""
+    try:
+        print(report.text(performance, where))
+    finally:  # though nobody may read it
+        report.save_figures(folder, [performance])
 
 
 def _guarded(program: str, run: Callable[[], int]) -> int:

@@ -28,6 +28,7 @@ from jnumerics.workbench._usage import UsageError, output_folder
 __all__ = [
     "Count",
     "Field",
+    "MatmulPrecision",
     "Settings",
     "UsageError",
     "add_flags",
@@ -39,6 +40,7 @@ __all__ = [
     "to_toml",
 ]
 
+MatmulPrecision = Literal["default", "high", "highest"]
 Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
 
 
@@ -54,6 +56,8 @@ class Settings(BaseModel):
     """where to compute: cpu, cuda or tpu; JAX chooses if none is given"""
     precision: Literal["float32", "float64"] = "float64"
     """precision of the numbers"""
+    matmul_precision: MatmulPrecision = "highest"
+    """precision of matrix products and convolutions, on TPU and GPU"""
     out: str = "out"
     """folder of the figures"""
 
@@ -155,6 +159,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Settings], file: Path) 
         parser.add_argument(
             _flag(key),
             metavar=_metavar(form),
+            **_ALONE.get(form.get("type"), {}),
             help=f"{meaning}{shown}".replace("%", "%%"),
         )
 
@@ -169,8 +174,9 @@ def to_toml(settings: Settings) -> str:
     """Write settings as a TOML file, with their meanings.
 
     Example:
-        >>> print(to_toml(Settings(out="figures")))
+        >>> print(to_toml(Settings(out="figures")))  # doctest: +ELLIPSIS
         precision = "float64"  # precision of the numbers
+        matmul_precision = "highest"  # precision of matrix products and ...
         out = "figures"  # folder of the figures
     """
     lines = []
@@ -221,6 +227,7 @@ def _place(file: Path, text: str, key: str) -> str:
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "integer": int, "number": float, "boolean": json.loads, "string": str,
 }  # fmt: skip
+_ALONE = {"boolean": {"nargs": "?", "const": "true"}}  # `--resume` means true
 _METAVARS = {"integer": "INT", "number": "FLOAT", "boolean": "BOOL", "string": "TEXT"}
 
 

@@ -7,7 +7,7 @@ scripts lie inside the package, in a checkout beside it.
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -29,24 +29,27 @@ SYSTEMS = (
 CHAPTERS = ("autoencoder_jacobian",)  # what the report tells beside the six
 
 
-def performances(systems: Sequence[str] = SYSTEMS) -> Iterator[Performance]:
+def performances(
+    systems: Sequence[str] = SYSTEMS, flags: Mapping[str, str] | None = None
+) -> Iterator[Performance]:
     """Run examples with the settings of their configs, and return what each has to say.
 
-    An example that raises an error gives a `Performance` with that failure, and its
+    Flags override the settings of every example, as `config.load` takes them. An
+    example that raises an error gives a `Performance` with that failure, and its
     traceback goes to the standard error stream.
     """
-    return map(_performance, systems)
+    return (_performance(system, flags) for system in systems)
 
 
-def chapters() -> Iterator[Performance]:
+def chapters(flags: Mapping[str, str] | None = None) -> Iterator[Performance]:
     """Run the examples that the report tells beside the six systems."""
-    return map(_performance, CHAPTERS)
+    return (_performance(system, flags) for system in CHAPTERS)
 
 
-def _performance(system: str) -> Performance:
+def _performance(system: str, flags: Mapping[str, str] | None) -> Performance:
     try:
         example = _load(system)
-        settings = config.load(example.Config, settings_file(example.__file__))
+        settings = config.load(example.Config, settings_file(example.__file__), flags)
         about = example.__doc__ or ""
         return lesson.perform(system, about, example.main, settings)
     except Exception as e:

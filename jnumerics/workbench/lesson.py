@@ -154,9 +154,13 @@ class Performance(NamedTuple):
 def perform(
     system: str, about: str, main: Callable[[Any, Lesson], None], config: Settings
 ) -> Performance:
-    """Give a lesson in the precision that its settings ask for."""
-    lesson = Lesson()
-    with jax.enable_x64(config.precision == "float64"):
+    """Give a lesson in the precision that its settings ask for.
+
+    `matmul_precision` is that of products that name none; functions that take one are
+    given it by the example.
+    """
+    lesson, products = Lesson(), jax.default_matmul_precision(config.matmul_precision)
+    with jax.enable_x64(config.precision == "float64"), products:
         main(config, lesson)
     return Performance(system, inspect.cleandoc(about), lesson, opening(main))
 

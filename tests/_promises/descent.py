@@ -41,6 +41,11 @@ PROMISES = {
             minimize(loss=lambda p: p > 0),
             minimize(loss=lambda _: None),
         ],
+        "needs concrete values": [
+            minimize(loss=float),
+            minimize(loss=lambda p: p if p > 0 else -p),
+            minimize(loss=lambda p: np.square(p)),
+        ],
     },
     ("descent.minimize", ValueError): {
         "`steps` is out of its range": [minimize(steps=-1), minimize(steps=2**31)],

@@ -27,6 +27,7 @@ def test_info_names_versions_platform_devices_and_precision(run):
     assert (status, err) == (0, "")
     assert facts["jax"] == jax.__version__
     assert facts["devices"] == str(jax.device_count())
+    assert facts["processes"] == "1"
     assert int(facts["cores"]) > 0
     assert facts["CPU"]
     assert jax.default_backend() in facts["device"]
@@ -41,7 +42,7 @@ def test_info_says_what_is_not_installed(run, monkeypatch):
 
 
 def test_demo_prints_one_row_for_each_and_writes_the_report(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "performances", lambda: map(perform, demo.SYSTEMS))
+    monkeypatch.setattr(demo, "performances", lambda **_: map(perform, demo.SYSTEMS))
     status, out, err = run("demo", "--out", str(tmp_path / "new"))
     assert status == 0
     names = [line.split()[0] for line in out.splitlines()[2:8]]
@@ -56,7 +57,7 @@ def test_demo_prints_one_row_for_each_and_writes_the_report(run, monkeypatch, tm
 
 def test_demo_with_a_wrong_answer_says_so_and_returns_1(run, monkeypatch, tmp_path):
     wrong = [perform("conv2d", off=1e-3), perform("softmax")]
-    monkeypatch.setattr(demo, "performances", lambda: wrong)
+    monkeypatch.setattr(demo, "performances", lambda **_: wrong)
     status, out, _ = run("demo", "--out", str(tmp_path))
     assert status == 1
     assert re.search("conv2d .* WRONG 0.001 ", out)
@@ -66,7 +67,7 @@ def test_demo_with_a_wrong_answer_says_so_and_returns_1(run, monkeypatch, tmp_pa
 @pytest.mark.process
 def test_demo_goes_on_after_an_example_that_fails(run, monkeypatch, tmp_path):
     found = list(demo.performances(("no_example", "conv2d")))
-    monkeypatch.setattr(demo, "performances", lambda: found)
+    monkeypatch.setattr(demo, "performances", lambda **_: found)
     status, out, err = run("demo", "--out", str(tmp_path))
     assert status == 1
     assert re.search("^no_example .* FAILED ", out, flags=re.MULTILINE)
@@ -76,7 +77,7 @@ def test_demo_goes_on_after_an_example_that_fails(run, monkeypatch, tmp_path):
 
 
 def test_figures_without_matplotlib_are_one_line(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "performances", lambda: [perform("conv2d")])
+    monkeypatch.setattr(demo, "performances", lambda **_: [perform("conv2d")])
     monkeypatch.setattr(lesson, "has_matplotlib", lambda: False)
     status, out, _ = run("demo", "--out", str(tmp_path))
     assert status == 0
@@ -87,6 +88,8 @@ def test_figures_without_matplotlib_are_one_line(run, monkeypatch, tmp_path):
     ("argv", "line"),
     [
         (["info", "--platform", "abacus"], "platform 'abacus' is not here, expected"),
+        (["info", "--processes", "2"], "--processes 2 needs --coordinator HOST:PORT"),
+        (["info", "--process-id", "a"], "--process-id must be an integer from 0 to 2"),
         (["demo", "--platform", "abacus"], "platform 'abacus' is not here, expected"),
         (["demo", "--out", __file__], f"--out {__file__}: must be a folder that can"),
         (["demo", "--out", ""], "--out must be a folder, got ''"),

@@ -45,7 +45,7 @@ def test_ctrl_c_in_the_demo_keeps_the_systems_that_are_done(
     run, monkeypatch, tmp_path, count
 ):
     done = [perform(name) for name in demo.SYSTEMS[:count]]
-    monkeypatch.setattr(demo, "performances", lambda: interrupted(done))
+    monkeypatch.setattr(demo, "performances", lambda **_: interrupted(done))
     status, out, err = run("demo", "--out", str(tmp_path))
     assert status == 130
     assert [line.split()[0] for line in out.splitlines()[2 : 2 + count]] == [
@@ -60,8 +60,8 @@ def test_ctrl_c_in_the_demo_keeps_the_systems_that_are_done(
 
 def test_ctrl_c_in_a_chapter_keeps_the_systems(run, monkeypatch, tmp_path):
     done = [perform(name) for name in demo.SYSTEMS]
-    monkeypatch.setattr(demo, "performances", lambda: done)
-    monkeypatch.setattr(demo, "chapters", lambda: interrupted([]))
+    monkeypatch.setattr(demo, "performances", lambda **_: done)
+    monkeypatch.setattr(demo, "chapters", lambda **_: interrupted([]))
     status, _, err = run("demo", "--out", str(tmp_path))
     assert status == 130
     assert err.splitlines()[-1] == "jnumerics: interrupted after 6 of 6 systems"
@@ -69,7 +69,7 @@ def test_ctrl_c_in_a_chapter_keeps_the_systems(run, monkeypatch, tmp_path):
 
 
 def test_ctrl_c_before_anything_is_done_writes_nothing(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "performances", lambda: interrupted([]))
+    monkeypatch.setattr(demo, "performances", lambda **_: interrupted([]))
     status, out, err = run("demo", "--out", str(tmp_path))
     assert (status, out, err) == (130, "", "jnumerics: interrupted\n")
     assert not (tmp_path / "report.html").exists()

@@ -34,6 +34,7 @@ from jnumerics.derivatives._modes.terms import (
     Term,
     concatenate,
 )
+from jnumerics.derivatives._program.convolutions import samples_first
 from jnumerics.derivatives._program.layout import Env, common_dtype
 from jnumerics.derivatives._program.tangent import LinearPart
 from jnumerics.derivatives._program.trace import Target
@@ -99,9 +100,10 @@ class Compressed:
         if 1 < n <= (chunk or n) and n * sum(s.count for s in starts) <= MOST_FOLDED:
             by_color = [np.equal.outer(np.arange(n), color) for color, _ in pairs]
             seeds = [
-                x.astype(s.dtype) for x, (_, s) in zip(by_color, pairs, strict=True)
+                jnp.asarray(x, s.dtype)
+                for x, (_, s) in zip(by_color, pairs, strict=True)
             ]
-            stacked = jax.vmap(push)(*seeds)
+            stacked = jax.vmap(samples_first(push))(*seeds)
         else:
             stacked = _passes.stack(lambda k: push(*directions(k)), n, 0, chunk)
         if len(stacked) == 1:

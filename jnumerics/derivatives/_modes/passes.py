@@ -16,6 +16,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes.rewrite import started_at
+from jnumerics.derivatives._program.convolutions import samples_first
 from jnumerics.derivatives._program.layout import Env, Layout, as_varying
 from jnumerics.derivatives._program.tangent import LinearPart, part
 
@@ -140,7 +141,7 @@ def stack(
     """
     if count == 1:
         return [jnp.expand_dims(r, axis) for r in apply(0)]
-    along = jax.vmap(apply, out_axes=axis)
+    along = jax.vmap(samples_first(apply), out_axes=axis)
     if count == 0 or chunk is None or chunk >= count:
         return along(lax.iota(jnp.int32, count))
 

@@ -16,12 +16,14 @@ Reference:
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives._program.layout import common_dtype
+from jnumerics.derivatives._modes.coloring.alike import alike
+from jnumerics.derivatives._program.layout import common_dtype, is_shared
 
 Blocks = list[list[Array]]
 
@@ -151,6 +153,10 @@ class Entries(NamedTuple):
     def dense(self, sizes: Sizes) -> Array:
         """Write the entries into zeros."""
         _, m, n = sizes.shape
+        if is_shared(jax.typeof(self.results)):
+            each = alike(self.results.shape[1:], (m, n), *self[1:])
+            if each is not None:
+                return each.dense(self.results, (m, n))[None]
         zeros = jnp.zeros((m, n), self.results.dtype)
         where = zeros.at[self.rows, self.columns]
         filled = where.set(self.values(), unique_indices=True, mode="promise_in_bounds")
@@ -210,6 +216,9 @@ class Pure(NamedTuple):
 
     def dense(self, sizes: Sizes) -> Array:
         """Write the entries into zeros."""
+        if is_shared(jax.typeof(self.values)):  # a scatter would gather them
+            own = self.columns[:, :, None] == np.arange(sizes.shape[2])
+            return jnp.where(own, self.values[:, :, None], 0)
         zeros = jnp.zeros(sizes.shape, self.values.dtype)
         sample, row = np.nonzero(self.columns >= 0)
         where = zeros.at[sample, row, self.columns[sample, row]]

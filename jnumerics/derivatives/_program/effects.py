@@ -11,10 +11,10 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
-import jax
 import jax.extend.core as jex
 from jax.extend.core import JaxprEqn, Var
 
+from jnumerics import _check
 from jnumerics.derivatives._program.inline import pullback_of
 from jnumerics.derivatives._program.jaxpr import (
     REMATS,
@@ -127,14 +127,6 @@ def _effects(several: Iterable[Any]) -> set[Any]:
     return {effect for one in several for effect in open_jaxpr(one).effects}
 
 
-_NEEDS_VALUES = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-)
-
-
 @contextlib.contextmanager
 def tracing() -> Iterator[None]:
     """Refuse what JAX cannot trace and differentiate, in terms of the user's function.
@@ -144,7 +136,7 @@ def tracing() -> Iterator[None]:
     """
     try:
         yield
-    except _NEEDS_VALUES as error:
+    except _check.NEEDS_VALUES as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         msg = (
             "`fun` must be traceable, as under jax.jit, got one that needs a concrete "

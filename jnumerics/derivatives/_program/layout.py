@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType
 from jaxtyping import Array
 
 from jnumerics.derivatives._program.jaxpr import Var
@@ -106,6 +107,17 @@ def common_dtype(*dtypes: Any) -> Any:
             return jnp.result_type(*dtypes)
         except ValueError:
             return max(dtypes, key=lambda dtype: jnp.finfo(dtype).bits)
+
+
+def is_shared(aval: Any) -> bool:
+    """Whether a value of a type is on several devices, which may share it.
+
+    The type tells of the mesh alone: how values lie there is the compiler's choice.
+    """
+    place = getattr(aval, "sharding", None)
+    if place is None or place.mesh.empty or place.mesh.size == 1:
+        return False
+    return AxisType.Auto in place.mesh.axis_types
 
 
 def as_varying(x: Any, aval: Any) -> Any:

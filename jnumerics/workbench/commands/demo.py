@@ -6,6 +6,7 @@ import statistics
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 from jnumerics.workbench import config, demo, devices, report
 from jnumerics.workbench.commands import info
@@ -15,9 +16,17 @@ __all__ = ["configure", "run"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the flag of `jnumerics demo`."""
+    """Add the flags of `jnumerics demo`."""
     parser.add_argument(
         "--out", metavar="DIR", default="out", help="folder of the report"
+    )
+    options = get_args(config.MatmulPrecision)
+    parser.add_argument(
+        "--matmul-precision",
+        choices=options,
+        default=options[-1],
+        metavar="|".join(options),
+        help="precision of matrix products and convolutions, on TPU and GPU",
     )
 
 
@@ -26,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     device = devices.select(arguments.platform)
     folder = config.output_folder(arguments.out)
     performances: list[Performance] = []
-    is_whole = _collect(performances, demo.performances())
+    asked = {"matmul_precision": arguments.matmul_precision}
+    is_whole = _collect(performances, demo.performances(flags=asked))
     if not performances:
         raise KeyboardInterrupt
     done = len(performances)
@@ -34,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(report.table(performances))
         print(f"\nTimes are medians, in turn with the original's, on {device}.")
         print(textwrap.fill(report.ERROR, 100))
-        is_whole = is_whole and _collect(performances, demo.chapters())
+        is_whole = is_whole and _collect(performances, demo.chapters(flags=asked))
     finally:  # though nobody may read the table
         page = folder / "report.html"
         facts = [*_facts(performances), *info.facts(device)]

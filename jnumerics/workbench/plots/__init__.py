@@ -5,6 +5,7 @@ and no global state of matplotlib changes. Colors come from `INK`, `FAINT` and `
 so that `inline_svg` can hand the first two over to the page around the figure.
 """
 
+from jnumerics.workbench.plots._classes import confusion, gallery
 from jnumerics.workbench.plots._crossover import crossover
 from jnumerics.workbench.plots._images import images, photograph, surface
 from jnumerics.workbench.plots._lines import lines
@@ -16,8 +17,10 @@ __all__ = [
     "FAINT",
     "INK",
     "SERIES",
+    "confusion",
     "crossover",
     "describe",
+    "gallery",
     "images",
     "inline_svg",
     "lines",

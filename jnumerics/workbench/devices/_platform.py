@@ -15,8 +15,6 @@ import jax.numpy as jnp
 
 from jnumerics.workbench._usage import UsageError
 
-__all__ = ["PLATFORMS", "available", "cores", "cpu", "names", "precision", "select"]
-
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
@@ -46,7 +44,7 @@ def select(platform: str | None = None) -> str:
         jax.config.update("jax_platforms", "cpu" if platform == "cpu" else None)
     name = "cuda" if platform == "gpu" else platform
     try:
-        device = jax.devices(name)[0]
+        device = jax.local_devices(backend=name)[0]
     except (RuntimeError, AssertionError):  # JAX asserts that some backend starts
         jax.config.update("jax_platforms", None)
         here = ", ".join(available())
@@ -54,7 +52,7 @@ def select(platform: str | None = None) -> str:
         asked = name or before
         msg = f"platform {asked!r} is not here, expected one that is: {here}"
         raise UsageError(msg) from None
-    if device != jax.devices()[0]:
+    if device != jax.local_devices()[0]:
         jax.config.update("jax_default_device", device)
     return _describe(device)
 
@@ -77,6 +75,25 @@ def names() -> list[str]:
         True
     """
     return [_describe(device) for device in jax.devices()]
+
+
+def counts() -> list[tuple[str, str]]:
+    """Return how many devices and processes there are, by name.
+
+    Example:
+        >>> [name for name, _ in counts()]
+        ['devices', 'processes']
+    """
+    everywhere, here = jax.device_count(), jax.local_device_count()
+    processes, own = jax.process_count(), jax.process_index()
+    is_alone = processes == 1
+    return [
+        (
+            "devices",
+            str(everywhere) if is_alone else f"{everywhere}, {here} of them here",
+        ),
+        ("processes", "1" if is_alone else f"{processes}, of which this is {own}"),
+    ]
 
 
 def cpu() -> str:

@@ -2,8 +2,11 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from jnumerics import conv, mlp
 from jnumerics.workbench import devices
 from jnumerics.workbench.config import UsageError
 
@@ -65,9 +68,28 @@ except config.UsageError as e:
     assert done.stdout.startswith(line)
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="not the CPU's products")
+def test_on_a_cpu_products_of_every_precision_are_the_same():
+    layers = mlp.init(jax.random.key(0), (50, 40, 30))
+    x, image = jnp.sin(jnp.arange(200.0)).reshape(4, 50), jnp.ones((1, 9, 9, 3)) / 3
+    kernel = jnp.cos(jnp.arange(108.0)).reshape(3, 3, 3, 4)
+    of_layers, of_images = (
+        [fun(precision) for precision in ("default", "high", "highest")]
+        for fun in (
+            lambda precision: mlp.apply(layers, x, precision=precision),
+            lambda precision: conv.conv2d(image, kernel, precision=precision),
+        )
+    )
+    for low, high, highest in (of_layers, of_images):
+        np.testing.assert_array_equal(low, highest)
+        np.testing.assert_array_equal(high, highest)
+
+
 def test_a_platform_beside_the_fastest_becomes_the_default(same_platforms, monkeypatch):
     (cpu, *_), settings = jax.devices(), {}
-    monkeypatch.setattr(jax, "devices", lambda name=None: [cpu if name else "fastest"])
+    monkeypatch.setattr(
+        jax, "local_devices", lambda backend=None: [cpu if backend else "fastest"]
+    )
     monkeypatch.setattr(
         type(jax.config), "update", lambda _, k, v: settings.update({k: v})
     )

@@ -1,0 +1,101 @@
+"""What a classifier takes things for, and the things that it takes for others."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jnumerics.workbench.plots._style import FAINT, INK, SERIES, canvas, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+_COLUMNS, _MOST = 6, 24  # of a gallery
+
+
+def confusion(counts: np.ndarray, names: Sequence[str] | None = None) -> "Figure":
+    """Draw how often things of each class, a row, are taken for each, a column.
+
+    Areas are shares of the row; what is right is one color, what is wrong another, so
+    that one mistake shows beside a hundred answers that are right.
+
+    Args:
+        counts: Shape (n, n).
+        names: Of the classes; None numbers them.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> figure = confusion(np.array([[9, 1], [0, 8]]))
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['9', '1', '8']
+    """
+    n = len(counts)
+    names = [str(k) for k in range(n)] if names is None else names
+    figure, (axes,) = canvas(1, (0.42 * n + 1.2, 0.42 * n + 1.0))
+    with styled():
+        right = np.eye(n, dtype=bool)
+        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        for chosen, color in ((right, SERIES[0]), (~right, SERIES[1])):
+            for i, j in np.argwhere(chosen & (counts > 0)):
+                strength = 0.15 + 0.6 * float(shares[i, j]) if i == j else 0.45
+                axes.add_patch(_cell(i, j, color, strength))
+                axes.text(j, i, str(counts[i, j]), ha="center", va="center")
+        axes.set(
+            xlim=(-0.5, n - 0.5),
+            ylim=(n - 0.5, -0.5),
+            aspect="equal",
+            xlabel="taken for",
+            ylabel="is",
+        )
+        axes.set_xticks(range(n), names)
+        axes.set_yticks(range(n), names)
+        axes.set_xticks(np.arange(-0.5, n), minor=True)
+        axes.set_yticks(np.arange(-0.5, n), minor=True)
+        axes.grid(visible=True, which="minor")
+        axes.tick_params(which="both", length=0)
+        axes.spines[:].set(visible=True, color=FAINT)
+    return figure
+
+
+def _cell(row: int, column: int, color: str, strength: float) -> "Rectangle":
+    from matplotlib.patches import Rectangle
+
+    corner = (column - 0.5, row - 0.5)
+    return Rectangle(corner, 1, 1, facecolor=color, alpha=strength, linewidth=0)
+
+
+def gallery(pictures: np.ndarray, names: Sequence[str]) -> "Figure":
+    """Show small gray pictures in rows, dark on white, each with its name.
+
+    Args:
+        pictures: Shape (n, height, width), 0 for white and 1 for black.
+        names: One for each. Of more than 24 the first are shown.
+
+    Returns:
+        The figure; where there is nothing to show, it says so.
+
+    Example:
+        >>> figure = gallery(np.zeros((3, 8, 8)), ["one", "two", "three"])
+        >>> [axes.get_title() for axes in figure.axes]
+        ['one', 'two', 'three']
+    """
+    from matplotlib.figure import Figure
+
+    shown = min(len(pictures), _MOST)
+    columns = max(min(shown, _COLUMNS), 1)
+    rows = max(math.ceil(shown / columns), 1)
+    with styled():
+        figure = Figure((1.25 * columns + 0.4, 1.5 * rows + 0.2), layout="constrained")
+        if not shown:
+            figure.text(0.5, 0.5, "none", ha="center", va="center", color=INK)
+        for k in range(shown):
+            axes = figure.add_subplot(rows, columns, k + 1)
+            axes.imshow(pictures[k], cmap="gray_r", vmin=0, vmax=1)
+            axes.set_title(names[k], fontsize=9)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set(visible=True, color=FAINT)
+    return figure

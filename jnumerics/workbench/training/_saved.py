@@ -1,0 +1,125 @@
+"""What a run saves, and what has to be the same where it goes on."""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from jnumerics.workbench import checkpoint
+from jnumerics.workbench._usage import UsageError
+
+_NAMES = {
+    "`like['params']": "`params",
+    "`like['state']": "`state",
+    "`like['losses']": "`losses",
+}
+_OF_FILE = r"`\1` must have the leaf '"
+
+
+class FolderError(UsageError, ValueError):
+    """A folder that does not suit; a script ends with it in one line."""
+
+
+class Point(NamedTuple):
+    """From where a run goes on."""
+
+    step: int
+    params: PyTree
+    state: PyTree
+    losses: np.ndarray
+
+
+def folder_for(path: Any, resume: bool) -> Path | None:
+    """Return the folder of a run: made, writable, and without checkpoints or wanted."""
+    if path is None:
+        if resume:
+            msg = "`checkpoint` must be a folder where `resume` is True, got None"
+            raise ValueError(msg)
+        return None
+    try:
+        folder = Path(path)
+    except TypeError:
+        msg = f"`checkpoint` must be a path, got {type(path).__name__}"
+        raise TypeError(msg) from None
+    try:
+        if jax.process_index() == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        held = checkpoint.generations(folder)
+    except (OSError, ValueError) as e:  # of values, a path with a null character
+        reason = e.strerror if isinstance(e, OSError) else e
+        must = "must be a folder that can be written to"
+        msg = f"`checkpoint` {must}, got {path}: {reason}"
+        raise FolderError(msg) from None
+    if held and not resume:
+        msg = (
+            f"`checkpoint` must be a folder without checkpoints, got {path}, which "
+            f"holds {held[0].name}: `resume=True` (--resume) goes on from there"
+        )
+        raise FolderError(msg)
+    return folder
+
+
+def save(
+    folder: Path, point: Point, *, keep: int, notes: Mapping[str, Any]
+) -> str | None:
+    """Save where a run is; return the reason where that failed."""
+    tree = {"params": point.params, "state": point.state, "losses": point.losses}
+    try:
+        checkpoint.write(folder, point.step, tree, keep=keep, notes={**notes})
+    except OSError as e:
+        return f"{e.strerror or e} ({os.fspath(folder)})"
+    return None
+
+
+def stored(folder: Path) -> checkpoint.Stored | None:
+    """Return the newest good checkpoint, if there is any checkpoint."""
+    if not checkpoint.generations(folder):
+        return None
+    return checkpoint.read(folder)
+
+
+def restored(found: checkpoint.Stored, fresh: Point) -> Point:
+    """Return where a run was, with parameters and state like fresh ones."""
+    losses = np.empty(found.step, fresh.losses.dtype)
+    like = {"params": fresh.params, "state": fresh.state, "losses": losses}
+    try:
+        tree = checkpoint.restore(found, like)
+    except (TypeError, ValueError) as e:
+        text = str(e)
+        for place, name in _NAMES.items():
+            text = text.replace(place, name)
+        text = re.sub("`like` must have the leaf '(params|state)/", _OF_FILE, text)
+        raise type(e)(text) from None
+    return Point(found.step, tree["params"], tree["state"], tree["losses"])
+
+
+def notes(feeder: Any, step: int, asked: Any) -> dict[str, Any]:
+    """Return what is noted beside: what decides the batches, where, and the rest."""
+    per_epoch = feeder.feed.per_epoch
+    epoch, batch = divmod(step, per_epoch) if per_epoch else (0, step)
+    settings = ("steps", "report_every", "checkpoint_every", "keep")
+    return {
+        "run": feeder.notes,
+        "position": {"epoch": epoch, "batch": batch},
+        "settings": {name: getattr(asked, name) for name in settings},
+    }
+
+
+def require_same(found: checkpoint.Stored, notes: Mapping[str, Any]) -> None:
+    """Require what decides the batches to be what it was."""
+    before = found.notes.get("run", {})
+    for name, value in notes["run"].items():
+        if before.get(name) != value:
+            msg = (
+                f"`{name}` must be {before.get(name)}, as in {found.path}, which is "
+                f"resumed, got {value}"
+            )
+            raise ValueError(msg)

@@ -1,0 +1,61 @@
+"""`python -m tests.endurance [--seed S] [--minutes M] [--part NAME]`."""
+
+import argparse
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+
+from tests.endurance import damage, disk, inputs, kills, memory, threads
+from tests.endurance.outcome import Outcome, Work
+
+PARTS: dict[str, tuple[Callable[[Work], Outcome], int, int]] = {
+    # name: what it runs, how many cases, how many in the short form
+    "damage": (damage.flips_and_truncations, 600, 40),
+    "forgeries": (damage.forgeries, 3000, 100),
+    "disk": (disk.failures, 1, 1),
+    "inputs": (inputs.refusals, 1000, 40),
+    "threads": (threads.agreement, 3, 1),
+    "memory": (memory.growth, 2000, 100),
+    "kills": (kills.kills, 50, 1),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts, print a line for each, return 1 if anything is wrong."""
+    options = _options(arguments)
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    end = time.monotonic() + 60 * options.minutes
+    status = 0
+    print(f"seed {seed}", flush=True)
+    for name in [options.part] if options.part else PARTS:
+        run, count, _ = PARTS[name]
+        started = time.monotonic()
+        outcome = _found(run, Work(seed, count, end))
+        for line in outcome.wrong:
+            print(f"wrong: {name}: {line}", flush=True)
+        seconds = time.monotonic() - started
+        found = f"{len(outcome.wrong)} wrong, {seconds:.0f} s"
+        print(f"{name}: {outcome.figures}; {found}", flush=True)
+        status |= bool(outcome.wrong)
+    return status
+
+
+def _found(run: Callable[[Work], Outcome], work: Work) -> Outcome:
+    try:
+        return run(work)
+    except Exception:
+        return Outcome("it failed", [traceback.format_exc()])
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.endurance")
+    parser.add_argument("--seed", type=int, help="of the run; without: a fresh one")
+    parser.add_argument("--minutes", type=float, default=10, help="the longest")
+    parser.add_argument("--part", choices=PARTS, help="one alone")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
