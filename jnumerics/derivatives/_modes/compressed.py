@@ -74,8 +74,8 @@ class Compressed:
         )
         if c.n_colors or not len(c.unproven):
             results = self._results(problem, env, chunk)
-            places, is_shared = c.places, c.mirrored is not None
-            terms.append(Entries(results, c.passes, places, rows, columns, is_shared))
+            places, is_mirrored = c.places, c.mirrored is not None
+            terms.append(Entries(results, c.passes, places, rows, columns, is_mirrored))
         if len(c.unproven):
             terms.append(self._lines(problem, env, chunk))
         return terms

@@ -132,7 +132,7 @@ class Entries(NamedTuple):
         places: Where it stands in that pass' result.
         rows: Its row in the Jacobian.
         columns: Its column.
-        is_shared: Whether one place may hold two entries, as of a symmetric matrix.
+        is_mirrored: Whether one place may hold two entries, as of a symmetric matrix.
     """
 
     results: Array
@@ -140,7 +140,7 @@ class Entries(NamedTuple):
     places: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
-    is_shared: bool = False
+    is_mirrored: bool = False
 
     def flat(self) -> Array:
         """The results as `(passes, length)`."""
@@ -154,7 +154,7 @@ class Entries(NamedTuple):
         """Write the entries into zeros."""
         _, m, n = sizes.shape
         if is_shared(jax.typeof(self.results)):
-            each = alike(self.results.shape[1:], (m, n), *self[1:])
+            each = alike(self.results.shape[1:], (m, n), *self[1:5])
             if each is not None:
                 return each.dense(self.results, (m, n))[None]
         zeros = jnp.zeros((m, n), self.results.dtype)
@@ -185,7 +185,7 @@ class Entries(NamedTuple):
         The results then serve as the values, without a gather, and the few places that
         hold no entry are padding.
         """
-        return not self.is_shared and len(self.rows) >= 0.9 * self.results.size
+        return not self.is_mirrored and len(self.rows) >= 0.9 * self.results.size
 
     def indices(self, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
         """Return the entries' indices, pass after pass."""
