@@ -26,7 +26,11 @@ def batches(step):
     [
         ({"fun": 3}, TypeError, "`loss`"),
         ({"fun": lambda p, b: p["w"]}, ValueError, "`loss` must return a real scalar"),
-        ({"fun": lambda p, b: (1.0, 2.0, 3.0)}, TypeError, "`loss` must return a real"),
+        (
+            {"fun": lambda p, b: (b[1][0], 2.0, 3.0)},
+            TypeError,
+            "`loss` must return a real",
+        ),
         ({"fun": lambda p, b: ("1", 2)}, TypeError, "`loss` must return a real scalar"),
         ({"fun": lambda p, b: None}, TypeError, "`loss` must return a real scalar"),
         (
