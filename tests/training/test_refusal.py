@@ -99,6 +99,11 @@ def test_wrong_shapes_are_found_before_the_loss_is_compiled():
             train(3, fun=never, **changes)
 
 
+def test_run_inside_of_jit_is_refused():
+    with pytest.raises(TypeError, match="^`params` must have values, got traced ones"):
+        jax.jit(lambda p: train(3, params=p).losses)(start())
+
+
 def test_errors_of_the_users_functions_are_theirs():
     mine = "mine"
 
