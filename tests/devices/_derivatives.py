@@ -18,6 +18,9 @@ from jnumerics.derivatives import (
 )
 from jnumerics.workbench import devices
 
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
 COLLECTIVES = re.compile(
     r" (all-gather|all-to-all|all-reduce|collective-permute|reduce-scatter)\S*\("
 )
@@ -176,7 +179,7 @@ def check_exchange():
     for fun in (
         swapped,
         divergence(jnp.sin),
-        jacobian(lambda x: jnp.sin(x - x.mean(0))),
+        jacobian(lambda x: jnp.sin(x - x.mean(0, keepdims=True))),
     ):
         assert compiled(fun, X)[0]
 
