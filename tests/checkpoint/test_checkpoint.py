@@ -112,6 +112,21 @@ def test_notes_that_json_cannot_say_are_refused(notes, tmp_path):
         checkpoint.write(tmp_path, 0, 1, keep=1, notes=notes)
 
 
+def test_notes_that_no_reader_would_take_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="`tree` must have names and notes of at most"):
+        checkpoint.write(tmp_path, 0, 1, keep=1, notes={"x": "x" * 2**24})
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.boundary  # a check of annotations stands between
+def test_warning_points_at_who_loads(tmp_path):
+    checkpoint.save(tmp_path, 1, 2.0)
+    checkpoint.save(tmp_path, 2, 2.0).write_bytes(b"")
+    with pytest.warns(UserWarning, match="^skipped .*truncated") as caught:
+        checkpoint.load(tmp_path, 2.0)
+    assert caught[0].filename == __file__
+
+
 @pytest.mark.boundary
 @pytest.mark.parametrize(
     ("options", "error", "name"),
@@ -124,6 +139,9 @@ def test_notes_that_json_cannot_say_are_refused(notes, tmp_path):
         ({"keep": None}, TypeError, "keep"),
         ({"folder": 3}, TypeError, "folder"),
         ({"folder": None}, TypeError, "folder"),
+        ({"folder": b"run"}, TypeError, "folder"),
+        ({"folder": ""}, ValueError, "folder"),
+        ({"folder": "a\0b"}, ValueError, "folder"),
     ],
 )
 def test_wrong_argument_is_named(options, error, name, tmp_path):

@@ -31,7 +31,12 @@ def refusals(work: Work) -> Outcome:
         database=None,
         deadline=None,
         phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=[
+            hypothesis.HealthCheck.too_slow,
+            hypothesis.HealthCheck.data_too_large,
+            hypothesis.HealthCheck.filter_too_much,
+            hypothesis.HealthCheck.large_base_example,
+        ],
     )
     @hypothesis.given(st.data())
     def try_one(data: st.DataObject) -> None:

@@ -150,7 +150,7 @@ def test_reader_that_is_gone_does_not_end_a_run(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(41.3, "41 s"), (300, "5 min"), (12_000, "3 h 20 min"), (532_800, "6 d 4 h")],
+    [(41.3, "41 s"), (300.0, "5 min"), (12e3, "3 h 20 min"), (532_800.0, "6 d 4 h")],
 )
 def test_time_left_is_short(seconds, words):
     assert _progress.duration(seconds) == words

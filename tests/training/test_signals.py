@@ -83,7 +83,7 @@ def test_run_in_another_thread_leaves_signals_alone(tmp_path):
 @pytest.mark.process
 def test_second_ctrl_c_ends_at_once(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.training._signaled", str(tmp_path)],
+        [sys.executable, "-m", "tests.training._alone", "twice", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,

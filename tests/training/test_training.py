@@ -1,5 +1,9 @@
 """A run: the updates, what is due between them, and what it returns."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -120,6 +124,20 @@ def test_one_compilation_serves_chunks_of_all_lengths_and_later_runs():
     first = len(traced)
     train(23, fun=counted, report_every=3)
     assert len(traced) == first
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_eight_devices_give_the_run_of_one_and_arrays_stay_where_they_lie(tmp_path):
+    flags = "--xla_force_host_platform_device_count=8"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.training._alone", "shared", str(tmp_path)],
+        env=os.environ | {"XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # what is due between updates

@@ -76,9 +76,10 @@ def save(
     Raises:
         TypeError: If a leaf is none of the above, is traced, or has no values; if
             `step` or `keep` is not an integer, or `folder` no path.
-        ValueError: If `step` or `keep` is out of range; if the folder holds a good
-            checkpoint of a later step, which `load` would take instead; if a leaf was
-            deleted, or two have the same path.
+        ValueError: If `step` or `keep` is out of range, or `folder` is an empty text;
+            if it holds a good checkpoint of a later step, which `load` would take
+            instead; if a leaf was deleted, two have the same path, or the paths and
+            shapes of all take more than 16 MiB.
         OSError: If the file cannot be written; it names the folder, in which the older
             checkpoints are as they were.
 
@@ -119,7 +120,7 @@ def load(folder: os.PathLike | str, like: PyTree) -> tuple[int, PyTree]:
         FileNotFoundError: If the folder holds no checkpoint.
         TypeError: If leaves have another dtype, or `like` has one that `save` refuses;
             if `folder` is no path.
-        ValueError: If no checkpoint is good; if leaves have another shape, or are not
+        ValueError: If no checkpoint is good, or `folder` is an empty text; if leaves have another shape, or are not
             those of the file; if JAX has a dtype with x64 only.
         OSError: If the folder cannot be read.
 
@@ -193,10 +194,14 @@ def generations(folder: os.PathLike | str) -> list[Path]:
 
 def _as_folder(folder: Any) -> Path:
     try:
-        return Path(folder)
+        path = Path(folder)
     except TypeError:
         msg = f"`folder` must be a path, got {type(folder).__name__}"
         raise TypeError(msg) from None
+    if folder == "" or "\0" in str(path):  # an empty text would be the current folder
+        msg = f"`folder` must be a path, got {folder!r}"
+        raise ValueError(msg)
+    return path
 
 
 def _check_notes(notes: Any) -> None:

@@ -61,7 +61,7 @@ def newest(folder: Path, use: Callable[[Opened], Result]) -> Result:
             refused.append(f"{path}: {reason}")
             continue
         for line in refused:
-            warnings.warn(f"skipped {line}", stacklevel=4)
+            warnings.warn(f"skipped {line}", stacklevel=3)  # where `load` is called
         return result
     reasons = "; ".join(refused)
     msg = f"`folder` must hold a checkpoint that is whole, got none: {reasons}"

@@ -139,7 +139,7 @@ def _regular(path: Path) -> FileIO:
     if not path.is_file():
         msg = "it is no regular file"
         raise RefusedError(msg)
-    return FileIO(path, opener=_open)
+    return FileIO(str(path), opener=_open)
 
 
 def _open(path: str, flags: int) -> int:

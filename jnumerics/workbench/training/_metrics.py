@@ -177,7 +177,7 @@ def _text(x: np.ndarray) -> str:
 def _plain(x: np.ndarray) -> Any:
     """Return what JSON can say, in the digits that the dtype needs."""
     if x.ndim:
-        return [_plain(part) for part in x]
+        return [_plain(np.asarray(part)) for part in x]
     if x.dtype.kind in "bUiu":
         return x.item()
     text = str(x[()])
