@@ -34,7 +34,8 @@ def performances(
 ) -> Iterator[Performance]:
     """Run examples with the settings of their configs, and return what each has to say.
 
-    Flags override settings, as `config.load` takes them, in every example. An example that raises an error gives a `Performance` with that failure, and its
+    Flags override the settings of every example, as `config.load` takes them. An
+    example that raises an error gives a `Performance` with that failure, and its
     traceback goes to the standard error stream.
     """
     return (_performance(system, flags) for system in systems)

@@ -18,6 +18,9 @@ from jnumerics.derivatives import (
 )
 from jnumerics.workbench import devices
 
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
 COLLECTIVES = re.compile(
     r" (all-gather|all-to-all|all-reduce|collective-permute|reduce-scatter)\S*\("
 )
@@ -111,6 +114,41 @@ def check_blocks():
     check(small, X, jax.vmap(jax.jacrev(of_one(network)))(X))
 
 
+def check_convolutions():
+    """Convolutions of every kind, and derivatives of their Jacobians."""
+    kernel = RANDOM.normal(size=(3, 2, 1, 4)).astype(np.float32)
+    for options in (
+        {"groups": 2, "stride": (2, 1), "padding": "SAME"},
+        {"groups": 2, "dilation": 2, "padding": 1},
+    ):
+        check_convolution(kernel, options)
+
+
+def check_convolution(kernel, options):
+    def summed(x, kernel=kernel):
+        return jnp.tanh(conv.conv2d(x, kernel, **options)).sum((1, 2))
+
+    def blocks(kernel, x):
+        return batch_jacobian(lambda x: summed(x, kernel))(x)
+
+    def by_jax(kernel, x):
+        return jax.vmap(jax.jacrev(of_one(lambda x: summed(x, kernel))))(x)
+
+    def total(fun):
+        return jax.grad(lambda kernel, x: (fun(kernel, x) ** 2).sum())
+
+    def several(fun):
+        return jax.vmap(lambda scale, x: fun(scale * kernel, x), (0, None))
+
+    expected = by_jax(kernel, IMAGES)
+    check(batch_jacobian(summed), IMAGES, expected)
+    check(batch_jacobian(summed, mode="forward"), IMAGES, expected)
+    shared = devices.shard(IMAGES, devices.mesh(8))
+    for change, given in ((total, kernel), (several, jnp.array([1.0, 2.0]))):
+        found, right = (jax.jit(change(f))(given, shared) for f in (blocks, by_jax))
+        np.testing.assert_allclose(found, right, rtol=1e-3, atol=1e-4)
+
+
 def check_whole():
     """The Jacobian of a batch: a row for every output, and the diagonal."""
     for fun in (network, recurrent, heat, normalized, taken):
@@ -141,7 +179,7 @@ def check_exchange():
     for fun in (
         swapped,
         divergence(jnp.sin),
-        jacobian(lambda x: jnp.sin(x - x.mean(0))),
+        jacobian(lambda x: jnp.sin(x - x.mean(0, keepdims=True))),
     ):
         assert compiled(fun, X)[0]
 
@@ -149,5 +187,6 @@ def check_exchange():
 if __name__ == "__main__":
     check_exchange()
     check_blocks()
+    check_convolutions()
     check_whole()
     check_second_order()

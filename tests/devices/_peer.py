@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from jnumerics.workbench import config, devices
+from jnumerics.workbench.config import UsageError
 from tests.devices import _problem
 
 LAST = "the others are left alone"
@@ -50,6 +51,14 @@ def fails(config):
         raise OSError(LAST)
 
     _steps(fail)
+
+
+def refuses(config):
+    """Every process refuses the same; the last one is slow."""
+    if _is_last():
+        time.sleep(3)
+    msg = "--steps must be even"
+    raise UsageError(msg)
 
 
 def nothing(config):

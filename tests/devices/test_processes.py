@@ -82,6 +82,14 @@ def test_an_error_of_one_process_is_told_there_and_ends_the_others():
 
 @pytest.mark.process
 @pytest.mark.slow
+def test_a_refusal_is_one_line_in_each_process():
+    for process in run_together(2, *PEER, "refuses"):
+        assert process.status == 2
+        assert process.err == "_peer.py: error: --steps must be even\n"
+
+
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_death_that_no_collective_meets_ends_within_the_heartbeats_limit():
     limit = 5
     flags = "--heartbeat-timeout-seconds", str(limit)
@@ -221,6 +229,7 @@ def test_what_ends_a_process_among_others_is_said_and_has_its_status(
 
     monkeypatch.setattr(sys, "argv", ["folder/run.py"])
     monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **__: None)
+    monkeypatch.setattr(jax.distributed, "shutdown", lambda: None)
     monkeypatch.setattr("os._exit", leave)
     with (
         pytest.raises(Exit) as caught,

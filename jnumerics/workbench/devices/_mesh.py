@@ -1,4 +1,4 @@
-"""Meshes of devices, and arrays that lie on them: shares of a batch, copies of the rest.
+"""Meshes of devices, and arrays on them: shares of a batch, copies of the rest.
 
 A mesh has one axis, "batch". Its type is automatic: the compiler chooses how what is
 computed lies on it, from how the arguments do.

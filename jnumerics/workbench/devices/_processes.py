@@ -17,6 +17,7 @@ import os
 import re
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ LOST = re.compile(
     r"[A-Z_]+: (?is:.*(gloo|[nr]ccl|collective|peer|connection|heartbeat|barrier))"
 )
 SECONDS_BEHIND = 1.0  # that the first process ends after the others
+SECONDS_TOGETHER = 10.0  # to wait for what ends all of them
 
 
 @contextlib.contextmanager
@@ -175,10 +177,20 @@ def _end(error: BaseException, process_id: int | None) -> None:
         sys.stdout.flush()
         print(text, end="", file=sys.stderr, flush=True)
     # Where the coordinator goes, JAX aborts the others in mid-sentence: it goes last.
-    # Asking JAX who that is starts the backend, for which it may have been too early.
-    if process_id == 0 or (process_id is None and is_first()):
+    if isinstance(error, UsageError | SystemExit | KeyboardInterrupt):  # as all have it
+        leaving = threading.Thread(target=_leave, daemon=True)
+        leaving.start()
+        leaving.join(SECONDS_TOGETHER)
+    # Asking JAX who is the first starts the backend: it may have been too early for it.
+    elif process_id == 0 or (process_id is None and is_first()):
         time.sleep(SECONDS_BEHIND)
     os._exit(status)
+
+
+def _leave() -> None:
+    """Leave the others in order, when they do too."""
+    with contextlib.suppress(Exception):  # of a runtime that is lost: it ends anyway
+        jax.distributed.shutdown()
 
 
 def _told(error: BaseException) -> tuple[str, int]:

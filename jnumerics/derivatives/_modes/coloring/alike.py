@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Int
 
 
@@ -39,8 +40,8 @@ class Alike(NamedTuple):
         values = each.at[self.passes, :, self.places].get(mode="promise_in_bounds")
         where = jnp.zeros((m, k, n), results.dtype).at[self.rows, self.columns]
         blocks = where.set(values, unique_indices=True, mode="promise_in_bounds")
-        own = jnp.arange(n)[:, None, None, None] == jnp.arange(n)[:, None]
-        whole = jnp.where(own, jnp.moveaxis(blocks, 2, 0)[:, :, None], 0)
+        row, column = (lax.broadcasted_iota(int, (n, 1, n, 1), axis) for axis in (0, 2))
+        whole = jnp.where(row == column, jnp.moveaxis(blocks, 2, 0)[:, :, None], 0)
         return whole.reshape(shape)
 
 
