@@ -14,7 +14,8 @@ from typing import NamedTuple
 from tests.endurance.outcome import Outcome, Work
 from tests.endurance.victim import result
 
-LONGEST = 1.5  # seconds that a process may live at most, once it has begun
+LONGEST = 1.5  # seconds that a process may live, once it has begun
+EACH = 8  # kills of one run, after which it may end
 FILES = ("metrics.csv", "metrics.jsonl")
 REST = 60  # seconds that the last run may take to its end
 PATIENCE = 120  # seconds, after which a process hangs
@@ -31,7 +32,7 @@ class Ended(NamedTuple):
 def kills(work: Work) -> Outcome:
     """Kill runs until enough were killed; each goes on, and is compared at its end."""
     draw, home = random.Random(work.seed), Path(tempfile.mkdtemp())
-    victim = Victim(120 if work.is_short else 1500, home / "compiled")
+    victim = Victim(120 if work.is_short else 600, home / "compiled")
     if work.is_short:  # by this process, which has imported everything
         whole = result(str(home / "whole"), victim.steps)
     else:
@@ -40,11 +41,12 @@ def kills(work: Work) -> Outcome:
     killed = writing = finished = 0
     enough = lambda: killed >= work.count or time.monotonic() > work.end - REST
     while not wrong and not enough():
-        folder, ended = home / f"run{finished}", None
+        folder, ended, most = home / f"run{finished}", None, killed + EACH
         while ended is None or ended.was_killed:
             waits = work.is_short or draw.random() < 0.5  # for a write
             delay = draw.uniform(0, 0.2 if work.is_short else LONGEST)
-            stop = None if enough() else (delay, waits)
+            may_end = killed >= most or enough()
+            stop = None if may_end else (delay, LONGEST if waits else 0)
             ended = victim.run(folder, stop)
             killed += ended.was_killed
             writing += ended.was_writing
@@ -78,16 +80,15 @@ class Victim(NamedTuple):
     steps: int
     cache: Path
 
-    def run(self, folder: Path, stop: tuple[float, bool] | None) -> Ended:
-        """Run to the end, or kill it after a delay, then perhaps while it writes."""
+    def run(self, folder: Path, stop: tuple[float, float] | None) -> Ended:
+        """Run to the end, or kill it after a delay, or while it writes after that."""
         before = _aside(folder)
         process = self._started(folder)
         if stop is not None:
             end = time.monotonic() + stop[0]
             while time.monotonic() < end and process.poll() is None:
                 time.sleep(0.001)
-            if stop[1]:
-                _await_writing(process, folder, before, end + LONGEST)
+            _await_writing(process, folder, before, end + stop[1])
             process.send_signal(signal.SIGKILL)
         try:
             printed, told = process.communicate(timeout=PATIENCE)
@@ -117,13 +118,15 @@ class Victim(NamedTuple):
         return process
 
 
-def _aside(folder: Path) -> set[Path]:
+def _aside(folder: Path) -> set[str]:
     """What is being written, or was when its process was killed."""
-    return {*folder.glob(".step-*.part")}
+    if not folder.is_dir():
+        return set()
+    return {name for name in os.listdir(folder) if name.startswith(".step-")}
 
 
 def _await_writing(
-    process: subprocess.Popen, folder: Path, before: set[Path], end: float
+    process: subprocess.Popen, folder: Path, before: set[str], end: float
 ) -> None:
     while time.monotonic() < end and process.poll() is None:
         if _aside(folder) - before:

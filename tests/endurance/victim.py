@@ -16,10 +16,13 @@ import optax
 from jnumerics import mlp
 from jnumerics.workbench.training import train
 
+BALLAST = 300_000  # numbers, so that the write of a checkpoint takes a while
+
 
 def loss(params: Any, batch: Any) -> Any:
-    x, y = batch
-    return jnp.mean((mlp.apply(params, x)[:, 0] - y) ** 2)
+    (layers, ballast), (x, y) = params, batch
+    outputs = mlp.apply(layers, x)[:, 0]
+    return jnp.mean((outputs - y) ** 2) + jnp.mean(ballast**2)
 
 
 def result(folder: str, steps: int) -> str:
@@ -27,7 +30,7 @@ def result(folder: str, steps: int) -> str:
     x = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
     run = train(
         loss,
-        mlp.init(jax.random.key(1), (8, 200, 200, 1)),
+        (mlp.init(jax.random.key(1), (8, 100, 1)), jnp.ones(BALLAST)),
         optimizer=optax.adam(1e-3),
         steps=steps,
         data=(x, np.sin(x.sum(1))),
