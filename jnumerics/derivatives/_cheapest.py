@@ -13,7 +13,7 @@ from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._plan.second import choose as second
 from jnumerics.derivatives._plan.second.request import Request, require_real
 from jnumerics.derivatives._program.arguments import ArgNums
-from jnumerics.derivatives._program.symmetry import asymmetry_of
+from jnumerics.derivatives._program.linearity.symmetry import asymmetry_of
 from jnumerics.derivatives._program.trace import require_square, trace
 
 # what a target of second order asks of the gradient's derivative

@@ -13,7 +13,7 @@ from jnumerics.derivatives._program import arguments
 from jnumerics.derivatives._program.arguments import ArgNums, check_bound, wraps
 from jnumerics.derivatives._program.entry import Entry
 from jnumerics.derivatives._program.layout import Env
-from jnumerics.derivatives._program.symmetry import asymmetry_of
+from jnumerics.derivatives._program.linearity.symmetry import asymmetry_of
 from jnumerics.derivatives._program.trace import Target, trace
 
 

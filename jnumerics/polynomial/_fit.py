@@ -156,7 +156,7 @@ def _divided_by_steps(x: Array, c: Array) -> Array:
 
 
 def _multiplied_out(x: Array, d: Array) -> Array:
-    r"""Return the coefficients of $\sum_j d_j N_j$, where $N_j = \prod_{k<j} (x - x_k)$.
+    r"""Return the coefficients of $\sum_j d_j N_j$, $N_j = \prod_{k<j} (x - x_k)$.
 
     One product with the coefficients of all $N_j$, as accurate as Horner's scheme on
     the values, unlike divided differences, which no matrix can stand for: those of

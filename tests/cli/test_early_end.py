@@ -120,7 +120,9 @@ def test_reader_that_is_gone_leaves_no_traceback(word, buffered):
 
 
 @pytest.mark.process
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+@pytest.mark.skipif(
+    not Path("/dev/full").is_char_device(), reason="no device that is full"
+)
 def test_output_that_cannot_be_written_is_one_line():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

@@ -24,7 +24,7 @@ from jnumerics.derivatives._plan import candidates
 from jnumerics.derivatives._plan import plan as _plan
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program import trace
-from jnumerics.derivatives._program.symmetry import asymmetry_of
+from jnumerics.derivatives._program.linearity.symmetry import asymmetry_of
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy

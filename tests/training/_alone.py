@@ -14,6 +14,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jnumerics.workbench import devices, training
 
+# a parent in the background may ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROWS, WIDTH = 64, 16
 X = np.random.default_rng(0).normal(size=(ROWS, WIDTH)).astype(np.float32)
 Y = np.sin(X.sum(1))

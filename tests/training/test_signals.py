@@ -12,6 +12,14 @@ from jnumerics.workbench.training import _signals
 from tests.training._problem import same_bits, train
 
 
+@pytest.fixture(autouse=True)
+def _heard():
+    """Let Ctrl-C be Python's own, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def ended_by(number):
     """A callback that sends this process a signal after 20 updates."""
     return lambda step, *_: step == 20 and signal.raise_signal(number)

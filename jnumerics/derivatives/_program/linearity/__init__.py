@@ -12,6 +12,9 @@ Beside its degree, each value has the number that it is where all tangents are z
 that can be told (`numbers`): only an unproven output that is zero there leaves
 the zeros of a Jacobian zero.
 
+Whether second derivatives are symmetric, on which star colors rest, is judged likewise
+(`symmetry`): users' rules are known to be linear at most.
+
 What this rests on: that the operations listed in `rules` are linear as said there. The
 test of each of them compares f(a s + b t) with a f(s) + b f(t).
 """

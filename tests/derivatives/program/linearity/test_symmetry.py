@@ -9,7 +9,7 @@ from jax.custom_derivatives import linear_call
 from jax.scipy import linalg
 
 from jnumerics.derivatives import hessian, plan
-from jnumerics.derivatives._program.symmetry import asymmetry_of
+from jnumerics.derivatives._program.linearity.symmetry import asymmetry_of
 
 AT_KINKS = np.array([0.0, 1.0, 2.0, 0.0, 1.0, -1.0, 0.5, 0.5, 0.0])
 WEIGHTS = np.random.default_rng(1).normal(size=(3, 3))
