@@ -77,7 +77,7 @@ def confusion(counts: np.ndarray, names: Sequence[str] | None = None) -> "Figure
     Example:
         >>> figure = confusion(np.array([[9, 1], [0, 8]]))
         >>> [text.get_text() for text in figure.axes[0].texts]
-        ['9', '1', '8']
+        ['9', '8', '1']
     """
     n = len(counts)
     names = [str(k) for k in range(n)] if names is None else names
