@@ -79,6 +79,7 @@ def test_module_trains_as_a_plain_pytree_and_is_resumed(split, tmp_path):
     assert jax.tree.structure(run.params) == jax.tree.structure(params)
 
 
+@pytest.mark.boundary
 def test_module_that_is_not_split_is_refused_by_the_leaf():
     equinox = pytest.importorskip("equinox")
     model = equinox.nn.MLP(3, "scalar", WIDTH, 1, key=KEY)

@@ -129,7 +129,7 @@ def _steps_of_json(lines: list[str]) -> list[float]:
 
 def _step(text: str) -> float:
     try:
-        return int(text)
+        return float(int(text))  # exact, as far as steps go
     except ValueError:
         return math.inf  # no row of ours
 

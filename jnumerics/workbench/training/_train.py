@@ -143,10 +143,12 @@ def train(
     if batch_size is not None:
         size = _check.integer("batch_size", batch_size, least=1)
     key = None if key is None else _check.key("key", key)
-    _require_values(params=params, data=None if callable(data) else data, key=key)
+    samples = _samples(data)
+    held = None if callable(data) else samples
+    _require_values(params=params, data=held, key=key)
     folder = _saved.folder_for(checkpoint, resume)
     _check.optimizer("optimizer", optimizer)
-    run = _begun(loss, params, optimizer, _samples(data), (size, key), folder, asked)
+    run = _begun(loss, params, optimizer, samples, (size, key), folder, asked)
     run.is_resumable = bool(resume)
     run.go()
     losses = np.array(run.losses)
