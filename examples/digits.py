@@ -79,7 +79,7 @@ def main(config: Config, lesson: Lesson) -> None:
 
     _, loaded = checkpoint.load(config.out, {"params": params})
     tell(lesson, scores, loaded["params"], unseen, truth)
-    curves(lesson, config.out)
+    curves(lesson, trained.losses, config.out)
 
 
 def digits() -> tuple[Any, Any]:
@@ -212,22 +212,17 @@ def tell(lesson, scores, params, images, truth):
     )
 
 
-def curves(lesson, folder):
-    """Show how the losses fell, from what the run has written."""
+def curves(lesson, losses, folder):
+    """Show how the run went, from what it has written."""
     with Path(folder, "metrics.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
-    steps = np.array(columns["step"], int)
-    series = {
-        "a batch": (steps, columns["loss"]),
-        "held-out digits": (steps, columns["evaluation.loss"]),
-    }
+    names = "step", "evaluation.loss", "evaluation.accuracy"
+    columns = [np.array([float(row[name]) for row in rows]) for name in names]
     lesson.picture(
         "curves",
-        "The loss of a batch and of the held-out digits, update after update.",
-        lambda: plots.lines(
-            series, x_label="update", y_label="cross-entropy", scales=("linear", "log")
-        ),
+        "The loss of each batch and of the held-out digits, update after update, and "
+        "how many of these are taken for others.",
+        lambda: plots.learning(losses, *columns),
     )
 
 

@@ -227,7 +227,7 @@ def _place(file: Path, text: str, key: str) -> str:
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "integer": int, "number": float, "boolean": json.loads, "string": str,
 }  # fmt: skip
-_ALONE = {"boolean": {"nargs": "?", "const": "true"}}  # `--resume` means true
+_ALONE: Mapping[str, Any] = {"boolean": {"nargs": "?", "const": "true"}}  # `--resume`
 _METAVARS = {"integer": "INT", "number": "FLOAT", "boolean": "BOOL", "string": "TEXT"}
 
 

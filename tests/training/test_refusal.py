@@ -26,7 +26,11 @@ def batches(step):
     [
         ({"fun": 3}, TypeError, "`loss`"),
         ({"fun": lambda p, b: p["w"]}, ValueError, "`loss` must return a real scalar"),
-        ({"fun": lambda p, b: (1.0, 2.0, 3.0)}, TypeError, "`loss` must return a real"),
+        (
+            {"fun": lambda p, b: (b[1][0], 2.0, 3.0)},
+            TypeError,
+            "`loss` must return a real",
+        ),
         ({"fun": lambda p, b: ("1", 2)}, TypeError, "`loss` must return a real scalar"),
         ({"fun": lambda p, b: None}, TypeError, "`loss` must return a real scalar"),
         (
@@ -93,6 +97,11 @@ def test_wrong_shapes_are_found_before_the_loss_is_compiled():
     for changes in ({"data": (X, Y[1:])}, {"batch_size": 23}, {"keep": 0}):
         with pytest.raises(ValueError, match="must"):
             train(3, fun=never, **changes)
+
+
+def test_run_inside_of_jit_is_refused():
+    with pytest.raises(TypeError, match="^`params` must have values, got traced ones"):
+        jax.jit(lambda p: train(3, params=p).losses)(start())
 
 
 def test_errors_of_the_users_functions_are_theirs():

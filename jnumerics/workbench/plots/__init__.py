@@ -5,7 +5,7 @@ and no global state of matplotlib changes. Colors come from `INK`, `FAINT` and `
 so that `inline_svg` can hand the first two over to the page around the figure.
 """
 
-from jnumerics.workbench.plots._classes import confusion, gallery
+from jnumerics.workbench.plots._classes import confusion, gallery, learning
 from jnumerics.workbench.plots._crossover import crossover
 from jnumerics.workbench.plots._images import images, photograph, surface
 from jnumerics.workbench.plots._lines import lines
@@ -23,6 +23,7 @@ __all__ = [
     "gallery",
     "images",
     "inline_svg",
+    "learning",
     "lines",
     "mode_comparison",
     "mode_comparisons",

@@ -1,4 +1,4 @@
-"""What a classifier takes things for, and the things that it takes for others."""
+"""How a classifier learns, what it takes things for, and what it takes for others."""
 
 import math
 from collections.abc import Sequence
@@ -6,13 +6,59 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jnumerics.workbench.plots._style import FAINT, INK, SERIES, canvas, styled
+from jnumerics.workbench.plots._style import (
+    FAINT,
+    INK,
+    SERIES,
+    canvas,
+    legend_above,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
 _COLUMNS, _MOST = 6, 24  # of a gallery
+
+
+def learning(
+    losses: np.ndarray, steps: np.ndarray, unseen: np.ndarray, accuracy: np.ndarray
+) -> "Figure":
+    """Draw how losses fall, and beside it how many mistakes are left.
+
+    Args:
+        losses: Of each batch, shape (updates,).
+        steps: Numbers of updates after which the rest was measured.
+        unseen: The loss of held-out samples.
+        accuracy: The share of them that is right.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> figure = learning(
+        ...     np.ones(4), np.array([2, 4]), np.ones(2), np.array([0.5, 0.9])
+        ... )
+        >>> [axes.get_ylabel() for axes in figure.axes]
+        ['loss', 'mistakes on held-out samples, %']
+    """
+    figure, (left, right) = canvas(2, (9.0, 3.6))
+    with styled():
+        updates = np.arange(1, len(losses) + 1)
+        left.plot(updates, losses, color=FAINT, linewidth=0.9, label="each batch")
+        left.plot(steps, unseen, color=SERIES[0], label="held-out samples")
+        left.set(xlabel="update", ylabel="loss", yscale="log")
+        legend_above(left)
+        right.plot(steps, 100 * (1 - np.asarray(accuracy)), color=SERIES[1])
+        right.set(xlabel="update", ylabel="mistakes on held-out samples, %")
+        right.set_ylim(bottom=0.0)
+        for axes in (left, right):
+            axes.grid(visible=True)
+            axes.minorticks_off()
+            axes.set_xlim(0, len(losses) + 1)
+            axes.locator_params(axis="x", integer=True)
+    return figure
 
 
 def confusion(counts: np.ndarray, names: Sequence[str] | None = None) -> "Figure":

@@ -22,7 +22,7 @@ from jaxtyping import Array, PyTree
 
 from jnumerics import _check
 
-MOST_STEPS = 1 << 16  # of one call of the program, whose losses are one array
+MOST_STEPS = 1 << 14  # of one call of the program, whose losses are one array
 MOST_MADE_STEPS, MOST_MADE_BYTES = 64, 1 << 24  # of batches that a function made
 
 

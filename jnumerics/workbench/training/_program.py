@@ -81,8 +81,7 @@ class Program:
         """Return the loss without what it returns beside."""
         loss, *_ = self._live()
         returned = loss(params, batch)
-        has_aux = type(returned) is tuple and len(returned) == 2
-        return returned[0] if has_aux else returned
+        return returned[0] if _is_pair(returned) else returned
 
     def begin(self, params: PyTree, source: Any, order: PyTree, feed: Feed) -> Any:
         """Return the descent of no steps: arguments checked, dtypes settled."""
@@ -96,7 +95,7 @@ class Program:
         returned = jax.eval_shape(
             functools.partial(self.returned, feed=feed), carry, source, np.int32(0)
         )
-        return type(returned) is tuple
+        return _is_pair(returned)
 
     def _returned(self, carry: Carry, source: Any, step: Array, *, feed: Feed) -> Any:
         """Return all that the loss returns, at one step."""
@@ -151,6 +150,10 @@ class Program:
         loop = lax.while_loop(functools.partial(before, end), body, loop)
         after = _finite(loop.carry.params) | ~before_it
         return Chunk(loop.carry, loop.losses, loop.step - first, loop.is_finite, after)
+
+
+def _is_pair(returned: Any) -> bool:
+    return isinstance(returned, tuple) and len(returned) == 2
 
 
 program = kept(Program)  # of the loss and the optimizer's init and update

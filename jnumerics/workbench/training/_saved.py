@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
 from jnumerics.workbench import checkpoint
@@ -81,9 +82,15 @@ def save(
 
 def stored(folder: Path) -> checkpoint.Stored | None:
     """Return the newest good checkpoint, if there is any checkpoint."""
-    if not checkpoint.generations(folder):
-        return None
-    return checkpoint.read(folder)
+    found = checkpoint.read(folder) if checkpoint.generations(folder) else None
+    if jax.process_count() > 1:
+        seen = np.asarray(found.step if found else -1)
+        steps = multihost_utils.process_allgather(seen)
+        if np.any(steps != steps[0]):
+            must = "must be a folder that all processes see"
+            msg = f"`checkpoint` {must}, got {folder} with steps {steps.tolist()}"
+            raise FolderError(msg)
+    return found
 
 
 def restored(found: checkpoint.Stored, fresh: Point) -> Point:

@@ -143,6 +143,7 @@ def train(
     if batch_size is not None:
         size = _check.integer("batch_size", batch_size, least=1)
     key = None if key is None else _check.key("key", key)
+    _require_values(params=params, data=None if callable(data) else data, key=key)
     folder = _saved.folder_for(checkpoint, resume)
     _check.optimizer("optimizer", optimizer)
     run = _begun(loss, params, optimizer, _samples(data), (size, key), folder, asked)
@@ -150,6 +151,13 @@ def train(
     run.go()
     losses = np.array(run.losses)
     return Training(run.carry.params, run.carry.state.inner, losses, run.step)
+
+
+def _require_values(**trees: PyTree) -> None:
+    for name, tree in trees.items():
+        if not _check.is_concrete(*jax.tree.leaves(tree)):
+            msg = f"`{name}` must have values, got traced ones: a run is on the host"
+            raise TypeError(msg)
 
 
 def _samples(data: Any) -> Any:
