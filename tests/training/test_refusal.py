@@ -100,7 +100,7 @@ def test_wrong_shapes_are_found_before_the_loss_is_compiled():
 
 
 def test_run_inside_of_jit_is_refused():
-    with pytest.raises(TypeError, match="^`params` must have values, got traced ones"):
+    with pytest.raises(TypeError, match=r"^`params` must have values, got traced ones"):
         jax.jit(lambda p: train(3, params=p).losses)(start())
 
 
