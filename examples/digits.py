@@ -52,8 +52,8 @@ class Config(devices.Settings):
 
 
 def main(config: Config, lesson: Lesson) -> None:
-    seen, (unseen, truth) = digits()
     mesh, scores = shared_by(config), network(config)
+    seen, (unseen, truth) = digits()
 
     def loss(params, batch):
         x, y = devices.shard(batch, mesh)

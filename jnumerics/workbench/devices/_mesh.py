@@ -27,7 +27,8 @@ def mesh(count: int | None = None, *, name: str = "`count`") -> Mesh:
     """Return the mesh of all devices, or of the first ones.
 
     Where several processes have joined, these are the devices of all of them, and each
-    process takes part with as many.
+    process takes part with as many. All have to call this, at about the same time: it
+    connects them.
 
     Args:
         count: How many devices, of all processes together; None takes all.
@@ -53,7 +54,22 @@ def mesh(count: int | None = None, *, name: str = "`count`") -> Mesh:
         count = _check.integer("count", count, least=1)
         chosen = _first(here, count, name)
     kinds = (AxisType.Auto,)
-    return jax.make_mesh((len(chosen),), (AXIS,), axis_types=kinds, devices=chosen)
+    made = jax.make_mesh((len(chosen),), (AXIS,), axis_types=kinds, devices=chosen)
+    if jax.process_count() > 1:
+        _meet(made)
+    return made
+
+
+def _meet(mesh: Mesh) -> None:
+    """Let processes connect now: they wait for each other's first sum only so long.
+
+    gloo gives up after half a minute, and what is compiled before may take longer in
+    one process than in another.
+    """
+    multihost_utils.sync_global_devices("all of them, who may be more")
+    ones = shard(np.ones(mesh.size, np.float32), mesh)
+    whole = NamedSharding(mesh, PartitionSpec())
+    jax.jit(jax.numpy.sum, out_shardings=whole)(ones).block_until_ready()
 
 
 def _first(here: list[Any], count: int, name: str) -> list[Any]:
