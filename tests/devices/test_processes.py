@@ -108,7 +108,7 @@ def test_a_coordinator_that_never_comes_is_waited_for_so_long():
     done = run(*PEER, "nothing", *flags, "--initialization-timeout", "2")
     assert done.status != 0
     assert "DEADLINE_EXCEEDED" in done.err
-    assert done.seconds < 2 + 15  # of which Python and JAX take the most to start
+    assert done.seconds < 90  # a slow machine's start included; the default is 300
 
 
 @pytest.mark.process
