@@ -168,10 +168,12 @@ class Run:
 
     def _settle_pace(self, count: int, seconds: float) -> None:
         """Let the next chunk take about as long as a signal may wait."""
-        if 2 * seconds < SECONDS:
-            self._count = max(self._count, min(2 * count, _order.MOST_STEPS))
-        elif seconds > SECONDS:
-            self._count = max(1, int(count * SECONDS / seconds))
+        fitting = int(count * SECONDS / max(seconds, 1e-6))
+        if seconds > SECONDS:
+            self._count = max(1, fitting)
+        else:  # but what one short chunk tells is trusted only so far
+            most = min(64 * count, _order.MOST_STEPS)
+            self._count = max(self._count, min(fitting, most))
 
     def _fail(self, source: Any) -> None:
         """Find where a chunk ceased to be finite, save what was before, and raise."""
