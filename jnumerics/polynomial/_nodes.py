@@ -29,8 +29,12 @@ def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
 
 def _node_dtype(x: Array, v: Array, *points: Array) -> jnp.dtype:
     """Return the precision of all, complex only where nodes or points are."""
-    with jax.numpy_dtype_promotion("standard"):
-        common, of_nodes = jnp.result_type(v, x, *points), jnp.result_type(x, *points)
+    if v.dtype == x.dtype and not points:  # what is usual need not take long
+        common = of_nodes = x.dtype
+    else:
+        with jax.numpy_dtype_promotion("standard"):
+            common = jnp.result_type(v, x, *points)
+            of_nodes = jnp.result_type(x, *points)
     is_complex = jnp.issubdtype(of_nodes, jnp.complexfloating)
     return common if is_complex else jnp.finfo(common).dtype
 
