@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from jnumerics.workbench import checkpoint, training
+from jnumerics.workbench.training import _finite
 from tests.training._problem import (
     MOMENTUM,
     X,
@@ -125,3 +126,11 @@ def test_error_can_be_pickled():
     error = caught(NOT_A_NUMBER, 2, steps=5)
     again = pickle.loads(pickle.dumps(error))
     assert (again.step, again.leaf, str(again)) == (2, "['b']", str(error))
+
+
+def test_replay_that_finds_nothing_ends(monkeypatch):
+    """Sums of some devices are not the same twice."""
+    answers = iter([False])
+    monkeypatch.setattr(_finite, "is_finite", lambda _: next(answers, True))
+    with pytest.raises(training.NonFiniteError, match=r"did not come again in a repl"):
+        train(12)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jnumerics.workbench.training import _metrics, _progress
+from tests.endurance.disk import most_bytes
 from tests.training._problem import BATCH, files, train, with_aux
 
 NOTES = {
@@ -154,3 +155,26 @@ def test_reader_that_is_gone_does_not_end_a_run(monkeypatch):
 )
 def test_time_left_is_short(seconds, words):
     assert _progress.duration(seconds) == words
+
+
+def test_half_written_rows_are_neither_doubled_nor_left(tmp_path):
+    """JSON rows are the longer ones: a full disk stops them first."""
+    said = []
+    metrics = _metrics.Metrics(tmp_path, 0, said.append)
+    with most_bytes(100):
+        for step in range(1, 9):
+            metrics.append(_metrics.row(step, np.float32(0.1)))
+    assert len(said) == 1
+    metrics.append(_metrics.row(9, np.float32(0.1)))
+    table, lines = files(tmp_path)
+    steps = [int(row["step"]) for row in rows_of(table)]
+    assert steps == [json.loads(line)["step"] for line in lines.splitlines()]
+    assert steps == list(range(1, 10))
+
+
+def test_table_that_was_removed_is_begun_again(tmp_path):
+    metrics = _metrics.Metrics(tmp_path, 0, print)
+    metrics.append(_metrics.row(1, np.float32(0.1)))
+    (tmp_path / "metrics.csv").unlink()
+    metrics.append(_metrics.row(2, np.float32(0.1)))
+    assert [row["step"] for row in rows_of(files(tmp_path)[0])] == ["2"]

@@ -179,11 +179,23 @@ def test_run_goes_on_where_a_checkpoint_cannot_be_written(
     run = train(12, checkpoint=tmp_path, resume=True, checkpoint_every=4)
     assert same_bits(run, train(12))
     err = capsys.readouterr().err
-    assert "the checkpoint of step 8 was not written: No space left" in err
+    assert err.count("the checkpoint of step 8 was not written: No space left") == 1
+    assert err.count("the run goes on") == 1  # at its end it does not
     monkeypatch.undo()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert checkpoint.read(tmp_path).step == 5
+
+
+def test_folder_without_a_name_is_refused():
+    with pytest.raises(ValueError, match="`checkpoint` must be a path, got ''"):
+        train(9, checkpoint="")
+
+
+def test_metrics_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "metrics.csv").write_bytes(b"\xff\n")
+    with pytest.raises(ValueError, match="`checkpoint` must be a folder whose metrics"):
+        train(9, checkpoint=tmp_path)
 
 
 def test_metrics_of_another_run_are_overwritten(tmp_path):

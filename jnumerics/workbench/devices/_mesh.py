@@ -90,7 +90,12 @@ def _first(here: list[Any], count: int, name: str) -> list[Any]:
     by_process: dict[int, list[Any]] = {}
     for device in here:
         by_process.setdefault(device.process_index, []).append(device)
-    return [d for own in by_process.values() for d in own[: count // processes]]
+    each = count // processes
+    if any(len(own) < each for own in by_process.values()):
+        least = processes * min(map(len, by_process.values()))
+        msg = f"{name} must be at most {least}, as many in each process, got {count}"
+        raise DevicesError(msg)
+    return [d for own in by_process.values() for d in own[:each]]
 
 
 def shard(batch: Any, mesh: Mesh, *, axis: int = 0) -> Any:

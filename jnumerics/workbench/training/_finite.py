@@ -42,6 +42,8 @@ def located(
     carry: Carry,
     first: int,
     losses: np.ndarray,
+    *,
+    most: int,
 ) -> tuple[NonFiniteError, Carry, np.ndarray]:
     """Replay a chunk that was not finite, step by step, up to where that began.
 
@@ -50,13 +52,15 @@ def located(
         carry: From which the chunk began.
         first: The step that it began at.
         losses: All losses of the run before that.
+        most: How many steps the chunk had. Where a device's sums are not the same
+            twice, the replay may find nothing: the last one is named then.
 
     Returns:
         The error, the carry before the update that is to blame, and the losses of the
         updates before it.
     """
     step, replayed = first, []
-    while is_finite(chunk := advance(carry, step, 1)):
+    while is_finite(chunk := advance(carry, step, 1)) and step < first + most - 1:
         replayed.append(np.asarray(chunk.losses)[0])
         carry, step = chunk.carry, step + 1
     replayed = np.asarray(replayed, losses.dtype)
@@ -95,4 +99,6 @@ def _blamed(
         return text, wrong[0]
     flags = np.asarray(chunk.params_are_finite)
     wrong = [path for path, whole in zip(paths, flags, strict=True) if not whole]
+    if not wrong:
+        return "what was not finite did not come again in a replay, which ended", ""
     return f"`params{wrong[0]}` must stay finite, got another", wrong[0]

@@ -1,13 +1,14 @@
 """What a run reports, in two files: `metrics.csv` and `metrics.jsonl`.
 
 Each row is what was known after so many steps, and nothing that differs between two
-equal runs, such as times: a run that was broken and resumed leaves the same files as
-one that was not. A resumed run first removes the rows behind its checkpoint.
+equal runs, such as times: a run that was broken and resumed with the same arguments
+leaves the same files as one that was not. A resumed run first removes the rows behind its checkpoint.
 
 CSV has the numbers; JSON lines have arrays too, as nested lists, and null for what is
 not finite. Numbers are written with the digits that their own dtype needs.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -45,7 +46,7 @@ class Metrics:
         """Begin them, or keep what there is up to a step."""
         self._say, self._failed = say, False
         self._csv, self._json = folder / "metrics.csv", folder / "metrics.jsonl"
-        self._pending: list[Row] = []
+        self._pending: dict[Path, list[Row]] = {self._csv: [], self._json: []}
         self._columns: list[str] = []
         _cut(self._json, step, _steps_of_json)
         lines = _cut(self._csv, step, _steps_of_csv)
@@ -54,33 +55,34 @@ class Metrics:
 
     def append(self, row: Row) -> None:
         """Write a row; where that fails, say so, and try again with the next one."""
-        self._pending.append(row)
-        try:
-            for row in self._pending:
-                self._add_columns([name for name, x in row.items() if x.ndim == 0])
-            texts = [{k: _text(x) for k, x in row.items()} for row in self._pending]
-            cells = [[t.get(name, "") for name in self._columns] for t in texts]
-            _append(self._csv, _csv_text(cells))
-            objects = [{k: _plain(x) for k, x in row.items()} for row in self._pending]
-            _append(self._json, "".join(json.dumps(o) + "\n" for o in objects))
-        except OSError as e:
-            if not self._failed:
-                self._say(f"the metrics cannot be written: {e}; the run goes on")
-            self._failed = True
-        else:
-            self._pending, self._failed = [], False
+        for path, write in ((self._csv, self._tabled), (self._json, _as_objects)):
+            rows = self._pending[path]
+            rows.append(row)
+            try:
+                _append(path, write(rows))
+            except OSError as e:
+                if not self._failed:
+                    self._say(f"the metrics cannot be written: {e}; the run goes on")
+                self._failed = True
+            else:
+                rows.clear()
+        if not any(self._pending.values()):
+            self._failed = False
+
+    def _tabled(self, rows: list[Row]) -> str:
+        """Return rows of the table, whose header has all of their names then."""
+        if not self._csv.exists():  # it was removed: begun again
+            self._columns = []
+        for row in rows:
+            self._add_columns([name for name, x in row.items() if x.ndim == 0])
+        texts = [{k: _text(x) for k, x in row.items()} for row in rows]
+        return _csv_text([[t.get(name, "") for name in self._columns] for t in texts])
 
     def sync(self) -> None:
         """Let the disk have what was written, before a checkpoint refers to it."""
         for path in (self._csv, self._json):
-            try:
-                file = os.open(path, os.O_RDONLY)
-            except OSError:
-                continue  # as `append` has said
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                os.fsync(file.fileno())  # where that fails, `append` says so
 
     def _add_columns(self, names: list[str]) -> None:
         """Write the table anew where a row has what none before had."""
@@ -146,11 +148,11 @@ def _replace(path: Path, text: str) -> None:
 
 def _append(path: Path, text: str) -> None:
     """Write at the end of a file, all or nothing."""
-    with path.open("ab") as file:
-        size = file.tell()
+    with path.open("ab", buffering=0) as file:  # else the rest is written at the end
+        size, left = file.tell(), text.encode()
         try:
-            file.write(text.encode())
-            file.flush()
+            while left:
+                left = left[file.write(left) :]
         except OSError:
             os.ftruncate(file.fileno(), size)
             raise
@@ -168,6 +170,12 @@ def _csv_text(rows: list[list[str]]) -> str:
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()
+
+
+def _as_objects(rows: list[Row]) -> str:
+    """Return rows as lines of JSON."""
+    objects = [{k: _plain(x) for k, x in row.items()} for row in rows]
+    return "".join(json.dumps(o) + "\n" for o in objects)
 
 
 def _text(x: np.ndarray) -> str:

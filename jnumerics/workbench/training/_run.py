@@ -97,7 +97,7 @@ class Run:
         elif self.is_resumable:
             self.progress.say(f"no checkpoint in {self.folder}: begun at step 0")
         if self.folder and devices.is_first():
-            self.metrics = _metrics.Metrics(self.folder, self.step, self.progress.say)
+            self.metrics = _opened(self.folder, self.step, self.progress.say)
 
     def _boundary_is_last(self) -> bool:
         """Run a chunk, do what is due behind it, and return whether the run is over."""
@@ -111,8 +111,9 @@ class Run:
         if self.step == due:
             report = self._report(aux)
             is_over |= self._is_stopped(report)
-        if self.folder and self.step % asked.checkpoint_every == 0:
-            self._save()
+        is_due = self.folder and self.step % asked.checkpoint_every == 0
+        if is_due and not self._save() and not is_over:
+            self.progress.say("the run goes on")
         return is_over
 
     # updates
@@ -135,7 +136,7 @@ class Run:
         chunk = self._advance(source, self.carry, self.step, count)
         losses = devices.gather(chunk.losses)[:count]
         if not _finite.is_finite(chunk):
-            self._fail(source)
+            self._fail(source, count)
         self._extend(losses)
         self.carry = chunk.carry
         self._settle_pace(count, time.monotonic() - start)
@@ -175,14 +176,14 @@ class Run:
             most = min(64 * count, _order.MOST_STEPS)
             self._count = max(self._count, min(fitting, most))
 
-    def _fail(self, source: Any) -> None:
+    def _fail(self, source: Any, count: int) -> None:
         """Find where a chunk ceased to be finite, save what was before, and raise."""
 
         def advance(carry: Carry, step: int, count: int) -> Chunk:
             return self._advance(source, carry, step, count)
 
         error, self.carry, replayed = _finite.located(
-            advance, self.carry, self.step, self.losses
+            advance, self.carry, self.step, self.losses, most=count
         )
         self._extend(replayed)
         if self.step > max(self._saved_at, 0):
@@ -238,10 +239,9 @@ class Run:
         notes = _saved.notes(self.feeder, self.step, self.asked)
         failure = _saved.save(self.folder, point, keep=self.asked.keep, notes=notes)
         if failure:
-            self.progress.say(
-                f"the checkpoint of step {self.step:,} was not written: {failure}; "
-                "the run goes on"
-            )
+            self.progress.say(failure)
+        # the others wait for the one that writes, and learn how that went
+        if devices.any_process(failure is not None):
             return False
         self._saved_at = self.step
         return True
@@ -271,6 +271,16 @@ class Run:
             raise KeyboardInterrupt(told)
         self.progress.say(f"{_signals.SIGNALS[signal.Signals(number)]} {told}")
         raise SystemExit(128 + int(number))
+
+
+def _opened(folder: Path, step: int, say: Callable[[str], None]) -> _metrics.Metrics:
+    try:
+        return _metrics.Metrics(folder, step, say)
+    except (OSError, UnicodeError) as e:
+        must = "must be a folder whose metrics can be read and written"
+        reason = e.strerror if isinstance(e, OSError) else e
+        msg = f"`checkpoint` {must}, got {folder}: {reason}"
+        raise _saved.FolderError(msg) from None
 
 
 def _next(step: int, every: int, end: int) -> int:

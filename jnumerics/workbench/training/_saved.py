@@ -43,6 +43,9 @@ def folder_for(path: Any, resume: bool) -> Path | None:
             msg = "`checkpoint` must be a folder where `resume` is True, got None"
             raise ValueError(msg)
         return None
+    if path == "":
+        msg = "`checkpoint` must be a path, got ''"
+        raise ValueError(msg)
     try:
         folder = Path(path)
     except TypeError:
@@ -76,7 +79,9 @@ def save(
     try:
         checkpoint.write(folder, point.step, tree, keep=keep, notes={**notes})
     except OSError as e:
-        return f"{e.strerror or e} ({os.fspath(folder)})"
+        cause = e.__cause__ if isinstance(e.__cause__, OSError) else e
+        reason = f"{cause.strerror or cause} ({os.fspath(folder)})"
+        return f"the checkpoint of step {point.step:,} was not written: {reason}"
     return None
 
 

@@ -27,7 +27,7 @@ class Noted:
 
     def answer(self) -> int | None:
         """Return the signal, which the caller acts upon."""
-        self.is_answered = self.number is not None
+        self.is_answered = True  # another process' signal may be on its way here
         return self.number
 
 

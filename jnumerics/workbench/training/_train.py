@@ -111,7 +111,8 @@ def train(
             `descent.minimize`, or `data` is an iterator.
         ValueError: If a number is out of range; a shape does not fit; `checkpoint`
             cannot be written to, or holds checkpoints without `resume`; or a resumed
-            run differs in key, data, batch size, parameters or state.
+            run differs in key, batch size, or the shapes and dtypes of data,
+            parameters or state.
         NonFiniteError: If a loss, a gradient or a parameter is not finite. It names
             the step, the leaf and the last finite loss, and has the last finite
             parameters, which are saved as well.
