@@ -2,7 +2,8 @@
 
 Each row is what was known after so many steps, and nothing that differs between two
 equal runs, such as times: a run that was broken and resumed with the same arguments
-leaves the same files as one that was not. A resumed run first removes the rows behind its checkpoint.
+leaves the same files as one that was not. A resumed run first removes the rows behind
+its checkpoint.
 
 CSV has the numbers; JSON lines have arrays too, as nested lists, and null for what is
 not finite. Numbers are written with the digits that their own dtype needs.

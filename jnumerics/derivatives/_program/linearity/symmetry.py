@@ -12,9 +12,9 @@ That JAX's rules are such derivatives is assumed, and tested by numbers (the fuz
 compares Hessians by star colors with those by columns). Those of some decompositions
 are not: eigenvectors and singular vectors of complex matrices have a phase that their
 rules transport without a function behind it, and `eigh` reads one triangle while its
-rule reads both, as that of `cholesky` does in JAX 0.10. Rules that a user wrote are known to be linear at most; nor is it known
-that `linear_call`, or a linear solver, has transposes that fit. What devices exchange
-differs between forward and reverse mode.
+rule reads both, as that of `cholesky` does in JAX 0.10. Rules that a user wrote are
+known to be linear at most; nor is it known that `linear_call`, or a linear solver, has
+transposes that fit. What devices exchange differs between forward and reverse mode.
 """
 
 import functools
