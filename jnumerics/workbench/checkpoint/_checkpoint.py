@@ -120,8 +120,9 @@ def load(folder: os.PathLike | str, like: PyTree) -> tuple[int, PyTree]:
         FileNotFoundError: If the folder holds no checkpoint.
         TypeError: If leaves have another dtype, or `like` has one that `save` refuses;
             if `folder` is no path.
-        ValueError: If no checkpoint is good, or `folder` is an empty text; if leaves have another shape, or are not
-            those of the file; if JAX has a dtype with x64 only.
+        ValueError: If no checkpoint is good, or `folder` is an empty text; if leaves
+            have another shape, or are not those of the file; if JAX has a dtype with
+            x64 only.
         OSError: If the folder cannot be read.
 
     Example:
