@@ -26,8 +26,8 @@ def hessian(
     It assumes that the Hessian is symmetric as JAX computes it, and so that `fun` is
     twice differentiable at the point: $x^y$ at 0 is not. JAX's own operations, also
     `stop_gradient`, kinks and ties, keep it symmetric. Your `custom_jvp`, `custom_vjp`
-    and `linear_call` rules and solvers need not, nor do eigenvectors (`eigh`), singular
-    vectors of complex matrices, and devices that communicate: there "star" is refused,
+    and `linear_call` rules and solvers need not, nor do Cholesky factors, eigenvectors
+    (`eigh`), singular vectors of complex matrices, and devices that communicate: there "star" is refused,
     with the line in question, until `check=None` vouches for it.
 
     Args:
