@@ -27,8 +27,8 @@ def hessian(
     twice differentiable at the point: $x^y$ at 0 is not. JAX's own operations, also
     `stop_gradient`, kinks and ties, keep it symmetric. Your `custom_jvp`, `custom_vjp`
     and `linear_call` rules and solvers need not, nor do Cholesky factors, eigenvectors
-    (`eigh`), singular vectors of complex matrices, and devices that communicate: there "star" is refused,
-    with the line in question, until `check=None` vouches for it.
+    (`eigh`), singular vectors of complex matrices, and devices that communicate: there
+    "star" is refused, with the line in question, until `check=None` vouches for it.
 
     Args:
         fun: A traceable function of real arrays or pytrees; twice differentiable. What
