@@ -1,9 +1,11 @@
 """Wrong arguments of every public function: each an error in the one grammar."""
 
+import contextlib
 import re
 import signal
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -87,22 +89,20 @@ def outcome_of(case: Case, arguments: dict[str, Any], changed: list[str]) -> str
     return f"silent answer {type(result).__name__}"
 
 
-class _limit:  # noqa: N801
+@contextlib.contextmanager
+def _limit(seconds: int) -> Iterator[None]:
     """Raise TimeoutError in what takes longer; in the main thread alone."""
 
-    def __init__(self, seconds: int) -> None:
-        self.seconds = seconds
-
-    def __enter__(self) -> None:
-        signal.signal(signal.SIGALRM, self._late)
-        signal.alarm(self.seconds)
-
-    def __exit__(self, *_: object) -> None:
-        signal.alarm(0)
-
-    def _late(self, *_: object) -> None:
-        msg = f"took more than {self.seconds} s"
+    def late(*_: object) -> None:
+        msg = f"took more than {seconds} s"
         raise TimeoutError(msg)
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 def _written(arguments: dict[str, Any], changed: list[str]) -> str:

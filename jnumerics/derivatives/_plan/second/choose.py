@@ -48,12 +48,14 @@ def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
     if are_many and request.stacks is None:
         swept = swept.along(shared(request, other))
     asked = MODES[1:] if are_many or counts_all else ("collapsed",)
-    sweeps = [_sweep(swept, m) for m in (asked if mode == "auto" else (mode,))]
+    found = [_sweep(swept, m) for m in (asked if mode == "auto" else (mode,))]
+    bounds = [error for _, error in found if error]
+    sweeps = [candidate for candidate, _ in found]
     served = [c for c in sweeps if c.strategy is not None]
-    if not served and (mode != "auto" or request.is_scalar):
-        return _without_sweep(request, mode, sweeps, nested_one)
+    if not served and bounds and (mode != "auto" or not request.is_scalar):
+        raise ValueError(bounds[0])
     if not served:
-        raise ValueError(sweeps[0].note)
+        return _without_sweep(request, mode, sweeps, nested_one)
     if mode != "auto":
         return _plan(request, served, "asked for")
     if counts_all and not request.is_scalar:
@@ -63,13 +65,18 @@ def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
     return _cheaper(request, first, others, may_nest=are_many and request.is_scalar)
 
 
-def _sweep(swept: Collapsed, mode: str) -> Candidate:
-    """Count the collapsed mode, in one sweep or through a narrow place."""
+def _sweep(swept: Collapsed, mode: str) -> tuple[Candidate, str]:
+    """Count the collapsed mode, in one sweep or through a narrow place.
+
+    Where the bound of memory is too small, its error's words are beside it.
+    """
     found = swept.narrowed() if mode == "narrow" else swept
     if isinstance(found, str):
-        return _refused(mode, found)
+        return _refused(mode, found), ""
     counted = found.candidate(swept.request.max_bytes)
-    return _refused(mode, counted) if isinstance(counted, str) else counted
+    if isinstance(counted, str):
+        return _refused(mode, "it takes more memory than `max_bytes`"), counted
+    return counted, ""
 
 
 def _refused(mode: str, reason: str) -> Candidate:
@@ -91,11 +98,6 @@ def _without_sweep(
     counted: Candidate | None = None,
 ) -> Plan:
     reason = sweeps[0].note
-    if reason.startswith("`"):  # an error's own words
-        if mode != "auto":
-            raise ValueError(reason)
-        reason = "it takes more memory than `max_bytes`"
-        sweeps = [_refused(c.mode, reason) for c in sweeps]
     if mode != "auto":
         msg = f"`mode` must be one that serves `fun`, got {mode!r}: {reason}"
         raise ValueError(msg)

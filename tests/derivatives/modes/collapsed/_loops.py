@@ -4,7 +4,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tests.derivatives.modes.collapsed._families import WIDE
+from tests.derivatives.modes.collapsed._families import (
+    CONSTANT,
+    MOVEMENT,
+    PIECEWISE,
+    PRODUCTS,
+    SMOOTH,
+    WIDE,
+)
 
 
 def scanned(x):
@@ -90,4 +97,13 @@ WHILE = {
     "vmapped while": lambda x: jax.vmap(
         lambda y: lax.while_loop(lambda s: s < 3.0, lambda s: s**2 + 1.0 + y, y)
     )(x),
+}
+
+FAMILIES = {  # by JAX's Hessian; while loops have forward mode alone
+    "smooth": SMOOTH,
+    "piecewise": PIECEWISE,
+    "constant": CONSTANT,
+    "movement": MOVEMENT,
+    "products": PRODUCTS,
+    "control": CONTROL_FLOW,
 }

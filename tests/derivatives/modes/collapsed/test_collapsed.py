@@ -13,15 +13,8 @@ from jnumerics.derivatives import laplacian
 from jnumerics.derivatives._modes.collapsed.control import CONTROL
 from jnumerics.derivatives._modes.collapsed.rules import RULES
 from tests._second import trace_of_hessian, twice_forward
-from tests.derivatives.modes.collapsed._families import (
-    CONSTANT,
-    MOVEMENT,
-    PIECEWISE,
-    PRODUCTS,
-    SMOOTH,
-    X,
-)
-from tests.derivatives.modes.collapsed._loops import CONTROL_FLOW, WHILE
+from tests.derivatives.modes.collapsed._families import X
+from tests.derivatives.modes.collapsed._loops import FAMILIES, WHILE
 
 
 def close(found, expected, rtol=1e-10, atol=1e-10):
@@ -45,16 +38,6 @@ def equations(jaxpr):
 def names_in(fun, x):
     jaxpr = jax.make_jaxpr(fun)(x).jaxpr
     return {eqn.primitive.name for eqn in equations(jaxpr)}
-
-
-FAMILIES = {
-    "smooth": SMOOTH,
-    "piecewise": PIECEWISE,
-    "constant": CONSTANT,
-    "movement": MOVEMENT,
-    "products": PRODUCTS,
-    "control": CONTROL_FLOW,
-}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
