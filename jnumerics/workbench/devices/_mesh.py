@@ -66,7 +66,7 @@ def _meet(mesh: Mesh) -> None:
     gloo gives up after half a minute, and what is compiled before may take longer in
     one process than in another.
     """
-    multihost_utils.sync_global_devices("all of them, who may be more")
+    multihost_utils.sync_global_devices("jnumerics.devices.mesh")
     ones = shard(np.ones(mesh.size, np.float32), mesh)
     whole = NamedSharding(mesh, PartitionSpec())
     jax.jit(jax.numpy.sum, out_shardings=whole)(ones).block_until_ready()
