@@ -30,14 +30,23 @@ SMALL = {
         *("--channels", "[2, 3]", "--steps", "6", "--batch-size", "16"),
         *("--report-every", "3", "--checkpoint-every", "4", "--devices", "1"),
     ],
+    "heat_newton": [
+        *("--grid", "12", "--large", "14", "--growth", "[4, 6]", "--steps", "12"),
+    ],
+    "image_filters": ["--sigma", "1.0", "--rows", "24", "--steps", "200"],
     "laplacian": ["--nodes", "3", "--hidden", "[4]", "--steps", "3"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
+    "matrix_filter": [
+        *("--masses", "4", "--nodes", "44", "--frequencies", "9", "--max-nodes", "8"),
+    ],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
     "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
     "perceptron": ["--steps", "20"],
     "softmax": ["--steps", "3", "--repeats", "2"],
 }
-SHOWN = {  # the right product beside the two wrong ones, of which the first is zero
+SHOWN = {
+    "heat_newton": r"by elimination, errors .* (1\.9\d|2\.0\d)\n",  # quadratic at last
+    # the right product beside the two wrong ones, of which the first is zero
     "softmax": r"obtained  0\.38409351, -0\.60317552, 0\.21908201,(.|\n)*"
     r"rows: ((0|\S+e-1[5-8])[,\n] ?){3}(.|\n)*"
     r"`einsum\('mnr,mrr->mr'\)`: 0\.22288277, -0\.43891607, 0\.11210955\n",
