@@ -3,8 +3,9 @@
 A photograph is blurred, and its edges are taken: correlations, each beside SciPy's.
 Then a hidden filter is recovered from the photograph before and after it. Pixels are
 much like their neighbors, which conditions the least squares badly, and gradient
-descent crawls. But filters commute: once both pictures are sharpened the same filter
-lies between them, the Hessian's condition number is ten, and a few updates find it.
+descent crawls. But filters commute: once both pictures are sharpened, the same filter
+lies between them, the Hessian's condition number falls from 110,000 to 12, and 200
+updates find it.
 """
 
 from functools import partial

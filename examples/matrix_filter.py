@@ -3,9 +3,9 @@
 Forces on a chain of masses and springs come out as accelerations. How, is a matrix for
 each frequency, and a linear solve: H(s) = C (sI - A)^-1 B + D. A polynomial through a
 few of them gives the others. At Chebyshev's nodes its error falls with each node by a
-factor that the poles of H decide, down to rounding. At equispaced nodes it grows, and
-so does what rounding makes of it: no formula helps. Coefficients of powers lose the
-digits again that Chebyshev's nodes have won, from some thirty nodes on.
+factor that the poles of H decide, down to rounding. At equispaced nodes it hardly
+falls, and in the end grows by what rounding makes of it: no formula helps. Coefficients
+of powers lose the digits again that Chebyshev's nodes have won, from thirty nodes on.
 """
 
 from functools import partial

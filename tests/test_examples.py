@@ -37,7 +37,8 @@ SMALL = {
     "laplacian": ["--nodes", "3", "--hidden", "[4]", "--steps", "3"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
     "matrix_filter": [
-        *("--masses", "4", "--nodes", "44", "--frequencies", "9", "--max-nodes", "8"),
+        *("--masses", "4", "--band", "[0.9, 1.1]", "--nodes", "16"),
+        *("--frequencies", "9", "--max-nodes", "4"),
     ],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
     "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
@@ -216,6 +217,11 @@ def test_wrong_flag_of_an_example_is_one_line_and_status_2(
             "linear_regression",
             ["--rows", "-1"],
             "--rows must be greater than or equal to 1",
+        ),
+        (
+            "matrix_filter",
+            ["--band", "[2, 1]"],
+            "must be 2 numbers, the second one larger",
         ),
         (
             "matrix_polynomial",
