@@ -69,7 +69,7 @@ def heaters(n):
     """Heat given to n x n points of a square plate, by two heaters."""
     x = np.arange(1, n + 1) / (n + 1)
     bells = [np.exp(-100 * ((x[:, None] - a) ** 2 + (x - b) ** 2)) for a, b in HEATERS]
-    return 5e4 * sum(bells)
+    return 5e4 * np.sum(bells, axis=0)
 
 
 def balance(heat, warming):
@@ -112,7 +112,9 @@ def krylov(gains):
     def step(x):
         x = jnp.asarray(x)
         product, shape = lambda t: np.asarray(push(x, t)), (x.size, x.size)
-        J = LinearOperator(shape, product, dtype=x.dtype)
+        J = LinearOperator(  # pyright: ignore[reportCallIssue]
+            shape, product, dtype=x.dtype
+        )
         return bicgstab(J, -np.asarray(value(x)), rtol=1e-3)[0]
 
     return step

@@ -57,9 +57,9 @@ def main(config: Config, lesson: Lesson) -> None:
     edges = correlate(gray, sobel, padding="SAME")
     before = gray[:, : config.rows, : config.rows]
     after = correlate(before, kernels(HIDDEN))
+    sharpened = correlate(before, sharpen), correlate(after, sharpen)
     plain = learn(before, after, correlate, config.steps)
-    sharp = [correlate(x, sharpen) for x in (before, after)]
-    learned = learn(*sharp, correlate, config.steps)
+    learned = learn(*sharpened, correlate, config.steps)
 
     lesson.compare("a photograph, blurred", blurred, by_scipy(colors, config.sigma))
     lesson.race(
