@@ -112,8 +112,10 @@ def krylov(gains):
     def step(x):
         x = jnp.asarray(x)
         product, shape = lambda t: np.asarray(push(x, t)), (x.size, x.size)
-        J = LinearOperator(  # pyright: ignore[reportCallIssue]
-            shape, product, dtype=x.dtype
+        J = LinearOperator(
+            shape,
+            product,
+            dtype=x.dtype,  # pyright: ignore[reportCallIssue]
         )
         return bicgstab(J, -np.asarray(value(x)), rtol=1e-3)[0]
 
