@@ -9,6 +9,7 @@ The derivative by time, at each time of a batch, is one forward pass for all of 
 `batch_jacobian` proves that times do not mix, and the loss differentiates it again.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -63,9 +64,9 @@ def main(config: Config, lesson: Lesson) -> None:
     def loss(params, data):
         t, counts = data
         misfit, found = states(t, params) - counts, states(everywhere, params)
-        residual = velocity(everywhere, params) - seir(found, rates(params))
-        squares = jnp.mean(misfit**2) + jnp.mean((SPAN * residual) ** 2)
-        return squares / config.noise**2
+        slopes = jnp.stack(seir(found, rates(params)), -1)
+        residual = SPAN * (velocity(everywhere, params) - slopes)
+        return (jnp.mean(misfit**2) + jnp.mean(residual**2)) / config.noise**2
 
     trained = training.train(
         loss, start, optimizer=descent(config), steps=config.steps,
@@ -74,20 +75,12 @@ def main(config: Config, lesson: Lesson) -> None:
         resume=config.resume,
     )  # fmt: skip
 
-    params = trained.params
-    tell(lesson, config.tolerance, rates(params), states(times, params))
-    ours, other = jax.jit(velocity), jax.jit(by_vmap(states))
-    lesson.compare("its derivatives", ours(times, params), other(times, params))
-    lesson.race(
-        lambda: ours(times, params),
-        lambda: other(times, params),
-        rival="vmap of jacrev",
-    )
+    tell(lesson, config, trained.params, states)
     lesson.picture(
         "fit",
         "Counts, the network through them, and the integrator's solution at the true "
         "rates; beside them the errors of the rates that are found.",
-        lambda: fit(config, times, counts, lambda t: states(t, params)),
+        lambda: fit(config, times, counts, partial(states, params=trained.params)),
     )
 
 
@@ -110,22 +103,19 @@ def rates(params):
 
 
 def seir(y, rates):
-    """The right-hand side of the equations, for shares in the last axis."""
-    s, e, i, _ = jnp.moveaxis(y, -1, 0)
+    """The right-hand sides of the four equations, for shares in the last axis."""
+    s, e, i = (y[..., k] for k in range(3))
     infected, ill, over = rates["beta"] * s * i, rates["sigma"] * e, rates["gamma"] * i
-    return jnp.stack([-infected, infected - ill, ill - over, over], -1)
-
-
-def by_vmap(states):
-    return jax.vmap(jax.jacrev(lambda t, params: states(t[None], params)[0]), (0, None))
+    return -infected, infected - ill, ill - over, over
 
 
 def integrated(rates, times):
     """The shares by SciPy's integrator."""
-    return solve_ivp(
-        lambda _, y: np.asarray(seir(y, rates)), (0.0, END), START, t_eval=times,
-        rtol=1e-9, atol=1e-12,
-    ).y.T  # fmt: skip
+    solution = solve_ivp(
+        lambda _, y: seir(y, rates), (0.0, END), START, t_eval=times, rtol=1e-9,
+        atol=1e-12,
+    )  # fmt: skip
+    return solution.y.T
 
 
 def observed(config):
@@ -142,14 +132,21 @@ def descent(config):
 # what it has to say
 
 
-def tell(lesson, tolerance, found, shares):
-    """Compare with the true rates, and with the integrator's solution at these."""
+def tell(lesson, config, params, states):
+    """Compare with the true rates, the integrator's solution, and `jax.jacrev`."""
+    times, found = observed(config)[0], rates(params)
     ratios = np.array([found[name] / rate for name, rate in RATES.items()])
     asked = f"{', '.join(RATES)}, over the true rates"
-    lesson.compare(asked, ratios, np.ones(3), within=tolerance)
-    expected = integrated(RATES, np.linspace(0.0, END, len(shares)))
-    asked = "S, E, I, R by the network and by SciPy's integrator"
-    lesson.compare(asked, shares, expected, within=tolerance)
+    lesson.compare(asked, ratios, np.ones(3), within=config.tolerance)
+    expected, asked = integrated(RATES, times), "S, E, I, R as SciPy integrates them"
+    lesson.compare(asked, states(times, params), expected, within=config.tolerance)
+    ours = jax.jit(derivatives.batch_jacobian(states))
+    of_one = jax.jacrev(lambda t, params: states(t[None], params)[0])
+    other = jax.jit(jax.vmap(of_one, (0, None)))
+    lesson.compare("their derivatives", ours(times, params), other(times, params))
+    lesson.race(
+        lambda: ours(times, params), lambda: other(times, params), rival="jax.jacrev"
+    )
     named = ", ".join(f"{name} = {float(rate):.4f}" for name, rate in found.items())
     lesson.note(f"a day: {named}; true are {', '.join(map(str, RATES.values()))}")
 
