@@ -19,13 +19,20 @@ import optax
 
 from jnumerics import derivatives, descent, mlp, softmax
 from jnumerics.workbench import cli, plots
-from jnumerics.workbench.config import Count, Field, Settings
+from jnumerics.workbench.config import Count, Field, Settings, condition
 from jnumerics.workbench.lesson import Lesson
+
+SOME = condition(
+    lambda names: "electrons" in names and {*names} <= {*SYSTEMS},
+    "electrons, and with them box and springs or not",
+)
 
 
 class Config(Settings):
     """Settings of this example."""
 
+    systems: Annotated[tuple[str, ...], SOME]
+    """what to find the ground states of: box, electrons, springs"""
     one_body: tuple[Count, ...]
     """units of the hidden layers of what each particle adds"""
     two_body: tuple[Count, ...]
@@ -55,28 +62,26 @@ class System(NamedTuple):
 
 def main(config: Config, lesson: Lesson) -> None:
     adam = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
-    trained, energies, waves = {}, {}, {}
-    for name, system in SYSTEMS.items():
+    systems = {name: SYSTEMS[name] for name in config.systems}
+    losses, energies, waves = {}, {}, {}
+    for name, system in systems.items():
         start, wave = network(config, system)  # wave(x, params): the state's logarithm
         local = jax.vmap(derivatives.value_grad_and_laplacian(wave), (0, None))
         loss = partial(energy, system, local)
         batches = draw(system, 0, (config.steps, config.samples))
-        trained[name] = descent.minimize(
+        trained = descent.minimize(
             loss, start, optimizer=adam, steps=config.steps, batches=batches
         )
-        params, points = trained[name].params, draw(system, 1, (config.last_samples,))
-        energies[name], waves[name] = loss(params, points), partial(wave, params=params)
+        losses[name], waves[name] = trained.losses, partial(wave, params=trained.params)
+        points = draw(system, 1, (config.last_samples,))
+        energies[name] = jax.jit(loss)(trained.params, points)
 
-    found = np.array([energies[name] / s.energy for name, s in SYSTEMS.items()])
-    asked = f"energies over the exact ones: {', '.join(SYSTEMS)}"
-    lesson.compare(asked, found, np.ones(len(found)), within=config.tolerance)
-    for name, system in SYSTEMS.items():
-        check(lesson, name, system, waves[name], draw(system, 2, (1000,)))
+    tell(lesson, config.tolerance, systems, energies)
+    test(lesson, systems, waves)
     lesson.picture(
         "states",
-        "Energies come down to the exact ones, the better a state the less noisy they "
-        "are; and two electrons avoid each other.",
-        lambda: states(trained, waves["electrons"]),
+        "Energies come down to the exact ones, and two electrons avoid each other.",
+        lambda: states(losses, waves["electrons"]),
     )
 
 
@@ -103,13 +108,21 @@ def energy(system, local, params, points):
 
     Points are drawn elsewhere, so that each has a weight.
     """
-    value, gradient, laplacian = local(points, params)
-    weights = softmax.softmax(2 * value - jax.vmap(partial(density, system))(points))
-    kinetic = -(laplacian + jnp.sum(gradient**2, (1, 2))) / 2
-    at = kinetic + jax.vmap(system.potential)(points)
+    found = local(points, params)
+    density = jax.vmap(partial(log_density, system))(points)
+    weights, at = (
+        softmax.softmax(2 * found.value - density),
+        energies_at(system, found, points),
+    )
     mean = jax.lax.stop_gradient(weights @ at)
-    slope = 2 * jax.lax.stop_gradient(weights * (at - mean)) @ value
+    slope = 2 * jax.lax.stop_gradient(weights * (at - mean)) @ found.value
     return mean + slope - jax.lax.stop_gradient(slope)
+
+
+def energies_at(system, found, points):
+    """The energy at each point, from derivatives of the state's logarithm."""
+    squares = jnp.sum(found.gradient**2, (1, 2))
+    return jax.vmap(system.potential)(points) - (found.laplacian + squares) / 2
 
 
 def draw(system, seed, shape):
@@ -120,7 +133,7 @@ def draw(system, seed, shape):
     return jax.random.uniform(key, shape)
 
 
-def density(system, x):
+def log_density(system, x):
     """The logarithm of the density that points are drawn from, up to a constant."""
     return -jnp.sum((x / system.spread) ** 2) / 2 if system.spread else 0.0
 
@@ -164,30 +177,37 @@ SYSTEMS = {
 # what it has to say
 
 
-def check(lesson, name, system, wave, points):
-    """The exact state's energy is the same at each point; the sweep is the Hessian's."""
-    if not system.spread:
-        points = 0.1 + 0.8 * points  # at a wall large numbers cancel
-    sweep = jax.jit(jax.vmap(derivatives.value_grad_and_laplacian(system.ground)))
-    _, gradient, laplacian = sweep(points)
-    kinetic = -(laplacian + jnp.sum(gradient**2, (1, 2))) / 2
-    found = kinetic + jax.vmap(system.potential)(points)
-    asked = f"{name}: the energy of the exact state, at each point"
-    lesson.compare(asked, found, np.full(len(points), system.energy))
+def tell(lesson, tolerance, systems, energies):
+    """Compare the energies, and those of the exact states at each point."""
+    found = np.array([energies[name] / s.energy for name, s in systems.items()])
+    asked = f"energies over the exact ones: {', '.join(systems)}"
+    lesson.compare(asked, found, np.ones(len(found)), within=tolerance)
+    for name, system in systems.items():
+        lesson.note(f"{name}: {energies[name]:.5f} hartree, exact {system.energy:.5f}")
+        points = draw(system, 2, (1000,))
+        if not system.spread:
+            points = 0.1 + 0.8 * points  # at a wall large numbers cancel
+        sweep = jax.jit(jax.vmap(derivatives.value_grad_and_laplacian(system.ground)))
+        found = energies_at(system, sweep(points), points)
+        asked = f"{name}: the exact state's energy, at each point"
+        lesson.compare(asked, found, np.full(len(points), system.energy))
 
+
+def test(lesson, systems, waves):
+    """Compare the last network's Laplacian with the traces of its Hessians."""
+    *_, (name, system) = systems.items()
+    wave, points = waves[name], draw(system, 3, (1000,))
     ours = jax.jit(jax.vmap(derivatives.laplacian(wave)))
     hessian = jax.hessian(lambda x: wave(x.reshape(-1, 3)))
     other = jax.jit(jax.vmap(lambda x: jnp.trace(hessian(x.reshape(-1)))))
-    lesson.compare(f"{name}: the network's Laplacian", ours(points), other(points))
+    asked = f"{name}: the network's Laplacian at {len(points):,} points"
+    lesson.compare(asked, ours(points), other(points))
     lesson.race(lambda: ours(points), lambda: other(points), rival="jax.hessian")
 
 
-def states(trained, electrons):
-    errors = {
-        name: np.abs(t.losses / SYSTEMS[name].energy - 1) for name, t in trained.items()
-    }
+def states(losses, electrons):
     of_updates = plots.Panel(
-        {name: (np.arange(1, len(e) + 1), e) for name, e in errors.items()},
+        {name: off(each, SYSTEMS[name].energy) for name, each in losses.items()},
         "updates",
         "relative error of the energy",
         ("linear", "log"),
@@ -204,6 +224,13 @@ def states(trained, electrons):
         dashed={"exact": (r, exact / exact.max())},
     )
     return plots.panels(of_updates, of_distance)
+
+
+def off(energies, exact):
+    """The relative error of the mean energy of each twenty updates, one at least."""
+    blocks = np.array_split(np.asarray(energies), max(len(energies) // 20, 1))
+    ends = np.cumsum([len(block) for block in blocks])
+    return ends, np.array([abs(np.mean(block) / exact - 1) for block in blocks])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from jnumerics.workbench.config import Count, Field, Settings
 from jnumerics.workbench.lesson import Lesson, median_s
 
 HALF = 0.5  # the share of the data at which divergences are compared
+COUNTS = 1, 4, 16, 64, 256  # of random directions that an estimate takes
 CODE = 2  # dimensions of the plane in which the centers lie
 ANGLES = 2 * math.pi * np.arange(5) / 5
 RING = 4 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], -1)  # the centers, in the plane
@@ -36,14 +37,14 @@ class Config(Settings):
     """coordinates of a point"""
     hidden: tuple[Count, ...]
     """units of the hidden layers between the code and back"""
-    data: Count
-    """points to learn from"""
-    batch_size: Count
+    samples: Count
     """points that an update sees"""
     steps: Count
     """updates of the network"""
     learning_rate: float
     """size of the first updates, from which it falls to zero"""
+    report_every: Count
+    """updates between two reports"""
     flow_steps: Count
     """Runge-Kutta steps from a point to normal noise"""
     points: Count
@@ -65,13 +66,13 @@ def main(config: Config, lesson: Lesson) -> None:
 
     adam = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     trained = training.train(
-        loss, start, optimizer=adam, steps=config.steps, data=noisy(config),
-        batch_size=config.batch_size, key=jax.random.key(1), report_every=config.steps,
+        loss, start, optimizer=adam, steps=config.steps, data=partial(noisy, config),
+        report_every=config.report_every,
     )  # fmt: skip
-    learned, x = partial(denoise, params=trained.params), mixture(config, config.points)
+    learned = partial(denoise, params=trained.params)
+    x = mixture(config, config.points, np.random.default_rng(2))
     flow = log_density(learned, derivatives.divergence(learned), config.flow_steps)
     found = flow(x)
-
     tell(lesson, config, learned, x, found)
     lesson.note(str(derivatives.plan(learned, x[0], HALF, target="diagonal")))
     lesson.picture(
@@ -140,19 +141,21 @@ def centers(config):
     return RING @ np.linalg.qr(plane)[0].T
 
 
-def mixture(config, size, seed=2):
+def mixture(config, size, rng):
     """Points of the mixture: one of the centers each, and normal noise."""
-    rng = np.random.default_rng(seed)
     at = centers(config)[rng.integers(len(RING), size=size)]
-    return jnp.asarray(at + rng.normal(size=at.shape))
+    return (at + rng.normal(size=at.shape)).astype(config.precision)
 
 
-def noisy(config):
-    """Data a times, with as much noise as keeps their variance; and a."""
-    x, rng = mixture(config, config.data, seed=3), np.random.default_rng(4)
-    a = rng.uniform(size=len(x))
+def noisy(config, step):
+    """Data a times, with as much noise as keeps their variance; and a.
+
+    New ones for each step: what repeats is learned with its noise.
+    """
+    rng = np.random.default_rng((3, step))
+    x, a = mixture(config, config.samples, rng), rng.uniform(size=config.samples)
     noise = np.sqrt(1 - a**2)[:, None] * rng.normal(size=x.shape)
-    return jnp.asarray(a[:, None] * x + noise), jnp.asarray(a)
+    return a[:, None] * x + noise, a
 
 
 def log_mixture(centers, x):
@@ -206,14 +209,12 @@ def hutchinson(field):
 
 
 def density(config, learned, x, found):
-    signs = jax.random.rademacher(
-        jax.random.key(5), (*x.shape, 2 * x.shape[1]), x.dtype
-    )
-    signs = jnp.swapaxes(signs, 1, 2)  # (points, directions, coordinates)
+    shape = len(x), max(COUNTS), x.shape[1]
+    signs = jax.random.rademacher(jax.random.key(5), shape, x.dtype)
     ours, trace = (each(f(learned)) for f in (derivatives.divergence, traced))
     estimate = jax.jit(jax.vmap(hutchinson(learned), (0, None, 0)))
-    truth, counts = trace(x, HALF), 2 ** np.arange(int(math.log2(signs.shape[1])) + 1)
-    rows = [(estimate, x, HALF, signs[:, :k]) for k in counts]
+    truth = trace(x, HALF)
+    rows = [(estimate, x, HALF, signs[:, :k]) for k in COUNTS]
     rows += [(ours, x, HALF), (trace, x, HALF)]
     ms = np.array([1e3 * median_s(*row) for row in rows])
     off = np.array([rms(call(*args) - truth) for call, *args in rows])

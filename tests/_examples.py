@@ -12,20 +12,21 @@ SMALL = {
         *("--report-every", "3", "--checkpoint-every", "4", "--devices", "1"),
     ],
     "epidemic_pinn": [
-        *("--hidden", "[24, 24]", "--points", "64", "--steps", "3000"),
-        *("--tolerance", "0.1", "--report-every", "1000"),
+        *("--hidden", "[16, 16]", "--points", "48", "--steps", "2500"),
+        *("--learning-rate", "0.02", "--tolerance", "0.2", "--report-every", "500"),
     ],
     "linear_regression": ["--steps", "20", "--rows", "200"],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
     "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
     "perceptron": ["--steps", "20"],
     "schroedinger": [
-        *("--one-body", "[8]", "--two-body", "[8]", "--samples", "64"),
-        *("--steps", "60", "--last-samples", "500", "--tolerance", "0.05"),
+        *("--systems", '["electrons"]', "--one-body", "[8]", "--two-body", "[8]"),
+        *("--samples", "64", "--steps", "60", "--last-samples", "500"),
+        *("--tolerance", "0.02"),
     ],
     "score_divergence": [
-        *("--dimensions", "16", "--data", "2000", "--steps", "600", "--points", "32"),
-        *("--hidden", "[16]", "--flow-steps", "12", "--tolerance", "0.3"),
+        *("--dimensions", "8", "--samples", "128", "--steps", "600", "--points", "32"),
+        *("--hidden", "[24]", "--flow-steps", "16", "--tolerance", "0.3"),
     ],
     "softmax": ["--steps", "3", "--repeats", "2"],
 }

@@ -22,6 +22,7 @@ Series = Mapping[str, tuple[Any, Any]]
 
 NAME_HEIGHT = 0.065  # of the panel's height
 FEW_POINTS = 8  # on a logarithmic axis, up to which each has its tick
+MANY_DOTS = 24  # more are small and let others through
 SHORT_LEGEND = 28  # letters of one, up to which its names stand in a row
 
 
@@ -66,9 +67,10 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
     colors = dict(zip(names, SERIES, strict=False))
     for name, (x, y) in points.items():
         label = None if name in panel.series else name  # a curve's name is its dots'
+        many = np.size(y) > MANY_DOTS
         axes.plot(
-            x, y, "o", color=colors[name], markersize=3, alpha=0.6, label=label,
-            markeredgewidth=0,
+            x, y, "o", color=colors[name], markersize=3 if many else 6, label=label,
+            alpha=0.6 if many else 1.0, markeredgewidth=0,
         )  # fmt: skip
     for name, (x, y) in panel.series.items():
         axes.plot(x, y, color=colors[name], label=name)
