@@ -13,7 +13,7 @@ SMALL = {
     ],
     "epidemic_pinn": [
         *("--hidden", "[16, 16]", "--points", "48", "--steps", "2500"),
-        *("--learning-rate", "0.02", "--tolerance", "0.2", "--report-every", "500"),
+        *("--learning-rate", "0.02", "--tolerance", "0.1", "--report-every", "500"),
     ],
     "linear_regression": ["--steps", "20", "--rows", "200"],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
