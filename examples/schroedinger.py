@@ -1,10 +1,10 @@
 """What is the ground state of a few particles, and what is its energy?
 
 A particle in a box, two electrons in a trap (Hooke's atom), three particles on springs:
-their energies are known. The state is a network, and no state's energy is lower. The
-energy at a point needs the gradient and the Laplacian of the state's logarithm, of which
-`value_grad_and_laplacian` makes both in one sweep, and the descent needs the derivative
-of the mean by the parameters (variational Monte Carlo).
+their energies are known, and no state's energy is lower. A network is the state's
+logarithm, whose gradient and Laplacian give the energy at a point; one sweep,
+`value_grad_and_laplacian`, makes both. The mean over the state's square descends
+(variational Monte Carlo).
 """
 
 import math
@@ -67,14 +67,14 @@ def main(config: Config, lesson: Lesson) -> None:
     for name, system in systems.items():
         start, wave = network(config, system)  # wave(x, params): the state's logarithm
         local = jax.vmap(derivatives.value_grad_and_laplacian(wave), (0, None))
-        loss = partial(energy, system, local)
+        loss, last = (partial(f, system, local) for f in (energy, estimate))
         batches = draw(system, 0, (config.steps, config.samples))
         trained = descent.minimize(
             loss, start, optimizer=adam, steps=config.steps, batches=batches
         )
         losses[name], waves[name] = trained.losses, partial(wave, params=trained.params)
         points = draw(system, 1, (config.last_samples,))
-        energies[name] = jax.jit(loss)(trained.params, points)
+        energies[name] = jax.jit(last)(trained.params, points)
 
     tell(lesson, config.tolerance, systems, energies)
     test(lesson, systems, waves)
@@ -104,19 +104,26 @@ def network(config, system):
 
 
 def energy(system, local, params, points):
-    """The mean energy, and as its derivative that of the mean over the state's square.
-
-    Points are drawn elsewhere, so that each has a weight.
-    """
+    """The mean energy, and as its derivative that of the mean over the state's square."""
     found = local(points, params)
-    density = jax.vmap(partial(log_density, system))(points)
-    weights, at = (
-        softmax.softmax(2 * found.value - density),
-        energies_at(system, found, points),
-    )
+    at, weights = energies_at(system, found, points), weigh(system, found, points)
     mean = jax.lax.stop_gradient(weights @ at)
     slope = 2 * jax.lax.stop_gradient(weights * (at - mean)) @ found.value
     return mean + slope - jax.lax.stop_gradient(slope)
+
+
+def estimate(system, local, params, points):
+    """The mean energy and its standard error."""
+    found = local(points, params)
+    at, weights = energies_at(system, found, points), weigh(system, found, points)
+    mean = weights @ at
+    return mean, jnp.linalg.norm(weights * (at - mean))
+
+
+def weigh(system, found, points):
+    """Weights of points, which are drawn elsewhere, in means over the state's square."""
+    density = jax.vmap(partial(log_density, system))(points)
+    return softmax.softmax(2 * found.value - density)
 
 
 def energies_at(system, found, points):
@@ -179,11 +186,13 @@ SYSTEMS = {
 
 def tell(lesson, tolerance, systems, energies):
     """Compare the energies, and those of the exact states at each point."""
-    found = np.array([energies[name] / s.energy for name, s in systems.items()])
+    found = np.array([energies[name][0] / s.energy for name, s in systems.items()])
     asked = f"energies over the exact ones: {', '.join(systems)}"
     lesson.compare(asked, found, np.ones(len(found)), within=tolerance)
     for name, system in systems.items():
-        lesson.note(f"{name}: {energies[name]:.5f} hartree, exact {system.energy:.5f}")
+        mean, error = energies[name]
+        of_exact = f"{mean:.5f} ± {error:.5f} hartree, exact {system.energy:.5f}"
+        lesson.note(f"{name}: {of_exact}")
         points = draw(system, 2, (1000,))
         if not system.spread:
             points = 0.1 + 0.8 * points  # at a wall large numbers cancel

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Series = Mapping[str, tuple[Any, Any]]
 
 NAME_HEIGHT = 0.065  # of the panel's height
-FEW_POINTS = 8  # on a logarithmic axis, up to which each has its tick
+FEW_POINTS = 8  # of whole numbers on a logarithmic axis, up to which each has a tick
 MANY_DOTS = 24  # more are small and let others through
 SHORT_LEGEND = 28  # letters of one, up to which its names stand in a row
 
@@ -147,7 +147,8 @@ def _set_scales(axes: "Axes", series: Series, scales: tuple[str, str]) -> None:
     axes.minorticks_off()
     if scales[0] == "log":
         points = np.unique(np.concatenate([np.asarray(x) for x, _ in series.values()]))
-        if len(points) <= FEW_POINTS:  # within a decade there may be no other tick
+        is_whole = points.dtype.kind in "iu"
+        if is_whole and len(points) <= FEW_POINTS:  # there may be no other tick
             axes.set_xticks(points, [f"{x:,}" for x in points])
     if scales[0] == "linear":
         whole = all(np.asarray(x).dtype.kind in "iu" for x, _ in series.values())
