@@ -57,8 +57,8 @@ def main(config: Config, lesson: Lesson) -> None:
     start, denoise = network(config)  # denoise(x, a, params): the center behind x
     divergence = derivatives.divergence(denoise)
 
-    def loss(params, batch):  # of the score a * denoise - x, whose divergence it has
-        def of_point(x, a):
+    def loss(params, batch):  # (score² / 2 + its divergence) / a, without constants
+        def of_point(x, a):  # where the score is a * denoise - x
             found = denoise(x, a, params)
             return a * found @ found / 2 - found @ x + divergence(x, a, params)
 
