@@ -80,7 +80,8 @@ def main(config: Config, lesson: Lesson) -> None:
     test(lesson, systems, waves)
     lesson.picture(
         "states",
-        "Energies come down to the exact ones, and two electrons avoid each other.",
+        "Energies, each the mean of twenty updates, come down to the exact ones; and "
+        "two electrons avoid each other.",
         lambda: states(losses, waves["electrons"]),
     )
 
@@ -104,7 +105,7 @@ def network(config, system):
 
 
 def energy(system, local, params, points):
-    """The mean energy, and as its derivative that of the mean over the state's square."""
+    """The mean energy, with the derivative of the mean over the state's square."""
     found = local(points, params)
     at, weights = energies_at(system, found, points), weigh(system, found, points)
     mean = jax.lax.stop_gradient(weights @ at)
@@ -121,7 +122,7 @@ def estimate(system, local, params, points):
 
 
 def weigh(system, found, points):
-    """Weights of points, which are drawn elsewhere, in means over the state's square."""
+    """Weights in means over the state's square, of points that are drawn elsewhere."""
     density = jax.vmap(partial(log_density, system))(points)
     return softmax.softmax(2 * found.value - density)
 

@@ -214,10 +214,10 @@ def density(config, learned, x, found):
     ours, trace = (each(f(learned)) for f in (derivatives.divergence, traced))
     estimate = jax.jit(jax.vmap(hutchinson(learned), (0, None, 0)))
     truth = trace(x, HALF)
-    rows = [(estimate, x, HALF, signs[:, :k]) for k in COUNTS]
-    rows += [(ours, x, HALF), (trace, x, HALF)]
-    ms = np.array([1e3 * median_s(*row) for row in rows])
-    off = np.array([rms(call(*args) - truth) for call, *args in rows])
+    calls = [partial(estimate, x, HALF, signs[:, :k]) for k in COUNTS]
+    calls += [partial(ours, x, HALF), partial(trace, x, HALF)]
+    ms = np.array([1e3 * median_s(call) for call in calls])
+    off = np.array([rms(call() - truth) for call in calls])
     of_cost = plots.Panel(
         {"Hutchinson's estimate": (ms[:-2], off[:-2])},
         "time for all points, ms",

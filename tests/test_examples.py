@@ -219,6 +219,16 @@ def test_wrong_flag_of_an_example_is_one_line_and_status_2(
             ["--growth", "[]"],
             "--growth must be 1 number or more, got '[]'",
         ),
+        (
+            "epidemic_pinn",
+            ["--noise", "0"],
+            "--noise must be greater than 0, got '0'",
+        ),
+        (
+            "schroedinger",
+            ["--systems", "box, atom"],
+            "--systems must be electrons, and with them box and springs or not",
+        ),
     ],
 )
 def test_setting_without_an_answer_is_one_line_and_status_2(

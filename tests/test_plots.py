@@ -61,7 +61,8 @@ def test_dots_have_the_color_of_their_curve_and_one_name_with_it():
     )
     falls = plots.Panel({"cost": (t, 3 - t)}, "step", "cost", ("linear", "log"))
     left, right = plots.panels(fit, falls).axes
-    names = [text.get_text() for text in left.get_legend().get_texts()]
+    _, names = left.get_legend_handles_labels()
+    assert left.get_legend() is not None
     assert sorted(names) == ["E", "I", "R", "all", "exact"]
     dots, others, _, curve = left.lines[:4]
     assert dots.get_color() == curve.get_color() != others.get_color()
