@@ -9,7 +9,8 @@ from jaxtyping import Array, Inexact
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike
-from jnumerics.conv._forms import AXES, Axes, Options, Two, convolution, extent_of
+from jnumerics.conv._choice import convolution
+from jnumerics.conv._options import AXES, Axes, Options, Two, extent_of
 
 _Array = np.ndarray | jax.Array
 Pair = SupportsIndex | Sequence[SupportsIndex] | _Array

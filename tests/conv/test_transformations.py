@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jnumerics import conv
-from jnumerics.conv import _forms
+from jnumerics.conv import _choice
 from tests.conv._cases import CASES, draw, to_nchw
 
 BOTH_LAYOUTS = pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
@@ -39,8 +39,8 @@ class TestTransformations:
         np.testing.assert_allclose(over_kernels, expected, rtol=1e-4, atol=1e-5)
 
     def test_a_shape_is_traced_once_however_its_options_are_written(self, monkeypatch):
-        counted = chex.assert_max_traces(vars(_forms)["_convolve"], n=1)
-        monkeypatch.setattr(_forms, "_convolve", counted)
+        counted = chex.assert_max_traces(vars(_choice)["convolve"], n=1)
+        monkeypatch.setattr(_choice, "convolve", counted)
         x, kernel = jnp.ones((1, 11, 13, 5)), jnp.ones((2, 2, 5, 3))
         for two in (2, (2, 2), [2, 2], np.int64(2)):
             conv.conv2d(x, kernel, stride=two, padding=((0, 1), (0, 1)))
