@@ -110,7 +110,10 @@ def _form_of_value(x: Array, kernel: Array, options: Options) -> Form:
     is_wide = min(c_in, c_out) >= _LEAST_WINOGRAD
     pays = is_wide and _LEAST_PIXELS <= pixels < math.inf
     is_plain = options.stride == options.dilation == (1, 1)
-    is_square = tuple(kernel.shape[k] for k in AXES[options.layout].kernel[:2]) == (3, 3)
+    is_square = tuple(kernel.shape[k] for k in AXES[options.layout].kernel[:2]) == (
+        3,
+        3,
+    )
     if pays and is_plain and is_square and x.dtype == jnp.float32:
         return winograd
     return convolve
