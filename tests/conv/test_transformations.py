@@ -106,8 +106,10 @@ def test_a_batch_of_symbolic_size_is_exported(kernel_shape, groups):
     images = jax.ShapeDtypeStruct(shape, jnp.float32)
 
     def value_and_gradients(x):
-        fun = lambda x, k: jnp.sum(conv.conv2d(x, k, groups=groups) ** 2)  # noqa: E731
-        return jax.value_and_grad(fun, (0, 1))(x, kernel)
+        def loss(x, kernel):
+            return jnp.sum(conv.conv2d(x, kernel, groups=groups) ** 2)
+
+        return jax.value_and_grad(loss, (0, 1))(x, kernel)
 
     exported = jax.export.export(jax.jit(value_and_gradients))(images)
     x = np.ones((2, 5, 6, c_in), np.float32)
