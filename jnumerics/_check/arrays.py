@@ -1,7 +1,7 @@
 """Arrays of JAX and NumPy, numbers, random keys: their dtypes and shapes."""
 
 import contextlib
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jnumerics._check.options import is_sequence, written
 
 ArrayLike = jax.Array | np.ndarray | np.generic | bool | int | float | complex
 Operand = jax.Array | np.ndarray  # what a compiled function takes
+Numbers = TypeVar("Numbers", jax.Array, jax.Array | np.ndarray)
 _NUMPY = (np.ndarray, np.generic)
 
 
@@ -51,7 +52,9 @@ def inexact_or_number(name: str, x: ArrayLike) -> Operand | float | complex:
     """
     if isinstance(x, int):
         return as_float(name, x)
-    return x if type(x) in (float, complex) else inexact(name, x)
+    if type(x) is float or type(x) is complex:
+        return x
+    return inexact(name, x)
 
 
 def real_scalar(name: str, x: ArrayLike, dtype: jnp.dtype) -> Operand:
@@ -187,7 +190,7 @@ def targets(name: str, y: ArrayLike, rows: int) -> Operand:
     return y.reshape(rows)
 
 
-def promote(*arrays: Operand) -> tuple[Operand, ...]:
+def promote(*arrays: Numbers) -> tuple[Numbers, ...]:
     """Bring arrays to their common dtype, by JAX's promotion made explicit."""
     first = arrays[0].dtype
     if not any(x.dtype != first or getattr(x, "weak_type", False) for x in arrays):

@@ -18,6 +18,7 @@ def test_integers_become_the_default_float(x, x64):
 @pytest.mark.parametrize("x", [2, True, 10**30, 2.0])
 def test_python_numbers_are_weak_scalars(x):
     number = _check.inexact("x", x)
+    assert isinstance(number, jax.Array)
     assert number.weak_type
     assert number.dtype == jnp.float32
     np.testing.assert_allclose(number, float(x))
