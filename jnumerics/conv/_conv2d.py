@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Inexact
 
 from jnumerics import _check
-from jnumerics._check import ArrayLike
+from jnumerics._check import ArrayLike, Operand
 from jnumerics.conv._choice import convolution
 from jnumerics.conv._options import AXES, Axes, Options, Two, extent_of
 
@@ -97,7 +97,7 @@ def conv2d(
     return convolution(*_check.promote(x, kernel), options)
 
 
-def _check_channels(x: Array, kernel: Array, groups: int, axes: Axes) -> None:
+def _check_channels(x: Operand, kernel: Operand, groups: int, axes: Axes) -> None:
     *_, c, o = axes.kernel
     c_in, c_out = x.shape[axes.channel], kernel.shape[o]
     if c_in % groups:
