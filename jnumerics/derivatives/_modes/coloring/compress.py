@@ -231,8 +231,8 @@ def _entries(reads: np.ndarray) -> np.ndarray:
 def _left_out(counts: np.ndarray) -> tuple[np.ndarray, int]:
     """Return which rows are cheaper by passes of their own, and the passes in all.
 
-    `counts` are the entries of the rows. A row of r entries takes r colors. So rows longer than t are left out, for the t
-    that makes t plus their number smallest.
+    `counts` are the entries of the rows. A row of r entries takes r colors. So rows
+    longer than t are left out, for the t that makes t plus their number smallest.
     """
     longer = len(counts) - np.cumsum(np.bincount(counts))
     passes = longer + np.arange(len(longer))
