@@ -89,8 +89,7 @@ class Forward:
     ) -> Callable[[Any], list[Array]]:
         """Return a function that makes entry k of a leaf's diagonal."""
         linear, output = problem.linear, problem.outputs[position]
-        only = part(linear.equations, linear.inputs, [linear.outputs[position]])
-        push = only.forward(env)
+        push = linear.towards(linear.outputs[position]).forward(env)
 
         def apply(k: Any) -> list[Array]:
             (result,) = push(*_passes.basis_vector(problem.inputs, position, k))
@@ -116,8 +115,7 @@ class Reverse:
     ) -> Callable[[Any], list[Array]]:
         """Return a function that makes entry k of a leaf's diagonal."""
         linear, start = problem.linear, problem.outputs[position]
-        pull = part(linear.equations, linear.inputs, [linear.outputs[position]])
-        back = pull.reverse(env)
+        back = linear.towards(linear.outputs[position]).reverse(env)
 
         def apply(k: Any) -> list[Array]:
             result = back(start.one_hot(k))[position]

@@ -18,7 +18,7 @@ from jaxtyping import Array
 from jnumerics.derivatives._modes.rewrite import started_at
 from jnumerics.derivatives._program.convolutions import samples_first
 from jnumerics.derivatives._program.layout import Env, Layout, as_varying
-from jnumerics.derivatives._program.tangent import LinearPart, part
+from jnumerics.derivatives._program.tangent import LinearPart
 
 
 def columns(
@@ -65,7 +65,7 @@ def rows(
     """
     by_output = []
     for turn, (var, layout) in enumerate(zip(linear.outputs, outputs, strict=True)):
-        pull = part(linear.equations, linear.inputs, [var]).reverse(env)
+        pull = linear.towards(var).reverse(env)
         fill = 1 + turn * len(inputs)
         blocks = _blocks(pull, _alone(layout), layout, inputs, 1, chunk, fill)
         by_output.append(blocks)

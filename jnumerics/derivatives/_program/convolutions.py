@@ -40,9 +40,9 @@ def samples_first(fun: Callable[..., list[Array]]) -> Callable[..., list[Array]]
         jaxpr = open_jaxpr(traced)
         made = itertools.chain(jaxpr.constvars, *(e.outvars for e in jaxpr.eqns))
         is_of_use = any(is_shared(v.aval) for v in made)
-        if not (is_of_use and any(map(_has_samples, jaxpr.eqns))):
-            return fun(*args)
-        eqns = [_rewritten(e) if _has_samples(e) else e for e in jaxpr.eqns]
+        rewrites = [is_of_use and _has_samples(e) for e in jaxpr.eqns]
+        pairs = zip(jaxpr.eqns, rewrites, strict=True)
+        eqns = [_rewritten(e) if has_samples else e for e, has_samples in pairs]
         inputs = [*jaxpr.constvars, *jaxpr.invars]
         given = map(as_array, (*constants(traced), *args))
         return as_function(eqns, inputs, jaxpr.outvars)(*given)

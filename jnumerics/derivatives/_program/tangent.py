@@ -12,6 +12,7 @@ Any part of the list is a function again (`LinearPart`); its transpose is the re
 pass.
 """
 
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -139,6 +140,12 @@ class LinearPart:
     equations: list[Equation]
     residuals: list[Var]
 
+    def towards(self, output: Var) -> "LinearPart":
+        """Return the part that leads to one of the outputs."""
+        if self.outputs == [output]:
+            return self  # with what is known of it
+        return part(self.equations, self.inputs, [output])
+
     def forward(self, env: dict[Var, Any]) -> Callable[..., list[Any]]:
         """Return the linear map from tangents of `inputs` to those of `outputs`."""
         eqns = [e.eqn for e in self.equations]
@@ -151,12 +158,25 @@ class LinearPart:
 
     def reverse(self, env: dict[Var, Any]) -> Callable[..., list[Any]]:
         """Return its transpose, from cotangents of `outputs` to those of `inputs`."""
-        start = [v.aval for v in self.inputs]
-        transposed = jax.linear_transpose(self.forward(env), *start)
+        back = jex.jaxpr_as_fun(self.transpose)
+        residuals = [as_varying(env[v], v.aval) for v in self.residuals]
         ends = [v.aval for v in self.outputs]
-        return lambda *cotangents: list(
-            transposed([*map(as_varying, cotangents, ends)])
-        )
+        return lambda *cotangents: back(*residuals, *map(as_varying, cotangents, ends))
+
+    @functools.cached_property
+    def transpose(self) -> Any:
+        """Its transpose as a closed jaxpr of the residuals and the cotangents.
+
+        It is made once: what proves, counts and runs reverse passes reads the same.
+        """
+
+        def backward(residuals: list[Any], cotangents: list[Any]) -> list[Any]:
+            env = dict(zip(self.residuals, residuals, strict=True))
+            start = [v.aval for v in self.inputs]
+            return list(jax.linear_transpose(self.forward(env), *start)(cotangents))
+
+        avals = [v.aval for v in self.residuals]
+        return jax.make_jaxpr(backward)(avals, [v.aval for v in self.outputs])
 
 
 def part(

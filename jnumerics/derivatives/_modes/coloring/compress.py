@@ -251,19 +251,13 @@ def transposed(part: LinearPart) -> LinearPart:
     Raises:
         Exception: JAX's own, if an equation cannot be transposed.
     """
-
-    def backward(residuals: list[jax.Array], cotangents: list[jax.Array]) -> list:
-        env = dict(zip(part.residuals, residuals, strict=True))
-        return part.reverse(env)(*cotangents)
-
-    avals = [v.aval for v in part.residuals]
-    jaxpr = jax.make_jaxpr(backward)(avals, [v.aval for v in part.outputs])
-    flat = flatten(jaxpr, [False] * len(avals) + [True] * len(part.outputs))
+    n = len(part.residuals)
+    flat = flatten(part.transpose, [False] * n + [True] * len(part.outputs))
     names: dict[Atom, Atom] = {v: Literal(x, v.aval) for v, x in flat.consts.items()}
     names.update(zip(flat.inputs, part.residuals, strict=False))
     equations = [_renamed(equation, names) for equation in flat.equations]
     outputs = [_as_variable(v, equations) for v in flat.outputs]
-    return LinearPart(flat.inputs[len(avals) :], outputs, equations, part.residuals)
+    return LinearPart(flat.inputs[n:], outputs, equations, part.residuals)
 
 
 def _as_variable(atom: Atom, equations: list[Equation]) -> Var:
