@@ -87,13 +87,41 @@ def _is_figure(cell: str) -> bool:
 
 
 def html(header: Sequence[str], rows: Rows) -> str:
-    """Write a table as an HTML `<table>`, every cell escaped."""
-    head = "".join(f"<th>{_html.escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_html.escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows
+    """Write a table as an HTML `<table>`, every cell escaped.
+
+    Columns of numbers are aligned to the right, as in text. Colors are the page's; a
+    row's rule is its ink, fainter. Where the page is too narrow the table scrolls.
+    """
+    columns = list(zip(header, *rows, strict=True))
+    styles = [
+        "text-align: right; white-space: nowrap"
+        if all(_is_figure(cell) for cell in column[1:])
+        else "text-align: left"
+        for column in columns
+    ]
+    head = _cells("th", header, styles)
+    body = "".join(f"<tr>{_cells('td', row, styles)}</tr>" for row in rows)
+    return (
+        '<div style="overflow-x: auto"><table style="border-collapse: collapse;'
+        ' font-variant-numeric: tabular-nums">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(tag: str, row: Sequence[str], styles: Sequence[str]) -> str:
+    return "".join(
+        f'<{tag} style="{style}; padding: 0.2em 0.8em; vertical-align: top">'
+        f"{_html.escape(cell)}</{tag}>"
+        for cell, style in zip(row, styles, strict=True)
+    )
+
+
+def html_lines(*lines: str) -> str:
+    """Write lines as HTML paragraphs, escaped, those that are empty left out."""
+    style = "margin: 0.5em 0; max-width: 60em; overflow-wrap: anywhere"
+    return "".join(
+        f'<p style="{style}">{_html.escape(line)}</p>' for line in lines if line
+    )
 
 
 def to_json(value: Any) -> str:

@@ -6,10 +6,14 @@ so that `inline_svg` can hand the first two over to the page around the figure.
 """
 
 from jnumerics.workbench.plots._classes import confusion, gallery, learning
-from jnumerics.workbench.plots._crossover import crossover
+from jnumerics.workbench.plots._derivatives.crossover import crossover
+from jnumerics.workbench.plots._derivatives.modes import (
+    mode_comparison,
+    mode_comparisons,
+)
+from jnumerics.workbench.plots._derivatives.pattern import cut, dependence, plan
 from jnumerics.workbench.plots._images import images, photograph, surface
-from jnumerics.workbench.plots._lines import lines
-from jnumerics.workbench.plots._modes import mode_comparison, mode_comparisons
+from jnumerics.workbench.plots._lines import lines, training
 from jnumerics.workbench.plots._style import FAINT, INK, SERIES, save
 from jnumerics.workbench.plots._svg import describe, inline_svg
 
@@ -19,6 +23,8 @@ __all__ = [
     "SERIES",
     "confusion",
     "crossover",
+    "cut",
+    "dependence",
     "describe",
     "gallery",
     "images",
@@ -28,6 +34,8 @@ __all__ = [
     "mode_comparison",
     "mode_comparisons",
     "photograph",
+    "plan",
     "save",
     "surface",
+    "training",
 ]

@@ -1,6 +1,7 @@
 """Curves over one another."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from jnumerics.workbench.plots._style import (
     SERIES,
     canvas,
     legend_above,
+    save,
     short_seconds,
     styled,
 )
@@ -18,10 +20,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from jnumerics.workbench.training import Training
+
 Series = Mapping[str, tuple[Any, Any]]
 
 NAME_HEIGHT = 0.065  # of the panel's height
 FEW_POINTS = 8  # on a logarithmic axis, up to which each has its tick
+
+MOST_SHOWN = 600  # losses of a run, each, beyond which their range is drawn
+SMOOTHED = 0.02  # of a run, over which its mean is taken
 
 
 def lines(
@@ -110,3 +117,71 @@ def _name_at_ends(axes: "Axes") -> None:
             1.02, at, str(line.get_label()), color=line.get_color(), va="center",
             transform=axes.transAxes,
         )  # fmt: skip
+
+
+def training(
+    runs: "Training | Any | Mapping[str, Training | Any]", file: Path | None = None
+) -> "Figure":
+    """Draw how the losses of runs fall: each batch's faintly, their running mean over it.
+
+    Of many losses the range of neighbors is drawn. What is not finite leaves a gap. The
+    vertical axis is logarithmic where all finite losses are positive.
+
+    Args:
+        runs: What `training.train` returns, or losses of shape (steps,), or several of
+            them by name, at most five.
+        file: Where to write the figure, if anywhere.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: If there are more than five runs.
+
+    Example:
+        >>> figure = training({"slow": np.ones(5), "fast": np.array([1.0, 0.1])})
+        >>> figure.axes[0].get_ylabel()
+        'loss'
+    """
+    named = dict(runs) if isinstance(runs, Mapping) else {"": runs}
+    if len(named) > len(SERIES):
+        msg = f"`runs` must be at most {len(SERIES)}, got {len(named)}"
+        raise ValueError(msg)
+    figure, (axes,) = canvas(1, (6.4, 3.8))
+    losses = {
+        name: np.asarray(getattr(run, "losses", run), float)
+        for name, run in named.items()
+    }
+    with styled():
+        for (name, y), color in zip(losses.items(), SERIES, strict=False):
+            _draw_losses(axes, y, name, color)
+        axes.set(xlabel="update", ylabel="loss")
+        finite = [y[np.isfinite(y)] for y in losses.values()]
+        if all(np.all(y > 0) for y in finite) and any(y.size for y in finite):
+            axes.set(yscale="log")
+        axes.grid(visible=True)
+        axes.minorticks_off()
+        axes.locator_params(axis="x", integer=True)
+        if len(named) > 1:
+            legend_above(axes, columns=3)
+    if file is not None:
+        save(figure, file)
+    return figure
+
+
+def _draw_losses(axes: "Axes", losses: np.ndarray, name: str, color: str) -> None:
+    """Draw the losses before updates 1, 2, ..., and their mean over a few of them."""
+    updates, y = np.arange(1, len(losses) + 1), losses.copy()
+    y[~np.isfinite(y)] = np.nan
+    if len(y) <= MOST_SHOWN:
+        axes.plot(updates, y, color=color, linewidth=0.8, alpha=0.4)
+    else:
+        starts = np.linspace(0, len(y), MOST_SHOWN + 1).astype(int)[:-1]
+        low, high = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
+        axes.fill_between(updates[starts], low, high, color=color, alpha=0.25, lw=0)
+    few = max(1, round(SMOOTHED * len(y)))
+    sums = np.cumsum(np.nan_to_num(np.concatenate([np.zeros(1), y])))
+    counts = np.cumsum(np.concatenate([[0], np.isfinite(y)]))
+    with np.errstate(invalid="ignore"):
+        means = (sums[few:] - sums[:-few]) / (counts[few:] - counts[:-few])
+    axes.plot(updates[few - 1 :], means, color=color, label=name or "mean")
