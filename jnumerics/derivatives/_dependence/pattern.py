@@ -148,7 +148,7 @@ def _borders(shapes: Sequence[Shape], most: int) -> np.ndarray:
         return np.zeros(1, np.int64)
     if LEAVES * len(sizes) > most:
         return np.linspace(0, total, min(total, most) + 1).astype(np.int64)
-    room, borders, start = most - len(sizes), [np.zeros(1, np.int64)], 0
+    room, borders, start = most - len(sizes) + 1, [np.zeros(1, np.int64)], 0
     if total <= most:
         room = total
     for n in sizes:

@@ -92,7 +92,9 @@ def test_what_is_all_zero_or_all_in_boxes_is_a_line():
 
 def test_no_line_is_wider_than_100_columns():
     for shape in [(30, 30), (1000,), (3, 4)]:
-        text = str(dependence(lambda x: jnp.roll(x, 1, 0) - x, jnp.ones(shape)).pattern())
+        text = str(
+            dependence(lambda x: jnp.roll(x, 1, 0) - x, jnp.ones(shape)).pattern()
+        )
         assert max(map(len, text.splitlines())) <= 100
 
 
