@@ -15,6 +15,7 @@ from typing import Any
 
 Rows = Sequence[Sequence[str]]
 
+LONG = 30  # letters of a cell of HTML, from which its words are wrapped
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
 _UNIT = re.compile(r"(?<=\d) (?=[A-Za-zµ]{1,3}\b)")
 
@@ -92,19 +93,22 @@ def html(header: Sequence[str], rows: Rows) -> str:
     Columns of numbers are aligned to the right, as in text. Colors are the page's; a
     row's rule is its ink, fainter. Where the page is too narrow the table scrolls.
     """
-    columns = list(zip(header, *rows, strict=True))
-    styles = [
-        "text-align: right; white-space: nowrap"
-        if all(_is_figure(cell) for cell in column[1:])
-        else "text-align: left"
-        for column in columns
-    ]
+    styles = [_style(column) for column in zip(header, *rows, strict=True)]
     head = _cells("th", header, styles)
     body = "".join(f"<tr>{_cells('td', row, styles)}</tr>" for row in rows)
     return (
         '<div style="overflow-x: auto"><table style="border-collapse: collapse;'
         ' font-variant-numeric: tabular-nums">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _style(column: Sequence[str]) -> str:
+    """Return how a column is set: numbers and short words are not broken."""
+    align = "right" if all(map(_is_figure, column[1:])) else "left"
+    is_long = max(map(len, column)) > LONG
+    return f"text-align: {align}; " + (
+        "min-width: 18em" if is_long else "white-space: nowrap"
     )
 
 

@@ -158,7 +158,7 @@ def training(
         axes.set(xlabel="update", ylabel="loss")
         finite = [y[np.isfinite(y)] for y in losses.values()]
         if all(np.all(y > 0) for y in finite) and any(y.size for y in finite):
-            axes.set(yscale="log")
+            _set_logarithmic(axes)
         axes.grid(visible=True)
         axes.minorticks_off()
         axes.locator_params(axis="x", integer=True)
@@ -167,6 +167,17 @@ def training(
     if file is not None:
         save(figure, file)
     return figure
+
+
+def _set_logarithmic(axes: "Axes") -> None:
+    """Make y logarithmic, with ticks within a decade where there are few decades."""
+    from matplotlib.ticker import LogLocator
+
+    axes.set(yscale="log")
+    low, high = axes.get_ylim()
+    if high < 100 * low:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
 
 
 def _draw_losses(axes: "Axes", losses: np.ndarray, name: str, color: str) -> None:
