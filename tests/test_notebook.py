@@ -25,7 +25,7 @@ class WellFormed(html.parser.HTMLParser):
         super().__init__()
         self.open = []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, attrs):  # noqa: ARG002
         self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
