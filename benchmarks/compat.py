@@ -1,8 +1,8 @@
 """Which versions of JAX pass the tests: `python -m benchmarks.compat [VERSION ...]`.
 
-Each version gets an environment of its own, `.venv-jax-VERSION`, by the Python that runs
-this, and one case of each test. What was found replaces what the file had of it before;
-`python -m benchmarks.pages` writes it into the README.
+Each version gets an environment of its own, `.venv-jax-VERSION`, by the Python that
+runs this, and one case of each test. What was found replaces what the file had of it
+before; `python -m benchmarks.pages` writes it into the README.
 """
 
 import argparse

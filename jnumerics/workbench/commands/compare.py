@@ -1,4 +1,4 @@
-"""`jnumerics compare MODULE:FUNCTION`: the derivative modes of somebody's own function."""
+"""`jnumerics compare MODULE:FUNCTION`: derivative modes of somebody's own function."""
 
 import argparse
 from typing import Any

@@ -122,7 +122,7 @@ def _name_at_ends(axes: "Axes") -> None:
 def training(
     runs: "Training | Any | Mapping[str, Training | Any]", file: Path | None = None
 ) -> "Figure":
-    """Draw how the losses of runs fall: each batch's faintly, their running mean over it.
+    """Draw how the losses of runs fall: faintly each batch's, over it their mean.
 
     Of many losses the range of neighbors is drawn. What is not finite leaves a gap. The
     vertical axis is logarithmic where all finite losses are positive.

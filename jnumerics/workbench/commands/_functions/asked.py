@@ -64,7 +64,7 @@ class Asked(NamedTuple):
                 raise OwnError(told(error, frames)) from None
 
     def described(self) -> str:
-        """Return the function with its arguments' dtypes and shapes: `f(float32[3])`."""
+        """Return the function with its arguments, as `f(float32[3])`."""
         pairs = zip(self.dtypes, self.shapes, strict=True)
         leaves = ", ".join(f"{dtype}{list(shape)}" for dtype, shape in pairs)
         return f"{self.name.rpartition(':')[2]}({leaves})"
