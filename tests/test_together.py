@@ -1,5 +1,7 @@
 """Together with other libraries: each in the few lines that their users would write."""
 
+from typing import Any
+
 import diffrax
 import equinox as eqx
 import jax
@@ -30,7 +32,6 @@ pytestmark = [
 ]
 
 X = np.linspace(-1.0, 1.0, 15, dtype=np.float32).reshape(5, 3)
-TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}  # of float32
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def double():
 
 def assert_same(tree, expected):
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, **TOLERANCE), tree, expected
+        lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-6), tree, expected
     )
 
 
@@ -138,7 +139,8 @@ def test_chain_with_a_schedule_descends_as_its_own_loop():
 def test_arrays_come_from_numpy_by_dlpack():
     shared = jnp.from_dlpack(X)
     assert_same(softmax.jacobian(shared), softmax.jacobian(X))
-    assert np.from_dlpack(softmax.softmax(shared)).shape == (5, 3)
+    there: Any = softmax.softmax(shared)
+    assert np.from_dlpack(there).shape == (5, 3)
 
 
 def test_arrays_come_from_torch_and_return_by_dlpack():
@@ -179,10 +181,11 @@ def test_scipy_finds_a_root_with_our_jacobian():
 
 @pytest.mark.usefixtures("double")
 def test_scipy_least_squares_takes_our_sparse_jacobian():
-    rows = jacobian(chain, format="bcoo")
+    rows: Any = jacobian(chain, format="bcoo")
+    by_ours: Any = lambda x: in_scipy(rows(x))
     found = scipy.optimize.least_squares(
         lambda x: np.asarray(chain(x)), -np.ones(40),
-        jac=lambda x: in_scipy(rows(x)), tr_solver="lsmr", xtol=1e-14,
+        jac=by_ours, tr_solver="lsmr", xtol=1e-14,
     )  # fmt: skip
     np.testing.assert_allclose(chain(found.x), 0, atol=1e-7)
     assert in_scipy(rows(found.x)).nnz == 3 * 40 - 2

@@ -8,6 +8,7 @@ import pytest
 
 from jnumerics import mlp
 from jnumerics.derivatives import plan
+from jnumerics.derivatives._modes.cut import Through
 from jnumerics.derivatives._plan.crossing import crossing
 
 PARAMS = mlp.init(jax.random.key(0), [30, 12, 3, 20])
@@ -19,6 +20,7 @@ def narrow(x):
 
 def test_widths_are_those_of_the_layers():
     found = crossing(plan(narrow, jnp.ones(30)))
+    assert found.at is not None
     assert [found.widths[k] for k in (0, found.at, -1)] == [30, 3, 20]
     assert set(found.widths) == {30, 12, 3, 20}
     assert found.title.startswith("3 wide at ")
@@ -30,6 +32,8 @@ def test_cut_is_as_wide_as_it_is_planned():
         made = plan(fun, both)
         (cut,) = [c.strategy for c in made.candidates if c.mode == "cut"]
         found = crossing(made)
+        assert isinstance(cut, Through)
+        assert found.at is not None
         assert found.widths[found.at] == cut.width == min(found.widths)
 
 
