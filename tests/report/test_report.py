@@ -3,6 +3,7 @@
 import math
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -24,6 +25,17 @@ def test_half_the_digits_must_agree(dtype):
     within, beyond = expected + 1.8 * math.sqrt(eps), expected + 2.2 * math.sqrt(eps)
     assert answer(within.astype(dtype), expected).is_right
     assert not answer(beyond.astype(dtype), expected).is_right
+
+
+def test_what_is_learned_may_be_off_by_what_is_admitted():
+    told = Lesson()
+    told.compare("a rate", [1.0, 2.2], [1.0, 2.0], within=0.1 + 1e-12)
+    told.compare("a rate", [1.0, 2.2], [1.0, 2.0], within=0.09)
+    told.compare("a rate", [1.0, math.nan], [1.0, 2.0], within=0.1)
+    assert [a.is_right for a in told.answers] == [True, False, False]
+    lines = report.text(performance(*told.answers), "cpu").splitlines()
+    assert "    error     0.1, at most 0.1" in lines
+    assert "    error     WRONG 0.1, at most 0.09" in lines
 
 
 @pytest.mark.parametrize("obtained", [[math.nan, 2.0], [1.0], [[1.0, 2.0]]])
@@ -76,6 +88,12 @@ def test_text_leaves_a_table_the_whole_width():
     told = performance(RIGHT)._replace(lesson=Lesson([RIGHT], notes))
     text = report.text(told, "cpu")
     assert text.endswith("\n\n  a word\n\nmode  passes\nforward    16")
+
+
+def test_complex_numbers_show_both_parts():
+    z = np.array([1 - 2.5j, 3j])
+    assert lesson.numbers(z, 3) == "1-2.5j, 0+3j"
+    assert lesson.numbers(jnp.asarray(z), 3) == "1-2.5j, 0+3j"
 
 
 def test_text_of_a_slower_way_says_so():

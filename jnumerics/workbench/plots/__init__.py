@@ -13,14 +13,16 @@ from jnumerics.workbench.plots._derivatives.modes import (
 )
 from jnumerics.workbench.plots._derivatives.pattern import cut, dependence, plan
 from jnumerics.workbench.plots._images import images, photograph, surface
-from jnumerics.workbench.plots._lines import lines, training
+from jnumerics.workbench.plots._lines import Panel, lines, panels
 from jnumerics.workbench.plots._style import FAINT, INK, SERIES, save
 from jnumerics.workbench.plots._svg import describe, inline_svg
+from jnumerics.workbench.plots._training import training
 
 __all__ = [
     "FAINT",
     "INK",
     "SERIES",
+    "Panel",
     "confusion",
     "crossover",
     "cut",
@@ -33,6 +35,7 @@ __all__ = [
     "lines",
     "mode_comparison",
     "mode_comparisons",
+    "panels",
     "photograph",
     "plan",
     "save",

@@ -1,8 +1,7 @@
 """Curves over one another."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from jnumerics.workbench.plots._style import (
     SERIES,
     canvas,
     legend_above,
-    save,
     short_seconds,
     styled,
 )
@@ -20,15 +18,71 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from jnumerics.workbench.training import Training
-
 Series = Mapping[str, tuple[Any, Any]]
 
 NAME_HEIGHT = 0.065  # of the panel's height
-FEW_POINTS = 8  # on a logarithmic axis, up to which each has its tick
+FEW_POINTS = 8  # of whole numbers on a logarithmic axis, up to which each has a tick
+MANY_DOTS = 24  # more are small and let others through
+SHORT_LEGEND = 28  # letters of one, up to which its names stand in a row
 
-MOST_SHOWN = 600  # losses of a run, each, beyond which their range is drawn
-SMOOTHED = 0.02  # of a run, over which its mean is taken
+
+class Panel(NamedTuple):
+    """One of several panels of curves, as `lines` draws them."""
+
+    series: Series
+    """The curves by name, in the order of their colors; at most five."""
+    x_label: str
+    """What the horizontal axis shows, with its unit."""
+    y_label: str
+    """What the vertical axis shows, with its unit."""
+    scales: tuple[str, str] = ("linear", "linear")
+    """Of the horizontal and the vertical axis: "linear" or "log"."""
+    points: Series | None = None
+    """Dots by name, in the colors of the curves of that name, or in the next ones."""
+    dashed: Series | None = None
+    """Dashed curves by name, in ink, each over others: what is known."""
+    levels: Mapping[str, float] | None = None
+    """Named horizontal lines."""
+
+
+def panels(*panels: Panel) -> "Figure":
+    """Draw panels of curves and dots side by side.
+
+    Example:
+        >>> falls = Panel({"cost": ([0, 1], [2.0, 1.0])}, "step", "cost")
+        >>> fits = Panel({}, "true", "found", points={"x": ([0.0, 1.0], [0.1, 1.0])})
+        >>> [axes.get_ylabel() for axes in panels(falls, fits).axes]
+        ['cost', 'found']
+    """
+    figure, drawn = canvas(len(panels), (4.6 * len(panels), 3.8))
+    with styled():
+        for axes, panel in zip(drawn, panels, strict=True):
+            _draw_panel(axes, panel)
+    return figure
+
+
+def _draw_panel(axes: "Axes", panel: Panel) -> None:
+    points, dashed = panel.points or {}, panel.dashed or {}
+    names = [*panel.series, *(n for n in points if n not in panel.series)]
+    colors = dict(zip(names, SERIES, strict=False))
+    for name, (x, y) in points.items():
+        label = None if name in panel.series else name  # a curve's name is its dots'
+        many = np.size(y) > MANY_DOTS
+        axes.plot(
+            x, y, "o", color=colors[name], markersize=3 if many else 6, label=label,
+            alpha=0.6 if many else 1.0, markeredgewidth=0,
+        )  # fmt: skip
+    for name, (x, y) in panel.series.items():
+        axes.plot(x, y, color=colors[name], label=name)
+    for name, (x, y) in dashed.items():
+        axes.plot(x, y, "--", color=INK, linewidth=1.0, label=name)
+    for name, level in (panel.levels or {}).items():
+        axes.axhline(level, color=INK, linewidth=1.0, linestyle=":", label=name)
+    axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
+    _set_scales(axes, {**points, **panel.series, **dashed}, panel.scales)
+    shown = axes.get_legend_handles_labels()[1]
+    if len(shown) > 1:
+        legend_above(axes, columns=5 if len("".join(shown)) < SHORT_LEGEND else 2)
 
 
 def lines(
@@ -93,7 +147,8 @@ def _set_scales(axes: "Axes", series: Series, scales: tuple[str, str]) -> None:
     axes.minorticks_off()
     if scales[0] == "log":
         points = np.unique(np.concatenate([np.asarray(x) for x, _ in series.values()]))
-        if len(points) <= FEW_POINTS:  # within a decade there may be no other tick
+        is_whole = points.dtype.kind in "iu"
+        if is_whole and len(points) <= FEW_POINTS:  # there may be no other tick
             axes.set_xticks(points, [f"{x:,}" for x in points])
     if scales[0] == "linear":
         whole = all(np.asarray(x).dtype.kind in "iu" for x, _ in series.values())
@@ -117,82 +172,3 @@ def _name_at_ends(axes: "Axes") -> None:
             1.02, at, str(line.get_label()), color=line.get_color(), va="center",
             transform=axes.transAxes,
         )  # fmt: skip
-
-
-def training(
-    runs: "Training | Any | Mapping[str, Training | Any]", file: Path | None = None
-) -> "Figure":
-    """Draw how the losses of runs fall: faintly each batch's, over it their mean.
-
-    Of many losses the range of neighbors is drawn. What is not finite leaves a gap. The
-    vertical axis is logarithmic where all finite losses are positive.
-
-    Args:
-        runs: What `training.train` returns, or losses of shape (steps,), or several of
-            them by name, at most five.
-        file: Where to write the figure, if anywhere.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: If there are more than five runs.
-
-    Example:
-        >>> figure = training({"slow": np.ones(5), "fast": np.array([1.0, 0.1])})
-        >>> figure.axes[0].get_ylabel()
-        'loss'
-    """
-    named = dict(runs) if isinstance(runs, Mapping) else {"": runs}
-    if len(named) > len(SERIES):
-        msg = f"`runs` must be at most {len(SERIES)}, got {len(named)}"
-        raise ValueError(msg)
-    figure, (axes,) = canvas(1, (6.4, 3.8))
-    losses = {
-        name: np.asarray(getattr(run, "losses", run), float)
-        for name, run in named.items()
-    }
-    with styled():
-        for (name, y), color in zip(losses.items(), SERIES, strict=False):
-            _draw_losses(axes, y, name, color)
-        axes.set(xlabel="update", ylabel="loss")
-        finite = [y[np.isfinite(y)] for y in losses.values()]
-        if all(np.all(y > 0) for y in finite) and any(y.size for y in finite):
-            _set_logarithmic(axes)
-        axes.grid(visible=True)
-        axes.minorticks_off()
-        axes.locator_params(axis="x", integer=True)
-        if len(named) > 1:
-            legend_above(axes, columns=3)
-    if file is not None:
-        save(figure, file)
-    return figure
-
-
-def _set_logarithmic(axes: "Axes") -> None:
-    """Make y logarithmic, with ticks within a decade where there are few decades."""
-    from matplotlib.ticker import LogLocator
-
-    axes.set(yscale="log")
-    low, high = axes.get_ylim()
-    if high < 100 * low:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-
-
-def _draw_losses(axes: "Axes", losses: np.ndarray, name: str, color: str) -> None:
-    """Draw the losses before updates 1, 2, ..., and their mean over a few of them."""
-    updates, y = np.arange(1, len(losses) + 1), losses.copy()
-    y[~np.isfinite(y)] = np.nan
-    if len(y) <= MOST_SHOWN:
-        axes.plot(updates, y, color=color, linewidth=0.8, alpha=0.4)
-    else:
-        starts = np.linspace(0, len(y), MOST_SHOWN + 1).astype(int)[:-1]
-        low, high = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
-        axes.fill_between(updates[starts], low, high, color=color, alpha=0.25, lw=0)
-    few = max(1, round(SMOOTHED * len(y)))
-    sums = np.cumsum(np.nan_to_num(np.concatenate([np.zeros(1), y])))
-    counts = np.cumsum(np.concatenate([[0], np.isfinite(y)]))
-    with np.errstate(invalid="ignore"):
-        means = (sums[few:] - sums[:-few]) / (counts[few:] - counts[:-few])
-    axes.plot(updates[few - 1 :], means, color=color, label=name or "mean")
