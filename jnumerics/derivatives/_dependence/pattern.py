@@ -159,7 +159,7 @@ def _borders(shapes: Sequence[Shape], most: int) -> np.ndarray:
 
 
 def _breaks(shapes: Sequence[Shape], borders: np.ndarray) -> list[int]:
-    """Return which cells, but the first, begin with a leaf: none where they straddle."""
+    """Return which cells but the first begin with a leaf; none where they straddle."""
     starts = np.unique(_starts(shapes))[1:-1]
     where = np.searchsorted(borders, starts)
     return where.tolist() if np.array_equal(borders[where], starts) else []
