@@ -46,7 +46,10 @@ class Training(NamedTuple):
             least = finite[np.argmin(self.losses[finite])]
             shown = {"first": finite[0], "least": least, "last": finite[-1]}
             rows += [
-                (f"{name} loss", f"{_table.number(self.losses[k], 4)}, update {k + 1}")
+                (
+                    f"{name} loss",
+                    f"{_table.number(float(self.losses[k]), 4)}, update {k + 1}",
+                )
                 for name, k in shown.items()
             ]
         curve = _picture.curve_svg(self.losses, "loss over updates")

@@ -22,7 +22,8 @@ def test_widths_are_those_of_the_layers():
     found = crossing(plan(narrow, jnp.ones(30)))
     assert found.at is not None
     assert [found.widths[k] for k in (0, found.at, -1)] == [30, 3, 20]
-    assert set(found.widths) == {30, 12, 3, 20}
+    assert {30, 12, 3, 20} <= set(found.widths)  # where two live at once, their sum
+    assert min(found.widths) == 3
     assert found.title.startswith("3 wide at ")
 
 
