@@ -1,5 +1,6 @@
-# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | dist, on a fresh
-# clone. test-rest runs the tests that check leaves out.
+# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | dist | compat,
+# on a fresh clone. test-rest runs the tests that check leaves out; compat runs all on every
+# JAX that is served, each in an environment of its own; JAX= names some of them.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
 VENV ?= .venv
@@ -19,7 +20,7 @@ test test-rest test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VE
 test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: demo test test-rest test-all check format fuzz endurance bench dist clean
+.PHONY: demo test test-rest test-all check format fuzz endurance bench dist compat clean
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:
 
@@ -55,7 +56,11 @@ bench: $(call has,bench)
 	$(bin)/python -m benchmarks
 
 dist: $(call has,dist)
-	$(bin)/python -m build
+	.ci/dist $(bin)/python
+
+compat: $(call has,test)
+	$(bin)/python -m benchmarks.compat $(JAX)
+	$(bin)/python -m benchmarks.pages
 
 clean:
 	rm -rf .venv* build dist out

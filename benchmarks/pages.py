@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _record, _report
+from benchmarks import _record, _report, compat
 from benchmarks.suites import (
     choice,
     colorings,
@@ -184,6 +184,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[Places], str]]] = {
         "plan": _text("plan", "plan"),
         "refusal": _text("plan", "refusal"),
         "comparison": _short,
+        "compat": lambda _: compat.text(),
     },
     "docs/which-mode.md": {
         "machine": _where("five_functions"),
