@@ -14,32 +14,33 @@ from typing import Any
 
 from benchmarks import _record, _report
 from benchmarks.suites import (
+    calls,
     choice,
     colorings,
-    convolutions,
     derivatives,
+    models,
     passes,
+    scaling,
     second,
     shown,
-    systems,
-    training,
     verdicts,
 )
 from jnumerics import _table
 
 PROMISES: Mapping[str, Callable] = {
-    **systems.BENCHMARKS,
-    **convolutions.BENCHMARKS,
+    **models.BENCHMARKS,
     **derivatives.BENCHMARKS,
     **second.BENCHMARKS,
+    **colorings.PROMISES,
+    **calls.BENCHMARKS,
     **choice.BENCHMARKS,
     **verdicts.BENCHMARKS,
-    **training.BENCHMARKS,
 }
 BENCHMARKS: Mapping[str, Callable] = {
     **PROMISES,
     **passes.BENCHMARKS,
     **colorings.BENCHMARKS,
+    **scaling.BENCHMARKS,
     **shown.BENCHMARKS,
 }
 ROOT = Path(__file__).parents[1]
