@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jnumerics import _table
 from jnumerics.workbench import plots
 from jnumerics.workbench.plots._style import short_seconds, styled
 
@@ -33,8 +32,8 @@ def growth(found: Mapping[str, Any], file: Path) -> None:
     with styled():
         figure = Figure((10.0, 3.7 * bands), layout="constrained")
         panels = figure.subplots(2 * bands, COLUMNS, squeeze=False)
-        for axes in panels.flat[:]:
-            axes.set_visible(False)
+        for axes in panels.flat:
+            axes.set_visible(False)  # but those that are drawn
         for k, (name, data) in enumerate(found.items()):
             band, column = divmod(k, COLUMNS)
             pair = panels[2 * band, column], panels[2 * band + 1, column]
@@ -62,12 +61,12 @@ def _panel(
     axes.grid(visible=True)
     axes.minorticks_off()
     axes.text(
-        0.04, 0.95, f"{fitted:.2f} (expected {expected:g})", transform=axes.transAxes,
-        va="top", fontsize=8,
+        0.97, 0.05, f"{fitted:.2f} (expected {expected:g})", transform=axes.transAxes,
+        ha="right", fontsize=8,
     )  # fmt: skip
-    axes.xaxis.set_major_formatter(lambda n, _: _table.count(n).replace(".00", ""))
+    axes.set_xticks(x[::2], [f"{n:,.0f}" for n in x[::2]])
     write = short_seconds if kind == "time" else _short_memory
-    axes.yaxis.set_major_formatter(lambda v, _: write(v))
+    axes.yaxis.set_major_formatter(lambda value, _: write(value))
     axes.tick_params(labelsize=7.5)
 
 

@@ -7,6 +7,7 @@ arrays. The worker takes its own times, so that the pipe costs nothing; it has a
 threads as this process, and waits while others have their turns.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -72,14 +73,16 @@ class Worker:
         try:
             return _frames.receive(self.process.stdout)
         except EOFError:
-            msg = f"the worker ended with status {self.process.wait()}, see above"
+            self.close()
+            msg = f"the worker ended with status {self.process.returncode}, see above"
             raise RuntimeError(msg) from None
 
     def close(self) -> None:
         """Let the process end."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
         self.process.wait()
 
 
@@ -136,7 +139,7 @@ def _start(library: str) -> Worker | Missing:
     for python in pythons():
         try:
             return Worker(python, library)
-        except (ImportError, OSError) as error:
+        except (ImportError, OSError, RuntimeError) as error:
             reasons.append(str(error))
     return Missing(f"{library} runs in no Python here: {'; '.join(reasons)}")
 

@@ -24,6 +24,7 @@ def start(library: str, threads: int) -> dict[str, str]:
     del threads
     jax.config.update("jax_compilation_cache_dir", None)
     importlib.import_module(library)
+    jax.devices()  # raises where this Python's JAX lacks the platform
     found = {name: importlib.metadata.version(name) for name in (library, "jax")}
     return found | {"Python": platform.python_version()}
 
