@@ -107,7 +107,7 @@ class Elsewhere:
         return self.worker.ask("times", self.number, calls)[0]
 
 
-def contender(library: str, name: str, *arrays: Any, **options: Any) -> Any:
+def contender(library: str, name: str, /, *arrays: Any, **options: Any) -> Any:
     """Make a contender of another library, or say that the library is missing.
 
     Args:
