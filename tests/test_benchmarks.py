@@ -71,7 +71,7 @@ def test_exponent_is_fitted_to_the_largest_sizes():
 
 def test_program_holds_its_arguments_and_results():
     program = scaling.jax.jit(lambda x: x + 1).lower(np.ones(250, np.float32)).compile()
-    assert scaling._held(program) == 2000
+    assert scaling.held_bytes(program) == 2000
 
 
 def test_figure_of_growth_is_drawn(tmp_path):

@@ -102,7 +102,7 @@ def convolutional_diagonal(bench: Bench) -> None:
 
     def diagonal(take: Callable) -> Callable:
         n = x.size
-        return jax.jit(lambda x: jnp.diag(take(fun)(x).reshape(n, n)))
+        return jax.jit(lambda x: jnp.diag(take(fun)(x).reshape(n, n)).reshape(x.shape))
 
     rivals = {f"convolutional, {n}'s diagonal": diagonal(t) for n, t in WAYS.items()}
     ours = {"convolutional, jacobian_diagonal": derivatives.jacobian_diagonal(fun)}
@@ -150,12 +150,12 @@ def _against(bench: Bench, label: str, name: str, size: int) -> None:
         return derivatives.jacobian(lambda x: fun(x), format="bcoo")(x)
 
     program = derivatives.jacobian(fun, format="bcoo")
-    for what, target, ours, asdex, options in (
-        ("preparation and first call", 1.5, first, afresh, {"afresh": True}),
-        ("evaluation", 1, lambda: program(x), later, {"seconds": 2}),
+    for what, target, ours, asdex, is_first in (
+        ("preparation and first call", 1.5, first, afresh, True),
+        ("evaluation", 1, lambda: program(x), later, False),
     ):
         contenders = {"ours": Here(ours, lambda J: J.todense()), "asdex": asdex}
-        race = bench.race(contenders, same=1e-4, keep=False, **options)
+        race = bench.race(contenders, seconds=2, same=1e-4, afresh=is_first, keep=False)
         bench.compare(
             f"{label}, {what}: asdex over ours", at_least(target), race, "asdex", "ours"
         )

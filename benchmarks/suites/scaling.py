@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import _figure
 from benchmarks._measure import Bench
-from benchmarks.functions import Function, kernel, network, numbers
+from benchmarks.functions import kernel, network, numbers
 from jnumerics import (
     _table,
     conv,
@@ -43,7 +43,7 @@ class Subject(NamedTuple):
     sizes: Sequence[int]
     time: float
     memory: float
-    make: Callable[[int], tuple[Function, tuple]]
+    make: Callable[[int], tuple[Callable, tuple]]
 
 
 class Growth(NamedTuple):
@@ -65,51 +65,51 @@ class Growth(NamedTuple):
         return fitted(n, self.times), fitted(n, self.bytes)
 
 
-def fitted(sizes: Sequence[int], values: Any) -> float:
+def fitted(sizes: Any, values: Any) -> float:
     """Fit the exponent of the largest sizes: the slope between logarithms."""
     x, y = np.log(sizes[-LARGEST:]), np.log(values[-LARGEST:])
     return float(np.polyfit(x, y, 1)[0])
 
 
-def _samples(n: int) -> tuple[Function, tuple]:
+def _samples(n: int) -> tuple[Callable, tuple]:
     params = mlp.init(jax.random.key(0), (1, 20, 20, 4))
     fun = derivatives.batch_jacobian(lambda X: mlp.apply(params, X))
     return fun, (numbers(n, 1),)
 
 
-def _features(n: int) -> tuple[Function, tuple]:
+def _features(n: int) -> tuple[Callable, tuple]:
     return linear_regression.solve, (numbers(2_000, n), numbers(2_000, seed=1))
 
 
-def _inputs(n: int) -> tuple[Function, tuple]:
+def _inputs(n: int) -> tuple[Callable, tuple]:
     layers = network(n, 128, 128, 1)
     one = derivatives.laplacian(lambda x: layers(x)[0], mode="collapsed")
     return jax.vmap(one), (numbers(16, n),)
 
 
-def _outputs(n: int) -> tuple[Function, tuple]:
+def _outputs(n: int) -> tuple[Callable, tuple]:
     return derivatives.jacobian(network(16, 256, n)), (numbers(16),)
 
 
-def _nodes(n: int) -> tuple[Function, tuple]:
+def _nodes(n: int) -> tuple[Callable, tuple]:
     nodes = np.cos(np.pi * (np.arange(n) + 0.5) / n)
     values = np.exp(nodes[:, None] * np.linspace(0.5, 1.5, 3_600))
     return polynomial.fit, (jnp.asarray(nodes, float), jnp.asarray(values, float))
 
 
-def _pixels(n: int) -> tuple[Function, tuple]:
+def _pixels(n: int) -> tuple[Callable, tuple]:
     side = round(n**0.5)
     return conv.conv2d, (numbers(1, side, side, 16), kernel(3, 16, 16, 0))
 
 
-def _steps(n: int) -> tuple[Function, tuple]:
+def _steps(n: int) -> tuple[Callable, tuple]:
     def fit(weights: Any, X: Any, y: Any) -> Any:
         return perceptron.fit(weights, X, y, steps=n)
 
     return fit, (numbers(3), numbers(4, 3, seed=1), jnp.ones(4))
 
 
-def _colors(n: int) -> tuple[Function, tuple]:
+def _colors(n: int) -> tuple[Callable, tuple]:
     """Couple numbers within blocks of n, at a cost that does not depend on n."""
 
     def blocks(x: Any) -> Any:
@@ -161,14 +161,14 @@ def _measure(bench: Bench, subject: Subject) -> Growth:
         fun, args = subject.make(size)
         program = jax.jit(lambda *args, fun=fun: fun(*args)).lower(*args).compile()
         calls[str(size)] = lambda run=program, args=args: run(*args)
-        held.append(_held(program))
+        held.append(held_bytes(program))
     race = bench.race(calls, seconds=1.5, keep=False)
     times = [float(np.median(race.runs(size))) for size in calls]
     done = subject._replace(sizes=[int(size) for size in calls])
     return Growth(done, np.array(times), np.array(held))
 
 
-def _held(program: Any) -> float:
+def held_bytes(program: Any) -> float:
     """Return the bytes of arguments, results and temporaries."""
     m = program.memory_analysis()
     if m is None:  # not every platform tells

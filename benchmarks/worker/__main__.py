@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.worker import _frames
 
+Arrays = list[np.ndarray]
 SIDES = {"torch": "with_torch", "asdex": "with_jax", "folx": "with_jax"}
 
 
@@ -29,7 +30,7 @@ class Desk:
         self.contenders: list[Callable[[], Any]] = []
         self.values: dict[int, Any] = {}
 
-    def make(self, name: str, options: dict, arrays: list[np.ndarray]) -> int:
+    def make(self, name: str, options: dict, arrays: Arrays) -> int:
         """Make a contender; return its number."""
         self.contenders.append(getattr(self.side, name)(*arrays, **options))
         return len(self.contenders) - 1
@@ -40,7 +41,7 @@ class Desk:
         self.values[number] = value
         return seconds, compiling
 
-    def result(self, number: int) -> list[np.ndarray]:
+    def result(self, number: int) -> Arrays:
         """Return what its first call gave, for the only time."""
         return self.side.arrays(self.values.pop(number))
 
@@ -70,19 +71,22 @@ def main(library: str, threads: int) -> None:
             request, arrays = _frames.receive(requests)
         except EOFError:
             return
-        _frames.send(answers, *_answer(desk, request, arrays))
+        message, given = _answer(desk, request, arrays)
+        _frames.send(answers, message, given)
 
 
-def _answer(desk: Desk, request: Any, arrays: list[np.ndarray]) -> tuple:
+def _answer(
+    desk: Desk, request: Any, arrays: list[np.ndarray]
+) -> tuple[dict, list[np.ndarray]]:
     kind, *given = request
     try:
         if kind == "make":
-            return {"value": desk.make(*given, arrays)}, ()
+            return {"value": desk.make(*given, arrays)}, []
         if kind == "result":
             return {"value": None}, desk.result(*given)
-        return {"value": {"first": desk.first, "times": desk.times}[kind](*given)}, ()
+        return {"value": {"first": desk.first, "times": desk.times}[kind](*given)}, []
     except Exception:  # whatever a library raises is told to the other side
-        return {"error": traceback.format_exc()}, ()
+        return {"error": traceback.format_exc()}, []
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 import json
 import struct
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 LENGTH = struct.Struct(">Q")
 
 
-def send(pipe: BinaryIO, message: Any, arrays: Sequence[np.ndarray] = ()) -> None:
+def send(pipe: IO[bytes], message: Any, arrays: Sequence[np.ndarray] = ()) -> None:
     """Write a frame."""
     arrays = [np.asarray(a, order="C") for a in arrays]
     kinds = [(a.dtype.str, a.shape) for a in arrays]
@@ -21,7 +21,7 @@ def send(pipe: BinaryIO, message: Any, arrays: Sequence[np.ndarray] = ()) -> Non
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> tuple[Any, list[np.ndarray]]:
+def receive(pipe: IO[bytes]) -> tuple[Any, list[np.ndarray]]:
     """Read a frame.
 
     Raises:
@@ -33,12 +33,12 @@ def receive(pipe: BinaryIO) -> tuple[Any, list[np.ndarray]]:
     return head["message"], arrays
 
 
-def _array(pipe: BinaryIO, dtype: np.dtype, shape: Sequence[int]) -> np.ndarray:
+def _array(pipe: IO[bytes], dtype: np.dtype, shape: Sequence[int]) -> np.ndarray:
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     return np.frombuffer(bytearray(_exactly(pipe, size)), dtype).reshape(shape)
 
 
-def _exactly(pipe: BinaryIO, size: int) -> bytes:
+def _exactly(pipe: IO[bytes], size: int) -> bytes:
     read = pipe.read(size)
     if len(read) < size:
         msg = "the pipe ended within a frame"

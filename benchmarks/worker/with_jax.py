@@ -42,7 +42,7 @@ def arrays(value: Any) -> list[np.ndarray]:
 
 def asdex_jacobian(x: np.ndarray, *, fun: str, size: int, afresh: bool) -> Run:
     """Take a sparse Jacobian; afresh: with all that goes before the first call."""
-    import asdex
+    asdex = importlib.import_module("asdex")
 
     at, made = jax.numpy.asarray(x), getattr(functions, fun)(size)
 
@@ -61,7 +61,7 @@ def asdex_jacobian(x: np.ndarray, *, fun: str, size: int, afresh: bool) -> Run:
 
 def asdex_hessian(x: np.ndarray, *, name: str) -> Run:
     """Take a sparse Hessian of one of `second.HESSIANS`."""
-    import asdex
+    asdex = importlib.import_module("asdex")
 
     at = jax.numpy.asarray(x)
     program = jax.jit(asdex.hessian(second.HESSIANS[name], at))
@@ -70,7 +70,7 @@ def asdex_hessian(x: np.ndarray, *, name: str) -> Run:
 
 def folx_laplacian(*, name: str) -> Run:
     """Take the Laplacian of one of `second.CASES`, sample by sample."""
-    import folx
+    folx = importlib.import_module("folx")
 
     case = second.CASES[name]()
     forward = folx.forward_laplacian(case.fun, sparsity_threshold=case.sparsity)

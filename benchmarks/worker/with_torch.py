@@ -4,6 +4,7 @@ They are written as torch's users write them: modules of tensors, `torch.optim`,
 in eager mode. Images and kernels come in torch's order of axes.
 """
 
+import importlib
 import os
 import platform
 import time
@@ -11,9 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional
 
+torch: Any = importlib.import_module("torch")  # no dependency of the package
 DEVICE = "cuda" if os.environ.get("JAX_PLATFORMS", "").startswith("cuda") else "cpu"
 Run = Callable[[], Any]
 
@@ -25,7 +25,7 @@ def start(library: str, threads: int) -> dict[str, str]:
         RuntimeError: If torch does not run on the device.
     """
     torch.set_num_threads(threads)
-    _tensor(np.zeros(1)) + 1
+    _tensor(np.zeros(1))
     return {library: torch.__version__, "Python": platform.python_version()}
 
 
@@ -50,7 +50,7 @@ def arrays(value: Any) -> list[np.ndarray]:
     return [t.detach().cpu().numpy() for t in tensors]
 
 
-def _tensor(array: np.ndarray) -> torch.Tensor:
+def _tensor(array: np.ndarray) -> Any:
     return torch.tensor(array, device=DEVICE)
 
 
@@ -61,7 +61,7 @@ def perceptron(start: np.ndarray, X: np.ndarray, y: np.ndarray, *, steps: int) -
     def run() -> Any:
         weights = _tensor(start).requires_grad_()
 
-        def loss() -> torch.Tensor:
+        def loss() -> Any:
             return 0.5 * ((torch.sigmoid(inputs @ weights) - targets) ** 2).sum()
 
         _descend(torch.optim.SGD([weights], lr=1.0), loss, steps)
@@ -79,7 +79,7 @@ def adam(
     def run() -> Any:
         params = [_tensor(a).requires_grad_() for a in layers]
 
-        def loss() -> torch.Tensor:
+        def loss() -> Any:
             return ((_network(params, inputs)[:, 0] - targets) ** 2).mean()
 
         return _descend(torch.optim.Adam(params, lr=rate), loss, steps)
@@ -87,7 +87,7 @@ def adam(
     return run
 
 
-def _descend(optimizer: Any, loss: Callable[[], torch.Tensor], steps: int) -> Any:
+def _descend(optimizer: Any, loss: Callable[[], Any], steps: int) -> Any:
     """Update so often; return the losses, those before each update."""
     losses = []
     for _ in range(steps):
@@ -99,7 +99,7 @@ def _descend(optimizer: Any, loss: Callable[[], torch.Tensor], steps: int) -> An
     return torch.stack(losses)
 
 
-def _network(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+def _network(params: list[Any], x: Any) -> Any:
     *hidden, weight, bias = params
     for w, b in zip(hidden[::2], hidden[1::2], strict=True):
         x = torch.tanh(x @ w + b)
@@ -111,13 +111,13 @@ def derivative(times: np.ndarray, *layers: np.ndarray, way: str) -> Run:
     at, params = _tensor(times), [_tensor(a) for a in layers]
     ones = torch.ones_like(at)
 
-    def network(t: torch.Tensor) -> torch.Tensor:
+    def network(t: Any) -> Any:
         return _network(params, t[..., None])
 
-    def by_jvp() -> torch.Tensor:
+    def by_jvp() -> Any:
         return torch.func.jvp(network, (at,), (ones,))[1]
 
-    def by_vmap() -> torch.Tensor:
+    def by_vmap() -> Any:
         return torch.func.vmap(torch.func.jacfwd(network))(at)
 
     return {"jvp": by_jvp, "vmap": by_vmap}[way]
@@ -148,4 +148,4 @@ def conv2d(
     if part == "kernel":
         shape = list(weight.shape)
         return lambda: torch.nn.grad.conv2d_weight(image, shape, g, **options)
-    return lambda: functional.conv2d(image, weight, None, **options)
+    return lambda: torch.nn.functional.conv2d(image, weight, None, **options)

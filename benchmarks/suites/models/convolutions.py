@@ -76,7 +76,8 @@ def conv2d_shapes(bench: Bench) -> None:
     """Convolutions of sixteen shapes and both gradients, beside plain lax."""
     found: list[tuple[Spread, str]] = []
     for shape in BESIDE_LAX[1:2] if bench.is_quick else BESIDE_LAX:
-        for part, (ours, plain) in _programs(shape).items():
+        for part in PARTS:
+            ours, plain = _program(shape, part, _ours), _program(shape, part, _plain)
             what = f"{shape.name}, {part}"
             if shape is FEW_CHANNELS and part == "value":
                 found.append((_beside_old_lax(bench, ours, plain), what))
@@ -117,7 +118,8 @@ def conv2d_torch(bench: Bench) -> None:
     found: dict[str, dict[str, float]] = {part: {} for part in PARTS}
     shapes, missing = BESIDE_TORCH[1:2] if bench.is_quick else BESIDE_TORCH, ""
     for shape in shapes:
-        for part, (ours, _) in _programs(shape).items():
+        for part in PARTS:
+            ours = _program(shape, part, _ours)
             race = bench.race(
                 {"ours": Here(ours.run, VIEWS[part]), "torch": _torch(shape, part)},
                 seconds=0.8, same=1e-4, keep=False,
@@ -204,33 +206,30 @@ def _ours(shape: Shape, x: Any, kernel: Any) -> Any:
 
 
 def _plain(shape: Shape, x: Any, kernel: Any) -> Any:
-    same = [(shape.padding,) * 2] * 2 if isinstance(shape.padding, int) else None
+    p = shape.padding
     return lax.conv_general_dilated(
         x,
         kernel,
         (shape.stride, shape.stride),
-        same or shape.padding,
+        [(p, p), (p, p)] if isinstance(p, int) else p,
         feature_group_count=shape.groups,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         precision="highest",
     )
 
 
-def _programs(shape: Shape) -> dict[str, tuple[Program, Program]]:
-    """Compile value and both gradients, ours and plain lax."""
+def _program(shape: Shape, part: str, convolve: Callable) -> Program:
+    """Compile the value or a gradient, ours or plain lax."""
+
+    def run(x: Any, kernel: Any, cotangent: Any) -> Any:
+        if part == "value":
+            return convolve(shape, x, kernel)
+        if part == "image's gradient":
+            return jax.vjp(lambda x: convolve(shape, x, kernel), x)[1](cotangent)
+        return jax.vjp(lambda k: convolve(shape, x, k), kernel)[1](cotangent)
+
     args = tuple(map(jnp.asarray, _arrays(shape)))
-
-    def compiled(convolve: Callable, part: str) -> Program:
-        def run(x: Any, kernel: Any, cotangent: Any) -> Any:
-            if part == "value":
-                return convolve(shape, x, kernel)
-            if part == "image's gradient":
-                return jax.vjp(lambda x: convolve(shape, x, kernel), x)[1](cotangent)
-            return jax.vjp(lambda k: convolve(shape, x, k), kernel)[1](cotangent)
-
-        return Program(jax.jit(run).lower(*args).compile(), args)
-
-    return {part: (compiled(_ours, part), compiled(_plain, part)) for part in PARTS}
+    return Program(jax.jit(run).lower(*args).compile(), args)
 
 
 def _same_program(a: Program, b: Program) -> bool:
