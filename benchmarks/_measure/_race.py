@@ -125,7 +125,8 @@ class Bench:
         if afresh:
             rounds, calls = 1 if self.is_quick else AFRESH, dict.fromkeys(there, 1)
         else:
-            rounds, calls = _plan(there, seconds / 10 if self.is_quick else seconds)
+            budget = seconds / 10 if self.is_quick else seconds
+            rounds, calls = _plan(there, firsts, budget)
         timings = _rounds(there, calls, rounds)
         clocks = {name: Clock(name, *firsts[name], t) for name, t in timings.items()}
         if keep:
@@ -180,9 +181,14 @@ def _there(contenders: Contenders) -> dict[str, Contender]:
     }
 
 
-def _plan(there: Mapping[str, Contender], seconds: float) -> tuple[int, dict[str, int]]:
+def _plan(
+    there: Mapping[str, Contender], firsts: Mapping[str, tuple], seconds: float
+) -> tuple[int, dict[str, int]]:
     """Return how many rounds take some seconds, and the calls of each in a round."""
-    warm = {name: min(contender.times(2)) for name, contender in there.items()}
+    warm = {
+        name: min(contender.times(1 if firsts[name][0] > LONG_S else 2))
+        for name, contender in there.items()
+    }
     slowest = max(warm.values())
     calls = {name: min(round(slowest / s), MOST_CALLS) for name, s in warm.items()}
     round_s = sum(warm[n] * (calls[n] + (warm[n] < SHORT_S)) for n in there)
