@@ -62,7 +62,8 @@ def _panel(
     axes.minorticks_off()
     axes.text(
         0.97, 0.05, f"{fitted:.2f} (expected {expected:g})", transform=axes.transAxes,
-        ha="right", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        ha="right", fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
     )  # fmt: skip
     axes.set_xticks(x[::2], [f"{n:,.0f}" for n in x[::2]])
     write = short_seconds if kind == "time" else _short_memory
