@@ -58,7 +58,7 @@ def promises(places: Places, benchmarks: Sequence[str]) -> str:
 
 
 def goals(places: Places, benchmarks: Sequence[str]) -> str:
-    """Write what was aimed at beside other libraries: the medians, and what is known."""
+    """Write what is aimed at beside other libraries, the medians, and versions."""
     found = {
         where: {figure.what: figure for figure in _figures(runs, benchmarks)}
         for where, runs in places.items()

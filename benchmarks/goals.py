@@ -1,4 +1,4 @@
-"""What is aimed at beside other libraries: the lines of README's table, in its order."""
+"""What is aimed at beside other libraries: the lines of README's table, in order."""
 
 GOALS = (
     "perceptron, 10,000 updates: the NumPy loop over ours",

@@ -134,6 +134,7 @@ def drawn(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch, of itself
 def test_torch_does_what_the_originals_do():
     pytest.importorskip("torch")
     from benchmarks.worker import with_torch

@@ -1,4 +1,4 @@
-"""Contenders of a race: what runs here, what runs in another Python, what is missing."""
+"""Contenders of a race: what runs here, what runs elsewhere, what is missing."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

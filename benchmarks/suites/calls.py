@@ -1,4 +1,4 @@
-"""What calls cost beside what they compute: of tiny arguments, and for the first time."""
+"""What calls cost beside what they compute: with tiny arguments, and first calls."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

@@ -1,7 +1,7 @@
 """Serve one library's contenders over standard input and output.
 
-A request is a method of `Desk` with its arguments; an answer is `{"value": ...}`, or `{"missing": reason}` where the library cannot run here,
-or `{"error": text}`.
+A request is a method of `Desk` with its arguments; an answer is `{"value": ...}`, or
+`{"missing": reason}` where the library cannot run here, or `{"error": text}`.
 """
 
 import importlib
@@ -81,7 +81,8 @@ def _answer(
     kind, *given = request
     try:
         if kind == "make":
-            return {"value": desk.make(*given, arrays)}, []
+            name, options = given
+            return {"value": desk.make(name, options, arrays)}, []
         if kind == "result":
             return {"value": None}, desk.result(*given)
         return {"value": {"first": desk.first, "times": desk.times}[kind](*given)}, []

@@ -1,7 +1,7 @@
 """What torch does: functions that make contenders, and how these are waited for.
 
-They are written as torch's users write them: modules of tensors, `torch.optim`, autograd
-in eager mode. Images and kernels come in torch's order of axes.
+They are written as torch's users write them: tensors, `torch.optim`, autograd in eager
+mode. Images and kernels come in torch's order of axes.
 """
 
 import importlib

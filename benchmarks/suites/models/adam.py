@@ -1,4 +1,4 @@
-"""Adam on a small network: `minimize` beside loops in Python, scans and other libraries.
+"""Adam on a small network: `minimize` beside loops in Python, scans and others.
 
 The network has two inputs, two layers of 64 and one output; it learns their product.
 """
