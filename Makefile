@@ -3,9 +3,11 @@
 # JAX that is served, each in an environment of its own; JAX= names some of them.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
+# PLATFORM=cuda runs the benchmarks on a GPU.
 VENV ?= .venv
 PYTHON ?=
 CASES ?= 4
+PLATFORM ?=
 
 bin := $(VENV)/bin
 made := $(VENV)/.made-by-$(subst /,-,$(or $(PYTHON),newest))
@@ -52,7 +54,11 @@ fuzz: $(call has,test)
 endurance: $(call has,test)
 	$(bin)/python -m tests.endurance
 
-bench: $(call has,bench)
+# On a GPU two processes share its memory: neither may take it all at the start.
+bench: export JAX_PLATFORMS = $(PLATFORM:cuda=cuda,cpu)
+bench: export XLA_PYTHON_CLIENT_PREALLOCATE = false
+bench: $(call has,bench $(if $(filter cuda,$(PLATFORM)),cuda13))
+	.ci/peers $(PLATFORM)
 	$(bin)/python -m benchmarks
 
 dist: $(call has,dist)
