@@ -3,8 +3,8 @@
 On CPUs the form goes by shapes, as measured there; elsewhere XLA has all of it. A
 convolution is linear in the image and in the kernel, so each derivative is one again,
 and has its own form: of the image's tangent, and of the kernel's, which in reverse mode
-sums over the pixels. None of these reads more of the image than the kernel sees, so that
-what a derivative is proven to depend on is exact.
+sums over the pixels. None of these reads more of the image than the kernel sees, so
+that what a derivative is proven to depend on is exact.
 """
 
 import math
