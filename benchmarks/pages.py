@@ -192,8 +192,8 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[Places], str]]] = {
         "plan": _text("plan", "plan"),
         "refusal": _text("plan", "refusal"),
         "comparison": _short,
-        "compat": lambda _: compat.text(),
         "goals": _table_of(_report.goals),
+        "compat": lambda _: compat.text(),
     },
     "docs/which-mode.md": {
         "machine": _where("five_functions"),
