@@ -160,14 +160,14 @@ def _is_pointwise(kernel: Array, options: Options) -> bool:
     return _sizes(kernel, options)[2] == 1 and options.padding == ((0, 0), (0, 0))
 
 
-def _pixels(x: Array, kernel: Array, options: Options) -> float:
+def _pixels(x: Array, kernel: Array, options: Options) -> int | float:
     """Count the output's pixels; infinite where the batch is a symbol."""
     shape = output_shape(x, kernel, options)
     size = math.prod(shape[k] for k in (0, *AXES[options.layout].spatial))
     return size if isinstance(size, int) else math.inf
 
 
-def _columns(x: Array, kernel: Array, options: Options) -> float:
+def _columns(x: Array, kernel: Array, options: Options) -> int | float:
     """Count the entries of an unfolded image."""
     c_in, _, taps = _sizes(kernel, options)
     return _pixels(x, kernel, options) * taps * c_in

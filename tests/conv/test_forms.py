@@ -19,10 +19,16 @@ FORMS = ("value", "image_tangent", "kernel_tangent")
 
 
 def forms(x_shape, kernel_shape, options, dtype=jnp.float32):
-    x = jax.ShapeDtypeStruct(x_shape, dtype)
-    kernel = jax.ShapeDtypeStruct(kernel_shape, dtype)
-    choose = (vars(_choice)[f"_form_of_{name}"] for name in FORMS)
-    return [form(x, kernel, options).__name__ for form in choose]
+    names = []
+
+    def look(x, kernel):
+        for name in FORMS:
+            form = vars(_choice)[f"_form_of_{name}"](x, kernel, options)
+            names.append(form.__name__)
+
+    shapes = (jax.ShapeDtypeStruct(s, dtype) for s in (x_shape, kernel_shape))
+    jax.eval_shape(look, *shapes)
+    return names
 
 
 @pytest.mark.parametrize(
