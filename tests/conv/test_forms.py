@@ -58,6 +58,7 @@ def test_form_goes_by_shape(x_shape, kernel_shape, options, expected):
     assert forms(x_shape, kernel_shape, options) == expected.split()
 
 
+@pytest.mark.usefixtures("x64")
 def test_winograd_is_for_float32_without_stride_or_dilation_alone():
     shapes = (2, 20, 20, 64), (3, 3, 64, 64)
     assert forms(*shapes, LENIENT)[0] == "winograd"
