@@ -3,10 +3,11 @@
 # JAX that is served, each in an environment of its own; JAX= names some of them.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
-# PLATFORM=cuda runs the benchmarks on a GPU.
+# MARKS= which marks `test` runs, as for pytest -m. PLATFORM=cuda: benchmarks on a GPU.
 VENV ?= .venv
 PYTHON ?=
 CASES ?= 4
+MARKS ?= not product
 PLATFORM ?=
 
 bin := $(VENV)/bin
@@ -30,7 +31,7 @@ demo: $(call has,demo)
 	$(bin)/python -m jnumerics demo
 
 test: $(call has,test)
-	$(bin)/pytest $(few) -m "not product"
+	$(bin)/pytest $(few) -m "$(MARKS)"
 
 test-rest: $(call has,test)
 	$(bin)/pytest $(few) -m "($(rest)) and not product"
