@@ -1,5 +1,5 @@
-# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | dist, on a fresh
-# clone. test-rest runs the tests that check leaves out.
+# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | docs | dist, on
+# a fresh clone. test-rest runs the tests that check leaves out.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
 VENV ?= .venv
@@ -19,7 +19,7 @@ test test-rest test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VE
 test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: demo test test-rest test-all check format fuzz endurance bench dist clean
+.PHONY: demo test test-rest test-all check format fuzz endurance bench docs dist clean
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:
 
@@ -53,6 +53,10 @@ endurance: $(call has,test)
 
 bench: $(call has,bench)
 	$(bin)/python -m benchmarks
+
+docs: $(call has,docs)
+	$(bin)/python -m sphinx -W --keep-going -q -j auto docs build/docs
+	@echo "build/docs/index.html"
 
 dist: $(call has,dist)
 	$(bin)/python -m build
