@@ -73,10 +73,17 @@ def test_links_of_a_page_resolve(page):
 
 @each_page
 def test_lines_of_a_page_are_narrow(page):
-    """Prose is; tables and what programs wrote are as wide as they are."""
+    """Prose is; tables, pictures and what programs wrote are as wide as they are."""
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
-    lines = [line for line in prose.splitlines() if not line.startswith("|")]
+    lines = [line for line in prose.splitlines() if line[:1] not in "|!"]
     assert [line for line in lines if len(line) > 92] == []
+
+
+def test_paragraphs_of_the_readme_that_pages_show_are_there():
+    paragraphs = (DOCS.parent / "README.md").read_text(encoding="utf-8").split("\n\n")
+    for page in PAGES:
+        for words in re.findall(r'record\.readme\("(.+?)"\)', page.read_text()):
+            assert any(p.startswith(words) for p in paragraphs), words
 
 
 def test_reference_has_every_public_name():
@@ -121,7 +128,9 @@ def literals(tree):
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            parts = (v.value if isinstance(v, ast.Constant) else "…" for v in node.values)
+            parts = (
+                v.value if isinstance(v, ast.Constant) else "…" for v in node.values
+            )
             yield "".join(map(str, parts))
         elif isinstance(node, ast.Constant) and id(node) not in inner:
             yield str(node.value)
@@ -150,7 +159,9 @@ def test_every_message_of_the_program_is_explained():
 @pytest.mark.boundary
 def test_every_explanation_is_of_a_message():
     said = [*raised(), *(text for _, text in written())]
-    general = {e for e in ENTRIES if re.match("must (be|have) …, ", e)}  # built of parts
+    general = {
+        e for e in ENTRIES if re.match("must (be|have) …, ", e)
+    }  # built of parts
     assert [
         e for e in ENTRIES if e not in general and not any(is_like(e, t) for t in said)
     ] == []

@@ -1,11 +1,12 @@
 """Docstrings as reStructuredText: `$...$` becomes math, a table of Markdown a list."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 ARRAYS = "Array | ndarray | generic | bool | int | float | complex"
-ROW = re.compile(r"^(\s*)\|(.*)\|\s*$")
+ROW = re.compile(r"\s*\|.*\|\s*$")
 
 
 def converted(lines: list[str]) -> list[str]:
@@ -30,25 +31,18 @@ def _math(text: str) -> str:
 
 
 def _tables(lines: list[str]) -> Iterator[str]:
-    rows: list[list[str]] = []
-    for line in [*lines, ""]:
-        match = ROW.match(line)
-        if match:
-            rows.append([cell.strip() for cell in match[2].split("|")])
-            continue
-        if rows:
-            yield from _list_table(rows)
-            rows = []
-        yield line
+    for is_table, group in groupby(lines, key=lambda line: bool(ROW.match(line))):
+        rows = list(group)
+        yield from _list_table(rows) if is_table else rows
 
 
-def _list_table(rows: list[list[str]]) -> Iterator[str]:
+def _list_table(lines: Iterable[str]) -> Iterator[str]:
     yield from ("", ".. list-table::", "   :header-rows: 1", "")
-    for row in rows:
-        if all(re.fullmatch(r":?-+:?", cell) for cell in row):
-            continue
-        for k, cell in enumerate(row):
-            yield f"   {'  ' if k else '* '}- {cell}"
+    for line in lines:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not all(re.fullmatch(":?-+:?", cell) for cell in cells):
+            for k, cell in enumerate(cells):
+                yield f"   {'  ' if k else '* '}- {cell}"
     yield ""
 
 

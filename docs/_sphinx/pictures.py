@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from IPython.display import HTML
+
 from jnumerics.derivatives import Dependence, Plan
 
 CELL = 22  # pixels
@@ -62,8 +63,9 @@ def cut(sizes: Sequence[int], plan: Plan) -> HTML:
                 f"{x + 14},{middle - half} {x + step},{middle - after} "
                 f"{x + step},{middle + after} {x + 14},{middle + half}"
             )
-            marks.append(f'<polygon points="{corners}" fill="currentColor" '
-                         'fill-opacity="0.08"/>')
+            marks.append(
+                f'<polygon points="{corners}" fill="currentColor" fill-opacity="0.08"/>'
+            )
         color = ORANGE if size == width else BLUE
         marks.append(
             f'<rect x="{x}" y="{middle - half}" width="14" height="{2 * half}" '
@@ -78,8 +80,9 @@ def cut(sizes: Sequence[int], plan: Plan) -> HTML:
     for start, end in (at - 12, 44), (at + 12, 16 + (len(sizes) - 1) * step):
         marks.append(_arrow(start, end, 14))
     marks.append(_label((at + 30) / 2, 9, f"{width} reverse", "middle"))
-    marks.append(_label((at + 20 + len(sizes) * step) / 2 - 20, 9, f"{width} forward",
-                        "middle"))
+    marks.append(
+        _label((at + 20 + len(sizes) * step) / 2 - 20, 9, f"{width} forward", "middle")
+    )
     title = f"layers of {', '.join(map(str, sizes))}, cut where they are {width} wide"
     return _page(_svg(60 + (len(sizes) - 1) * step, high, marks, title))
 
@@ -91,8 +94,12 @@ def _bounds(found: Dependence) -> Bounds:
 def _panel(title: str, bounds: Bounds) -> str:
     lower, upper, n = bounds
     marks = [
-        _square(j, i, BLUE if low <= j <= high else "currentColor",
-                0.55 if low <= j <= high else 0.07)
+        _square(
+            j,
+            i,
+            BLUE if low <= j <= high else "currentColor",
+            0.55 if low <= j <= high else 0.07,
+        )
         for i, (low, high) in enumerate(zip(lower, upper, strict=True))
         for j in range(n)
     ]

@@ -4,8 +4,9 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks import _record, pages
 from IPython.display import HTML, Markdown
+
+from benchmarks import _record, pages
 
 README = Path(__file__).parents[2] / "README.md"
 
