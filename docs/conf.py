@@ -1,5 +1,6 @@
 """Settings of the documentation: `make docs` builds it, without a network."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -9,8 +10,18 @@ sys.path[:0] = [str(HERE / "_sphinx"), str(HERE.parent)]
 
 # The kernels that run the pages import what this process imports, on the CPU, one
 # program at a time: figures and texts are the same on every machine.
-os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+# They show the last line of an error alone, and call a cell "cell" in messages.
+profile = HERE.parent / "build" / "ipython" / "profile_default"
+profile.mkdir(parents=True, exist_ok=True)
+(profile / "ipython_config.py").write_text(
+    'get_config().InteractiveShell.xmode = "Minimal"\n'
+    "get_config().IPKernelApp.log_level = 40\n"
+)
+os.environ["IPYTHONDIR"] = str(profile.parent)
+os.environ["IPYKERNEL_CELL_NAME"] = "cell"
 os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 import jnumerics  # noqa: E402
 
@@ -35,7 +46,7 @@ highlight_language = "none"
 # Pages
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "cache"
+nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_execution_timeout = 120

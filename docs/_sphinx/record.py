@@ -25,16 +25,19 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> HTML:
     )
 
 
-def beside(peers: Sequence[str]) -> HTML:
-    """Show how many times as long others take, wherever it was measured."""
-    rows = [
-        [figure.what, str(figure), runs[-1]["time"][:10], where]
-        for where, runs in _record.by_place(_record.load()).items()
-        for name in pages.PROMISES
-        for figure in _record.figures(runs, name)
-        if figure.values and any(f": {peer} over" in figure.what for peer in peers)
-    ]
-    return table(["what", "times as long", "until", "where"], rows)
+def beside(*peers: str) -> HTML:
+    """Show how many times as long peers take, at the first place that measured it."""
+    rows: dict[str, list[str]] = {}
+    for where, runs in _record.by_place(_record.load()).items():
+        for figure in (
+            f for name in pages.PROMISES for f in _record.figures(runs, name)
+        ):
+            contender = figure.what.rpartition(": ")[2]
+            is_ratio = contender.endswith(" over ours") and bool(figure.values)
+            if is_ratio and any(peer in contender for peer in peers):
+                cells = [figure.what, str(figure), runs[-1]["time"][:10], where]
+                rows.setdefault(figure.what, cells)
+    return table(["what", "times as long", "until", "where"], rows.values())
 
 
 def figures() -> HTML:
