@@ -208,6 +208,15 @@ def test_table_of_markdown_becomes_a_list():
     ]  # fmt: skip
 
 
+def test_formula_with_an_unknown_command_is_refused():
+    pytest.importorskip("latex2mathml")
+    pytest.importorskip("docutils")
+    mathml = load("mathml").mathml
+    assert "<mfrac>" in mathml(r"\frac{1}{2}", "inline")
+    with pytest.raises(ValueError, match=r"commands that latex2mathml knows, got"):
+        mathml(r"\unheard x", "inline")
+
+
 # code of peers that do not run on every JAX
 
 

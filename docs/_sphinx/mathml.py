@@ -6,14 +6,26 @@ from docutils import nodes
 from latex2mathml.converter import convert
 
 
+def mathml(formula: str, display: str) -> str:
+    """Return a formula of LaTeX as MathML.
+
+    Raises:
+        ValueError: If a command in it is unknown, which would be shown as it stands.
+    """
+    found = convert(formula, display=display)
+    if "\\" in found:
+        msg = f"`formula` must have commands that latex2mathml knows, got {formula!r}"
+        raise ValueError(msg)
+    return found
+
+
 def _inline(self: Any, node: nodes.math) -> None:
-    self.body.append(convert(node.astext(), display="inline"))
+    self.body.append(mathml(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
 def _block(self: Any, node: nodes.math_block) -> None:
-    self.body.append(f'<div class="math">{convert(node.astext(), display="block")}')
-    self.body.append("</div>")
+    self.body.append(f'<div class="math">{mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 
