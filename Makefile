@@ -55,7 +55,7 @@ bench: $(call has,bench)
 	$(bin)/python -m benchmarks
 
 docs: $(call has,docs)
-	$(bin)/python -m sphinx -E -W --keep-going -q -j auto docs build/docs
+	$(bin)/python -m sphinx -E -W --keep-going -q docs build/docs
 	@echo "build/docs/index.html"
 
 dist: $(call has,dist)
