@@ -14,10 +14,10 @@ rest := boundary or process or scenario or slow
 shapes := -m "not ($(rest) or product)" --jaxtyping-packages=jnumerics,beartype.beartype
 few := -n auto --dist worksteal --cases $(CASES)
 
-# The tests' compiled programs are kept: the passes of one interpreter share them.
-test test-rest test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
-test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
-test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
+# Compiled programs are kept: passes of the tests, and builds of the pages, share them.
+test test-rest test-all check docs: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
+test test-rest test-all check docs: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
+test test-rest test-all check docs: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
 .PHONY: demo test test-rest test-all check format fuzz endurance bench docs dist clean
 .PRECIOUS: $(VENV)/.has-%
