@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 import jnumerics
@@ -227,5 +228,6 @@ def test_code_of_a_peer_runs_where_the_peer_does(peer):
     pytest.importorskip(peer, exc_type=ImportError)
     page = (DOCS / "from-jax.md").read_text(encoding="utf-8")
     (code,) = re.findall(rf"<!-- needs {peer} -->\n```python\n(.*?)```", page, re.S)
-    exec(code, names := {})
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        exec(code, names := {})
     assert "theirs" in names
