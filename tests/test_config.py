@@ -16,6 +16,7 @@ class Example(Settings):
     learning_rate: float
     """100 % of it"""
     sizes: tuple[Count, ...] = (1,)
+    names: tuple[str, ...] = ()
     shuffle: bool = False
     name: str = "none"
     momentum: Annotated[float, Field(ge=0)] | None = None
@@ -90,6 +91,13 @@ def test_numbers_are_read_as_people_write_them(load, text, value):
 )
 def test_lists_are_read_as_people_write_them(load, text, value):
     assert load("steps = 3\nlearning_rate = 0.1", sizes=text).sizes == value
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b c", " a , b c", "['a', \"b c\"]", '["a","b c",]']
+)
+def test_texts_of_a_list_may_stand_in_quotes(load, text):
+    assert load("steps = 3\nlearning_rate = 0.1", names=text).names == ("a", "b c")
 
 
 @pytest.mark.parametrize(

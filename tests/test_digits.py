@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jnumerics.workbench import devices, lesson
-from tests.test_examples import SMALL
+from tests._examples import SMALL
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "digits.py"
 NAMES = "whole", "parts"

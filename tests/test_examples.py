@@ -16,27 +16,10 @@ import pytest
 
 from jnumerics import conv, softmax
 from jnumerics.workbench import config, demo, lesson
+from tests._examples import ADAM, SMALL
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(ROOT.glob("examples/*.py"))
-SMALL = {
-    "autoencoder_jacobian": ["--samples", "3", "--sizes", "[24, 9, 2, 9, 24]"],
-    "compare_modes": [
-        *("--repeats", "2", "--few", "2", "--many", "20"),
-        *("--code", "2", "--points", "30", "--terms", "9"),
-    ],
-    "conv2d": ["--smoothings", "1"],
-    "digits": [
-        *("--channels", "[2, 3]", "--steps", "6", "--batch-size", "16"),
-        *("--report-every", "3", "--checkpoint-every", "4", "--devices", "1"),
-    ],
-    "laplacian": ["--nodes", "3", "--hidden", "[4]", "--steps", "3"],
-    "linear_regression": ["--steps", "20", "--rows", "200"],
-    "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
-    "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
-    "perceptron": ["--steps", "20"],
-    "softmax": ["--steps", "3", "--repeats", "2"],
-}
 SHOWN = {  # the right product beside the two wrong ones, of which the first is zero
     "softmax": r"obtained  0\.38409351, -0\.60317552, 0\.21908201,(.|\n)*"
     r"rows: ((0|\S+e-1[5-8])[,\n] ?){3}(.|\n)*"
@@ -49,7 +32,14 @@ each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
 
 def run(script, monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", [str(script), *arguments])
-    return runpy.run_path(str(script), run_name="__main__")
+    with promotion(script):
+        return runpy.run_path(str(script), run_name="__main__")
+
+
+def promotion(script):
+    """Return a context with the dtype promotion that an example's optimizer needs."""
+    kind = "standard" if script.stem in ADAM else "strict"
+    return jax.numpy_dtype_promotion(kind)
 
 
 @pytest.mark.process
@@ -81,7 +71,8 @@ def test_lines_above_the_lesson_work_in_a_notebook(script, tmp_path):
     small = {**dict(zip(keys, flags[1::2], strict=True)), "out": str(tmp_path)}
     names = runpy.run_path(str(script))
     values = config.load(names["Config"], demo.settings_file(script), small)
-    exec(cell, names | {"config": values})
+    with promotion(script):
+        exec(cell, names | {"config": values})
     assert lesson.opening(names["main"]) == cell  # as the report shows it
 
 
@@ -227,6 +218,16 @@ def test_wrong_flag_of_an_example_is_one_line_and_status_2(
             "mlp_derivative",
             ["--growth", "[]"],
             "--growth must be 1 number or more, got '[]'",
+        ),
+        (
+            "epidemic_pinn",
+            ["--noise", "0"],
+            "--noise must be greater than 0, got '0'",
+        ),
+        (
+            "schroedinger",
+            ["--systems", "box, atom"],
+            "--systems must be electrons, and with them box and springs or not",
         ),
     ],
 )

@@ -49,6 +49,28 @@ def test_single_line_needs_no_legend_and_starts_at_zero():
     assert figure.axes[0].get_ylim()[0] == 0
 
 
+def test_dots_have_the_color_of_their_curve_and_one_name_with_it():
+    t = np.arange(3.0)
+    fit = plots.Panel(
+        {"E": (t, t), "I": (t, 2 * t)},
+        "days",
+        "share",
+        points={"I": (t, 2 * t + 0.1), "R": (t, t + 0.5)},
+        dashed={"exact": (t, t), "_": (t, 2 * t)},
+        levels={"all": 1.0},
+    )
+    falls = plots.Panel({"cost": (t, 3 - t)}, "step", "cost", ("linear", "log"))
+    left, right = plots.panels(fit, falls).axes
+    _, names = left.get_legend_handles_labels()
+    assert left.get_legend() is not None
+    assert sorted(names) == ["E", "I", "R", "all", "exact"]
+    dots, others, _, curve = left.lines[:4]
+    assert dots.get_color() == curve.get_color() != others.get_color()
+    assert curve.get_label() == "I"
+    assert right.get_legend() is None
+    assert right.get_yscale() == "log"
+
+
 @pytest.mark.parametrize(("height", "contours"), [(1.0, 1), (0.4, 0)])
 def test_surface_draws_the_line_of_one_half_where_there_is_one(height, contours):
     figure = plots.surface(

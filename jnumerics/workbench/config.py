@@ -245,6 +245,8 @@ def _from_flag(form: Mapping[str, Any], text: str) -> Any:
         inner = re.sub(r"^\s*\[(.*)\]\s*$", r"\1", text).strip()
         is_empty = text and not inner  # `[]`, and not the empty text
         parts = [] if is_empty else inner.removesuffix(",").split(",")
+        if form["items"]["type"] == "string":  # in quotes, as in TOML, or without
+            parts = [re.sub(r"^\s*([\"']?)(.*?)\1\s*$", r"\2", p) for p in parts]
         return [_from_flag(form["items"], part) for part in parts]
     return text
 

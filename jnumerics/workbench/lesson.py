@@ -64,6 +64,7 @@ class Answer(NamedTuple):
     obtained: np.ndarray
     expected: np.ndarray
     race: Race | None = None
+    within: float | None = None  # what the error may be; None: half of the digits
 
     @property
     def error(self) -> float:
@@ -77,6 +78,8 @@ class Answer(NamedTuple):
     @property
     def is_right(self) -> bool:
         """Whether at least half of the digits agree; not a number is wrong."""
+        if self.within is not None:
+            return self.error <= self.within
         return self.error <= math.sqrt(jnp.finfo(self.obtained.dtype).eps)
 
 
@@ -104,10 +107,20 @@ class Lesson:
     notes: list[str] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
 
-    def compare(self, asked: str, obtained: Any, expected: Any) -> None:
-        """Compare what was obtained with the expected answer to a question."""
-        answer = Answer(asked, np.asarray(obtained), np.asarray(expected))
-        self.answers.append(answer)
+    def compare(
+        self, asked: str, obtained: Any, expected: Any, *, within: float | None = None
+    ) -> None:
+        """Compare what was obtained with the expected answer to a question.
+
+        Args:
+            asked: The question.
+            obtained: The answer that was obtained.
+            expected: The one that was expected.
+            within: Up to which error it is right, of what is learned or sampled; None
+                asks for half of the digits.
+        """
+        obtained, expected = np.asarray(obtained), np.asarray(expected)
+        self.answers.append(Answer(asked, obtained, expected, within=within))
 
     def race(
         self,

@@ -26,6 +26,17 @@ def test_half_the_digits_must_agree(dtype):
     assert not answer(beyond.astype(dtype), expected).is_right
 
 
+def test_what_is_learned_may_be_off_by_what_is_admitted():
+    told = Lesson()
+    told.compare("a rate", [1.0, 2.2], [1.0, 2.0], within=0.1 + 1e-12)
+    told.compare("a rate", [1.0, 2.2], [1.0, 2.0], within=0.09)
+    told.compare("a rate", [1.0, math.nan], [1.0, 2.0], within=0.1)
+    assert [a.is_right for a in told.answers] == [True, False, False]
+    lines = report.text(performance(*told.answers), "cpu").splitlines()
+    assert "    error     0.1, at most 0.1" in lines
+    assert "    error     WRONG 0.1, at most 0.09" in lines
+
+
 @pytest.mark.parametrize("obtained", [[math.nan, 2.0], [1.0], [[1.0, 2.0]]])
 def test_not_a_number_and_another_shape_are_wrong(obtained):
     assert not answer(obtained).is_right

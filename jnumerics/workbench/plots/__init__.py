@@ -8,7 +8,7 @@ so that `inline_svg` can hand the first two over to the page around the figure.
 from jnumerics.workbench.plots._classes import confusion, gallery, learning
 from jnumerics.workbench.plots._crossover import crossover
 from jnumerics.workbench.plots._images import images, photograph, surface
-from jnumerics.workbench.plots._lines import lines
+from jnumerics.workbench.plots._lines import Panel, lines, panels
 from jnumerics.workbench.plots._modes import mode_comparison, mode_comparisons
 from jnumerics.workbench.plots._style import FAINT, INK, SERIES, save
 from jnumerics.workbench.plots._svg import describe, inline_svg
@@ -17,6 +17,7 @@ __all__ = [
     "FAINT",
     "INK",
     "SERIES",
+    "Panel",
     "confusion",
     "crossover",
     "describe",
@@ -27,6 +28,7 @@ __all__ = [
     "lines",
     "mode_comparison",
     "mode_comparisons",
+    "panels",
     "photograph",
     "save",
     "surface",

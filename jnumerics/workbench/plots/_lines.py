@@ -1,7 +1,7 @@
 """Curves over one another."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,68 @@ if TYPE_CHECKING:
 Series = Mapping[str, tuple[Any, Any]]
 
 NAME_HEIGHT = 0.065  # of the panel's height
-FEW_POINTS = 8  # on a logarithmic axis, up to which each has its tick
+FEW_POINTS = 8  # of whole numbers on a logarithmic axis, up to which each has a tick
+MANY_DOTS = 24  # more are small and let others through
+SHORT_LEGEND = 28  # letters of one, up to which its names stand in a row
+
+
+class Panel(NamedTuple):
+    """One of several panels of curves, as `lines` draws them."""
+
+    series: Series
+    """The curves by name, in the order of their colors; at most five."""
+    x_label: str
+    """What the horizontal axis shows, with its unit."""
+    y_label: str
+    """What the vertical axis shows, with its unit."""
+    scales: tuple[str, str] = ("linear", "linear")
+    """Of the horizontal and the vertical axis: "linear" or "log"."""
+    points: Series | None = None
+    """Dots by name, in the colors of the curves of that name, or in the next ones."""
+    dashed: Series | None = None
+    """Dashed curves by name, in ink, each over others: what is known."""
+    levels: Mapping[str, float] | None = None
+    """Named horizontal lines."""
+
+
+def panels(*panels: Panel) -> "Figure":
+    """Draw panels of curves and dots side by side.
+
+    Example:
+        >>> falls = Panel({"cost": ([0, 1], [2.0, 1.0])}, "step", "cost")
+        >>> fits = Panel({}, "true", "found", points={"x": ([0.0, 1.0], [0.1, 1.0])})
+        >>> [axes.get_ylabel() for axes in panels(falls, fits).axes]
+        ['cost', 'found']
+    """
+    figure, drawn = canvas(len(panels), (4.6 * len(panels), 3.8))
+    with styled():
+        for axes, panel in zip(drawn, panels, strict=True):
+            _draw_panel(axes, panel)
+    return figure
+
+
+def _draw_panel(axes: "Axes", panel: Panel) -> None:
+    points, dashed = panel.points or {}, panel.dashed or {}
+    names = [*panel.series, *(n for n in points if n not in panel.series)]
+    colors = dict(zip(names, SERIES, strict=False))
+    for name, (x, y) in points.items():
+        label = None if name in panel.series else name  # a curve's name is its dots'
+        many = np.size(y) > MANY_DOTS
+        axes.plot(
+            x, y, "o", color=colors[name], markersize=3 if many else 6, label=label,
+            alpha=0.6 if many else 1.0, markeredgewidth=0,
+        )  # fmt: skip
+    for name, (x, y) in panel.series.items():
+        axes.plot(x, y, color=colors[name], label=name)
+    for name, (x, y) in dashed.items():
+        axes.plot(x, y, "--", color=INK, linewidth=1.0, label=name)
+    for name, level in (panel.levels or {}).items():
+        axes.axhline(level, color=INK, linewidth=1.0, linestyle=":", label=name)
+    axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
+    _set_scales(axes, {**points, **panel.series, **dashed}, panel.scales)
+    shown = axes.get_legend_handles_labels()[1]
+    if len(shown) > 1:
+        legend_above(axes, columns=5 if len("".join(shown)) < SHORT_LEGEND else 2)
 
 
 def lines(
@@ -86,7 +147,8 @@ def _set_scales(axes: "Axes", series: Series, scales: tuple[str, str]) -> None:
     axes.minorticks_off()
     if scales[0] == "log":
         points = np.unique(np.concatenate([np.asarray(x) for x, _ in series.values()]))
-        if len(points) <= FEW_POINTS:  # within a decade there may be no other tick
+        is_whole = points.dtype.kind in "iu"
+        if is_whole and len(points) <= FEW_POINTS:  # there may be no other tick
             axes.set_xticks(points, [f"{x:,}" for x in points])
     if scales[0] == "linear":
         whole = all(np.asarray(x).dtype.kind in "iu" for x, _ in series.values())

@@ -16,6 +16,7 @@ from jnumerics.workbench.report._text import (
     HEADER,
     error,
     first_call,
+    limit,
     ratio,
     row,
 )
@@ -42,7 +43,8 @@ def page(performances: Sequence[Performance], facts: Sequence[tuple[str, str]]) 
     return environment.from_string(markup.read_text(encoding="utf-8")).render(
         mood="bad" if wrong else "good", verdict=verdict, about_errors=ERROR,
         header=HEADER, performances=performances, facts=facts, row=row, error=error,
-        ratio=ratio, first_call=first_call, numbers=lesson.numbers, drawing=_drawing,
+        ratio=ratio, first_call=first_call, limit=limit, numbers=lesson.numbers,
+        drawing=_drawing,
     )  # fmt: skip
 
 

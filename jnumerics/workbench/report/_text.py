@@ -46,7 +46,7 @@ def text(performance: Performance, device: str) -> str:
             f"  {answer.asked}",
             f"    expected  {lesson.numbers(answer.expected, 8)}",
             f"    obtained  {lesson.numbers(answer.obtained, 8)}",
-            f"    error     {error(answer)}",
+            f"    error     {error(answer)}{limit(answer)}",
         ]
         if answer.race:
             lines.append(f"    time      {_speed(answer.race)}")
@@ -58,6 +58,11 @@ def text(performance: Performance, device: str) -> str:
 def error(answer: Answer) -> str:
     figure = _table.number(answer.error, 2)
     return figure if answer.is_right else f"WRONG {figure}"
+
+
+def limit(answer: Answer) -> str:
+    """Say what the error may be, where that is not half of the digits."""
+    return "" if answer.within is None else f", at most {answer.within:g}"
 
 
 def _times(race: Race | None) -> tuple[str, str]:

@@ -1,0 +1,33 @@
+"""Settings with which every example runs in the suite, within seconds."""
+
+SMALL = {
+    "autoencoder_jacobian": ["--samples", "3", "--sizes", "[24, 9, 2, 9, 24]"],
+    "compare_modes": [
+        *("--repeats", "2", "--few", "2", "--many", "20"),
+        *("--code", "2", "--points", "30", "--terms", "9"),
+    ],
+    "conv2d": ["--smoothings", "1"],
+    "digits": [
+        *("--channels", "[2, 3]", "--steps", "6", "--batch-size", "16"),
+        *("--report-every", "3", "--checkpoint-every", "4", "--devices", "1"),
+    ],
+    "epidemic_pinn": [
+        *("--hidden", "[16, 16]", "--points", "48", "--steps", "2500"),
+        *("--learning-rate", "0.02", "--tolerance", "0.1", "--report-every", "500"),
+    ],
+    "linear_regression": ["--steps", "20", "--rows", "200"],
+    "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
+    "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
+    "perceptron": ["--steps", "20"],
+    "schroedinger": [
+        *("--systems", '["electrons"]', "--one-body", "[8]", "--two-body", "[8]"),
+        *("--samples", "64", "--steps", "60", "--last-samples", "500"),
+        *("--tolerance", "0.02"),
+    ],
+    "score_divergence": [
+        *("--dimensions", "8", "--samples", "128", "--steps", "600", "--points", "32"),
+        *("--hidden", "[24]", "--flow-steps", "16", "--tolerance", "0.3"),
+    ],
+    "softmax": ["--steps", "3", "--repeats", "2"],
+}
+ADAM = {"epidemic_pinn", "schroedinger", "score_divergence"}  # it mixes dtypes
