@@ -10,6 +10,7 @@ import jax
 import pytest
 
 import jnumerics
+from jnumerics.workbench import training
 from tests._public import FILES
 from tests.test_promised_errors import PROMISES
 
@@ -207,6 +208,22 @@ def test_table_of_markdown_becomes_a_list():
     assert [line.strip() for line in table if line.strip()] == [
         ".. list-table::", ":header-rows: 1", "* - to", "- use", "* - do", "- `it`"
     ]  # fmt: skip
+
+
+def test_indented_block_of_a_module_becomes_code():
+    found = [
+        *load("docstrings").with_code(["So:", "", "    f(x)", "    g(x)", "", "End."])
+    ]
+    assert found == ["So:", "", "::", "", "    f(x)", "    g(x)", "", "End."]
+
+
+def test_fields_of_a_named_tuple_are_told():
+    told = [*load("docstrings").fields(training.Training)]
+    assert told[:3] == [
+        "",
+        "Attributes:",
+        "    params: Parameters after the last update.",
+    ]
 
 
 def test_formula_with_an_unknown_command_is_refused():

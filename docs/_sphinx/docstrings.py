@@ -1,11 +1,16 @@
 """Docstrings as reStructuredText: `$...$` becomes math, a table of Markdown a list."""
 
+import ast
+import inspect
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
-ARRAYS = "Array | ndarray | generic | bool | int | float | complex"
+ARRAYS = re.compile(
+    r"[~\w.]*Array \| [~\w.]*ndarray \| [~\w.]*generic \| bool \| int \| float \| complex"
+)
 ROW = re.compile(r"\s*\|.*\|\s*$")
 
 
@@ -46,7 +51,40 @@ def _list_table(lines: Iterable[str]) -> Iterator[str]:
     yield ""
 
 
-def _process(_app: Any, _what: str, _name: str, _object: Any, _: Any, lines: list):
+def with_code(lines: list[str]) -> Iterator[str]:
+    """Mark indented blocks of a module's docstring, which has no sections, as code."""
+    before, is_code = "", False
+    for k, line in enumerate(lines):
+        is_indented = line.startswith("    ")
+        is_text = before[:1].strip() != "" and before[:2] not in ("- ", "* ")
+        if is_indented and not is_code and is_text and not lines[k - 1]:
+            yield from ("::", "")
+            is_code = True
+        elif line and not is_indented:
+            is_code = False
+        yield line
+        before = line or before
+
+
+def fields(described: type) -> Iterator[str]:
+    """Yield a section of the fields of a named tuple that have docstrings."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(described))).body
+    assert isinstance(tree, ast.ClassDef)
+    found = [
+        f"    {field.target.id}: {' '.join(str(text.value.value).split())}"
+        for field, text in pairwise(tree.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+    ]
+    if found:
+        yield from ("", "Attributes:", *found)
+
+
+def _process(_app: Any, what: str, _name: str, value: Any, _: Any, lines: list) -> None:
+    if what == "module":
+        lines[:] = with_code(lines)
+    if what == "class" and hasattr(value, "_fields"):
+        lines += fields(value)
     lines[:] = converted(lines)
 
 
@@ -60,7 +98,7 @@ def _named(_app: Any, *described: Any) -> tuple[str, str] | None:
     *_, signature, returned = described
     if not signature:
         return None
-    return signature.replace(ARRAYS, "ArrayLike"), returned
+    return ARRAYS.sub("ArrayLike", signature), returned
 
 
 def setup(app: Any) -> dict[str, bool]:
