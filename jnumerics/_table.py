@@ -111,7 +111,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def number(x: int | float, digits: int = 3) -> str:
+def number(x: complex, digits: int = 3) -> str:
     """Format a number with the given significant digits."""
     return f"{x:.{digits}g}"
 

@@ -15,7 +15,15 @@ SMALL = {
         *("--hidden", "[16, 16]", "--points", "48", "--steps", "2500"),
         *("--learning-rate", "0.02", "--tolerance", "0.1", "--report-every", "500"),
     ],
+    "heat_newton": [
+        *("--grid", "12", "--large", "14", "--growth", "[4, 6]", "--steps", "12"),
+    ],
+    "image_filters": ["--sigma", "1.0", "--rows", "24", "--steps", "200"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
+    "matrix_filter": [
+        *("--masses", "4", "--band", "[0.9, 1.1]", "--nodes", "16"),
+        *("--frequencies", "9", "--max-nodes", "4"),
+    ],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
     "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
     "perceptron": ["--steps", "20"],

@@ -5,18 +5,18 @@ For one output channel $o$, at stride $s$ and dilation $d$, on the padded input,
 $y_{n,u,v,o} = \sum_{i,j,c} x_{n,\, u s + i d,\, v s + j d,\, c} \, k_{i,j,c,o}$.
 
 The kernel is not flipped, as in TensorFlow, PyTorch and ONNX. The general case is
-`jax.lax.conv_general_dilated`; three forms of it are exact and faster, and are taken
-by shape alone:
+`jax.lax.conv_general_dilated`, and GPUs and TPUs have no other. On CPUs four forms are
+faster where shapes favor them, and are taken by shape and dtype alone; value, input
+derivative and kernel derivative choose each for itself:
 
-- A 1x1 kernel without padding is a matrix product over pixels. Where the sum is over
-  few channels, the convolution is faster and stays; value, input derivative and
-  kernel derivative choose each for itself.
-- One channel to a group (depthwise) has nothing to contract: it is a sum of shifted
-  copies of the input, one for each of the kernel's offsets, and so are its
-  derivatives. Half precision is summed in float32.
-- Small images of few channels, with few channels out, are unfolded along their width,
-  then along their height, into one matrix product (im2col). Its derivatives are those
-  of the general case.
+- Depthwise, one channel to a group, has nothing to contract: a sum of shifted copies of
+  the input, one for each of the kernel's offsets. Half precision is summed in float32.
+- Unfolded into one matrix product (im2col): a 1x1 kernel, which needs no copies; few
+  channels; and the kernel's derivative, where each copied entry meets many channels.
+- Paired: for more pixels of few channels, what two neighbors see is unfolded together.
+- Winograd's F(2, 3), float32 alone: a 3x3 kernel between many channels, in 4/9 of the
+  multiplications. Its rounding error is a small multiple of the sum's own, measured
+  against the largest entry of a 4x4 tile; infinities and NaNs fill their tile.
 
 Not offered: transposed convolution (the `jax.vjp` of this one), input dilation,
 negative padding (slice the input).

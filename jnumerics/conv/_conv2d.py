@@ -9,7 +9,8 @@ from jaxtyping import Array, Inexact
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike
-from jnumerics.conv._forms import AXES, Axes, Options, Two, convolution, extent_of
+from jnumerics.conv._choice import convolution
+from jnumerics.conv._options import AXES, Axes, Options, Two, extent_of
 
 _Array = np.ndarray | jax.Array
 Pair = SupportsIndex | Sequence[SupportsIndex] | _Array
@@ -59,7 +60,9 @@ def conv2d(
         Shape `(n, rows, columns, c_out)`, in layout "NCHW" `(n, c_out, rows,
         columns)`, in the common dtype of `x` and `kernel`. A kernel larger than the
         padded images gives no rows or no columns; axes of size 0 work, and a sum over
-        nothing is 0; derivatives likewise.
+        nothing is 0; derivatives likewise. Of 3x3 kernels between many channels in
+        float32, an infinity or NaN in the images may reach the pixels of the result
+        next to those that see it, on CPUs.
 
     Raises:
         TypeError: If `x` or `kernel` is not an array of numbers, or `stride`,

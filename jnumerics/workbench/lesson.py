@@ -243,7 +243,7 @@ def numbers(x: np.ndarray | jax.Array, digits: int, limit: int = 4) -> str:
         '1, 2.5, 3, …'
     """
     flat = np.ravel(x)
-    shown = [_table.number(float(v), digits) for v in flat[:limit]]
+    shown = [_table.number(v.item(), digits) for v in flat[:limit]]
     return ", ".join(shown + ["…"] * (flat.size > limit))
 
 

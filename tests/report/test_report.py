@@ -3,6 +3,7 @@
 import math
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -87,6 +88,12 @@ def test_text_leaves_a_table_the_whole_width():
     told = performance(RIGHT)._replace(lesson=Lesson([RIGHT], notes))
     text = report.text(told, "cpu")
     assert text.endswith("\n\n  a word\n\nmode  passes\nforward    16")
+
+
+def test_complex_numbers_show_both_parts():
+    z = np.array([1 - 2.5j, 3j])
+    assert lesson.numbers(z, 3) == "1-2.5j, 0+3j"
+    assert lesson.numbers(jnp.asarray(z), 3) == "1-2.5j, 0+3j"
 
 
 def test_text_of_a_slower_way_says_so():

@@ -1,0 +1,219 @@
+"""The form that a convolution takes: which, where, and right at its boundaries."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jnumerics import conv, derivatives
+from jnumerics.conv import _choice, _forms, _winograd
+from jnumerics.conv._options import Options
+from tests import reference
+from tests.conv._cases import draw, to_nchw
+
+PLAIN = Options((1, 1), ((0, 0), (0, 0)), (1, 1), 1, "NHWC", "highest")
+SAME = PLAIN._replace(padding=((1, 1), (1, 1)))
+FORMS = ("value", "image_tangent", "kernel_tangent")
+
+
+def forms(x_shape, kernel_shape, options, dtype=jnp.float32):
+    x = jax.ShapeDtypeStruct(x_shape, dtype)
+    kernel = jax.ShapeDtypeStruct(kernel_shape, dtype)
+    choose = (vars(_choice)[f"_form_of_{name}"] for name in FORMS)
+    return [form(x, kernel, options).__name__ for form in choose]
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "kernel_shape", "options", "expected"),
+    [
+        ((1, 28, 28, 3), (5, 5, 3, 16), PLAIN, "unfolded convolve convolve"),
+        ((4, 56, 56, 3), (5, 5, 3, 16), PLAIN, "paired convolve convolve"),
+        ((999, 56, 56, 3), (5, 5, 3, 16), PLAIN, "convolve convolve convolve"),
+        ((4, 56, 56, 3), (7, 7, 3, 16), PLAIN, "convolve convolve convolve"),
+        ((4, 56, 56, 3), (5, 5, 3, 17), PLAIN, "convolve convolve unfolded"),
+        ((4, 56, 56, 5), (5, 5, 5, 16), PLAIN, "convolve convolve convolve"),
+        ((8, 28, 28, 16), (3, 3, 16, 32), SAME, "convolve convolve unfolded"),
+        ((99, 28, 28, 16), (3, 3, 16, 32), SAME, "convolve convolve convolve"),
+        ((2, 14, 14, 64), (3, 3, 64, 64), SAME, "winograd convolve unfolded"),
+        ((1, 14, 14, 64), (3, 3, 64, 64), SAME, "convolve convolve unfolded"),
+        ((2, 14, 14, 63), (3, 3, 63, 64), SAME, "convolve convolve unfolded"),
+        ((2, 14, 14, 64), (3, 3, 64, 63), SAME, "convolve convolve unfolded"),
+        ((2, 14, 14, 64), (3, 2, 64, 64), SAME, "convolve convolve unfolded"),
+        ((8, 14, 14, 17), (1, 1, 17, 16), PLAIN, "unfolded convolve unfolded"),
+        ((8, 14, 14, 16), (1, 1, 16, 17), PLAIN, "convolve unfolded unfolded"),
+        ((8, 14, 14, 16), (3, 3, 1, 32), SAME._replace(groups=16), "shifted " * 3),
+        ((8, 14, 14, 16), (3, 3, 8, 32), SAME._replace(groups=2), "convolve " * 3),
+    ],
+)  # fmt: skip
+def test_form_goes_by_shape(x_shape, kernel_shape, options, expected):
+    assert forms(x_shape, kernel_shape, options) == expected.split()
+
+
+def test_winograd_is_for_float32_without_stride_or_dilation_alone():
+    shapes = (2, 20, 20, 64), (3, 3, 64, 64)
+    assert forms(*shapes, SAME)[0] == "winograd"
+    for name in ("stride", "dilation"):
+        assert forms(*shapes, SAME._replace(**{name: (1, 2)}))[0] == "convolve"
+    for dtype in (jnp.bfloat16, jnp.float16, jnp.complex64, jnp.float64):
+        assert forms(*shapes, SAME, dtype)[0] == "convolve"
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize(
+    ("size", "pads"),
+    [
+        ((1, 1), ((1, 1), (1, 1))),
+        ((1, 2), ((2, 0), (3, 2))),
+        ((3, 4), ((0, 0), (0, 0))),
+        ((4, 5), ((4, 1), (0, 2))),
+        ((7, 6), ((1, 1), (1, 1))),
+    ],
+)
+@pytest.mark.slow
+def test_winograd_of_any_size_and_padding_is_the_sum(size, pads, layout):
+    x, kernel = draw(0, 2, *size, 3), draw(1, 3, 3, 3, 5)
+    options = PLAIN._replace(padding=pads, layout=layout)
+    expected = reference.conv2d(x, kernel, padding=pads)
+    if layout == "NCHW":
+        (x, kernel), expected = to_nchw(x, kernel), np.moveaxis(expected, 3, 1)
+    y = jax.jit(_winograd.winograd, static_argnums=2)(x, kernel, options)
+    np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize(
+    ("kernel_size", "stride"),
+    [
+        ((1, 1), (1, 1)),
+        ((3, 3), (1, 1)),
+        ((2, 5), (2, 3)),
+        ((4, 2), (3, 2)),
+        ((2, 3), (1, 5)),
+        ((3, 4), (2, 1)),
+    ],
+)
+@pytest.mark.slow
+def test_pairs_of_any_stride_and_size_are_the_sum(kernel_size, stride, layout):
+    kernel = draw(1, *kernel_size, 3, 2)
+    for width in (5, 6, 9):
+        for dilation, pads in ((1, ((0, 0), (0, 0))), (2, ((2, 1), (3, 2)))):
+            x = draw(0, 2, 7, width, 3)
+            options = Options(stride, pads, (dilation, 1), 1, layout, "highest")
+            rules = {"stride": stride, "padding": pads, "dilation": (dilation, 1)}
+            expected = reference.conv2d(x, kernel, **rules)
+            args = x, kernel
+            if layout == "NCHW":
+                args, expected = to_nchw(x, kernel), np.moveaxis(expected, 3, 1)
+            y = jax.jit(_forms.paired, static_argnums=2)(*args, options)
+            np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_winograd_is_nearly_as_accurate_as_lax():
+    x = draw(0, 1, 12, 12, 256, dtype=np.float32)
+    kernel = draw(1, 3, 3, 256, 8, dtype=np.float32)
+    args = jnp.asarray(x), jnp.asarray(kernel), SAME
+    exact = reference.conv2d(
+        x.astype(np.float64), kernel.astype(np.float64), padding=SAME.padding
+    )
+
+    def error(y):
+        return np.sqrt(np.mean((np.asarray(y, np.float64) - exact) ** 2))
+
+    ours, lax = error(_winograd.winograd(*args)), error(_forms.convolve(*args))
+    assert ours < 3 * lax
+    assert ours < 1e-6 * np.sqrt(np.mean(exact**2))
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize(
+    ("x_shape", "kernel_shape", "options"),
+    [
+        ((2, 13, 12, 64), (3, 3, 64, 65), {"padding": "SAME"}),
+        ((4, 31, 30, 3), (5, 4, 3, 7), {"stride": (1, 2), "padding": 1}),
+        ((2, 9, 8, 5), (3, 2, 5, 20), {"padding": 1, "dilation": 2, "stride": (2, 1)}),
+    ],
+)
+@pytest.mark.slow
+def test_value_and_derivatives_to_second_order_are_those_of_lax(
+    x_shape, kernel_shape, options, layout
+):
+    args = draw(0, *x_shape, dtype=np.float32), draw(1, *kernel_shape, dtype=np.float32)
+    if layout == "NCHW":
+        args = to_nchw(*args)
+    tangents = tuple(np.cos(a) for a in args)
+
+    def quantities(fun):
+        def loss(*args):
+            return jnp.sum(jnp.sin(fun(*args) / 8))
+
+        push = jax.jvp(jax.grad(loss, (0, 1)), args, tangents)
+        many = jax.vmap(fun, (0, None))(np.stack([args[0], tangents[0]]), args[1])
+        return fun(*args), push, many
+
+    def plain(x, kernel):
+        full = _full(x, kernel, layout, options)
+        return _forms.convolve(x, kernel, full)
+
+    ours = quantities(lambda x, k: conv.conv2d(x, k, layout=layout, **options))
+    chex.assert_trees_all_close(ours, quantities(plain), rtol=1e-3, atol=1e-3)
+
+
+def _full(x, kernel, layout, options):
+    """Return what conv2d makes of its options."""
+    seen = []
+    original = _choice.convolution
+
+    def catch(x, kernel, options):
+        seen.append(options)
+        return original(x, kernel, options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jnumerics.conv._conv2d.convolution", catch)
+        jax.eval_shape(lambda: conv.conv2d(x, kernel, layout=layout, **options))
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "kernel_shape"),
+    [
+        ((2, 14, 14, 64), (3, 3, 64, 64)),
+        ((4, 56, 56, 3), (5, 5, 3, 16)),
+        ((1, 8, 8, 3), (3, 3, 3, 4)),
+        ((2, 8, 8, 20), (1, 1, 20, 20)),
+        ((2, 8, 8, 4), (3, 3, 4, 20)),
+    ],
+)
+def test_other_platforms_convolve(x_shape, kernel_shape):
+    x, kernel = np.ones(x_shape, np.float32), np.ones(kernel_shape, np.float32)
+
+    def gradients(x, kernel):
+        def loss(x, kernel):
+            return jnp.sum(conv.conv2d(x, kernel) ** 2)
+
+        return jax.value_and_grad(loss, (0, 1))(x, kernel)
+
+    def text(*platforms):
+        fun = jax.jit(gradients)
+        exported = jax.export.export(fun, platforms=platforms)
+        return exported(x, kernel).mlir_module()
+
+    for platform in ("cuda", "tpu"):
+        assert "stablehlo.dot_general" not in text(platform)
+        assert text(platform).count("stablehlo.convolution") == 3
+    assert text("cpu").count("stablehlo.convolution") < 3
+
+
+def test_dependence_is_that_of_the_kernel_in_every_form():
+    for c_in, c_out in ((1, 2), (64, 64), (2, 20)):
+        kernel = np.ones((3, 3, c_in, c_out), np.float32)
+
+        def summed(x, kernel=kernel):
+            wide = jnp.broadcast_to(x[..., None], (*x.shape, kernel.shape[2]))
+            return conv.conv2d(wide, kernel, padding="SAME").sum(-1)
+
+        found = derivatives.dependence(summed, jnp.ones((1, 20, 21)))
+        np.testing.assert_array_equal(found.lower[0, 4, 7], [0, 3, 6])
+        np.testing.assert_array_equal(found.upper[0, 4, 7], [0, 5, 8])
