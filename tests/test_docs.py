@@ -88,6 +88,12 @@ def test_paragraphs_of_the_readme_that_pages_show_are_there():
             assert any(p.startswith(words) for p in paragraphs), words
 
 
+def test_every_example_that_a_page_names_is_there():
+    for page in PAGES:
+        for name in re.findall(r"examples/\w+\.py", page.read_text(encoding="utf-8")):
+            assert (DOCS.parent / name).is_file(), name
+
+
 def test_reference_has_every_public_name():
     text = "".join(p.read_text() for p in DOCS.glob("reference/*.md"))
     modules = set(re.findall(r"automodule:: ([\w.]+)", text))
