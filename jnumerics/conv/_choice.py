@@ -36,7 +36,8 @@ _MOST_COLUMNS, _LEAST_PAIRED = 2**22, 2**16  # entries
 # Of the kernel's derivative: each entry is used once for each output channel.
 _MOST_COLUMNS_PER_CHANNEL = 2**16
 
-# Below, the transforms cost more than the products that they save.
+# Below, the transforms cost more than the products that they save. They round what a
+# tile holds, not what an output sees: too much where a pixel is 1e8 times its neighbors.
 _LEAST_WINOGRAD, _LEAST_PIXELS = 64, 256  # channels on both sides; output pixels
 
 # Beyond, the convolution catches up; and the program grows.
@@ -101,20 +102,19 @@ def _form_of_value(x: Array, kernel: Array, options: Options) -> Form:
         return convolve
     if _is_pointwise(kernel, options):
         return unfolded if c_in >= _LEAST_CONTRACTED else convolve
-    columns, pixels = _columns(x, kernel, options), _pixels(x, kernel, options)
+    n_entries, pixels = _columns(x, kernel, options), _pixels(x, kernel, options)
     if c_in <= _MOST_IN and 1 < c_out <= _FEW and taps <= _MOST_TAPS:
-        if columns <= _LEAST_PAIRED:
+        if n_entries <= _LEAST_PAIRED:
             return unfolded
         is_dilated = options.dilation[1] > 1
-        return paired if columns <= _MOST_COLUMNS and not is_dilated else convolve
+        return paired if n_entries <= _MOST_COLUMNS and not is_dilated else convolve
     is_wide = min(c_in, c_out) >= _LEAST_WINOGRAD
     pays = is_wide and _LEAST_PIXELS <= pixels < math.inf
     is_plain = options.stride == options.dilation == (1, 1)
-    is_square = tuple(kernel.shape[k] for k in AXES[options.layout].kernel[:2]) == (
-        3,
-        3,
-    )
-    if pays and is_plain and is_square and x.dtype == jnp.float32:
+    rows, columns = (kernel.shape[k] for k in AXES[options.layout].kernel[:2])
+    is_exact = jax.lax.Precision(options.precision) == jax.lax.Precision.HIGHEST
+    serves = rows == columns == 3 and x.dtype == jnp.float32 and not is_exact
+    if pays and is_plain and serves:
         return winograd
     return convolve
 
