@@ -1,6 +1,6 @@
-# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | dist | compat,
-# on a fresh clone. test-rest runs the tests that check leaves out; compat runs all on every
-# JAX that is served, each in an environment of its own; JAX= names some of them.
+# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | docs | dist |
+# compat, on a fresh clone. test-rest runs the tests that check leaves out; compat runs all
+# on every JAX that is served, each in an environment of its own; JAX= names some of them.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
 # MARKS= which marks `test` runs, as for pytest -m. PLATFORM=cuda: benchmarks on a GPU.
@@ -18,12 +18,12 @@ rest := boundary or process or scenario or slow
 shapes := -m "not ($(rest) or product)" --jaxtyping-packages=jnumerics,beartype.beartype
 few := -n auto --dist worksteal --cases $(CASES)
 
-# The tests' compiled programs are kept: the passes of one interpreter share them.
-test test-rest test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
-test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
-test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
+# Compiled programs are kept: passes of the tests, and builds of the pages, share them.
+test test-rest test-all check docs: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
+test test-rest test-all check docs: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
+test test-rest test-all check docs: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: demo test test-rest test-all check format fuzz endurance bench dist compat clean
+.PHONY: demo test test-rest test-all check format fuzz endurance bench docs dist compat clean
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:
 
@@ -61,6 +61,10 @@ bench: export XLA_PYTHON_CLIENT_PREALLOCATE = false
 bench: $(call has,bench $(if $(filter cuda,$(PLATFORM)),cuda13))
 	.ci/peers $(PLATFORM)
 	$(bin)/python -m benchmarks
+
+docs: $(call has,docs)
+	$(bin)/python -m sphinx -E -W --keep-going -q docs build/docs
+	@echo "build/docs/index.html"
 
 dist: $(call has,dist)
 	.ci/dist $(bin)/python
