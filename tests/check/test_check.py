@@ -165,3 +165,13 @@ def test_eight_bit_floats_are_numbers():
 @pytest.mark.parametrize("value", [True, False, np.True_])
 def test_true_and_false_are_taken(value):
     _check.boolean("flag", value)
+
+
+@pytest.mark.parametrize("size", [3, 1000, 100_000])
+@pytest.mark.parametrize("dtype", ["float32", "float64", ">f4", "int32", "bool"])
+def test_numpy_arrays_are_copied_before_their_owner_fills_them_again(size, dtype):
+    memory = np.zeros(8 * size + 64, np.uint8)
+    start = -memory.ctypes.data % 64  # aligned arrays are what JAX takes as they are
+    x = memory[start : start + size * np.dtype(dtype).itemsize].view(dtype)
+    for check in (_check.operand, _check.array, _check.inexact, _check.real):
+        assert not np.shares_memory(np.asarray(check("x", x)), x)
