@@ -12,8 +12,8 @@ SMALL = {
         *("--report-every", "3", "--checkpoint-every", "4", "--devices", "1"),
     ],
     "epidemic_pinn": [
-        *("--hidden", "[16, 16]", "--points", "48", "--steps", "2500"),
-        *("--learning-rate", "0.02", "--tolerance", "0.1", "--report-every", "500"),
+        *("--hidden", "[16, 16]", "--steps", "2500", "--learning-rate", "0.02"),
+        *("--tolerance", "0.1", "--report-every", "500"),
     ],
     "heat_newton": [
         *("--grid", "12", "--large", "14", "--growth", "[4, 6]", "--steps", "12"),
@@ -28,9 +28,8 @@ SMALL = {
     "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
     "perceptron": ["--steps", "20"],
     "schroedinger": [
-        *("--systems", '["electrons"]', "--one-body", "[8]", "--two-body", "[8]"),
-        *("--samples", "64", "--steps", "60", "--last-samples", "500"),
-        *("--tolerance", "0.02"),
+        *("--hidden", "[8]", "--samples", "64", "--steps", "60"),
+        *("--last-samples", "500", "--tolerance", "0.02"),
     ],
     "score_divergence": [
         *("--dimensions", "8", "--samples", "128", "--steps", "600", "--points", "32"),

@@ -228,13 +228,8 @@ def test_wrong_flag_of_an_example_is_one_line_and_status_2(
         ),
         (
             "epidemic_pinn",
-            ["--noise", "0"],
-            "--noise must be greater than 0, got '0'",
-        ),
-        (
-            "schroedinger",
-            ["--systems", "box, atom"],
-            "--systems must be electrons, and with them box and springs or not",
+            ["--tolerance", "0"],
+            "--tolerance must be greater than 0, got '0'",
         ),
     ],
 )
