@@ -20,7 +20,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jnumerics import _check, descent
-from jnumerics._check import ArrayLike
+from jnumerics._check import ArrayLike, Operand
 
 __all__ = ["apply", "fit", "init", "loss"]
 
@@ -153,18 +153,16 @@ def fit(
     """
     weights, X, y = _examples(weights, X, y)
     steps = _check.integer("steps", steps, least=0)
-    rate = _check.real("learning_rate", learning_rate, rank=0)
-    return _fit(weights, X, y, rate.astype(_check.wide(weights.dtype)), steps)
+    dtype = _check.wide(weights.dtype)
+    rate = _check.real_scalar("learning_rate", learning_rate, dtype)
+    return _fit(weights, X, y, rate, steps)
 
 
-def _examples(
-    weights: ArrayLike, X: ArrayLike, y: ArrayLike
-) -> tuple[Array, Array, Array]:
+def _examples(weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> tuple[Operand, ...]:
     weights = _check.real("weights", weights, rank=1)
     X = _check.real("X", X, rank=2)
     _check.axis_size("X", X, -1, weights.shape[0])
-    weights, X, y = _check.promote(weights, X, _check.targets("y", y, X.shape[0]))
-    return weights, X, y
+    return _check.promote(weights, X, _check.targets("y", y, X.shape[0]))
 
 
 @partial(jax.jit, static_argnames=("n_in", "dtype"))

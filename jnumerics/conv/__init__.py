@@ -14,9 +14,11 @@ derivative and kernel derivative choose each for itself:
 - Unfolded into one matrix product (im2col): a 1x1 kernel, which needs no copies; few
   channels; and the kernel's derivative, where each copied entry meets many channels.
 - Paired: for more pixels of few channels, what two neighbors see is unfolded together.
-- Winograd's F(2, 3), float32 alone: a 3x3 kernel between many channels, in 4/9 of the
-  multiplications. Its rounding error is a small multiple of the sum's own, measured
-  against the largest entry of a 4x4 tile; infinities and NaNs fill their tile.
+  It multiplies by zero, so that an infinity or NaN reaches its neighbor as a NaN.
+- Winograd's F(2, 3), float32 with a precision below "highest" alone: a 3x3 kernel
+  between many channels, in 4/9 of the multiplications. Its rounding error is a small
+  multiple of the sum's own, but measured against the largest entry of a 4x4 tile:
+  beside a huge pixel, outputs that do not see it lose their digits.
 
 Not offered: transposed convolution (the `jax.vjp` of this one), input dilation,
 negative padding (slice the input).

@@ -1,10 +1,10 @@
 """Which form computes a convolution, and which its derivatives.
 
 On CPUs the form goes by shapes, as measured there; elsewhere XLA has all of it. A
-convolution is linear in the image and in the kernel, so each derivative is a convolution
-again, and has its own form: of the image's tangent, and of the kernel's, which in reverse
-mode sums over the pixels. None of these reads more of the image than the kernel sees, so
-what a derivative is proven to depend on is exact.
+convolution is linear in the image and in the kernel, so each derivative is one again,
+and has its own form: of the image's tangent, and of the kernel's, which in reverse mode
+sums over the pixels. None of these reads more of the image than the kernel sees, so
+that what a derivative is proven to depend on is exact.
 """
 
 import math
@@ -36,7 +36,8 @@ _MOST_COLUMNS, _LEAST_PAIRED = 2**22, 2**16  # entries
 # Of the kernel's derivative: each entry is used once for each output channel.
 _MOST_COLUMNS_PER_CHANNEL = 2**16
 
-# Below, the transforms cost more than the products that they save.
+# Below, the transforms cost more than the products that they save. They round what a
+# tile holds, not what an output sees: too much beside a pixel 1e8 times the others.
 _LEAST_WINOGRAD, _LEAST_PIXELS = 64, 256  # channels on both sides; output pixels
 
 # Beyond, the convolution catches up; and the program grows.
@@ -101,20 +102,19 @@ def _form_of_value(x: Array, kernel: Array, options: Options) -> Form:
         return convolve
     if _is_pointwise(kernel, options):
         return unfolded if c_in >= _LEAST_CONTRACTED else convolve
-    columns, pixels = _columns(x, kernel, options), _pixels(x, kernel, options)
+    n_entries, pixels = _columns(x, kernel, options), _pixels(x, kernel, options)
     if c_in <= _MOST_IN and 1 < c_out <= _FEW and taps <= _MOST_TAPS:
-        if columns <= _LEAST_PAIRED:
+        if n_entries <= _LEAST_PAIRED:
             return unfolded
         is_dilated = options.dilation[1] > 1
-        return paired if columns <= _MOST_COLUMNS and not is_dilated else convolve
+        return paired if n_entries <= _MOST_COLUMNS and not is_dilated else convolve
     is_wide = min(c_in, c_out) >= _LEAST_WINOGRAD
     pays = is_wide and _LEAST_PIXELS <= pixels < math.inf
     is_plain = options.stride == options.dilation == (1, 1)
-    is_square = tuple(kernel.shape[k] for k in AXES[options.layout].kernel[:2]) == (
-        3,
-        3,
-    )
-    if pays and is_plain and is_square and x.dtype == jnp.float32:
+    rows, columns = (kernel.shape[k] for k in AXES[options.layout].kernel[:2])
+    is_exact = jax.lax.Precision(options.precision) == jax.lax.Precision.HIGHEST
+    serves = rows == columns == 3 and x.dtype == jnp.float32 and not is_exact
+    if pays and is_plain and serves:
         return winograd
     return convolve
 
@@ -144,7 +144,7 @@ def _form_of_kernel_tangent(x: Array, kernel: Array, options: Options) -> Form:
 
 
 def _sizes(kernel: Array, options: Options) -> tuple[int, int, int]:
-    """Return the channels in (of a group) and out, and the entries for a pair of them."""
+    """Return the channels in (of a group) and out, and the entries of a pair."""
     height, width, c_in, c_out = (kernel.shape[k] for k in AXES[options.layout].kernel)
     return c_in, c_out, height * width
 
@@ -160,14 +160,14 @@ def _is_pointwise(kernel: Array, options: Options) -> bool:
     return _sizes(kernel, options)[2] == 1 and options.padding == ((0, 0), (0, 0))
 
 
-def _pixels(x: Array, kernel: Array, options: Options) -> float:
+def _pixels(x: Array, kernel: Array, options: Options) -> int | float:
     """Count the output's pixels; infinite where the batch is a symbol."""
     shape = output_shape(x, kernel, options)
     size = math.prod(shape[k] for k in (0, *AXES[options.layout].spatial))
     return size if isinstance(size, int) else math.inf
 
 
-def _columns(x: Array, kernel: Array, options: Options) -> float:
+def _columns(x: Array, kernel: Array, options: Options) -> int | float:
     """Count the entries of an unfolded image."""
     c_in, _, taps = _sizes(kernel, options)
     return _pixels(x, kernel, options) * taps * c_in

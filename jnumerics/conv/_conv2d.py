@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Inexact
 
 from jnumerics import _check
-from jnumerics._check import ArrayLike
+from jnumerics._check import ArrayLike, Operand
 from jnumerics.conv._choice import convolution
 from jnumerics.conv._options import AXES, Axes, Options, Two, extent_of
 
@@ -54,15 +54,16 @@ def conv2d(
             `c_in` groups are a depthwise convolution.
         layout: Order of axes, "NHWC" or "NCHW", for `x`, `kernel` and the result.
         precision: Of the products: "default", "high", "highest" or a member of
-            `jax.lax.Precision`. Only the last keeps float32 on TPU and with TF32.
+            `jax.lax.Precision`. Only the last keeps float32 on TPU and with TF32, and
+            on CPUs each output's rounding to what it sees (the others may take
+            Winograd's form, half as long between many channels).
 
     Returns:
         Shape `(n, rows, columns, c_out)`, in layout "NCHW" `(n, c_out, rows,
         columns)`, in the common dtype of `x` and `kernel`. A kernel larger than the
         padded images gives no rows or no columns; axes of size 0 work, and a sum over
-        nothing is 0; derivatives likewise. Of 3x3 kernels between many channels in
-        float32, an infinity or NaN in the images may reach the pixels of the result
-        next to those that see it, on CPUs.
+        nothing is 0; derivatives likewise. An infinity or NaN in the images may, on
+        CPUs, also reach pixels of the result next to those that see it.
 
     Raises:
         TypeError: If `x` or `kernel` is not an array of numbers, or `stride`,
@@ -96,7 +97,7 @@ def conv2d(
     return convolution(*_check.promote(x, kernel), options)
 
 
-def _check_channels(x: Array, kernel: Array, groups: int, axes: Axes) -> None:
+def _check_channels(x: Operand, kernel: Operand, groups: int, axes: Axes) -> None:
     *_, c, o = axes.kernel
     c_in, c_out = x.shape[axes.channel], kernel.shape[o]
     if c_in % groups:

@@ -36,7 +36,7 @@ class Options(NamedTuple):
     precision: _check.Precision
 
 
-def extent_of(kernel: Array, dilation: Sequence[int], axes: Axes) -> list[int]:
+def extent_of(kernel: _check.Operand, dilation: Sequence[int], axes: Axes) -> list[int]:
     """Return how many rows and columns of the image a kernel spans."""
     size = [kernel.shape[k] for k in axes.kernel[:2]]
     return [(k - 1) * d + 1 if k else 0 for k, d in zip(size, dilation, strict=True)]

@@ -1,5 +1,6 @@
 """The public function: arguments checked, one compiled program for each loss."""
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, SupportsIndex
@@ -7,9 +8,10 @@ from typing import Any, SupportsIndex
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, PyTree
+from jaxtyping import PyTree
 
 from jnumerics import _check
+from jnumerics._check import Operand
 from jnumerics._programs import Live, kept
 from jnumerics.descent import _loop
 from jnumerics.descent._loop import Descent
@@ -82,31 +84,37 @@ def minimize(
     _check.optimizer("optimizer", optimizer)
     steps = _check.integer("steps", steps, least=0)
     params = _map_leaves(_parameter, "params", params)
-    state = _map_leaves(_check.array, "state", state)
+    state = _map_leaves(_check.operand, "state", state)
     batches = _map_leaves(partial(_batch, steps=steps), "batches", batches)
     program = _program(loss, optimizer.init, optimizer.update)
     return program(params, state, batches, steps=steps)
 
 
-def _map_leaves(check: Callable[[str, Any], Array], name: str, tree: PyTree) -> PyTree:
-    def check_leaf(path: Any, leaf: Any) -> Array:
+def _map_leaves(
+    check: Callable[[str, Any], Operand], name: str, tree: PyTree
+) -> PyTree:
+    with contextlib.suppress(TypeError, ValueError):
+        return jax.tree.map(partial(check, name), tree)
+
+    def check_leaf(path: Any, leaf: Any) -> Operand:
         return check(name + jax.tree_util.keystr(path), leaf)
 
+    # Only a refusal names the leaf: its path takes longer than its check.
     return jax.tree_util.tree_map_with_path(check_leaf, tree)
 
 
-def _parameter(name: str, x: Any) -> Array:
+def _parameter(name: str, x: Any) -> Operand:
     if isinstance(x, int) and not isinstance(x, bool):
         x = _check.as_float(name, x)
-    x = _check.array(name, x)
+    x = _check.operand(name, x)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         msg = f"`{name}` must hold floating-point numbers, got dtype {x.dtype}"
         raise TypeError(msg)
     return x
 
 
-def _batch(name: str, x: Any, steps: int) -> Array:
-    x = _check.array(name, x)
+def _batch(name: str, x: Any, steps: int) -> Operand:
+    x = _check.operand(name, x)
     if x.ndim == 0 or x.shape[0] != steps:
         msg = f"`{name}` must have a leading axis of size {steps}, got shape {x.shape}"
         raise ValueError(msg)

@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jnumerics import _check, descent
-from jnumerics._check import ArrayLike
+from jnumerics._check import ArrayLike, Operand
 from jnumerics.linear_regression import _tall
 
 _FEW_ROWS = 100  # a step on them costs no more than the loop around it
@@ -102,23 +102,21 @@ def gradient_descent(
         (Array([ 5.21, -0.57], dtype=float32), Array([5.98, 5.21], dtype=float32))
     """
     theta, X, y = _problem(theta, X, y)
-    rate = _check.real("learning_rate", learning_rate, rank=0)
+    dtype = _check.wide(theta.dtype)
+    rate = _check.real_scalar("learning_rate", learning_rate, dtype)
     steps = _check.integer("steps", steps, least=0)
     return _gradient_descent(X, y, theta, rate, steps)
 
 
-def _problem(
-    theta: ArrayLike, X: ArrayLike, y: ArrayLike
-) -> tuple[Array, Array, Array]:
+def _problem(theta: ArrayLike, X: ArrayLike, y: ArrayLike) -> tuple[Operand, ...]:
     theta = _check.real("theta", theta, rank=1)
     X = _check.real("X", X, rank=2)
     has_rows("X", X)
     _check.axis_size("X", X, -1, theta.size)
-    theta, X, y = _check.promote(theta, X, _check.targets("y", y, X.shape[0]))
-    return theta, X, y
+    return _check.promote(theta, X, _check.targets("y", y, X.shape[0]))
 
 
-def has_rows(name: str, X: Array) -> None:
+def has_rows(name: str, X: Operand) -> None:
     """Require at least one sample: of none there is no mean and no fit."""
     if X.shape[0] == 0:
         msg = f"`{name}` must have at least one row, got shape {X.shape}"
@@ -149,7 +147,7 @@ def _gradient_descent(
     is_tall = isinstance(m, int) and m > max(4 * (n + 1), _FEW_ROWS)
     pays = is_tall and steps > n + 1
     descend = _on_triangle if pays else _directly
-    theta, costs = descend(X, y, theta, rate.astype(theta.dtype), steps)
+    theta, costs = descend(X, y, theta, rate, steps)
     return GradientDescent(theta.astype(dtype), costs.astype(dtype))
 
 

@@ -46,12 +46,12 @@ def evaluate(
     """
     a = _check.inexact("coefficients", coefficients)
     _nodes.not_empty("coefficients", a)
-    return _evaluate(a, _check.inexact("y", y))
+    return _evaluate(a, _check.inexact_or_number("y", y))
 
 
 @jax.jit
-def _evaluate(coefficients: Array, y: Array) -> Array:
-    coefficients, y = _check.promote(coefficients, y)
+def _evaluate(coefficients: Array, y: ArrayLike) -> Array:
+    coefficients, y = _check.promote(coefficients, jnp.asarray(y))
     n, *shape = coefficients.shape
     flat = _check.at_least_float32(coefficients.reshape(n, math.prod(shape)))
     p = _horner(flat, _check.at_least_float32(y.reshape(y.size)))

@@ -71,13 +71,13 @@ def _coefficients(x: Array, v: Array, is_tangent: bool) -> Array:
         x, v = x[order], v[order]
     power = _unit(x)
     x = _nodes.scaled(x, -power)
+    exponents = -power * jnp.arange(x.size, dtype=power.dtype)
     if is_tangent:  # reverse mode goes through a scan only
         d = _divided_by_steps(x, v)
     else:
         ways = {"cpu": _divided_by_rows, "default": _divided_by_steps}
         d = lax.platform_dependent(x, v, **ways)
-    c = _multiplied_out(x, d)
-    return _nodes.scaled(c, -power * jnp.arange(x.size, dtype=power.dtype)[:, None])
+    return _multiplied_out(x, d, exponents)
 
 
 def _coefficients_jvp(
@@ -112,10 +112,14 @@ def _unit(x: Array) -> Array:
     gaps = _nodes.size(near[None, :] - near[np.maximum(i - k[:, None], 0)])
     least = jnp.min(gaps, 1, where=is_due, initial=jnp.inf)
     least_gaps = _nodes.split(least)[1] + shift
-    sizes = -jnp.cumsum(least_gaps)
-    candidates = -sizes // k
+    # written so that it compiles fast: a sum of sums, a least and what attains it
+    zero = jnp.zeros_like(least_gaps[None])
+    sums = jnp.where(k <= k[:, None], least_gaps[None], zero)
+    sizes = -jnp.sum(sums, 1, dtype=k.dtype)
+    candidates = lax.div(-sizes, jnp.asarray(k))
     extremes = jnp.max(jnp.abs(sizes[None, :] + candidates[:, None] * k[None, :]), 1)
-    power = candidates[jnp.argmin(extremes)]
+    is_best = extremes == jnp.min(extremes)
+    power = jnp.max(candidates, where=is_best, initial=np.iinfo(np.int32).min)
     power = jnp.minimum(power, jnp.min(least_gaps) + limit)
     return jnp.maximum(power, largest - limit)
 
@@ -155,12 +159,15 @@ def _divided_by_steps(x: Array, c: Array) -> Array:
     return lax.scan(divide, c, (jnp.asarray(is_due), gap))[0]
 
 
-def _multiplied_out(x: Array, d: Array) -> Array:
+def _multiplied_out(x: Array, d: Array, exponents: Array) -> Array:
     r"""Return the coefficients of $\sum_j d_j N_j$, $N_j = \prod_{k<j} (x - x_k)$.
+
+    Each times a power of two of the given exponent.
 
     One product with the coefficients of all $N_j$, as accurate as Horner's scheme on
     the values, unlike divided differences, which no matrix can stand for: those of
-    smooth values are small. Each $N_j$ has a power of two of its own as unit.
+    smooth values are small. Each $N_j$ has a power of two of its own as unit. The
+    matrix takes these powers where they are moderate, else rows and columns beside it.
     """
 
     def step(carry: tuple[Array, Array], node: Array) -> tuple[tuple, tuple]:
@@ -171,7 +178,16 @@ def _multiplied_out(x: Array, d: Array) -> Array:
 
     one = jnp.zeros_like(x).at[0].set(1)
     newton, power = lax.scan(step, (one, jnp.zeros_like(_nodes.split(x[0])[1])), x)[1]
-    return _nodes.product(newton.T, _nodes.scaled(d, power[:, None]))
+    matrix = _nodes.scaled(newton.T, exponents[:, None] + power[None, :])
+    size, limit = _nodes.size(matrix), 2.0 ** (jnp.finfo(x.dtype).maxexp // 2)
+    is_moderate = (size > 1 / limit) & (size < limit)
+    is_exact = jnp.all(is_moderate | (newton.T == 0))
+
+    def beside(d: Array) -> Array:
+        c = _nodes.product(newton.T, _nodes.scaled(d, power[:, None]))
+        return _nodes.scaled(c, exponents[:, None])
+
+    return lax.cond(is_exact, partial(_nodes.product, matrix), beside, d)
 
 
 def _complex_order(x: Array) -> Array:

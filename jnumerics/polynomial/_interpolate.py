@@ -59,12 +59,14 @@ def interpolate(
         and 4.2, https://doi.org/10.1137/S0036144502417715; on their stability Higham
         (2004), https://doi.org/10.1093/imanum/24.4.547
     """
-    return _interpolate(*_nodes.checked(nodes, values), _check.inexact("y", y))
+    return _interpolate(
+        *_nodes.checked(nodes, values), _check.inexact_or_number("y", y)
+    )
 
 
 @jax.jit
-def _interpolate(nodes: Array, values: Array, y: Array) -> Array:
-    nodes, values, y = _nodes.promoted(nodes, values, y)
+def _interpolate(nodes: Array, values: Array, y: ArrayLike) -> Array:
+    nodes, values, y = _nodes.promoted(nodes, values, jnp.asarray(y))
     n, *shape = values.shape
     v = _check.at_least_float32(values.reshape(n, math.prod(shape)))
     x, v = _nodes.in_order(_check.at_least_float32(nodes), v)

@@ -4,6 +4,8 @@ Private functions take nodes `(n,)` in increasing order and values `(n, k)`, of 
 precision; the nodes stay real where only the values are complex.
 """
 
+import cmath
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +13,12 @@ from jax import lax
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics._check import ArrayLike
+from jnumerics._check import ArrayLike, Operand
 
 _GROUP = 64  # so many mantissas of 0.5 to 1.5 have a product within any range
 
 
-def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
+def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Operand, Operand]:
     """Check nodes and values: ranks, sizes and, if seen, nodes finite and distinct."""
     x = _check.inexact("nodes", nodes, rank=1)
     v = _check.inexact("values", values)
@@ -27,7 +29,7 @@ def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
     return x, v
 
 
-def _node_dtype(x: Array, v: Array, *points: Array) -> jnp.dtype:
+def _node_dtype(x: Operand, v: Operand, *points: Array) -> jnp.dtype:
     """Return the precision of all, complex only where nodes or points are."""
     if v.dtype == x.dtype and not points:  # what is usual need not take long
         common = of_nodes = x.dtype
@@ -46,15 +48,19 @@ def promoted(x: Array, v: Array, *points: Array) -> tuple[Array, ...]:
     return x.astype(dtype), v, *(y.astype(dtype) for y in points)
 
 
-def not_empty(name: str, x: Array) -> None:
+def not_empty(name: str, x: Operand) -> None:
     """Require at least one entry along the first axis."""
     if x.ndim == 0 or len(x) == 0:
         msg = f"`{name}` must have a first axis of size 1 or more, got shape {x.shape}"
         raise ValueError(msg)
 
 
-def _finite_and_distinct(name: str, x: Array, dtype: jnp.dtype) -> None:
-    ordered = np.sort(np.asarray(x).astype(dtype))
+def _finite_and_distinct(name: str, x: Operand, dtype: jnp.dtype) -> None:
+    numbers = np.asarray(x, dtype)
+    seen = numbers.tolist()  # for a few Python is faster than NumPy
+    if len(set(seen)) == len(seen) and all(map(cmath.isfinite, seen)):
+        return
+    ordered = np.sort(numbers)
     is_finite = np.isfinite(ordered)
     if not is_finite.all():
         msg = f"`{name}` must be finite, got {ordered[~is_finite][0]}"

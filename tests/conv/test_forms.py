@@ -14,14 +14,21 @@ from tests.conv._cases import draw, to_nchw
 
 PLAIN = Options((1, 1), ((0, 0), (0, 0)), (1, 1), 1, "NHWC", "highest")
 SAME = PLAIN._replace(padding=((1, 1), (1, 1)))
+LENIENT = SAME._replace(precision="high")
 FORMS = ("value", "image_tangent", "kernel_tangent")
 
 
 def forms(x_shape, kernel_shape, options, dtype=jnp.float32):
-    x = jax.ShapeDtypeStruct(x_shape, dtype)
-    kernel = jax.ShapeDtypeStruct(kernel_shape, dtype)
-    choose = (vars(_choice)[f"_form_of_{name}"] for name in FORMS)
-    return [form(x, kernel, options).__name__ for form in choose]
+    names = []
+
+    def look(x, kernel):
+        for name in FORMS:
+            form = vars(_choice)[f"_form_of_{name}"](x, kernel, options)
+            names.append(form.__name__)
+
+    shapes = (jax.ShapeDtypeStruct(s, dtype) for s in (x_shape, kernel_shape))
+    jax.eval_shape(look, *shapes)
+    return names
 
 
 @pytest.mark.parametrize(
@@ -35,11 +42,12 @@ def forms(x_shape, kernel_shape, options, dtype=jnp.float32):
         ((4, 56, 56, 5), (5, 5, 5, 16), PLAIN, "convolve convolve convolve"),
         ((8, 28, 28, 16), (3, 3, 16, 32), SAME, "convolve convolve unfolded"),
         ((99, 28, 28, 16), (3, 3, 16, 32), SAME, "convolve convolve convolve"),
-        ((2, 14, 14, 64), (3, 3, 64, 64), SAME, "winograd convolve unfolded"),
-        ((1, 14, 14, 64), (3, 3, 64, 64), SAME, "convolve convolve unfolded"),
-        ((2, 14, 14, 63), (3, 3, 63, 64), SAME, "convolve convolve unfolded"),
-        ((2, 14, 14, 64), (3, 3, 64, 63), SAME, "convolve convolve unfolded"),
-        ((2, 14, 14, 64), (3, 2, 64, 64), SAME, "convolve convolve unfolded"),
+        ((2, 14, 14, 64), (3, 3, 64, 64), LENIENT, "winograd convolve unfolded"),
+        ((2, 14, 14, 64), (3, 3, 64, 64), SAME, "convolve convolve unfolded"),
+        ((1, 14, 14, 64), (3, 3, 64, 64), LENIENT, "convolve convolve unfolded"),
+        ((2, 14, 14, 63), (3, 3, 63, 64), LENIENT, "convolve convolve unfolded"),
+        ((2, 14, 14, 64), (3, 3, 64, 63), LENIENT, "convolve convolve unfolded"),
+        ((2, 14, 14, 64), (3, 2, 64, 64), LENIENT, "convolve convolve unfolded"),
         ((8, 14, 14, 17), (1, 1, 17, 16), PLAIN, "unfolded convolve unfolded"),
         ((8, 14, 14, 16), (1, 1, 16, 17), PLAIN, "convolve unfolded unfolded"),
         ((8, 14, 14, 16), (3, 3, 1, 32), SAME._replace(groups=16), "shifted " * 3),
@@ -50,13 +58,26 @@ def test_form_goes_by_shape(x_shape, kernel_shape, options, expected):
     assert forms(x_shape, kernel_shape, options) == expected.split()
 
 
+@pytest.mark.usefixtures("x64")
 def test_winograd_is_for_float32_without_stride_or_dilation_alone():
     shapes = (2, 20, 20, 64), (3, 3, 64, 64)
-    assert forms(*shapes, SAME)[0] == "winograd"
+    assert forms(*shapes, LENIENT)[0] == "winograd"
     for name in ("stride", "dilation"):
-        assert forms(*shapes, SAME._replace(**{name: (1, 2)}))[0] == "convolve"
+        assert forms(*shapes, LENIENT._replace(**{name: (1, 2)}))[0] == "convolve"
     for dtype in (jnp.bfloat16, jnp.float16, jnp.complex64, jnp.float64):
-        assert forms(*shapes, SAME, dtype)[0] == "convolve"
+        assert forms(*shapes, LENIENT, dtype)[0] == "convolve"
+
+
+def test_a_huge_pixel_does_not_disturb_outputs_that_do_not_see_it():
+    x = draw(0, 1, 16, 16, 64, dtype=np.float32)
+    x[0, 7, 7] = 1e8
+    kernel = draw(1, 3, 3, 64, 64, dtype=np.float32)
+    expected = reference.conv2d(x.astype(np.float64), kernel.astype(np.float64))
+    away = np.ones(expected.shape[1:3], bool)
+    away[5:8, 5:8] = False
+    np.testing.assert_allclose(
+        conv.conv2d(x, kernel)[0][away], expected[0][away], rtol=1e-5, atol=1e-4
+    )
 
 
 @pytest.mark.usefixtures("x64")
