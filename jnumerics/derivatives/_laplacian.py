@@ -197,7 +197,7 @@ def _compiled(
     constant = None if is_function else _arrays(directions)
 
     def program(args: tuple, kwargs: dict) -> ValueGradLaplacian:
-        *own, along = args
+        own, along = (args, None) if constant is None else (args[:-1], args[-1])
         target = trace(fun, own, kwargs, argnums=argnums, vouched=vouched)
         require_real(target)
         if wants_first:
@@ -210,6 +210,8 @@ def _compiled(
         return _nest(target, choose(request, mode).run_second(), wants_first)
 
     entry = Entry((fun, directions) if is_function else fun, program)
+    if constant is None:
+        return entry
     return lambda args, kwargs: entry((*args, constant), kwargs)
 
 

@@ -24,6 +24,7 @@ from jnumerics.derivatives._modes.coloring.compress import (
     Compression,
     compress,
     for_diagonal,
+    of_outputs,
     transposed,
 )
 from jnumerics.derivatives._modes.coloring.star import star
@@ -158,12 +159,25 @@ def find(
             compression = for_diagonal(compression, shapes)
         return Compressed(linear, compression, linear is not problem.linear)
 
+    def turned(known: Compressed) -> Compressed | None:
+        """Color the outputs; of a diagonal, the same neighbors would get colors."""
+        if kind == "diagonal":
+            return None
+        shapes = [layout.shape for layout in problem.outputs]
+        found = of_outputs(known.compression, shapes, known.passes)
+        if found is None or (len(found.unproven) and not forward):
+            return None
+        return Compressed(transposed(problem.linear), found, is_transposed=True)
+
     strategy = None
     if forward:
         strategy = colored(problem.linear, min(m, n), may_pull=reverse)
     if reverse and (strategy is None or strategy.passes > FEW):
-        limit = min(m, n) if strategy is None else strategy.passes
-        back = colored(transposed(problem.linear), limit, may_pull=forward)
+        if strategy is not None and not len(strategy.compression.unproven):
+            back = turned(strategy)
+        else:
+            limit = min(m, n) if strategy is None else strategy.passes
+            back = colored(transposed(problem.linear), limit, may_pull=forward)
         strategy = back or strategy
     if strategy is None:
         return None, "no inputs or outputs share a pass"

@@ -199,7 +199,9 @@ class Plan:
         return [f"joined for want of a rule: {places}"] if places else []
 
     def _repr_html_(self) -> str:
-        return _table.html(*self._table()) + f"<p>{self.mode}: {self.reason}</p>"
+        lines = _table.html_lines(f"{self.mode}: {self.reason}", *self._limits())
+        title = _table.html_lines(self._title())
+        return f"{title}{_table.html(*self._table())}{lines}"
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         header = ["mode", "passes", "operations", "bytes", "predicted", "note"]

@@ -87,8 +87,9 @@ def compress(
         return None
     learned, first = prover.start()
     colors, initial, thorough = first.pop(0), None, True
+    colored: tuple[np.ndarray, ...] = ()  # the last pattern, and its colors
     for _ in range(ROUNDS):
-        left_out, least = _left_out(learned.reads)
+        left_out, least = _left_out(_entries(learned.reads))
         if least >= limit:
             return None
         if (learned.proven | left_out).all():
@@ -96,7 +97,7 @@ def compress(
         if colors is None:
             reads = learned.reads[~left_out]
             colors = color(reads, prover.shapes, initial, thorough=thorough)
-            thorough = False  # later proposals repair it
+            colored, thorough = (reads, colors), False  # later proposals repair it
         if not prover.affords(colors, limit):
             return None
         lows, highs = prover.prove(colors)
@@ -110,16 +111,60 @@ def compress(
     entries = int((learned.reads != NONE).sum())
     if limit > prover.n and entries > NEARLY_FULL * prover.m * prover.n:
         return None
-    left_out, _ = _left_out(learned.reads)
+    left_out, _ = _left_out(_entries(learned.reads))
     rows = np.flatnonzero(learned.proven & ~left_out)
-    colors = color(learned.reads[rows], prover.shapes, initial, thorough=thorough)
-    compression = _assemble(rows, learned.reads[rows], colors, prover)
+    reads = learned.reads[rows]
+    if colored and np.array_equal(reads, colored[0]):
+        colors = colored[1]
+    else:
+        colors = color(reads, prover.shapes, initial, thorough=thorough)
+    compression = _assemble(rows, reads, colors, prover.shapes, prover.m)
     passes = compression.n_colors + compression.unproven.size
     return compression if passes < limit else None
 
 
+def of_outputs(
+    compression: Compression, shapes: Sequence[tuple[int, ...]], limit: int
+) -> Compression | None:
+    """Color the outputs of a program whose pattern is proven whole.
+
+    What holds of the pattern holds of its transpose, so nothing is left to prove.
+
+    Args:
+        compression: A compression of its inputs, without unproven rows.
+        shapes: Of the outputs.
+        limit: The passes have to be fewer than this.
+
+    Returns:
+        What `compress` finds of the transposed program; None without fewer passes.
+    """
+    n = sum(color.size for color in compression.colors)
+    m = sum(math.prod(shape) for shape in shapes)
+    counts = np.bincount(compression.columns, minlength=n)
+    left_out, least = _left_out(counts)
+    if least >= limit:
+        return None
+    keys = np.sort(compression.columns.astype(np.int64) * m + compression.rows)
+    columns, rows = np.divmod(keys, m)
+    if np.array_equal(columns, compression.rows) and np.array_equal(
+        rows, compression.columns
+    ):
+        return None  # its own transpose, whose colors are known
+    reads = np.full((n, int(counts[~left_out].max(initial=1))), NONE, np.int32)
+    place = np.arange(len(keys)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = ~left_out[columns]
+    reads[columns[kept], place[kept]] = rows[kept]
+    lines = np.flatnonzero(~left_out)
+    found = _assemble(lines, reads[lines], color(reads[lines], shapes), shapes, n)
+    return found if found.n_colors + len(found.unproven) < limit else None
+
+
 def _assemble(
-    rows: np.ndarray, reads: np.ndarray, colors: np.ndarray, prover: Prover
+    rows: np.ndarray,
+    reads: np.ndarray,
+    colors: np.ndarray,
+    shapes: Sequence[tuple[int, ...]],
+    n_rows: int,
 ) -> Compression:
     """List the entries of the rows in which no two reads have the same color."""
     valid = ~conflicts(reads, colors)
@@ -127,12 +172,12 @@ def _assemble(
     inside = reads != NONE
     columns = reads[inside]
     return Compression(
-        colors=unflatten(colors, prover.shapes),
+        colors=unflatten(colors, shapes),
         n_colors=int(colors.max()) + 1,
         rows=np.repeat(rows, inside.sum(axis=1)),
         columns=columns,
         passes=colors[columns],
-        unproven=np.delete(np.arange(prover.m, dtype=np.int32), rows),
+        unproven=np.delete(np.arange(n_rows, dtype=np.int32), rows),
     )
 
 
@@ -179,13 +224,16 @@ def _crowded(lows: np.ndarray, highs: np.ndarray) -> bool:
     return len(lows) >= CLASSES and 2 * int(full.sum()) > len(full)
 
 
-def _left_out(reads: np.ndarray) -> tuple[np.ndarray, int]:
+def _entries(reads: np.ndarray) -> np.ndarray:
+    return (reads != NONE).sum(axis=1)
+
+
+def _left_out(counts: np.ndarray) -> tuple[np.ndarray, int]:
     """Return which rows are cheaper by passes of their own, and the passes in all.
 
-    A row of r entries takes r colors. So rows longer than t are left out, for the t
-    that makes t plus their number smallest.
+    `counts` are the entries of the rows. A row of r entries takes r colors. So rows
+    longer than t are left out, for the t that makes t plus their number smallest.
     """
-    counts = (reads != NONE).sum(axis=1)
     longer = len(counts) - np.cumsum(np.bincount(counts))
     passes = longer + np.arange(len(longer))
     best = len(passes) - 1 - int(np.argmin(passes[::-1]))

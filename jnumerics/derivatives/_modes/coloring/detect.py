@@ -40,6 +40,7 @@ SMALL = 1 << 20  # box entries for which every input may have a color of its own
 FEW = 32  # a proposal by widths with fewer colors is proven at once
 CLASSES = 16  # random colors to learn from otherwise
 USUAL = 0.75  # share of the outputs whose widths the first proposal serves
+_MANY = 1 << 19  # inputs; boxes of more rows than two are fresh memory each time
 _LISTING = 4  # box entries filled in the time that it takes to list one entry
 _LOOP_ROUNDS = 20  # passes through a loop's body until its boxes are known
 
@@ -54,19 +55,17 @@ class Learned(NamedTuple):
         """Add the lowest and the highest read of each color, (colors, rows)."""
         single = lows == highs
         proven = single.all(axis=0)
-        new = ~self.proven
-        merged = lows.T[new]
-        if proven[new].all():
-            merged.sort(axis=1)
-            merged = trimmed(merged)
-        else:
-            others = np.where(single, NONE, highs).T[new]
-            merged = _sets(np.concatenate([self.reads[new], merged, others], axis=1))
-        width = max(merged.shape[1], self.reads.shape[1])
-        reads = np.full((len(new), width), NONE, np.int32)
+        whole, partly = ~self.proven & proven, ~self.proven & ~proven
+        exact = trimmed(np.sort(lows.T[whole], axis=1))
+        others = np.where(single[:, partly], NONE, highs[:, partly])
+        known = [self.reads[partly], lows.T[partly], others.T]
+        parts = [(whole, exact), (partly, _sets(np.hstack(known)))]
+        width = max(self.reads.shape[1], *(found.shape[1] for _, found in parts))
+        reads = np.full((len(proven), width), NONE, np.int32)
         reads[:, : self.reads.shape[1]] = self.reads
-        reads[new] = NONE
-        reads[new, : merged.shape[1]] = merged
+        for rows, found in parts:
+            reads[rows] = NONE
+            reads[rows, : found.shape[1]] = found
         return Learned(reads, self.proven | proven)
 
 
@@ -101,7 +100,11 @@ class Prover:
         numbers = unflatten(np.stack([self._numbers, -self._numbers]), self.shapes)
         own = [own_index(self.shapes, k) for k in range(len(self.shapes))]
         seeds = [np.concatenate(pair) for pair in zip(numbers, own, strict=True)]
-        low, high, *boxes = self._propagate(seeds)
+        step = len(seeds[0]) if self.n <= _MANY else 2
+        pairs = [
+            [s[k : k + step] for s in seeds] for k in range(0, len(seeds[0]), step)
+        ]
+        low, high, *boxes = np.concatenate([self._propagate(p) for p in pairs])
         nothing = Learned(np.full((self.m, 1), NONE, np.int32), np.zeros(self.m, bool))
         learned = nothing.add(low[None], _negated(high)[None])
         widths = _usual_widths(np.stack(boxes), self.shapes)

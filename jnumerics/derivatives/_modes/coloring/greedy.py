@@ -12,6 +12,8 @@ import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE
 
+_DONE = 0.8  # share of the rows below which the others are dropped
+
 
 def trimmed(reads: np.ndarray) -> np.ndarray:
     """Drop the columns of `reads` that no row fills."""
@@ -54,36 +56,43 @@ def greedy(reads: np.ndarray, start: np.ndarray) -> np.ndarray:
     n = len(colors)
     if n and colors.min() >= 0:
         return colors
-    inside = reads != NONE
-    index = np.where(inside, reads, 0)
-    order = np.random.default_rng(0).permutation(n)
-    entries = np.bincount(index[inside], minlength=n)
-    rank = np.empty(n, np.int64)
-    rank[np.lexsort((order, entries))] = np.arange(n)
+    there = np.ascontiguousarray((reads != NONE).T)  # rows last: quicker to reduce
+    read = np.where(there, reads.T, 0)
+    turn = _turns(read[there], n)[read]
     while True:
         waiting = colors < 0
         if not waiting.any():
             return colors
-        rows = np.flatnonzero((inside & waiting[index]).any(axis=1))
-        read = index[rows]
-        asks = inside[rows] & waiting[read]
-        turn = np.where(asks, rank[read], -1)
-        late = asks & (turn < turn.max(axis=1, keepdims=True))
-        chosen = waiting.copy()
+        asks = there & waiting[read]
+        rows = asks.any(axis=0)
+        if rows.mean() < _DONE:  # a row whose columns all have colors asks no more
+            read, there, turn, asks = (a[:, rows] for a in (read, there, turn, asks))
+        now = np.where(asks, turn, -1)
+        chosen = waiting  # but for those that come later in one of their rows
+        late = asks & (now < now.max(axis=0))
         chosen[read[late]] = False
-        colors[chosen] = _free(read, inside[rows], colors, chosen)
+        colors[chosen] = _free(read, there, colors, chosen)
+
+
+def _turns(entries: np.ndarray, n: int) -> np.ndarray:
+    """Number the columns in the order in which they choose, the last one first."""
+    order = np.random.default_rng(0).permutation(n)
+    turn = np.empty(n, np.int32)
+    turn[np.lexsort((order, np.bincount(entries, minlength=n)))] = np.arange(n)
+    return turn
 
 
 def _free(
-    read: np.ndarray, inside: np.ndarray, colors: np.ndarray, chosen: np.ndarray
+    read: np.ndarray, there: np.ndarray, colors: np.ndarray, chosen: np.ndarray
 ) -> np.ndarray:
     """Return the smallest color that no neighbor of the chosen columns has."""
     palette = int(colors.max(initial=-1)) + 2
     place = np.cumsum(chosen) - 1
     taken = np.zeros((int(chosen.sum()), palette), bool)
-    row, at = np.nonzero(inside & chosen[read])
-    column = place[read[row, at]]
-    neighbors = np.where(inside[row], colors[read[row]], -1)
-    entry, other = np.nonzero(neighbors >= 0)
-    taken[column[entry], neighbors[entry, other]] = True
+    at, row = np.nonzero(there & chosen[read])
+    column = place[read[at, row]]
+    for other, is_there in zip(read, there, strict=True):
+        color = np.where(is_there, colors[other], -1)[row]
+        has = color >= 0
+        taken[column[has], color[has]] = True
     return np.argmin(taken, axis=1).astype(np.int32)

@@ -30,7 +30,12 @@ from typing import NamedTuple
 import numpy as np
 
 from jnumerics.derivatives._dependence.boxes import NONE
-from jnumerics.derivatives._modes.coloring.greedy import greedy, repaired, trimmed
+from jnumerics.derivatives._modes.coloring.greedy import (
+    conflicts,
+    greedy,
+    repaired,
+    trimmed,
+)
 
 FREQUENT = 0.05  # occurrences for each row, from which a difference is usual
 _MOST_PAIRS = 1 << 18  # pairs of columns that are compared in distinct rows
@@ -38,6 +43,8 @@ _MOST_DIFFERENCES = 1024  # a pattern with more is irregular
 _LATTICE_WORK = 1 << 21  # products of multipliers and differences
 _GOOD = 1.25  # colors, over entries of the longest row, that are good enough
 _SMALL = 1 << 12  # entries up to which a pattern is searched for the fewest colors
+_LARGE = 1 << 20  # entries from which repairs and greedy colorings take seconds
+_REGULAR = 1.5  # as `_GOOD`, of a large pattern's coloring that needs no repair
 _DIVISIONS = 2  # times that an axis is taken for rows laid end to end
 
 
@@ -129,9 +136,16 @@ def color(
         candidates.append((count < fewest, count, len(candidates), colors))
         if count == fewest and proposal is not initial:
             break
+    ranked = sorted(candidates, key=lambda item: item[:3])
+    if reads.size > _LARGE:
+        for is_wrong, count, _, colors in ranked:
+            if is_wrong or count > _REGULAR * fewest + 1:
+                break
+            if not conflicts(reads, colors).any():
+                return np.where(used, colors, -1).astype(np.int32)
     count, best = len(used) + 1, None
     good = fewest if reads.size <= _SMALL else _GOOD * fewest + 1
-    for is_wrong, proposed, _, colors in sorted(candidates, key=lambda item: item[:3]):
+    for is_wrong, proposed, _, colors in ranked:
         if proposed < count and not (is_wrong and count <= good):
             valid = repaired(reads, colors)
             if int(valid.max()) + 1 < count:

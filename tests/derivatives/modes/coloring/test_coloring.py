@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from jnumerics.derivatives._modes.coloring import detect
+from jnumerics.derivatives._modes.coloring import detect, lattice
+from jnumerics.derivatives._modes.coloring.compress import of_outputs
 from jnumerics.derivatives._modes.coloring.greedy import conflicts, greedy
 from jnumerics.derivatives._modes.coloring.lattice import color
+from jnumerics.derivatives._program.jaxpr import shape_of
 from tests.derivatives.modes.coloring._cases import (
     CASES,
     array,
@@ -19,6 +21,7 @@ from tests.derivatives.modes.coloring._cases import (
     dense,
     features_couple,
     flat_star,
+    linear_part,
     mesh,
     patterns,
     periodic_star,
@@ -110,6 +113,35 @@ def test_as_few_colors_as_are_possible(fun, shape, n_colors):
 def test_reverse_passes_are_fewer_where_outputs_are(fun, args, n_colors):
     found = compressed(fun, *args, reverse=True)
     assert (found.n_colors, found.unproven.size) == (n_colors, 0)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outputs_are_colored_by_the_pattern_that_is_known(name):
+    fun, args = CASES[name]
+    known, (_, linear, _) = compressed(fun, *args), linear_part(fun, *args)
+    shapes = [shape_of(v) for v in linear.outputs]
+    truth = dense(fun, *args) != 0
+    found = of_outputs(known, shapes, sum(truth.shape) + 1)
+    if len(known.unproven) or found is None:  # None: the pattern is its own transpose
+        assert len(known.unproven) or (truth == truth.T).all()
+        return
+    pattern = np.zeros(truth.T.shape, bool)
+    pattern[found.rows, found.columns] = True
+    rest = found.unproven
+    np.testing.assert_array_equal(
+        np.delete(pattern, rest, 0), np.delete(truth.T, rest, 0)
+    )
+    meets = np.stack([found.rows, found.passes], 1)
+    assert len(np.unique(meets, axis=0)) == len(found.rows)  # alone in its pass
+    assert [c.shape for c in found.colors] == shapes
+
+
+def test_a_periodic_star_of_many_numbers_takes_few_colors(monkeypatch):
+    monkeypatch.setattr(lattice, "_LARGE", 1000)
+    monkeypatch.setattr(detect, "_MANY", 1000)
+    found = compressed(periodic_star, array(40, 41))
+    assert found.n_colors <= 9  # 5 where sides divide by 5; greedily more than 10
+    assert not found.unproven.size
 
 
 def test_leaves_of_one_shape_share_colors():
