@@ -98,7 +98,9 @@ def _from_numpy(name: str, x: np.ndarray | np.generic) -> np.ndarray:
     if not _in_jax(x.dtype):
         msg = f"`{name}` must hold numbers that JAX has, got dtype {x.dtype}"
         raise TypeError(msg)
-    x = np.asarray(x)  # a plain one: neither a matrix nor a scalar
+    # A plain one, neither a matrix nor a scalar, and our own: a compiled function reads
+    # it after the call has returned, when its owner may have written to it.
+    x = np.array(x)
     x = x.astype(x.dtype.newbyteorder("="), copy=False)  # JAX has no other order
     _not_wrapped(name, x)
     dtype = jax.dtypes.canonicalize_dtype(x.dtype)
