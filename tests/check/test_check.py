@@ -103,6 +103,17 @@ def test_matrices_become_arrays():
     np.testing.assert_array_equal(x, [[1.0, 2.0]])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex64", "int32", "uint32"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_is_checked_is_not_written_to_by_its_owner(dtype, order):
+    x = np.ones((2, 3), dtype, order)
+    checks = _check.operand, _check.array, _check.inexact
+    checked = [check("x", x) for check in checks]
+    x[:] = 7
+    for y in checked:
+        np.testing.assert_array_equal(y, np.ones((2, 3), dtype))
+
+
 def test_double_precision_is_narrowed_without_a_warning():
     assert _check.inexact("x", np.ones(2)).dtype == jnp.float32
 
