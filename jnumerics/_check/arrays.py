@@ -15,8 +15,8 @@ Operand = jax.Array | np.ndarray  # what a compiled function takes
 Numbers = TypeVar("Numbers", jax.Array, jax.Array | np.ndarray)
 _NUMPY = (np.ndarray, np.generic)
 
-# Bytes. JAX takes a NumPy array over in a tenth of the time in which it makes one of its
-# own, but a large one it copies once more.
+# Bytes. JAX takes a NumPy array over in a tenth of the time in which it makes one of
+# its own, but a large one it copies once more.
 _MOST_SMALL = 2**14
 
 
