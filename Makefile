@@ -1,10 +1,14 @@
-# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | dist, on a fresh
-# clone. test-rest runs the tests that check leaves out.
+# make demo | test | test-rest | test-all | check | fuzz | endurance | bench | docs | dist |
+# compat, on a fresh clone. test-rest runs the tests that check leaves out; compat runs all
+# on every JAX that is served, each in an environment of its own; JAX= names some of them.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
+# MARKS= which marks `test` runs, as for pytest -m. PLATFORM=cuda: benchmarks on a GPU.
 VENV ?= .venv
 PYTHON ?=
 CASES ?= 4
+MARKS ?= not product
+PLATFORM ?=
 
 bin := $(VENV)/bin
 made := $(VENV)/.made-by-$(subst /,-,$(or $(PYTHON),newest))
@@ -14,12 +18,12 @@ rest := boundary or process or scenario or slow
 shapes := -m "not ($(rest) or product)" --jaxtyping-packages=jnumerics,beartype.beartype
 few := -n auto --dist worksteal --cases $(CASES)
 
-# The tests' compiled programs are kept: the passes of one interpreter share them.
-test test-rest test-all check: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
-test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
-test test-rest test-all check: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
+# Compiled programs are kept: passes of the tests, and builds of the pages, share them.
+test test-rest test-all check docs: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/compiled
+test test-rest test-all check docs: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
+test test-rest test-all check docs: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: demo test test-rest test-all check format fuzz endurance bench dist clean
+.PHONY: demo test test-rest test-all check format fuzz endurance bench docs dist compat clean
 .PRECIOUS: $(VENV)/.has-%
 .NOTPARALLEL:
 
@@ -27,7 +31,7 @@ demo: $(call has,demo)
 	$(bin)/python -m jnumerics demo
 
 test: $(call has,test)
-	$(bin)/pytest $(few) -m "not product"
+	$(bin)/pytest $(few) -m "$(MARKS)"
 
 test-rest: $(call has,test)
 	$(bin)/pytest $(few) -m "($(rest)) and not product"
@@ -51,11 +55,23 @@ fuzz: $(call has,test)
 endurance: $(call has,test)
 	$(bin)/python -m tests.endurance
 
-bench: $(call has,bench)
+# On a GPU two processes share its memory: neither may take it all at the start.
+bench: export JAX_PLATFORMS = $(PLATFORM:cuda=cuda,cpu)
+bench: export XLA_PYTHON_CLIENT_PREALLOCATE = false
+bench: $(call has,bench $(if $(filter cuda,$(PLATFORM)),cuda13))
+	.ci/peers $(PLATFORM)
 	$(bin)/python -m benchmarks
 
+docs: $(call has,docs)
+	$(bin)/python -m sphinx -E -W --keep-going -q docs build/docs
+	@echo "build/docs/index.html"
+
 dist: $(call has,dist)
-	$(bin)/python -m build
+	.ci/dist $(bin)/python
+
+compat: $(call has,test)
+	$(bin)/python -m benchmarks.compat $(JAX)
+	$(bin)/python -m benchmarks.pages
 
 clean:
 	rm -rf .venv* build dist out

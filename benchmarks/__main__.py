@@ -5,9 +5,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import _record, _report, pages
-from benchmarks._measure import Bench
+import threadpoolctl
+
+from benchmarks import _record, _report, pages, peers
+from benchmarks._measure import Bench, programs
 from benchmarks.pages import BENCHMARKS
+from jnumerics.workbench import devices
 
 
 def main(argv: Sequence[str]) -> int:
@@ -29,12 +32,9 @@ def main(argv: Sequence[str]) -> int:
         parser.error(f"{unknown[0]!r} is none of {', '.join(BENCHMARKS)}")
     if arguments.save and arguments.quick:
         parser.error("quick results are not worth storing")
-    done, whole = {}, Bench()
-    for name in arguments.names or BENCHMARKS:
-        start, bench = time.perf_counter(), Bench(arguments.quick)
-        BENCHMARKS[name](bench)
-        print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-        done[name] = bench
+    done = _run(arguments.names or list(BENCHMARKS), is_quick=arguments.quick)
+    whole = Bench()
+    for name, bench in done.items():
         whole.lines += bench.lines
         whole.clocks += bench.clocks
         whole.shown |= {f"{name} {part}": x for part, x in bench.shown.items()}
@@ -42,7 +42,21 @@ def main(argv: Sequence[str]) -> int:
     if arguments.save:
         print(f"\nStored in {_record.save(done, arguments.note)}")
         pages.write({k: v for b in done.values() for k, v in b.pictures.items()})
+    peers.close()
     return 0
+
+
+def _run(names: Sequence[str], *, is_quick: bool) -> dict[str, Bench]:
+    """Run benchmarks: every program compiled, as many threads for all as cores."""
+    done = {}
+    with programs(kept=False), threadpoolctl.threadpool_limits(devices.cores()):
+        for name in names:
+            start, bench = time.perf_counter(), Bench(is_quick)
+            BENCHMARKS[name](bench)
+            bench.seconds = time.perf_counter() - start
+            print(f"{name}: {bench.seconds:.0f} s", file=sys.stderr)
+            done[name] = bench
+    return done
 
 
 if __name__ == "__main__":

@@ -14,18 +14,29 @@ import platform
 import re
 import statistics
 import subprocess
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
+from benchmarks import peers
 from benchmarks._measure import Bench, Clock, Line, Target
 from jnumerics import _table
 from jnumerics.workbench import devices
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "optax", "asdex", "torch")
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "numpy",
+    "scipy",
+    "optax",
+    "scikit-learn",
+    "equinox",
+    "optimistix",
+)
 LAST = 5  # runs of a benchmark make its figures
 
 
@@ -82,6 +93,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
+        "peers": peers.versions(),
     }
 
 
@@ -112,6 +124,7 @@ def save(benches: Mapping[str, Bench], note: str = "") -> Path:
         "commit": _commit(),
         "note": note,
         "machine": machine(),
+        "seconds": {name: round(bench.seconds) for name, bench in benches.items()},
         "benchmarks": {name: _data(bench) for name, bench in benches.items()},
     }
     folder = RESULTS / f"jax-{jax.__version__}"
@@ -162,6 +175,11 @@ def digest(drawn: bytes) -> str:
     return hashlib.sha256(drawn).hexdigest()
 
 
+def reasons() -> dict[str, str]:
+    """Return why goals are missed: what was measured of it, by the goal's words."""
+    return tomllib.loads((RESULTS.parent / "reasons.toml").read_text(encoding="utf-8"))
+
+
 def load() -> list[dict[str, Any]]:
     """Return every run in the record, oldest first."""
     files = RESULTS.glob("jax-*/*.json")
@@ -209,6 +227,17 @@ def figures(runs: Sequence[dict[str, Any]], benchmark: str) -> list[Figure]:
         )
         for line in newest
     ]
+
+
+def seconds(runs: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Return what each benchmark took when it was run last, as far as that is known."""
+    return {name: s for run in runs for name, s in run.get("seconds", {}).items()}
+
+
+def peers_of(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the versions of other libraries in their newest runs."""
+    known = (run["machine"].get("peers", {}) for run in runs)
+    return {name: version for found in known for name, version in found.items()}
 
 
 class Times(NamedTuple):

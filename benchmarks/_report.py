@@ -1,15 +1,20 @@
 """What was measured, on the screen, and the record as Markdown."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import _record
 from benchmarks._measure import Bench, Clock, Line
 from benchmarks._record import Figure
+from benchmarks.goals import GOALS
 from jnumerics import _table
 
 Runs = Sequence[dict[str, Any]]
 Places = Mapping[str, Runs]
+WIDTH = 88  # columns of prose
+HERE = ("numpy", "scipy", "scikit-learn", "equinox", "optimistix")
+LONGEST = 8  # benchmarks whose time is told
 CLOCKS = ("contender", "first call", "of that compiling", "further calls", "quartiles")
 
 
@@ -46,10 +51,48 @@ def promises(places: Places, benchmarks: Sequence[str]) -> str:
         for figure in _figures(runs, benchmarks):
             rows.setdefault(figure.what, {})[where] = figure
     body = [
-        [what, _bound(next(iter(at.values()))), *(_cell(at.get(p)) for p in places)]
+        [what, _bound_of(at), *(_cell(at.get(p)) for p in places)]
         for what, at in rows.items()
     ]
     return markdown(["what", "target", *places], body)
+
+
+def goals(places: Places, benchmarks: Sequence[str]) -> str:
+    """Write what is aimed at beside other libraries, the medians, and versions."""
+    found = {
+        where: {figure.what: figure for figure in _figures(runs, benchmarks)}
+        for where, runs in places.items()
+    }
+    rows = []
+    for what in GOALS:
+        at = {where: f[what] for where, f in found.items() if what in f}
+        cells = [_median(at.get(where)) for where in places]
+        rows.append([what, _bound_of(at), *cells])
+    named = dict.fromkeys(v for runs in places.values() for v in _versions(runs))
+    also = "; ".join(named)
+    table = markdown(["task, and over what", "goal", *places], rows)
+    return f"{table}\n\n{textwrap.fill(f'Beside {also}.', WIDTH)}" if also else table
+
+
+def _versions(runs: Runs) -> list[str]:
+    """Name the other libraries, those of this process first."""
+    versions = runs[-1]["machine"]["versions"]
+    here = [f"{name} {versions[name]}" for name in HERE if versions.get(name)]
+    return here + list(_record.peers_of(runs).values())
+
+
+def _median(figure: Figure | None) -> str:
+    if figure is None or not figure.values:
+        return "-" if figure is None else str(figure)
+    write = figure.target.write if figure.target else _table.number
+    value = write(figure.median)
+    return f"{value}, **missed**" if figure.is_met is False else value
+
+
+def _bound_of(at: Mapping[str, Figure]) -> str:
+    """Write a target, which may be one of the JAX versions' only."""
+    bounds = [_bound(figure) for figure in at.values() if figure.target is not None]
+    return bounds[0] if bounds else "-"
 
 
 def _figures(runs: Runs, benchmarks: Sequence[str]) -> Iterable[Figure]:
@@ -64,11 +107,13 @@ def _cell(figure: Figure | None) -> str:
 
 
 def missed(places: Places, benchmarks: Sequence[str]) -> str:
-    """List the targets that the median of the last runs misses."""
+    """List the targets that the median of the last runs misses, and why."""
+    reasons = _record.reasons()
     found = [
         f"- {where}: {figure.what}: {figure}, the newest "
         f"{figure.target.write(figure.values[-1])}, target {figure.target}"
         + (f" ({figure.note})" if figure.note else "")
+        + (f". {reasons[figure.what]}" if figure.what in reasons else "")
         for where, runs in places.items()
         for figure in _figures(runs, benchmarks)
         if figure.target is not None and figure.is_met is False
@@ -100,6 +145,21 @@ def _median_s(values: Sequence[float]) -> str:
     return _table.seconds(_record.statistics.median(values))
 
 
+def durations(places: Places) -> str:
+    """Tell what the benchmarks take together, and the longest of them."""
+    return "\n".join(
+        f"- {where}: {_durations(_record.seconds(runs))}"
+        for where, runs in places.items()
+    )
+
+
+def _durations(seconds: Mapping[str, int]) -> str:
+    longest = sorted(seconds, key=lambda name: -seconds[name])[:LONGEST]
+    each = ", ".join(f"{name} {seconds[name]} s" for name in longest)
+    total = f"{sum(seconds.values()) / 60:.1f} minutes"
+    return f"{len(seconds)} benchmarks in {total}; the longest: {each or 'not known'}"
+
+
 def machines(places: Places) -> str:
     """List the runs of each place: when, with what, and what is to be known of them."""
     return "\n".join(f"- {where}: {_described(runs)}" for where, runs in places.items())
@@ -111,7 +171,9 @@ def _described(runs: Runs) -> str:
     on = ", ".join(f"{dates.count(d)} on {d}" for d in dict.fromkeys(dates))
     versions = ", ".join(f"{n} {v}" for n, v in m["versions"].items() if v)
     notes = dict.fromkeys(run["note"] for run in runs if run.get("note"))
-    parts = [f"runs: {on}", f"{m['system']}, Python {m['python']}, {versions}", *notes]
+    beside = _record.peers_of(runs).values()
+    on_what = f"{m['system']}, Python {m['python']}, {versions}"
+    parts = [f"runs: {on}", on_what, *beside, *notes]
     return "; ".join(parts)
 
 

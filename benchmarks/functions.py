@@ -167,9 +167,9 @@ def ode(wide: int, state: int) -> Function:
     return apply
 
 
-def attention(d: int) -> Function:
+def attention(d: int, seed: int = 0) -> Function:
     """Make one head of attention over (n, d), with its projections."""
-    q, k, v = (numbers(d, d, seed=s, scale=d**-0.5) for s in range(3))
+    q, k, v = (numbers(d, d, seed=seed + s, scale=d**-0.5) for s in range(3))
 
     def apply(x: Any) -> Any:
         scores = nn.softmax((x @ q) @ (x @ k).T / d**0.5, -1)
@@ -182,6 +182,26 @@ def layer_norm(x: Any) -> Any:
     """Normalize over the last axis."""
     centered = x - x.mean(-1, keepdims=True)
     return centered / jnp.sqrt((centered**2).mean(-1, keepdims=True) + 1e-5)
+
+
+def transformer(layers: int, d: int) -> Function:
+    """Make a transformer over (n, d): norms before attention and before two maps."""
+    blocks = [
+        (
+            attention(d, seed=9 * k),
+            numbers(d, 4 * d, seed=9 * k + 3, scale=d**-0.5),
+            numbers(4 * d, d, seed=9 * k + 4, scale=(4 * d) ** -0.5),
+        )
+        for k in range(layers)
+    ]
+
+    def apply(x: Any) -> Any:
+        for attend, into, out in blocks:
+            x = x + attend(layer_norm(x))
+            x = x + nn.gelu(layer_norm(x) @ into) @ out
+        return x
+
+    return apply
 
 
 def deep(layers: int, width: int) -> Function:

@@ -12,34 +12,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _record, _report
+from benchmarks import _record, _report, compat
 from benchmarks.suites import (
+    calls,
     choice,
     colorings,
-    convolutions,
     derivatives,
+    models,
     passes,
+    scaling,
     second,
     shown,
-    systems,
-    training,
     verdicts,
 )
 from jnumerics import _table
 
 PROMISES: Mapping[str, Callable] = {
-    **systems.BENCHMARKS,
-    **convolutions.BENCHMARKS,
+    **models.BENCHMARKS,
     **derivatives.BENCHMARKS,
     **second.BENCHMARKS,
+    **colorings.PROMISES,
+    **calls.BENCHMARKS,
     **choice.BENCHMARKS,
     **verdicts.BENCHMARKS,
-    **training.BENCHMARKS,
 }
 BENCHMARKS: Mapping[str, Callable] = {
     **PROMISES,
     **passes.BENCHMARKS,
     **colorings.BENCHMARKS,
+    **scaling.BENCHMARKS,
     **shown.BENCHMARKS,
 }
 ROOT = Path(__file__).parents[1]
@@ -170,6 +171,13 @@ def _laplacians(places: Places) -> str:
     return f"{table}\n\n{_where('laplacians')(places)}"
 
 
+def _scaling(places: Places) -> str:
+    """Write the fitted exponents beside the expected ones."""
+    if not newest(places, "scaling")[0]:
+        return "Not measured yet."
+    return _with_place("scaling")(places)
+
+
 def _fill(text: str) -> str:
     return textwrap.fill(text, WIDTH, break_on_hyphens=False)
 
@@ -184,6 +192,8 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[Places], str]]] = {
         "plan": _text("plan", "plan"),
         "refusal": _text("plan", "refusal"),
         "comparison": _short,
+        "goals": _table_of(_report.goals),
+        "compat": lambda _: compat.text(),
     },
     "docs/which-mode.md": {
         "machine": _where("five_functions"),
@@ -197,6 +207,8 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[Places], str]]] = {
     "benchmarks/README.md": {
         "measured": _table_of(_report.promises),
         "machines": _report.machines,
+        "durations": _report.durations,
+        "scaling": _scaling,
         "missed": _table_of(_report.missed),
         "times": _table_of(_report.times),
     },

@@ -1,16 +1,15 @@
 """Which rates does an epidemic have, of which noisy counts are known?
 
-A network t -> (S, E, I, R) learns to pass through the counts and to satisfy the
-equations, whose rates are parameters beside its own:
+A network t -> (S, E, I, R) learns to pass through the counts and to satisfy
 
     S' = -beta S I    E' = beta S I - sigma E    I' = sigma E - gamma I    R' = gamma I
 
-The derivative by time, at each time of a batch, is one forward pass for all of them:
-`batch_jacobian` proves that times do not mix, and the loss differentiates it again.
+whose rates are parameters beside its own. Its derivatives by time, at all times of a
+batch, are one forward pass: `batch_jacobian` proves that times do not mix, and the loss
+differentiates it again.
 """
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -24,9 +23,10 @@ from jnumerics.workbench import cli, plots, training
 from jnumerics.workbench.config import Count, Field, Settings
 from jnumerics.workbench.lesson import Lesson
 
-RATES = {"beta": 0.9, "sigma": 0.3, "gamma": 0.2}  # a day, to be found
-START, END = (0.99, 0.01, 0.0, 0.0), 60.0  # shares of the population; days
-GUESS = 0.5  # of each rate
+RATES = {"beta": 0.9, "sigma": 0.3, "gamma": 0.2}  # a day, to be found; first 0.5 each
+START = 0.99, 0.01, 0.0, 0.0  # shares of the population
+DAYS, EVERYWHERE = np.linspace(0, 60, 61), np.linspace(0, 60, 128)
+NOISE = 0.01  # of the counts, as a share of the population
 SPAN = 10.0  # days over which a residual counts as much as an error of a share
 
 
@@ -35,10 +35,6 @@ class Config(Settings):
 
     hidden: tuple[Count, ...]
     """units of the hidden layers"""
-    points: Count
-    """times at which the equations have to hold"""
-    noise: Annotated[float, Field(gt=0)]
-    """standard deviation of the counts, as a share of the population"""
     seed: Annotated[int, Field(ge=0)]
     """of the noise and of the network"""
     steps: Count
@@ -48,53 +44,41 @@ class Config(Settings):
     tolerance: Annotated[float, Field(gt=0)]
     """largest relative error of a rate, and absolute one of a share"""
     report_every: Count
-    """updates between two lines of metrics.csv"""
-    checkpoint_every: Count
-    """updates between two checkpoints"""
+    """updates between two lines of metrics.csv, two checkpoints"""
     resume: bool = False
     """whether to go on from the newest checkpoint in the folder"""
 
 
 def main(config: Config, lesson: Lesson) -> None:
-    times, counts = observed(config)
-    start, states = network(config)
-    velocity = derivatives.batch_jacobian(states)  # (n, 4), a row for each time
-    everywhere = jnp.linspace(0.0, END, config.points)
+    noise = np.random.default_rng(config.seed).normal(size=(len(DAYS), 4))
+    counts = integrated(RATES) + NOISE * noise
+    shares = partial(network, precision=config.matmul_precision)
+    adam = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
+    velocity = derivatives.batch_jacobian(shares)  # (n, 4), a row for each time
+    layers = mlp.init(jax.random.key(config.seed), (1, *config.hidden, 4))
 
     def loss(params, data):
         t, counts = data
-        misfit, found = states(t, params) - counts, states(everywhere, params)
-        slopes = jnp.stack(seir(found, rates(params)), -1)
-        residual = SPAN * (velocity(everywhere, params) - slopes)
-        return (jnp.mean(misfit**2) + jnp.mean(residual**2)) / config.noise**2
+        slopes = seir(shares(EVERYWHERE, params), rates(params))
+        residual = SPAN * (velocity(EVERYWHERE, params) - jnp.stack(slopes, -1))
+        misfit = shares(t, params) - counts
+        return (jnp.mean(misfit**2) + jnp.mean(residual**2)) / NOISE**2
 
     trained = training.train(
-        loss, start, optimizer=descent(config), steps=config.steps,
-        data=(times, counts), evaluate=jax.jit(rates), checkpoint=config.out,
-        report_every=config.report_every, checkpoint_every=config.checkpoint_every,
+        loss, {"layers": layers, "logs": dict.fromkeys(RATES, jnp.log(0.5))},
+        optimizer=adam, steps=config.steps, data=(DAYS, counts),
+        evaluate=jax.jit(rates), report_every=config.report_every,
+        checkpoint=config.out, checkpoint_every=config.report_every,
         resume=config.resume,
     )  # fmt: skip
 
-    tell(lesson, config, trained.params, states)
-    lesson.picture(
-        "fit",
-        "Counts, the network through them, and the integrator's solution at the true "
-        "rates; beside them the errors of the rates that are found.",
-        lambda: fit(config, times, counts, partial(states, params=trained.params)),
-    )
+    tell(lesson, config, shares, trained.params, counts)
 
 
-def network(config):
-    """Parameters to start from, and the shares of the population that they give."""
-    layers = mlp.init(jax.random.key(config.seed), (1, *config.hidden, 4))
-    logs = dict.fromkeys(RATES, jnp.log(GUESS))
-
-    def states(t, params):  # all are positive and sum to 1, as softmax makes them
-        scaled = 2 * t[:, None] / END - 1
-        scores = mlp.apply(params["layers"], scaled, precision=config.matmul_precision)
-        return softmax.softmax(scores)
-
-    return {"layers": layers, "logs": logs}, states
+def network(t, params, precision):
+    """The shares at some times: positive, and of sum 1, as softmax makes them."""
+    scaled = (t[:, None] - 30) / 30
+    return softmax.softmax(mlp.apply(params["layers"], scaled, precision=precision))
 
 
 def rates(params):
@@ -109,71 +93,37 @@ def seir(y, rates):
     return -infected, infected - ill, ill - over, over
 
 
-def integrated(rates, times):
-    """The shares by SciPy's integrator."""
-    solution = solve_ivp(
-        lambda _, y: seir(y, rates), (0.0, END), START, t_eval=times, rtol=1e-9,
-        atol=1e-12,
-    )  # fmt: skip
-    return solution.y.T
+def integrated(rates):
+    """The shares each day, by SciPy's integrator."""
+    accuracy = {"t_eval": DAYS, "rtol": 1e-9, "atol": 1e-12}
+    return solve_ivp(lambda _, y: seir(y, rates), (0, 60), START, **accuracy).y.T
 
 
-def observed(config):
-    """A count each day, with noise."""
-    times = np.linspace(0.0, END, 61)
-    noise = np.random.default_rng(config.seed).normal(size=(61, 4))
-    return times, integrated(RATES, times) + config.noise * noise
-
-
-def descent(config):
-    return optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
-
-
-# what it has to say
-
-
-def tell(lesson, config, params, states):
+def tell(lesson, config, shares, params, counts):
     """Compare with the true rates, the integrator's solution, and `jax.jacrev`."""
-    times, found = observed(config)[0], rates(params)
+    found, exact, y = rates(params), integrated(RATES), shares(DAYS, params)
     ratios = np.array([found[name] / rate for name, rate in RATES.items()])
-    asked = f"{', '.join(RATES)}, over the true rates"
+    asked, solved = f"{', '.join(RATES)}, over the true", "S, E, I, R as SciPy has them"
     lesson.compare(asked, ratios, np.ones(3), within=config.tolerance)
-    expected, asked = integrated(RATES, times), "S, E, I, R as SciPy integrates them"
-    lesson.compare(asked, states(times, params), expected, within=config.tolerance)
-    ours = jax.jit(derivatives.batch_jacobian(states))
-    of_one = jax.jacrev(lambda t, params: states(t[None], params)[0])
-    other = jax.jit(jax.vmap(of_one, (0, None)))
-    lesson.compare("their derivatives", ours(times, params), other(times, params))
-    lesson.race(
-        lambda: ours(times, params), lambda: other(times, params), rival="jax.jacrev"
+    lesson.compare(solved, y, exact, within=config.tolerance)
+    ours = partial(jax.jit(derivatives.batch_jacobian(shares)), DAYS, params)
+    of_one = jax.jacrev(lambda t, params: shares(t[None], params)[0])
+    other = partial(jax.jit(jax.vmap(of_one, (0, None))), DAYS, params)
+    lesson.compare("their derivatives", ours(), other())
+    lesson.race(ours, other, rival="jax.jacrev")
+    lesson.picture(
+        "fit",
+        "Counts, the network through them, and SciPy's solution at the true rates.",
+        lambda: fit(y, counts, exact),
     )
-    named = ", ".join(f"{name} = {float(rate):.4f}" for name, rate in found.items())
-    lesson.note(f"a day: {named}; true are {', '.join(map(str, RATES.values()))}")
 
 
-def fit(config, times, counts, states):
-    t = np.linspace(0.0, END, 241)
-    found, exact, names = np.asarray(states(t)), integrated(RATES, t), "SEIR"
-    file = Path(config.out, "metrics.csv")
-    rows = np.atleast_1d(np.genfromtxt(file, delimiter=",", names=True, deletechars=""))
-    of_time = plots.Panel(
-        {name: (t, found[:, k]) for k, name in enumerate(names)},
-        "days",
-        "share of the population",
-        points={name: (times, counts[:, k]) for k, name in enumerate(names)},
-        dashed={
-            f"_{n}" if k else "SciPy": (t, exact[:, k]) for k, n in enumerate(names)
-        },
-    )
-    errors = {n: abs(rows[f"evaluation.{n}"] / RATES[n] - 1) for n in RATES}
-    of_updates = plots.Panel(
-        {name: (rows["step"], error) for name, error in errors.items()},
-        "updates",
-        "relative error of the rate",
-        ("linear", "log"),
-        levels={"tolerance": config.tolerance},
-    )
-    return plots.panels(of_time, of_updates)
+def fit(y, counts, exact):
+    names = dict(enumerate("SEIR"))
+    curves = {name: (DAYS, y[:, k]) for k, name in names.items()}
+    dots = {name: (DAYS, counts[:, k]) for k, name in names.items()}
+    known = {"SciPy": (DAYS, exact)}
+    return plots.panels(plots.Panel(curves, "days", "share", points=dots, dashed=known))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ updates find it.
 """
 
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -35,46 +34,32 @@ class Config(Settings):
 
     sigma: Annotated[float, Field(gt=0, le=50)]
     """standard deviation of the blur, in pixels"""
-    rows: Annotated[int, Field(ge=16, le=427)]
-    """rows and columns of the part from which the filter is learned"""
     steps: Count
     """updates of the filter"""
-
-
-class Learned(NamedTuple):
-    """What gradient descent came to."""
-
-    kernel: jax.Array
-    losses: jax.Array
-    condition: float
 
 
 def main(config: Config, lesson: Lesson) -> None:
     colors, gray = photograph(config.precision)
     correlate = partial(conv.conv2d, precision=config.matmul_precision)
-    sobel, sharpen = kernels(SOBEL, SOBEL.T), kernels(SHARPEN)
-    blurred = blur(colors, config.sigma, correlate)
-    edges = correlate(gray, sobel, padding="SAME")
-    before = gray[:, : config.rows, : config.rows]
+    smooth = partial(blur, colors, config.sigma, correlate)
+    slopes = partial(correlate, gray, kernels(SOBEL, SOBEL.T), padding="SAME")
+    before, sharpen = gray[:, :128, :128], kernels(SHARPEN)  # it learns from a part
     after = correlate(before, kernels(HIDDEN))
     sharpened = correlate(before, sharpen), correlate(after, sharpen)
-    plain = learn(before, after, correlate, config.steps)
-    learned = learn(*sharpened, correlate, config.steps)
+    plain, worse = learn(before, after, correlate, config.steps)
+    learned, condition = learn(*sharpened, correlate, config.steps)
 
-    lesson.compare("a photograph, blurred", blurred, by_scipy(colors, config.sigma))
-    lesson.race(
-        lambda: blur(colors, config.sigma, correlate),
-        lambda: by_scipy(colors, config.sigma),
-        rival="scipy.ndimage.gaussian_filter",
-    )
-    lesson.compare("its slopes, across and down", edges, slopes_by_scipy(gray))
-    lesson.race(
-        lambda: correlate(gray, sobel, padding="SAME"),
-        lambda: slopes_by_scipy(gray),
-        rival="scipy.signal.correlate2d",
-    )
-    lesson.compare("the hidden filter, learned", learned.kernel, kernels(HIDDEN))
-    draw(lesson, {"as it is": plain, "sharpened": learned}, colors, blurred, edges)
+    by_scipy, slopes_by_scipy = rivals(colors, gray, config.sigma)
+    lesson.compare("a photograph, blurred", smooth(), by_scipy())
+    lesson.race(smooth, by_scipy, rival="scipy.ndimage.gaussian_filter")
+    lesson.compare("its slopes, across and down", slopes(), slopes_by_scipy())
+    lesson.race(slopes, slopes_by_scipy, rival="scipy.signal.correlate2d")
+    lesson.compare("the hidden filter, learned", learned, kernels(HIDDEN))
+    off = np.abs(plain - kernels(HIDDEN)).max() / np.abs(HIDDEN).max()
+    plainly = f"not sharpened {worse:,.0f}, error {off:.1e}"
+    lesson.note(f"condition number of the Hessian: {condition:,.0f}; {plainly}")
+    filters = {"hidden": HIDDEN, "learned": learned, "learned, not sharpened": plain}
+    draw(lesson, filters, colors, smooth(), slopes())
 
 
 def photograph(precision):
@@ -99,23 +84,24 @@ def blur(x, sigma, correlate):
     return correlate(down, kernels(bell.T), padding="SAME")
 
 
-def by_scipy(x, sigma):
-    planes = np.asarray(x)[..., 0]
-    return ndimage.gaussian_filter(planes, sigma, mode="constant", axes=(1, 2))[
-        ..., None
-    ]
+def rivals(colors, gray, sigma):
+    """SciPy's functions for the blur and for the slopes."""
+    planes, plane = np.asarray(colors)[..., 0], np.asarray(gray)[0, :, :, 0]
+    sobel = SOBEL.astype(plane.dtype)
 
+    def smooth():
+        found = ndimage.gaussian_filter(planes, sigma, mode="constant", axes=(1, 2))
+        return found[..., None]
 
-def slopes_by_scipy(x):
-    plane = np.asarray(x)[0, :, :, 0]
-    filters = SOBEL.astype(plane.dtype), SOBEL.T.astype(plane.dtype)
-    return np.stack([signal.correlate2d(plane, f, mode="same") for f in filters], -1)[
-        None
-    ]
+    def slopes():
+        both = [signal.correlate2d(plane, f, mode="same") for f in (sobel, sobel.T)]
+        return np.stack(both, -1)[None]
+
+    return smooth, slopes
 
 
 def learn(before, after, correlate, steps):
-    """Find the filter between two pictures by gradient descent on the squared error."""
+    """The filter between two pictures, learned, and the Hessian's condition number."""
 
     def loss(kernel):
         return jnp.mean((correlate(before, kernel) - after) ** 2) / 2
@@ -125,50 +111,20 @@ def learn(before, after, correlate, steps):
     curvatures = np.linalg.eigvalsh(np.reshape(hessian, (start.size, start.size)))
     optimizer = optax.sgd(1 / float(curvatures[-1]))  # the longest step that is safe
     found = descent.minimize(loss, start, optimizer=optimizer, steps=steps)
-    return Learned(found.params, found.losses, curvatures[-1] / curvatures[0])
+    return found.params, curvatures[-1] / curvatures[0]
 
 
-def draw(lesson, ways, colors, blurred, edges):
-    """Say how well each way went, and show the pictures."""
-    for name, way in ways.items():
-        error = np.abs(way.kernel[..., 0, 0] - HIDDEN).max() / np.abs(HIDDEN).max()
-        lesson.note(
-            f"learned from the photograph {name}: the Hessian's condition number is "
-            f"{way.condition:,.0f}, the filter's error {error:.1e}"
-        )
-    in_color = [np.moveaxis(np.asarray(x)[..., 0], 0, -1) for x in (colors, blurred)]
-    lesson.picture(
-        "photograph",
-        "A photograph, its blur and the steepness of its gray.",
-        lambda: plots.images(
-            {
-                "photograph": in_color[0],
-                "blurred": in_color[1],
-                "its edges": -np.linalg.norm(edges[0], axis=-1),
-            }
-        ),
-    )
-    lesson.picture(
-        "filters",
-        "The hidden filter, and what gradient descent finds of it.",
-        lambda: plots.images(
-            {"hidden": HIDDEN}
-            | {f"learned, {name}": way.kernel[..., 0, 0] for name, way in ways.items()}
-        ),
-    )
-    lesson.picture(
-        "losses",
-        "The squared error that is left, of the one at first, update after update.",
-        lambda: plots.lines(
-            {
-                name: (np.arange(len(way.losses)), way.losses / way.losses[0])
-                for name, way in ways.items()
-            },
-            x_label="updates",
-            y_label="squared error, of the first",
-            scales=("linear", "log"),
-        ),
-    )
+def draw(lesson, filters, colors, blurred, edges):
+    pictures = {
+        "photograph": np.moveaxis(np.asarray(colors)[..., 0], 0, -1),
+        "blurred": np.moveaxis(np.asarray(blurred)[..., 0], 0, -1),
+        "its edges": -np.linalg.norm(edges[0], axis=-1),
+    }
+    caption = "A photograph, its blur and the steepness of its gray."
+    lesson.picture("photograph", caption, lambda: plots.images(pictures))
+    kernels = {name: x.reshape(HIDDEN.shape) for name, x in filters.items()}
+    caption = "The hidden filter, and what gradient descent finds of it."
+    lesson.picture("filters", caption, lambda: plots.images(kernels))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ RISING = condition(
     lambda band: len(band) == 2 and 0 <= band[0] < band[1],
     "2 numbers, the second one larger",
 )
-FEW = 16  # nodes at which coefficients still keep the digits
+DAMPING = 0.5  # friction of a mass, for a velocity of 1
 
 
 class Config(Settings):
@@ -31,26 +31,20 @@ class Config(Settings):
 
     masses: Annotated[int, Field(ge=3, le=1000)]
     """masses in the chain"""
-    damping: Annotated[float, Field(gt=0)]
-    """friction of a mass, for a velocity of 1"""
     band: Annotated[tuple[float, ...], RISING]
     """lowest and highest frequency of the filter, in radians a second"""
     nodes: Count
     """frequencies at which the response is sampled"""
-    frequencies: Count
-    """frequencies at which it is wanted"""
     max_nodes: Annotated[int, Field(ge=4, le=200)]
     """largest number of nodes in the picture of errors"""
 
 
 def main(config: Config, lesson: Lesson) -> None:
-    chain = state_space(config.masses, config.damping)
-    t = np.linspace(-1.0, 1.0, config.frequencies)  # the band, moved to [-1, 1]
-    nodes, few = chebyshev(config.nodes), chebyshev(FEW)
+    chain = state_space(config.masses)
+    t = np.linspace(-1.0, 1.0, 2_000)  # the band, moved to [-1, 1]
+    nodes = chebyshev(config.nodes)
     samples = jnp.asarray(response(chain, frequency(nodes, config.band)))
     found = polynomial.interpolate(nodes, samples, t)
-    samples_at_few = response(chain, frequency(few, config.band))
-    coefficients = polynomial.fit(few, samples_at_few)
 
     expected = response(chain, frequency(t, config.band))
     lesson.compare(f"a 3x2 response at {len(t):,} frequencies", found, expected)
@@ -59,19 +53,14 @@ def main(config: Config, lesson: Lesson) -> None:
         lambda: response(chain, frequency(t, config.band)),
         rival="a linear solve at each",
     )
-    lesson.compare(
-        f"the polynomial through {FEW} samples, by coefficients as without",
-        polynomial.evaluate(coefficients, t),
-        polynomial.interpolate(few, samples_at_few, t),
-    )
     draw(config, lesson, chain)
 
 
-def state_space(masses, damping):
-    """Return A, B, C, D of x'' = F u - K x - damping x', whose outputs are of x''."""
+def state_space(masses):
+    """Return A, B, C, D of x'' = F u - K x - DAMPING x', whose outputs are of x''."""
     one, none = np.eye(masses), np.zeros((masses, masses))
     K = 2 * one - np.eye(masses, k=1) - np.eye(masses, k=-1)  # springs of stiffness 1
-    A = np.block([[none, one], [-K, -damping * one]])
+    A = np.block([[none, one], [-K, -DAMPING * one]])
     pushed, watched = [0, masses // 2], [0, masses // 3, masses - 1]
     B = np.vstack([none, one])[:, pushed]
     return A, B, A[masses:][watched], B[masses:][watched]
@@ -92,10 +81,6 @@ def chebyshev(n):
     return np.cos((2 * np.arange(n) + 1) * np.pi / (2 * n))
 
 
-def equispaced(n):
-    return np.linspace(-1.0, 1.0, n)
-
-
 def factor(chain, band):
     """Return what divides the error with each of Chebyshev's nodes.
 
@@ -107,17 +92,16 @@ def factor(chain, band):
     return np.min(np.maximum(sums, 1 / sums))
 
 
-def by_coefficients(nodes, values, t):
-    return polynomial.evaluate(polynomial.fit(nodes, values), t)
-
-
 def draw(config, lesson, chain):
     at = partial(frequency, band=config.band)
     t = np.linspace(-1.0, 1.0, 401)
     exact = response(chain, at(t))
     counts = np.arange(4, config.max_nodes + 1, 4)
-    kinds = {"Chebyshev": chebyshev, "equispaced": equispaced}
-    ways = {"barycentric": polynomial.interpolate, "coefficients": by_coefficients}
+    kinds = {"Chebyshev": chebyshev, "equispaced": partial(np.linspace, -1.0, 1.0)}
+    ways = {
+        "barycentric": polynomial.interpolate,
+        "coefficients": lambda x, y, t: polynomial.evaluate(polynomial.fit(x, y), t),
+    }
 
     def error(nodes, way):
         found = way(nodes, response(chain, at(nodes)), t)
@@ -136,12 +120,10 @@ def draw(config, lesson, chain):
                 for name, way in ways.items()
             }
             | {"predicted from the poles": (counts, ratio ** -counts.astype(float))},
-            x_label="nodes",
-            y_label="largest error, of the largest response",
-            scales=("linear", "log"),
-            paired=True,
+            x_label="nodes", y_label="largest error, of the largest response",
+            scales=("linear", "log"), paired=True,
         ),
-    )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 Rows = Sequence[Sequence[str]]
 
+LONG = 30  # letters of a cell of HTML, from which its words are wrapped
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
 _UNIT = re.compile(r"(?<=\d) (?=[A-Za-zµ]{1,3}\b)")
 
@@ -87,13 +88,44 @@ def _is_figure(cell: str) -> bool:
 
 
 def html(header: Sequence[str], rows: Rows) -> str:
-    """Write a table as an HTML `<table>`, every cell escaped."""
-    head = "".join(f"<th>{_html.escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_html.escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows
+    """Write a table as an HTML `<table>`, every cell escaped.
+
+    Columns of numbers are aligned to the right, as in text. Colors are the page's; a
+    row's rule is its ink, fainter. Where the page is too narrow the table scrolls.
+    """
+    styles = [_style(column) for column in zip(header, *rows, strict=True)]
+    head = _cells("th", header, styles)
+    body = "".join(f"<tr>{_cells('td', row, styles)}</tr>" for row in rows)
+    return (
+        '<div style="overflow-x: auto"><table style="border-collapse: collapse;'
+        ' font-variant-numeric: tabular-nums">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _style(column: Sequence[str]) -> str:
+    """Return how a column is set: numbers and short words are not broken."""
+    align = "right" if all(map(_is_figure, column[1:])) else "left"
+    is_long = max(map(len, column)) > LONG
+    return f"text-align: {align}; " + (
+        "min-width: 18em" if is_long else "white-space: nowrap"
+    )
+
+
+def _cells(tag: str, row: Sequence[str], styles: Sequence[str]) -> str:
+    return "".join(
+        f'<{tag} style="{style}; padding: 0.2em 0.8em; vertical-align: top">'
+        f"{_html.escape(cell)}</{tag}>"
+        for cell, style in zip(row, styles, strict=True)
+    )
+
+
+def html_lines(*lines: str) -> str:
+    """Write lines as HTML paragraphs, escaped, those that are empty left out."""
+    style = "margin: 0.5em 0; max-width: 60em; overflow-wrap: anywhere"
+    return "".join(
+        f'<p style="{style}">{_html.escape(line)}</p>' for line in lines if line
+    )
 
 
 def to_json(value: Any) -> str:
@@ -111,7 +143,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def number(x: complex, digits: int = 3) -> str:
+def number(x: int | float | complex, digits: int = 3) -> str:
     """Format a number with the given significant digits."""
     return f"{x:.{digits}g}"
 

@@ -12,29 +12,25 @@ SMALL = {
         *("--report-every", "3", "--checkpoint-every", "4", "--devices", "1"),
     ],
     "epidemic_pinn": [
-        *("--hidden", "[16, 16]", "--points", "48", "--steps", "2500"),
-        *("--learning-rate", "0.02", "--tolerance", "0.1", "--report-every", "500"),
+        *("--hidden", "[16, 16]", "--steps", "2500", "--learning-rate", "0.02"),
+        *("--tolerance", "0.1", "--report-every", "500"),
     ],
-    "heat_newton": [
-        *("--grid", "12", "--large", "14", "--growth", "[4, 6]", "--steps", "12"),
-    ],
-    "image_filters": ["--sigma", "1.0", "--rows", "24", "--steps", "200"],
+    "heat_newton": ["--grid", "12", "--large", "14"],
+    "image_filters": ["--sigma", "1.0", "--steps", "200"],
     "linear_regression": ["--steps", "20", "--rows", "200"],
     "matrix_filter": [
         *("--masses", "4", "--band", "[0.9, 1.1]", "--nodes", "16"),
-        *("--frequencies", "9", "--max-nodes", "4"),
+        *("--max-nodes", "4"),
     ],
     "matrix_polynomial": ["--max-nodes", "6", "--size", "3"],
     "mlp_derivative": ["--times", "3", "--growth", "[2, 4]"],
     "perceptron": ["--steps", "20"],
     "schroedinger": [
-        *("--systems", '["electrons"]', "--one-body", "[8]", "--two-body", "[8]"),
-        *("--samples", "64", "--steps", "60", "--last-samples", "500"),
-        *("--tolerance", "0.02"),
+        *("--hidden", "[8]", "--steps", "60", "--tolerance", "0.02"),
     ],
     "score_divergence": [
-        *("--dimensions", "8", "--samples", "128", "--steps", "600", "--points", "32"),
-        *("--hidden", "[24]", "--flow-steps", "16", "--tolerance", "0.3"),
+        *("--dimensions", "8", "--hidden", "[24]", "--steps", "600"),
+        *("--tolerance", "0.3"),
     ],
     "softmax": ["--steps", "3", "--repeats", "2"],
 }

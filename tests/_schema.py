@@ -53,6 +53,65 @@ class Compare(Form):
     target: str
 
 
+class Asked(Form):
+    function: str
+    shapes: list[list[int]]
+    dtypes: list[str]
+    argnums: int | list[int]
+    seed: int
+    target: str
+
+
+class Candidate(Form):
+    mode: str
+    passes: int | None
+    operations: float | None
+    bytes: float | None
+    predicted_s: float | None
+    same_as: str | None
+    note: str
+
+
+class Boxes(Form):
+    is_elementwise: bool
+    entries: int
+    may_be_nonzero: int
+
+
+class Plan(Asked):
+    samples: int
+    outputs: int
+    inputs: int
+    mode: str
+    passes: int
+    reason: str
+    candidates: list[Candidate]
+    joined: list[list[str]]
+    dependence: Boxes
+
+
+class Finding(Form):
+    name: str
+    figure: float | None
+    limit: float | None
+    verdict: str
+    meaning: str
+
+
+class Check(Asked):
+    passed: bool
+    order: float | None
+    error: float | None
+    adjoint: float | None
+    forward_reverse: float | None
+    precision: float | None
+    kink: float
+    modes: list[str]
+    dtype: str
+    findings: list[Finding]
+    reason: str
+
+
 class Cell(Form):
     inputs: int
     outputs: int
@@ -76,6 +135,7 @@ class Crossover(Form):
 
 
 VERSIONS, COMPARE, CROSSOVER = Versions.model_fields, Compare, Crossover
+PLAN, CHECK = Plan, Check
 
 
 def faults(value: object, form: type[Form]) -> list[str]:

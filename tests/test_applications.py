@@ -47,8 +47,8 @@ def test_rates_are_recovered_whatever_the_seed(seed, run, capsys):
 
 @pytest.mark.slow
 def test_resumed_epidemic_has_the_rates_of_the_unbroken_one(run, tmp_path, capsys):
-    few = ("--tolerance", "9", "--hidden", "[4]", "--points", "8")
-    few += ("--steps", "40", "--report-every", "10", "--checkpoint-every", "10")
+    few = ("--tolerance", "9", "--hidden", "[4]", "--steps", "40")
+    few += ("--report-every", "10")
     run("epidemic_pinn", "out", *few)
     whole, metrics = capsys.readouterr().out, tmp_path / "out" / "metrics.csv"
     table = metrics.read_text()

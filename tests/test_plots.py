@@ -1,10 +1,12 @@
 import re
 import xml.etree.ElementTree as ET
 
+import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 import pytest
 
+from jnumerics import derivatives
 from jnumerics.workbench import plots
 
 
@@ -151,3 +153,67 @@ def test_figure_is_described_by_its_axes_and_names(curves):
     root = ET.fromstring(plots.inline_svg(curves, "errors"))
     assert root.attrib["role"] == "img"
     assert root.attrib["aria-label"] == plots.describe(curves)
+
+
+def test_training_draws_each_batch_and_the_running_mean():
+    (axes,) = plots.training(np.array([4.0, 2.0, 1.0])).axes
+    each, mean = axes.lines
+    np.testing.assert_array_equal(each.get_ydata(), [4, 2, 1])
+    np.testing.assert_array_equal(mean.get_ydata(), [4, 2, 1])
+    assert axes.get_yscale() == "log"
+
+
+def test_long_training_draws_the_range_and_a_mean_of_neighbors():
+    losses = np.tile([1.0, 3.0], 5000)
+    (axes,) = plots.training({"one": losses, "other": -losses}).axes
+    assert len(axes.collections) == 2
+    np.testing.assert_allclose(np.asarray(axes.lines[0].get_ydata()), 2.0, atol=1e-12)
+    assert axes.get_yscale() == "linear"
+    assert axes.get_legend_handles_labels()[1] == ["one", "other"]
+
+
+def test_loss_that_is_not_finite_leaves_a_gap(tmp_path):
+    losses = np.array([3.0, np.nan, np.inf, 1.0])
+    figure = plots.training(losses, tmp_path / "a.png")
+    mean = figure.axes[0].lines[1].get_ydata()
+    np.testing.assert_array_equal(mean, [3, np.nan, np.nan, 1])
+    plots.training(np.full(3, np.nan), tmp_path / "b.png")
+    plots.training(np.zeros(0), tmp_path / "c.png")
+
+
+def test_more_runs_than_colors_are_refused():
+    with pytest.raises(ValueError, match="`runs` must be at most 5, got 6"):
+        plots.training({str(k): np.ones(2) for k in range(6)})
+
+
+def test_dependence_draws_boxes_and_the_nonzeros_on_them(tmp_path):
+    found = derivatives.dependence(jnp.diff, jnp.ones(5))
+    J = derivatives.jacobian(jnp.diff, format="bcoo")(jnp.ones(5))
+    (axes,) = plots.dependence(found, J, tmp_path / "a.png").axes
+    mesh, dots = axes.collections
+    assert np.isfinite(np.ma.filled(mesh.get_array(), np.nan)).sum() == 8
+    assert sorted(map(tuple, np.asarray(dots.get_offsets()) - 0.5)) == sorted(
+        (j, i) for i in range(4) for j in (i, i + 1)
+    )
+    with pytest.raises(ValueError, match=r"must have 4 x 5 entries, got shape \(3,\)"):
+        plots.dependence(found, np.ones(3))
+
+
+def test_cut_is_marked_where_it_lies():
+    made = derivatives.plan(lambda x: jnp.sin(x) * x.sum(), jnp.ones(9))
+    narrow = derivatives.plan(lambda x: jnp.outer(x, x).sum() * jnp.sin(x), jnp.ones(9))
+    for plan in (made, narrow):
+        (axes,) = plots.cut(plan).axes
+        (note,) = [c.note for c in plan.candidates if c.mode == "cut"]
+        assert axes.get_title(loc="left") == note
+        marked = [line for line in axes.lines if line.get_linestyle() == "--"]
+        assert len(marked) == ("wide at" in note)
+
+
+def test_plan_of_second_order_draws_the_dependence_alone():
+    at = jnp.ones(4)
+    plan = derivatives.plan(lambda x: (x**3).sum(), at, target="laplacian")
+    boxes = derivatives.dependence(lambda x: x**2, at)
+    assert len(plots.plan(plan, boxes).axes) == 1
+    with pytest.raises(ValueError, match="`plan` must have a program of first order"):
+        plots.plan(plan)

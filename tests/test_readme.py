@@ -10,7 +10,10 @@ from jnumerics import derivatives
 from jnumerics.workbench import demo
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    *(ROOT / name / "README.md" for name in (".", "benchmarks")),
+    *sorted(ROOT.glob("docs/*.md")),
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ from benchmarks import __main__ as command
 from benchmarks import _record, _report
 from benchmarks._measure import Bench, Clock, at_least, at_most, usual_s
 from benchmarks._record import Figure
+from benchmarks.goals import GOALS
 from benchmarks.suites import verdicts
 from jnumerics.derivatives._compare.result import ModeResult
 from jnumerics.derivatives._compare.timing import Timing
@@ -106,6 +107,43 @@ def test_places_are_jax_versions_and_devices_newest_first_and_cards_last():
         "JAX 0.9, 2 cores of EPYC",
         "JAX 0.12, H100",
     ]
+
+
+def test_missed_target_tells_why_where_that_was_measured(monkeypatch):
+    monkeypatch.setattr(_record, "reasons", lambda: {"speed": "The memory is full."})
+    text = _report.missed({"here": [run(4.0)]}, ["made_up"])
+    assert text.endswith("target ≥ 10. The memory is full.")
+
+
+def test_every_reason_is_of_a_goal():
+    whats = {x["what"] for r in _record.load() for x in lines_of(r)}
+    assert set(_record.reasons()) <= whats | set(GOALS)
+
+
+def lines_of(run):
+    return [line for found in run["benchmarks"].values() for line in found["lines"]]
+
+
+def test_goals_are_the_medians_with_the_peers_versions(monkeypatch):
+    monkeypatch.setattr(_report, "GOALS", ("speed", "not yet"))
+    old, new = run(5.0, jax="0.10.2"), run(50.0)
+    new["machine"]["peers"] = {"torch": "torch 2.13, Python 3.11"}
+    assert _report.goals(_record.by_place([old, new]), ["made_up"]).splitlines() == [
+        "| task, and over what | goal | JAX 0.12, 2 cores of EPYC | "
+        "JAX 0.10.2, 2 cores of EPYC |",
+        "| --- | --- | --- | --- |",
+        "| speed | ≥ 10 | 50 | 5, **missed** |",
+        "| not yet | - | - | - |",
+        "",
+        "Beside torch 2.13, Python 3.11.",
+    ]
+
+
+def test_durations_are_those_of_the_last_runs():
+    first, second = run(1.0), run(1.0, day=2)
+    first["seconds"], second["seconds"] = {"a": 50, "b": 20}, {"a": 40}
+    text = _report.durations({"here": [run(1.0), first, second]})
+    assert text == "- here: 2 benchmarks in 1.0 minutes; the longest: a 40 s, b 20 s"
 
 
 def test_table_has_a_column_for_each_place_and_names_what_is_missed():

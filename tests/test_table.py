@@ -1,4 +1,6 @@
 import json
+import re
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -19,7 +21,20 @@ def test_text_aligns_numbers_to_the_right():
 
 
 def test_html_escapes_cells():
-    assert "<td>&lt;b&gt;</td>" in _table.html(["x"], [["<b>"]])
+    assert re.search("<td[^>]*>&lt;b&gt;</td>", _table.html(["x"], [["<b>"]]))
+    assert "&lt;i&gt;" in _table.html_lines("<i>")
+
+
+def test_html_is_well_formed_aligns_numbers_and_has_no_color():
+    page = _table.html(["name", "n"], [["a", "1"], ["b", "-"]])
+    cells = [*ET.fromstring(page).iter("td")]
+    aligned = [re.findall(r"text-align: (\w+)", c.attrib["style"]) for c in cells]
+    assert aligned == [["left"], ["right"]] * 2
+    assert "color" not in page.replace("border-collapse", "")
+
+
+def test_html_lines_leaves_out_empty_ones():
+    assert _table.html_lines("", "a").count("<p") == 1
 
 
 def test_json_has_null_for_what_is_not_finite():

@@ -53,7 +53,7 @@ def _report(bench: Bench, what: str, cases: Mapping[str, Callable[[], Case]]) ->
 def beside_fastest(bench: Bench, case: Case) -> tuple[float, float]:
     """Return the chosen mode's median over the fastest's, and the fastest's median."""
     plan = derivatives.plan(case.fun, case.x, target=case.target)
-    race = bench.race(programs(case, plan), seconds=1.5, keep=False)
+    race = bench.race(programs(case, plan), seconds=1.0, keep=False)
     medians = {mode: float(np.median(race.runs(mode))) for mode in race.clocks}
     best = min(medians.values())
     chosen = plan.choice.same_as or plan.mode

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks._measure import Bench, at_least
+from benchmarks._measure import Bench, at_least, at_most
 from jnumerics.derivatives._modes.coloring import lattice
 from jnumerics.derivatives._modes.coloring.greedy import greedy, repaired
 
@@ -24,6 +24,28 @@ def colorings(bench: Bench) -> None:
             n, seconds = _timed(partial(run, reads, shape))
             bench.report(f"{name}: {kind}, colors", at_least(1), n / ours)
             bench.report(f"{name}: {kind}, time", None, seconds / ours_s)
+
+
+def large(bench: Bench) -> None:
+    """A star of seven points on a periodic cube of a million cells."""
+    n = 20 if bench.is_quick else 100
+    cells = np.indices((n, n, n))
+    steps = [(0, 0, 0), *(tuple(s * e) for e in np.eye(3, dtype=int) for s in (1, -1))]
+    around = [[(c + s) % n for c, s in zip(cells, step, strict=True)] for step in steps]
+    reads = np.stack([np.ravel_multi_index(at, (n, n, n)).ravel() for at in around], 1)
+    reads.sort(axis=1)
+    start = time.perf_counter()
+    found = lattice.color(reads, [(n, n, n)])
+    seconds = time.perf_counter() - start
+    if any(np.diff(np.sort(found[reads], axis=1), axis=1).min(axis=1) == 0):
+        msg = "no row may read a color twice"
+        raise ArithmeticError(msg)
+    bench.report(
+        f"coloring a periodic {n} x {n} x {n} star",
+        at_most(5, "s"),
+        seconds,
+        f"{int(found.max()) + 1} colors, of at least 7",
+    )
 
 
 def _timed(run: Callable[[], np.ndarray]) -> tuple[int, float]:
@@ -81,4 +103,8 @@ CASES: Mapping[str, Callable[[int], Pattern]] = {
     "three-point ring": _ring,
     "five random columns": _scattered,
 }
-BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {"colorings": colorings}
+PROMISES: Mapping[str, Callable[[Bench], None]] = {"coloring_large": large}
+BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {
+    **PROMISES,
+    "colorings": colorings,
+}

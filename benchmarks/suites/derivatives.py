@@ -1,29 +1,25 @@
 """Jacobians, per-sample blocks and diagonals, beside JAX's own ways and asdex."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from benchmarks import _peers
-from benchmarks._measure import Bench, Spread, at_least, at_most, usual_s
+from benchmarks import functions, peers
+from benchmarks._measure import Bench, Here, at_least, at_most, usual_s
 from benchmarks.functions import (
     classifier,
     convolutional_autoencoder,
     convolve,
     deep,
-    flat_heat,
     kernel,
     network,
     numbers,
-    small_cnn,
     star,
 )
-from jnumerics import derivatives, mlp
+from jnumerics import derivatives
 from tests import scenarios
 
 WAYS = {"jacfwd": jax.jacfwd, "jacrev": jax.jacrev}
@@ -39,7 +35,7 @@ def autoencoder(bench: Bench) -> None:
     fun, x = network(784, 256, 8, 256, 784), numbers(784)
     ends = {name: jax.jit(take(fun)) for name, take in WAYS.items()}
     ours = {"jacobian of 784-256-8-256-784": derivatives.jacobian(fun)}
-    race = bench.race(_calls({**ends, **ours}, x))
+    race = bench.race(_calls({**ours, **ends}, x), same=1e-4)
     bench.report(
         "autoencoder 784-256-8-256-784, Jacobian: the better of jacfwd and jacrev over "
         "ours",
@@ -48,7 +44,7 @@ def autoencoder(bench: Bench) -> None:
     )
     rival = {"jacfwd's diagonal": jax.jit(lambda x: jnp.diag(jax.jacfwd(fun)(x)))}
     ours = {"jacobian_diagonal of it": derivatives.jacobian_diagonal(fun)}
-    race = bench.race(_calls({**rival, **ours}, x))
+    race = bench.race(_calls({**ours, **rival}, x), same=1e-4)
     bench.report(
         "the same, diagonal: jacfwd's diagonal over ours",
         at_least(12),
@@ -90,7 +86,7 @@ def autoencoder_batch(bench: Bench) -> None:
         ),
     ):
         compiled = {name: jax.jit(run) for name, run in rivals.items()}
-        race = bench.race(_calls({**compiled, name: mine}, X), seconds=6)
+        race = bench.race(_calls({name: mine, **compiled}, X), seconds=4, same=1e-4)
         bench.report(
             f"the same, 32 samples, {what}: the best of vmap(jacfwd), vmap(jacrev) and "
             "lax.map(jacfwd) over ours",
@@ -106,11 +102,11 @@ def convolutional_diagonal(bench: Bench) -> None:
 
     def diagonal(take: Callable) -> Callable:
         n = x.size
-        return jax.jit(lambda x: jnp.diag(take(fun)(x).reshape(n, n)))
+        return jax.jit(lambda x: jnp.diag(take(fun)(x).reshape(n, n)).reshape(x.shape))
 
     rivals = {f"convolutional, {n}'s diagonal": diagonal(t) for n, t in WAYS.items()}
     ours = {"convolutional, jacobian_diagonal": derivatives.jacobian_diagonal(fun)}
-    race = bench.race(_calls({**rivals, **ours}, x))
+    race = bench.race(_calls({**ours, **rivals}, x), same=1e-4)
     bench.report(
         f"convolutional autoencoder {size}x{size} with a 16-value code, diagonal: the "
         "better of jacfwd and jacrev over ours",
@@ -136,68 +132,33 @@ def stencil(bench: Bench) -> None:
 
 def beside_asdex(bench: Bench) -> None:
     """Sparse Jacobians beside asdex: preparation and first call, then evaluation."""
-    asdex, sizes = _peers.asdex(), (32,) if bench.is_quick else (32, 64)
-    for name, make in (("heat equation", flat_heat), ("small CNN", small_cnn)):
+    sizes = (32,) if bench.is_quick else (32, 64)
+    for name, fun in (("heat equation", "flat_heat"), ("small CNN", "small_cnn")):
         for size in sizes:
-            label, fun = f"{name} {size}x{size}", make(size)
-            if asdex is None:
-                for what in ("preparation and first call", "evaluation"):
-                    bench.report(
-                        f"{label}, {what}: asdex over ours",
-                        at_least(1 if what.startswith("prep") else 0.9),
-                        None,
-                        "asdex does not import here",
-                    )
-                continue
-            _against(bench, label, fun, numbers(size * size), asdex)
+            _against(bench, f"{name} {size}x{size}", fun, size)
 
 
-def _against(bench: Bench, label: str, fun: Callable, x: Any, asdex: Any) -> None:
-    makers = {
-        "asdex": lambda: jax.jit(asdex.jacobian(lambda x: fun(x), x)),
-        "ours": lambda: derivatives.jacobian(lambda x: fun(x), format="bcoo"),
-    }
-    times: dict[str, list[float]] = {name: [] for name in makers}
-    programs = {}
-    for _ in range(1 if bench.is_quick else 3):
-        for name, make in makers.items():
-            jax.clear_caches()
-            start = time.perf_counter()
-            programs[name] = make()
-            jax.block_until_ready(programs[name](x))
-            times[name].append(time.perf_counter() - start)
-    ratios = np.array(times["asdex"]) / np.array(times["ours"])
-    bench.report(
-        f"{label}, preparation and first call: asdex over ours",
-        at_least(1),
-        Spread.of(ratios),
-    )
-    race = bench.race(_calls(programs, x), seconds=2, keep=False)
-    bench.report(
-        f"{label}, evaluation: asdex over ours",
-        at_least(0.9),
-        race.ratio("asdex", "ours"),
+def _against(bench: Bench, label: str, name: str, size: int) -> None:
+    x, fun = numbers(size * size), getattr(functions, name)(size)
+    afresh, later = (
+        peers.contender("asdex", "asdex_jacobian", x, fun=name, size=size, afresh=new)
+        for new in (True, False)
     )
 
+    def first() -> Any:
+        jax.clear_caches()
+        return derivatives.jacobian(lambda x: fun(x), format="bcoo")(x)
 
-def batch_blocks(bench: Bench) -> None:
-    """Per-sample blocks of a small network for many samples."""
-    params = mlp.init(jax.random.key(0), (1, 20, 20, 4))
-    X = jnp.linspace(0.0, 5.0, 100_000)[:, None]
-
-    def fun(X: Any) -> Any:
-        return mlp.apply(params, X)
-
-    programs = {
-        "1-20-20-4 of 100,000 samples": jax.jit(fun),
-        "its batch_jacobian": derivatives.batch_jacobian(fun),
-    }
-    race = bench.race(_calls(programs, X))
-    bench.report(
-        "batch_jacobian, 1-20-20-4, 100,000 samples, in evaluations",
-        at_most(1.5),
-        race.ratio(*reversed(programs)),
-    )
+    program = derivatives.jacobian(fun, format="bcoo")
+    for what, target, ours, asdex, is_first in (
+        ("preparation and first call", 1.5, first, afresh, True),
+        ("evaluation", 1, lambda: program(x), later, False),
+    ):
+        contenders = {"ours": Here(ours, lambda J: J.todense()), "asdex": asdex}
+        race = bench.race(contenders, seconds=2, same=1e-4, afresh=is_first, keep=False)
+        bench.compare(
+            f"{label}, {what}: asdex over ours", at_least(target), race, "asdex", "ours"
+        )
 
 
 def planning(bench: Bench) -> None:
@@ -249,6 +210,5 @@ BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {
     "convolutional_autoencoder": convolutional_diagonal,
     "stencil": stencil,
     "asdex": beside_asdex,
-    "batch_jacobian": batch_blocks,
     "planning": planning,
 }

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import _peers
-from benchmarks._measure import Bench, at_least
+from benchmarks import peers
+from benchmarks._measure import Bench, Here, at_least
 from benchmarks.functions import (
     Function,
     attention,
@@ -113,19 +113,15 @@ def _race(bench: Bench, name: str, case: Case) -> None:
         )
         for rival, run in programs.items()
     }
-    found = [np.asarray(call()) for call in calls.values()]
-    for other in found[1:]:  # nothing is timed that is not the same
-        np.testing.assert_allclose(found[0], other, rtol=2e-3, atol=2e-3)
-    race = bench.race(calls, seconds=3)
+    folx = {f"{ours}, folx": peers.contender("folx", "folx_laplacian", name=name)}
+    race = bench.race(calls | folx, seconds=2.5, same=2e-3)
     for rival in RIVALS:
-        what = f"{ours}: {rival} over ours"
         target = at_least(case.folx) if rival == "folx" else None
         if rival == "nested" and case.is_dense:
             target = at_least(1.6)
-        if rival in programs:
-            bench.report(what, target, race.ratio(f"{ours}, {rival}", ours))
-        elif rival == "folx":
-            bench.report(what, target, None, "folx does not import here")
+        if rival in programs or rival == "folx":
+            what = f"{ours}: {rival} over ours"
+            bench.compare(what, target, race, f"{ours}, {rival}", ours)
 
 
 def _programs(case: Case) -> dict[str, Callable]:
@@ -139,10 +135,6 @@ def _programs(case: Case) -> dict[str, Callable]:
         programs["the trace of jax.hessian"] = lambda x: jnp.trace(
             full(x).reshape(n, n)
         )
-    folx = _peers.folx()
-    if folx is not None:
-        forward = folx.forward_laplacian(case.fun, sparsity_threshold=case.sparsity)
-        programs["folx"] = lambda x: forward(x).laplacian
     return programs
 
 
@@ -214,25 +206,25 @@ def hessians(bench: Bench) -> None:
 
 
 def _race_hessians(bench: Bench, name: str, fun: Function) -> None:
-    x, asdex = numbers(400), _peers.asdex()
-    ours, columns = f"hessian of {name}", f"hessian of {name}, by columns"
-    programs: dict[str, Callable] = {
+    x, ours = numbers(400), f"hessian of {name}"
+    columns, asdex, dense = (
+        f"{ours}, by columns",
+        f"{ours}, asdex",
+        jax.jit(jax.hessian(fun)),
+    )
+    programs = {
         ours: derivatives.hessian(fun, format="bcoo"),
         columns: derivatives.hessian(fun, mode="compressed", format="bcoo"),
     }
-    if asdex is not None:
-        programs[f"{ours}, asdex"] = jax.jit(asdex.hessian(fun, x))
-    calls = {key: lambda run=run: run(x) for key, run in programs.items()}
-    truth = np.asarray(jax.hessian(fun)(x))
-    for call in calls.values():  # nothing is timed that is not the same
-        np.testing.assert_allclose(call().todense(), truth, rtol=1e-4, atol=1e-4)
-    race = bench.race(calls, seconds=3)
-    bench.report(f"{ours}: by columns over ours", None, race.ratio(columns, ours))
-    what, target = f"{ours}: asdex over ours", at_least(1)
-    if asdex is None:
-        bench.report(what, target, None, "asdex does not import here")
-    else:
-        bench.report(what, target, race.ratio(f"{ours}, asdex", ours))
+    calls: dict[str, Any] = {
+        key: Here(lambda run=run: run(x), lambda H: H.todense())
+        for key, run in programs.items()
+    }
+    calls[asdex] = peers.contender("asdex", "asdex_hessian", x, name=name)
+    calls[f"{ours}, jax.hessian"] = lambda: dense(x)
+    race = bench.race(calls, same=1e-4)
+    bench.compare(f"{ours}: by columns over ours", None, race, columns, ours)
+    bench.compare(f"{ours}: asdex over ours", at_least(1), race, asdex, ours)
 
 
 BENCHMARKS: Mapping[str, Callable[[Bench], None]] = {

@@ -1,10 +1,10 @@
 """Which form computes a convolution, and which its derivatives.
 
 On CPUs the form goes by shapes, as measured there; elsewhere XLA has all of it. A
-convolution is linear in the image and in the kernel, so each derivative is a convolution
-again, and has its own form: of the image's tangent, and of the kernel's, which in reverse
-mode sums over the pixels. None of these reads more of the image than the kernel sees, so
-what a derivative is proven to depend on is exact.
+convolution is linear in the image and in the kernel, so each derivative is one again,
+and has its own form: of the image's tangent, and of the kernel's, which in reverse mode
+sums over the pixels. None of these reads more of the image than the kernel sees, so
+that what a derivative is proven to depend on is exact.
 """
 
 import math
@@ -37,7 +37,7 @@ _MOST_COLUMNS, _LEAST_PAIRED = 2**22, 2**16  # entries
 _MOST_COLUMNS_PER_CHANNEL = 2**16
 
 # Below, the transforms cost more than the products that they save. They round what a
-# tile holds, not what an output sees: too much where a pixel is 1e8 times its neighbors.
+# tile holds, not what an output sees: too much beside a pixel 1e8 times the others.
 _LEAST_WINOGRAD, _LEAST_PIXELS = 64, 256  # channels on both sides; output pixels
 
 # Beyond, the convolution catches up; and the program grows.
@@ -144,7 +144,7 @@ def _form_of_kernel_tangent(x: Array, kernel: Array, options: Options) -> Form:
 
 
 def _sizes(kernel: Array, options: Options) -> tuple[int, int, int]:
-    """Return the channels in (of a group) and out, and the entries for a pair of them."""
+    """Return the channels in (of a group) and out, and the entries of a pair."""
     height, width, c_in, c_out = (kernel.shape[k] for k in AXES[options.layout].kernel)
     return c_in, c_out, height * width
 
@@ -160,14 +160,14 @@ def _is_pointwise(kernel: Array, options: Options) -> bool:
     return _sizes(kernel, options)[2] == 1 and options.padding == ((0, 0), (0, 0))
 
 
-def _pixels(x: Array, kernel: Array, options: Options) -> float:
+def _pixels(x: Array, kernel: Array, options: Options) -> int | float:
     """Count the output's pixels; infinite where the batch is a symbol."""
     shape = output_shape(x, kernel, options)
     size = math.prod(shape[k] for k in (0, *AXES[options.layout].spatial))
     return size if isinstance(size, int) else math.inf
 
 
-def _columns(x: Array, kernel: Array, options: Options) -> float:
+def _columns(x: Array, kernel: Array, options: Options) -> int | float:
     """Count the entries of an unfolded image."""
     c_in, _, taps = _sizes(kernel, options)
     return _pixels(x, kernel, options) * taps * c_in

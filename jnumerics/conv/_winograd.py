@@ -1,11 +1,11 @@
 """Winograd's F(2, 3) in both directions: 16 products for 4 pixels instead of 36.
 
-With a tile of 4 x 4 pixels d, a kernel of 3 x 3 entries g, and for each pair of channels,
-the 2 x 2 pixels of the output are A' ((G g G') * (B' d B)) A. The sum over the input
-channels is one matrix product for each of the 16 entries. All factors are 0, 1 and 1/2,
-so that it is about as accurate as the sum itself, measured against the largest of what
-a tile holds: an output may feel rounding, infinity or NaN of pixels in its tile that the
-kernel does not reach there.
+With a tile of 4 x 4 pixels d, a kernel of 3 x 3 entries g, and for each pair of
+channels, the 2 x 2 pixels of the output are A' ((G g G') * (B' d B)) A. The sum over
+the input channels is one matrix product for each of the 16 entries. All factors are 0,
+1 and 1/2, so that it is about as accurate as the sum itself, measured against the
+largest of what a tile holds: an output may feel rounding, infinity or NaN of pixels in
+its tile that the kernel does not reach there.
 
 Reference: Lavin & Gray (2016), "Fast algorithms for convolutional neural networks",
 section 4.1. https://arxiv.org/abs/1509.09308

@@ -1,4 +1,4 @@
-"""The command line: `jnumerics demo | compare | crossover | info`; the examples' flags.
+"""The command line: `jnumerics plan | check | compare | crossover | demo | info`.
 
 A command is an entry of `COMMANDS`. What the person who typed can mend is one line on
 the standard error stream and exit status 2; a wrong answer is exit status 1. Ctrl-C
@@ -20,11 +20,13 @@ import jnumerics
 from jnumerics.workbench import config, devices, lesson, report
 from jnumerics.workbench.commands import (
     _terminal,
+    check,
     compare,
     crossover,
     demo,
     flags,
     info,
+    plan,
 )
 from jnumerics.workbench.config import Settings, UsageError
 from jnumerics.workbench.demo import settings_file
@@ -170,5 +172,5 @@ def _shortage(error: Exception) -> str:
 
 COMMANDS: dict[str, tuple[Callable, Callable]] = {
     module.__name__.rpartition(".")[2]: (module.configure, module.run)
-    for module in (demo, compare, crossover, info)
+    for module in (demo, plan, check, compare, crossover, info)
 }

@@ -19,10 +19,16 @@ FORMS = ("value", "image_tangent", "kernel_tangent")
 
 
 def forms(x_shape, kernel_shape, options, dtype=jnp.float32):
-    x = jax.ShapeDtypeStruct(x_shape, dtype)
-    kernel = jax.ShapeDtypeStruct(kernel_shape, dtype)
-    choose = (vars(_choice)[f"_form_of_{name}"] for name in FORMS)
-    return [form(x, kernel, options).__name__ for form in choose]
+    names = []
+
+    def look(x, kernel):
+        for name in FORMS:
+            form = vars(_choice)[f"_form_of_{name}"](x, kernel, options)
+            names.append(form.__name__)
+
+    shapes = (jax.ShapeDtypeStruct(s, dtype) for s in (x_shape, kernel_shape))
+    jax.eval_shape(look, *shapes)
+    return names
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,7 @@ def test_form_goes_by_shape(x_shape, kernel_shape, options, expected):
     assert forms(x_shape, kernel_shape, options) == expected.split()
 
 
+@pytest.mark.usefixtures("x64")
 def test_winograd_is_for_float32_without_stride_or_dilation_alone():
     shapes = (2, 20, 20, 64), (3, 3, 64, 64)
     assert forms(*shapes, LENIENT)[0] == "winograd"
@@ -123,6 +130,16 @@ def test_pairs_of_any_stride_and_size_are_the_sum(kernel_size, stride, layout):
                 args, expected = to_nchw(x, kernel), np.moveaxis(expected, 3, 1)
             y = jax.jit(_forms.paired, static_argnums=2)(*args, options)
             np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_stride_beyond_the_image_costs_paired_pixels_no_memory():
+    stride = 1, 2**31 - 1
+    options = PLAIN._replace(stride=stride)
+    x, kernel = draw(0, 2, 3, 4, 2), draw(1, 2, 3, 2, 3)
+    expected = reference.conv2d(x, kernel, stride=stride)
+    args = x.astype(np.float32), kernel.astype(np.float32)
+    y = jax.jit(_forms.paired, static_argnums=2)(*args, options)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_winograd_is_nearly_as_accurate_as_lax():

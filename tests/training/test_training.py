@@ -185,3 +185,13 @@ def test_a_batch_of_all_rows_is_permuted():
     np.testing.assert_allclose(
         train(3, batch_size=ROWS).losses, whole.losses, rtol=1e-5
     )
+
+
+def test_training_is_shown_in_a_notebook_as_a_table_and_a_curve():
+    losses = np.array([4.0, 1.0, np.nan, 2.0])
+    run = training.Training({"w": np.zeros((2, 3)), "b": 0.0}, None, losses, 4)
+    page = run._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    for text in ("7 in 2 leaves", "4, update 1", "1, update 2", "2, update 4", "<svg"):
+        assert text in page
+    nothing = run._replace(losses=np.zeros(0), step=0)
+    assert "<svg" not in nothing._repr_html_()  # pyright: ignore[reportPrivateUsage]

@@ -1,6 +1,5 @@
 """What a comparison of derivative modes found, as a table, HTML and JSON."""
 
-import html
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,9 +97,9 @@ class ModeComparison:
         return "\n\n".join([*parts, "\n".join(remarks)])
 
     def _repr_html_(self) -> str:
-        texts = [f"<p>{html.escape(remark)}</p>" for remark in self._remarks()]
         table = _table.html(HEADER, [_row(m) for m in self.modes])
-        return f"<p>{html.escape(self._title())}</p>{table}{''.join(texts)}"
+        title, remarks = self._title(), self._remarks()
+        return f"{_table.html_lines(title)}{table}{_table.html_lines(*remarks)}"
 
     def to_json(self) -> str:
         """Return all figures as JSON; what is not known is null."""

@@ -9,8 +9,16 @@ import jax.numpy as jnp
 
 from jnumerics import _check, _table
 from jnumerics.derivatives._dependence.blocks import BlockBoxes, Loss
+from jnumerics.derivatives._dependence.pattern import (
+    COLUMNS,
+    ROWS,
+    Pattern,
+    pattern,
+)
 from jnumerics.derivatives._program import arguments, trace
 from jnumerics.derivatives._program.trace import Target
+
+HTML_ROWS, HTML_COLUMNS = 48, 48
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,8 +79,49 @@ class Dependence:
         """
         return self._boxes.loss(axis)
 
+    def pattern(self, rows: int = ROWS, columns: int = COLUMNS) -> Pattern:
+        """Draw the Jacobian: which share of each of its cells the boxes hold.
+
+        Inputs and outputs are counted flat, leaf after leaf. Cost: one number for each
+        element of the result and each border between cells.
+
+        Args:
+            rows: Cells downwards, over all outputs, at most.
+            columns: Cells to the right, over all inputs, at most.
+
+        Returns:
+            The pattern; `print` it.
+
+        Raises:
+            TypeError: If a number is not an integer.
+            ValueError: If it is below 1.
+
+        Example:
+            >>> print(dependence(jnp.diff, jnp.arange(4.0)).pattern())
+            Boxes hold 6 of 12 entries of the Jacobian, 50 %; the others are zero
+            <BLANKLINE>
+            ██··
+            ·██·
+            ··██
+            <BLANKLINE>
+            outputs down, inputs across; · zero, █ in a box
+        """
+        most = (
+            _check.integer("rows", rows, least=1),
+            _check.integer("columns", columns, least=1),
+        )
+        return pattern(self._boxes, most)
+
     def __str__(self) -> str:
         """Show shapes, widest boxes and what is proven."""
+        return "\n".join([_table.text(*self._table()), "", *self._proven()])
+
+    def _repr_html_(self) -> str:
+        found = self.pattern(HTML_ROWS, HTML_COLUMNS)
+        texts = _table.html_lines(*self._proven(), found.title)
+        return f"{_table.html(*self._table())}{texts}{found.svg()}"
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
         boxes, rows = self._boxes, []
         for k, leaf, _ in boxes:
             low, high, depends = boxes.bounds(k, leaf)
@@ -83,7 +132,7 @@ class Dependence:
             names = boxes.out_names[k], boxes.in_names[leaf]
             rows.append([names[0], str(out), names[1], str(shape), reads])
         header = ["output", "shape", "input", "shape", "widest box"]
-        return "\n".join([_table.text(header, rows), "", *self._proven()])
+        return header, rows
 
     def __repr__(self) -> str:
         """Say in one line what depends on what."""

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Never
 
-import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -19,6 +18,7 @@ from jnumerics.derivatives._modes.ends import (
 )
 from jnumerics.derivatives._modes.jacobian import entries, finish, indices
 from jnumerics.derivatives._plan.cost import Cost
+from jnumerics.derivatives._program.jaxpr import evaluate
 from jnumerics.derivatives._program.layout import Env, as_varying
 
 
@@ -164,7 +164,7 @@ class Plan:
         """Run the program that was counted: to trace the passes again takes longer."""
         variables = self.problem.linear.residuals
         values = [as_varying(env[v], v.aval) for v in variables]
-        found = jex.jaxpr_as_fun(self.choice.passed)(*values)
+        found = evaluate(self.choice.passed, *values)
         if self.target == "diagonal":
             return found
         n = len(self.problem.inputs)
@@ -215,7 +215,9 @@ class Plan:
         return [f"joined for want of a rule: {places}"] if places else []
 
     def _repr_html_(self) -> str:
-        return _table.html(*self._table()) + f"<p>{self.mode}: {self.reason}</p>"
+        lines = _table.html_lines(f"{self.mode}: {self.reason}", *self._limits())
+        title = _table.html_lines(self._title())
+        return f"{title}{_table.html(*self._table())}{lines}"
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         header = ["mode", "passes", "operations", "bytes", "predicted", "note"]

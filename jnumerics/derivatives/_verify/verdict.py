@@ -83,7 +83,7 @@ class DerivativeCheck:
 
     def _repr_html_(self) -> str:
         table = _table.html(HEADER, [f.row for f in self.findings])
-        return f"{table}{_table.html(('verdict',), [(self._verdict,)])}"
+        return f"{table}{_table.html_lines(self._verdict)}"
 
     @property
     def _verdict(self) -> str:

@@ -7,7 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 
-_PLAIN = {"─": "-", "µ": "u"}
+_PLAIN = {"─": "-", "│": "|", "┼": "+", "µ": "u", "·": ".", "▒": "+", "█": "#"}
 _HANDLER = "jnumerics.plain"
 _DEFAULTS = ("strict", "surrogateescape", "backslashreplace")  # not asked for by name
 

@@ -1,4 +1,4 @@
-"""Flags that commands share: `--json FILE`, `--plot FILE`, and whole numbers."""
+"""Flags that commands share: `--json FILE`, a figure's file, and whole numbers."""
 
 import argparse
 import contextlib
@@ -17,16 +17,21 @@ FIGURES = (".png", ".svg", ".pdf")
 STDOUT = "-"  # as the file of `--json`
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add `--json` and `--plot`."""
+def add_flags(parser: argparse.ArgumentParser, figure: str | None = "plot") -> None:
+    """Add `--json`, and the flag of the figure's file, if there is a figure."""
     parser.add_argument(
         "--json",
         metavar="FILE",
         help="write all figures to a file; - writes them alone",
     )
-    parser.add_argument(
-        "--plot", metavar="FILE", help="draw them: a .png, .svg or .pdf file"
-    )
+    parser.set_defaults(plot=None, plot_flag=figure)
+    if figure is not None:
+        parser.add_argument(
+            f"--{figure}",
+            dest="plot",
+            metavar="FILE",
+            help="draw them: a .png, .svg or .pdf file",
+        )
 
 
 def require_writable(arguments: argparse.Namespace) -> None:
@@ -38,13 +43,15 @@ def require_writable(arguments: argparse.Namespace) -> None:
     if arguments.plot is not None:
         if Path(arguments.plot).suffix.lower() not in FIGURES:
             expected = ", ".join(FIGURES)
-            msg = f"--plot {_shown(arguments.plot)}: must end in one of {expected}"
+            flag = f"--{arguments.plot_flag} {_shown(arguments.plot)}"
+            msg = f"{flag}: must end in one of {expected}"
             raise UsageError(msg)
         if not lesson.has_matplotlib():
-            msg = "--plot needs matplotlib: pip install 'jnumerics[workbench]'"
+            needs = f"--{arguments.plot_flag} needs matplotlib"
+            msg = f"{needs}: pip install 'jnumerics[workbench]'"
             raise UsageError(msg)
-    for flag in ("json", "plot"):
-        name = getattr(arguments, flag)
+    files = {"json": arguments.json, arguments.plot_flag: arguments.plot}
+    for flag, name in files.items():
         if name is not None and (flag, name) != ("json", STDOUT):
             _require_writable(flag, name)
 
@@ -93,7 +100,7 @@ def json_alone(arguments: argparse.Namespace) -> Iterator[None]:
 def write(
     arguments: argparse.Namespace,
     to_json: Callable[[], str],
-    draw: Callable[[Path], Any],
+    draw: Callable[[Path], Any] = lambda _: None,
 ) -> None:
     """Write the files that were asked for.
 
@@ -107,7 +114,7 @@ def write(
         with _written("json", arguments.json) as file:
             file.write_text(text, encoding="utf-8")
     if arguments.plot is not None:
-        with _written("plot", arguments.plot) as file:
+        with _written(arguments.plot_flag, arguments.plot) as file:
             draw(file)
 
 

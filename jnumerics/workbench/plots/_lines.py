@@ -40,7 +40,8 @@ class Panel(NamedTuple):
     points: Series | None = None
     """Dots by name, in the colors of the curves of that name, or in the next ones."""
     dashed: Series | None = None
-    """Dashed curves by name, in ink, each over others: what is known."""
+    """Dashed curves by name, in ink, over others: what is known. Columns of y are as
+    many curves of one name."""
     levels: Mapping[str, float] | None = None
     """Named horizontal lines."""
 
@@ -75,7 +76,8 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
     for name, (x, y) in panel.series.items():
         axes.plot(x, y, color=colors[name], label=name)
     for name, (x, y) in dashed.items():
-        axes.plot(x, y, "--", color=INK, linewidth=1.0, label=name)
+        first, *_ = axes.plot(x, y, "--", color=INK, linewidth=1.0)
+        first.set_label(name)
     for name, level in (panel.levels or {}).items():
         axes.axhline(level, color=INK, linewidth=1.0, linestyle=":", label=name)
     axes.set(xlabel=panel.x_label, ylabel=panel.y_label)

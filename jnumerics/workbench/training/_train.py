@@ -1,5 +1,6 @@
 """The public function: arguments checked, then a run begun, continued, or taken up."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import PyTree
 
-from jnumerics import _check
+from jnumerics import _check, _picture, _table
 from jnumerics.workbench.checkpoint import Stored
 from jnumerics.workbench.training import _order, _places, _program, _saved
 from jnumerics.workbench.training._program import Carry
@@ -28,6 +29,31 @@ class Training(NamedTuple):
     """Loss before each update, from the first one, after a resume too."""
     step: int
     """Number of updates: `steps`, or fewer where `stop` ended the run."""
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook how many updates were made, and how the loss fell."""
+        leaves = [np.shape(leaf) for leaf in jax.tree.leaves(self.params)]
+        numbers = sum(math.prod(shape) for shape in leaves)
+        rows = [
+            ("updates", str(self.step)),
+            (
+                "parameters",
+                f"{numbers:,} in {_table.plural(len(leaves), 'leaf', 'leaves')}",
+            ),
+        ]
+        finite = np.flatnonzero(np.isfinite(self.losses))
+        if finite.size:
+            least = finite[np.argmin(self.losses[finite])]
+            shown = {"first": finite[0], "least": least, "last": finite[-1]}
+            rows += [
+                (
+                    f"{name} loss",
+                    f"{_table.number(float(self.losses[k]), 4)}, update {k + 1}",
+                )
+                for name, k in shown.items()
+            ]
+        curve = _picture.curve_svg(self.losses, "loss over updates")
+        return f"{_table.html(('training', ''), rows)}{curve}"
 
 
 def train(

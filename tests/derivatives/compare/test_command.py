@@ -9,7 +9,7 @@ import matplotlib.pyplot
 import pytest
 
 from jnumerics.workbench import cli, lesson
-from jnumerics.workbench.commands import compare
+from jnumerics.workbench.commands import _functions
 from jnumerics.workbench.config import UsageError
 from tests._schema import COMPARE, faults
 
@@ -65,7 +65,7 @@ def test_plot_without_matplotlib_is_one_line_before_anything_is_measured(
      ("(3,)", (3,)), ("()", ()), ("", ()), ("0", (0,))],
 )  # fmt: skip
 def test_shapes_are_read_as_people_write_them(text, expected):
-    assert compare.shape(text) == expected
+    assert _functions.shape(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_shapes_are_read_as_people_write_them(text, expected):
 )
 def test_other_shapes_are_refused(text):
     with pytest.raises(UsageError, match="--shape must be such as 784 or 32,784 or"):
-        compare.shape(text)
+        _functions.shape(text)
 
 
 def test_exit_inside_the_function_is_shown_as_an_exception(run):
@@ -116,11 +116,11 @@ def test_a_file_imports_what_lies_beside_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "lies_beside.py").write_text("def f(x):\n    return x\n")
     (tmp_path / "imports_it.py").write_text("from lies_beside import f\n")
-    assert compare.load(f"{tmp_path / 'imports_it.py'}:f")(3) == 3
+    assert _functions.load(f"{tmp_path / 'imports_it.py'}:f")(3) == 3
 
 
 def test_a_missing_function_is_told_with_those_that_are_public(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "has_two.py").write_text("def f(x): ...\ndef _g(x): ...\n")
     with pytest.raises(UsageError, match=r"has no function 'h': it has f$"):
-        compare.load(f"{tmp_path / 'has_two.py'}:h")
+        _functions.load(f"{tmp_path / 'has_two.py'}:h")

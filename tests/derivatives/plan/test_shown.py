@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from dataclasses import replace
 
 import jax.numpy as jnp
 import pytest
@@ -89,7 +90,14 @@ def test_notebooks_show_a_table():
     found = plan(narrow, jnp.ones(200))
     html = found._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert html.count("<tr>") == 5
-    assert "<td>cut *</td>" in html
+    assert ">cut *</td>" in html
+    assert "jacobian: 200 outputs by 200 inputs" in html
+
+
+def test_notebooks_show_a_reason_escaped():
+    found = replace(plan(narrow, jnp.ones(200)), reason="a < b & c")
+    html = found._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert "cut: a &lt; b &amp; c" in html
 
 
 # what is kept of a plan

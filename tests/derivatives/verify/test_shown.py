@@ -20,7 +20,8 @@ def test_check_prints_within_100_columns_and_says_what_failed():
 def test_check_shows_as_a_table_in_a_notebook():
     check = check_derivatives(jnp.sin, X)
     html = check._repr_html_()  # pyright: ignore[reportPrivateUsage]
-    assert html.count("<table>") == 2
+    assert html.count("<table") == 1
+    assert "derivatives passed" in html
     assert "adjoint identity" in html
     assert "&lt;v, J u&gt;" in html
 

@@ -1,11 +1,8 @@
-"""A person's own function: how it is found, and where in it something broke."""
+"""How a person's function is found: in a module, or in a file."""
 
 import importlib
 import importlib.util
-import os
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -71,12 +68,3 @@ def _from_file(file: Path) -> ModuleType:
     sys.path.insert(0, str(file.resolve().parent))  # as when Python runs the file
     spec.loader.exec_module(module)
     return module
-
-
-def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """Return the frames outside of Python's library, of packages, and of jnumerics."""
-    paths = sysconfig.get_paths()
-    ours = f"{Path(__file__).parents[2]}{os.sep}"
-    others = (*(paths[k] for k in ("stdlib", "purelib", "platlib")), ours, "<frozen")
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f for f in frames if not f.filename.startswith(others)]

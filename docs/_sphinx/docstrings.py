@@ -1,0 +1,109 @@
+"""Docstrings as reStructuredText: `$...$` becomes math, a table of Markdown a list."""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise
+from typing import Any
+
+ARRAYS = re.compile(
+    r"[~\w.]*Array \| [~\w.]*ndarray \| [~\w.]*generic \| bool \| int \| float \| complex"
+)
+ROW = re.compile(r"\s*\|.*\|\s*$")
+
+
+def converted(lines: list[str]) -> list[str]:
+    """Return the lines of a docstring with math and tables that Sphinx reads."""
+    return list(_tables(_math("\n".join(lines)).split("\n")))
+
+
+def _math(text: str) -> str:
+    """Write `$x$` as a role, and a star that is no emphasis with a backslash.
+
+    What stands in backticks or in lines of a doctest is code and stays.
+    """
+
+    def role(match: re.Match[str]) -> str:
+        if match["math"]:
+            return f":math:`{' '.join(match['math'].split())}`"
+        return match[0].replace("*", r"\*") if match["star"] else match[0]
+
+    code = r"`[^`]*`|^ *(?:>>>|\.\.\.).*$"
+    pattern = rf"{code}|\$(?P<math>[^$]+)\$|(?P<star>\*+(?=\w))"
+    return re.sub(pattern, role, text, flags=re.MULTILINE)
+
+
+def _tables(lines: list[str]) -> Iterator[str]:
+    for is_table, group in groupby(lines, key=lambda line: bool(ROW.match(line))):
+        rows = list(group)
+        yield from _list_table(rows) if is_table else rows
+
+
+def _list_table(lines: Iterable[str]) -> Iterator[str]:
+    yield from ("", ".. list-table::", "   :header-rows: 1", "")
+    for line in lines:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not all(re.fullmatch(":?-+:?", cell) for cell in cells):
+            for k, cell in enumerate(cells):
+                yield f"   {'  ' if k else '* '}- {cell}"
+    yield ""
+
+
+def with_code(lines: list[str]) -> Iterator[str]:
+    """Mark indented blocks of a module's docstring, which has no sections, as code."""
+    before, is_code = "", False
+    for k, line in enumerate(lines):
+        is_indented = line.startswith("    ")
+        is_text = before[:1].strip() != "" and before[:2] not in ("- ", "* ")
+        if is_indented and not is_code and is_text and not lines[k - 1]:
+            yield from ("::", "")
+            is_code = True
+        elif line and not is_indented:
+            is_code = False
+        yield line
+        before = line or before
+
+
+def fields(described: type) -> Iterator[str]:
+    """Yield a section of the fields of a named tuple that have docstrings."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(described))).body
+    assert isinstance(tree, ast.ClassDef)
+    found = [
+        f"    {field.target.id}: {' '.join(str(text.value.value).split())}"
+        for field, text in pairwise(tree.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+    ]
+    if found:
+        yield from ("", "Attributes:", *found)
+
+
+def _process(_app: Any, what: str, _name: str, value: Any, _: Any, lines: list) -> None:
+    if what == "module":
+        lines[:] = with_code(lines)
+    if what == "class" and hasattr(value, "_fields"):
+        lines += fields(value)
+    lines[:] = converted(lines)
+
+
+def _skip(_app: Any, _what: str, _name: str, value: Any, skip: bool, _: Any) -> bool:
+    """Leave out the fields of a named tuple: its docstring has told of them."""
+    return skip or type(value).__name__ == "_tuplegetter"
+
+
+def _named(_app: Any, *described: Any) -> tuple[str, str] | None:
+    """Write the alias `ArrayLike` where a signature has its members."""
+    *_, signature, returned = described
+    if not signature:
+        return None
+    return ARRAYS.sub("ArrayLike", signature), returned
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Convert docstrings before napoleon reads their sections."""
+    app.connect("autodoc-process-docstring", _process, priority=400)
+    app.connect("autodoc-process-signature", _named)
+    app.connect("autodoc-skip-member", _skip)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,103 @@
+"""`jnumerics plan MODULE:FUNCTION`: the cheapest mode, and what depends on what."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from jnumerics import _table
+from jnumerics.derivatives import Dependence, Plan, dependence, jacobian
+from jnumerics.derivatives import plan as make_plan
+from jnumerics.derivatives._cheapest import TARGETS
+from jnumerics.workbench import devices, plots
+from jnumerics.workbench.commands import _functions, flags
+from jnumerics.workbench.commands._functions import Asked
+
+__all__ = ["configure", "run"]
+
+SECOND = ("hessian", "hessian_diagonal", "laplacian")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jnumerics plan`."""
+    _functions.configure(parser)
+    parser.add_argument(
+        "--target", default="jacobian", help=f"{', '.join(TARGETS)} (jacobian)"
+    )
+    parser.add_argument(
+        "--batch", action="store_true", help="the same as --target batch"
+    )
+    flags.add_flags(parser, figure="out")
+
+
+@_functions.shows_own_errors
+def run(arguments: argparse.Namespace) -> int:
+    """Plan the cheapest mode for a function's derivative, and draw what it rests on."""
+    asked = _functions.read(arguments)
+    target = _functions.target(arguments, TARGETS)
+    flags.require_writable(arguments)
+    devices.select(arguments.platform)
+    with asked.loaded() as (fun, args):
+        shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in args]
+        found = make_plan(fun, *shapes, argnums=asked.argnums, target=target)
+        boxes = _dependence(fun, shapes, asked, target)
+    try:
+        print(f"{asked.described()}, {found}\n\n{_drawn(boxes, target)}")
+    finally:  # though nobody may read the table
+        flags.write(
+            arguments,
+            lambda: _to_json(asked, found, boxes),
+            lambda file: plots.plan(found, boxes, file),
+        )
+    return 0
+
+
+def _dependence(
+    fun: Callable, shapes: list[Any], asked: Asked, target: str
+) -> Dependence:
+    """Return what depends on what: of second order, the gradient on the inputs."""
+    if target in SECOND:
+        fun = jacobian(fun, asked.argnums)
+    return dependence(fun, *shapes, argnums=asked.argnums)
+
+
+def _drawn(boxes: Dependence, target: str) -> str:
+    whose = "Of the gradient:\n\n" if target in SECOND else ""
+    return f"{whose}{boxes}\n\n{boxes.pattern()}"
+
+
+def _to_json(asked: Asked, found: Plan, boxes: Dependence) -> str:
+    """Write the plan's figures, and how much may be nonzero."""
+    candidates = [
+        {
+            "mode": c.mode,
+            "passes": c.passes,
+            "operations": None if c.strategy is None else c.cost.operations,
+            "bytes": None if c.strategy is None else c.cost.bytes,
+            "predicted_s": None if c.strategy is None else c.cost.seconds,
+            "same_as": c.same_as,
+            "note": c.note,
+        }
+        for c in found.candidates
+    ]
+    pattern = boxes.pattern()
+    return _table.to_json(
+        {
+            **asked.as_dict(),
+            "target": found.target,
+            "samples": found.samples,
+            "outputs": found.n_outputs,
+            "inputs": found.n_inputs,
+            "mode": found.mode,
+            "passes": found.passes,
+            "reason": found.reason,
+            "candidates": candidates,
+            "joined": [list(pair) for pair in found.joined],
+            "dependence": {
+                "is_elementwise": boxes.is_elementwise,
+                "entries": pattern.size,
+                "may_be_nonzero": pattern.nonzeros,
+            },
+        }
+    )

@@ -1,0 +1,1 @@
+"""Figures of derivatives: modes, where they change places, and what they rest on."""

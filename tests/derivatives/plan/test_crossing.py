@@ -1,0 +1,65 @@
+"""What crosses each place of a derivative's program."""
+
+import pickle
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jnumerics import mlp
+from jnumerics.derivatives import plan
+from jnumerics.derivatives._modes.cut import Through
+from jnumerics.derivatives._plan.crossing import crossing
+
+PARAMS = mlp.init(jax.random.key(0), [30, 12, 3, 20])
+
+
+def narrow(x):
+    return mlp.apply(PARAMS, x)
+
+
+def test_widths_are_those_of_the_layers():
+    found = crossing(plan(narrow, jnp.ones(30)))
+    assert found.at is not None
+    assert [found.widths[k] for k in (0, found.at, -1)] == [30, 3, 20]
+    assert {30, 12, 3, 20} <= set(found.widths)  # where two live at once, their sum
+    assert min(found.widths) == 3
+    assert found.title.startswith("3 wide at ")
+
+
+def test_cut_is_as_wide_as_it_is_planned():
+    both = jnp.ones(30)
+    for fun in (narrow, lambda x: narrow(x) + x[:20], lambda x: x.sum() * jnp.sin(x)):
+        made = plan(fun, both)
+        (cut,) = [c.strategy for c in made.candidates if c.mode == "cut"]
+        found = crossing(made)
+        assert isinstance(cut, Through)
+        assert found.at is not None
+        assert found.widths[found.at] == cut.width == min(found.widths)
+
+
+def test_samples_are_counted_once():
+    batched = plan(jax.vmap(narrow), jnp.ones((5, 30)), target="batch")
+    assert crossing(batched) == crossing(plan(narrow, jnp.ones(30)))._replace(
+        title=crossing(batched).title
+    )
+
+
+def test_without_a_cut_the_program_keeps_its_order():
+    found = crossing(plan(lambda x: jnp.sin(x) * x, jnp.ones(7)))
+    assert found.at is None
+    assert found.widths[0] == found.widths[-1] == 7
+
+
+def test_variable_that_is_read_again_crosses_until_then():
+    found = crossing(plan(lambda x: jnp.concatenate([jnp.sin(x), x]), jnp.ones(4)))
+    assert found.widths[0] == 4
+    assert max(found.widths) == 8
+
+
+def test_plan_without_a_program_is_refused():
+    made = plan(narrow, jnp.ones(30))
+    of_laplacian = plan(lambda x: narrow(x).sum(), jnp.ones(30), target="laplacian")
+    for found in (pickle.loads(pickle.dumps(made)), of_laplacian):
+        with pytest.raises(ValueError, match="`plan` must have a program of first or"):
+            crossing(found)
