@@ -50,10 +50,11 @@ def main(config: Config, lesson: Lesson) -> None:
     lesson.note(f"they took {time.perf_counter() - start:.1f} s, all included")
 
 
-def heaters(n):
+def heaters(n: int) -> np.ndarray:
     """Heat given to n x n points of a square plate, by two heaters."""
     x, y = np.mgrid[1 : n + 1, 1 : n + 1] / (n + 1)
-    return 5e4 * sum(np.exp(-100 * ((x - a) ** 2 + (y - b) ** 2)) for a, b in HEATERS)
+    heat = (np.exp(-100 * ((x - a) ** 2 + (y - b) ** 2)) for a, b in HEATERS)
+    return 5e4 * np.sum([*heat], 0)
 
 
 def balance(heat):
@@ -111,7 +112,7 @@ def kirchhoff(heat):
     """Return the temperatures u: sine transforms solve for u + WARMING u^2 / 2."""
     n = len(heat)
     waves = (2 - 2 * np.cos(np.pi * np.arange(1, n + 1) / (n + 1))) * (n + 1) ** 2
-    linear = idstn(dstn(heat, type=1) / (waves[:, None] + waves), type=1)
+    linear = np.asarray(idstn(dstn(heat, type=1) / (waves[:, None] + waves), type=1))
     return ((np.sqrt(1 + 2 * WARMING * linear) - 1) / WARMING).ravel()
 
 

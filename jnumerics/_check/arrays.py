@@ -131,7 +131,7 @@ def _can_be_array(x: Any) -> bool:
     return False
 
 
-def _not_wrapped(name: str, x: np.ndarray) -> None:
+def _not_wrapped(name: str, x: np.ndarray | np.generic) -> None:
     if x.dtype.kind not in "iu" or x.dtype.itemsize < 8:
         return
     limits = np.iinfo(jax.dtypes.canonicalize_dtype(x.dtype.newbyteorder("=")))

@@ -79,19 +79,16 @@ _convolution.defjvp(_convolution_jvp, symbolic_zeros=True)
 def _on_cpu(form: Form, x: Array, kernel: Array, options: Options) -> Array:
     if form is convolve:
         return convolve(x, kernel, options)
+
+    def there(x: Array, kernel: Array) -> Array:
+        return form(x, kernel, options)
+
+    def elsewhere(x: Array, kernel: Array) -> Array:
+        return convolve(x, kernel, options)
+
     if form is unfolded:  # keep the image, not its columns, for the reverse pass
-        return jax.lax.platform_dependent(
-            x,
-            kernel,
-            cpu=jax.checkpoint(partial(form, options=options), prevent_cse=False),
-            default=partial(convolve, options=options),
-        )
-    return jax.lax.platform_dependent(
-        x,
-        kernel,
-        cpu=partial(form, options=options),
-        default=partial(convolve, options=options),
-    )
+        there = jax.checkpoint(there, prevent_cse=False)
+    return jax.lax.platform_dependent(x, kernel, cpu=there, default=elsewhere)
 
 
 def _form_of_value(x: Array, kernel: Array, options: Options) -> Form:
