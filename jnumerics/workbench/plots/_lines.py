@@ -40,8 +40,8 @@ class Panel(NamedTuple):
     points: Series | None = None
     """Dots by name, in the colors of the curves of that name, or in the next ones."""
     dashed: Series | None = None
-    """Dashed curves by name, in ink, over others: what is known. Columns of y are as many
-    curves of one name."""
+    """Dashed curves by name, in ink, over others: what is known. Columns of y are as
+    many curves of one name."""
     levels: Mapping[str, float] | None = None
     """Named horizontal lines."""
 
