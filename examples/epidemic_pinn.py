@@ -44,7 +44,7 @@ class Config(Settings):
     tolerance: Annotated[float, Field(gt=0)]
     """largest relative error of a rate, and absolute one of a share"""
     report_every: Count
-    """updates between two lines of metrics.csv, and two checkpoints"""
+    """updates between two lines of metrics.csv, two checkpoints"""
     resume: bool = False
     """whether to go on from the newest checkpoint in the folder"""
 
@@ -66,9 +66,10 @@ def main(config: Config, lesson: Lesson) -> None:
 
     trained = training.train(
         loss, {"layers": layers, "logs": dict.fromkeys(RATES, jnp.log(0.5))},
-        optimizer=adam, steps=config.steps, data=(DAYS, counts), resume=config.resume,
+        optimizer=adam, steps=config.steps, data=(DAYS, counts),
         evaluate=jax.jit(rates), report_every=config.report_every,
         checkpoint=config.out, checkpoint_every=config.report_every,
+        resume=config.resume,
     )  # fmt: skip
 
     tell(lesson, config, shares, trained.params, counts)

@@ -56,8 +56,8 @@ def main(config: Config, lesson: Lesson) -> None:
     lesson.race(slopes, slopes_by_scipy, rival="scipy.signal.correlate2d")
     lesson.compare("the hidden filter, learned", learned, kernels(HIDDEN))
     off = np.abs(plain - kernels(HIDDEN)).max() / np.abs(HIDDEN).max()
-    crawls = f"not sharpened {worse:,.0f}, which leaves an error of {off:.1e}"
-    lesson.note(f"the Hessian's condition number is {condition:,.0f}; {crawls}")
+    plainly = f"not sharpened {worse:,.0f}, error {off:.1e}"
+    lesson.note(f"condition number of the Hessian: {condition:,.0f}; {plainly}")
     filters = {"hidden": HIDDEN, "learned": learned, "learned, not sharpened": plain}
     draw(lesson, filters, colors, smooth(), slopes())
 

@@ -78,7 +78,7 @@ def network(config, system):
 
 
 def local_energies(system, sweep, params, points):
-    """Energies at points, their weights in means over the state's square, and logs."""
+    """The energy at each point, its weight in means over the square, and the log."""
     log, gradient, laplacian = sweep(points, params)
     kinetic = -(laplacian + jnp.sum(gradient**2, (1, 2))) / 2
     drawn = -jnp.sum((points / system.spread) ** 2, (1, 2)) / 2  # log of their density

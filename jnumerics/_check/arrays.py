@@ -15,6 +15,10 @@ Operand = jax.Array | np.ndarray  # what a compiled function takes
 Numbers = TypeVar("Numbers", jax.Array, jax.Array | np.ndarray)
 _NUMPY = (np.ndarray, np.generic)
 
+# Bytes. JAX takes a NumPy array over in a tenth of the time in which it makes one of
+# its own, but a large one it copies once more.
+_MOST_SMALL = 2**14
+
 
 def inexact(name: str, x: ArrayLike, *, rank: int | None = None) -> Operand:
     """Return `x` as real or complex floating-point numbers, for a compiled function.
@@ -75,9 +79,9 @@ def array(name: str, x: ArrayLike, *, rank: int | None = None) -> Array:
 def operand(name: str, x: ArrayLike, *, rank: int | None = None) -> Operand:
     """Return `x` as an array of its own dtype that compiled functions take.
 
-    NumPy's stay with NumPy, in a dtype that JAX has: a compiled function takes them
-    over in a tenth of the time of `jnp.asarray`. 64-bit integers beyond the 32 bits
-    that JAX has without x64 are refused: it would wrap them.
+    NumPy's are copied, in a dtype that JAX has: a compiled function may read them when
+    it has returned, and their owner has put new numbers there. 64-bit integers beyond
+    the 32 bits that JAX has without x64 are refused: it would wrap them.
     """
     if isinstance(x, jax.Array):
         found = x
@@ -91,21 +95,19 @@ def operand(name: str, x: ArrayLike, *, rank: int | None = None) -> Operand:
     return found
 
 
-def _from_numpy(name: str, x: np.ndarray | np.generic) -> np.ndarray:
+def _from_numpy(name: str, x: np.ndarray | np.generic) -> Operand:
     if isinstance(x, np.ma.MaskedArray):
         msg = f"`{name}` must be an array without a mask, got MaskedArray"
         raise TypeError(msg)
     if not _in_jax(x.dtype):
         msg = f"`{name}` must hold numbers that JAX has, got dtype {x.dtype}"
         raise TypeError(msg)
-    x = np.asarray(x)  # a plain one: neither a matrix nor a scalar
-    x = x.astype(x.dtype.newbyteorder("="), copy=False)  # JAX has no other order
     _not_wrapped(name, x)
-    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
-    if x.dtype == dtype:
-        return x
+    dtype = jax.dtypes.canonicalize_dtype(x.dtype.newbyteorder("="))
     with np.errstate(all="ignore"):  # as in JAX, what is too large becomes infinite
-        return x.astype(dtype)
+        if x.nbytes > _MOST_SMALL:
+            return jnp.array(np.asarray(x, dtype), copy=True)
+        return np.array(x, dtype)  # neither a matrix nor a scalar
 
 
 def _from_python(name: str, x: Any) -> Array:
@@ -132,7 +134,7 @@ def _can_be_array(x: Any) -> bool:
 def _not_wrapped(name: str, x: np.ndarray) -> None:
     if x.dtype.kind not in "iu" or x.dtype.itemsize < 8:
         return
-    limits = np.iinfo(jax.dtypes.canonicalize_dtype(x.dtype))
+    limits = np.iinfo(jax.dtypes.canonicalize_dtype(x.dtype.newbyteorder("=")))
     if limits.bits < 64 and x.size:
         for extreme in (x.min(), x.max()):
             if not limits.min <= int(extreme) <= limits.max:
@@ -140,7 +142,7 @@ def _not_wrapped(name: str, x: np.ndarray) -> None:
 
 
 def _out_of_range(name: str, x: Any, dtype: np.dtype) -> ValueError:
-    has = jax.dtypes.canonicalize_dtype(dtype)
+    has = jax.dtypes.canonicalize_dtype(dtype.newbyteorder("="))
     without = "" if has == dtype else " without x64"
     what = f"in the range of JAX's integers, {has}{without}"
     return ValueError(f"`{name}` must be {what}, got {written(x)}")

@@ -91,7 +91,8 @@ def paired(x: Array, kernel: Array, options: Options) -> Array:
         output_shape(x, kernel, options)[k] for k in (0, *axes.spatial, axes.channel)
     )
     x, kernel = jnp.moveaxis(x, axes.channel, 3), jnp.transpose(kernel, axes.kernel)
-    taps, stride, c_in = kernel.shape[1], options.stride[1], x.shape[3]
+    taps, c_in = kernel.shape[1], x.shape[3]
+    stride = options.stride[1] if width > 1 else 1  # of one column it can be any size
     pairs, step, seen = -(-width // 2), 2 * stride, stride + taps
     n_blocks = pairs - 1 + -(-seen // step)
     (top, bottom), (left, _) = options.padding

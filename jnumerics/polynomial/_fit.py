@@ -182,6 +182,8 @@ def _multiplied_out(x: Array, d: Array, exponents: Array) -> Array:
     size, limit = _nodes.size(matrix), 2.0 ** (jnp.finfo(x.dtype).maxexp // 2)
     is_moderate = (size > 1 / limit) & (size < limit)
     is_exact = jnp.all(is_moderate | (newton.T == 0))
+    # Under vmap both branches run, and in reverse zeros meet what is infinite here.
+    matrix = jnp.where(is_exact, matrix, jnp.zeros_like(matrix))
 
     def beside(d: Array) -> Array:
         c = _nodes.product(newton.T, _nodes.scaled(d, power[:, None]))

@@ -103,6 +103,17 @@ def test_matrices_become_arrays():
     np.testing.assert_array_equal(x, [[1.0, 2.0]])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex64", "int32", "uint32"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_is_checked_is_not_written_to_by_its_owner(dtype, order):
+    x = np.ones((2, 3), dtype, order)
+    checks = _check.operand, _check.array, _check.inexact
+    checked = [check("x", x) for check in checks]
+    x[:] = 7
+    for y in checked:
+        np.testing.assert_array_equal(y, np.ones((2, 3), dtype))
+
+
 def test_double_precision_is_narrowed_without_a_warning():
     assert _check.inexact("x", np.ones(2)).dtype == jnp.float32
 
@@ -165,3 +176,13 @@ def test_eight_bit_floats_are_numbers():
 @pytest.mark.parametrize("value", [True, False, np.True_])
 def test_true_and_false_are_taken(value):
     _check.boolean("flag", value)
+
+
+@pytest.mark.parametrize("size", [3, 1000, 100_000])
+@pytest.mark.parametrize("dtype", ["float32", "float64", ">f4", "int32", "bool"])
+def test_numpy_arrays_are_copied_before_their_owner_fills_them_again(size, dtype):
+    memory = np.zeros(8 * size + 64, np.uint8)
+    start = -memory.ctypes.data % 64  # aligned arrays are what JAX takes as they are
+    x = memory[start : start + size * np.dtype(dtype).itemsize].view(dtype)
+    for check in (_check.operand, _check.array, _check.inexact, _check.real):
+        assert not np.shares_memory(np.asarray(check("x", x)), x)

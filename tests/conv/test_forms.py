@@ -132,6 +132,16 @@ def test_pairs_of_any_stride_and_size_are_the_sum(kernel_size, stride, layout):
             np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_a_stride_beyond_the_image_costs_paired_pixels_no_memory():
+    stride = 1, 2**31 - 1
+    options = PLAIN._replace(stride=stride)
+    x, kernel = draw(0, 2, 3, 4, 2), draw(1, 2, 3, 2, 3)
+    expected = reference.conv2d(x, kernel, stride=stride)
+    args = x.astype(np.float32), kernel.astype(np.float32)
+    y = jax.jit(_forms.paired, static_argnums=2)(*args, options)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_winograd_is_nearly_as_accurate_as_lax():
     x = draw(0, 1, 12, 12, 256, dtype=np.float32)
     kernel = draw(1, 3, 3, 256, 8, dtype=np.float32)

@@ -93,7 +93,8 @@ def counted(problem: Problem, kind: str, strategy: Strategy, note: str) -> Candi
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         return Candidate(strategy.mode, None, Cost(), f"JAX refuses: {reason}")
-    return Candidate(strategy.mode, strategy, _cost.count(jaxpr), problem=problem)
+    cost = _cost.count(jaxpr)
+    return Candidate(strategy.mode, strategy, cost, problem=problem, passed=jaxpr)
 
 
 def passes_jaxpr(

@@ -18,7 +18,8 @@ from jnumerics.derivatives._modes.ends import (
 )
 from jnumerics.derivatives._modes.jacobian import entries, finish, indices
 from jnumerics.derivatives._plan.cost import Cost
-from jnumerics.derivatives._program.layout import Env
+from jnumerics.derivatives._program.jaxpr import evaluate
+from jnumerics.derivatives._program.layout import Env, as_varying
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Candidate:
         note: Where it cuts, how many colors it needs, or why it is not served.
         same_as: The mode whose program it comes down to, or None.
         problem: What it runs on.
+        passed: Its passes as they were counted: from what they read, the residuals
+            that `problem.linear` lists, to all blocks, or diagonals, one after another.
     """
 
     mode: str
@@ -82,6 +85,7 @@ class Candidate:
     note: str = ""
     same_as: str | None = None
     problem: Problem | None = field(default=None, repr=False)
+    passed: Any = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: figures and words; of the strategy, its passes."""
@@ -152,7 +156,19 @@ class Plan:
         """Run the choice: blocks, or diagonals, for each output that has any."""
         if size(self.problem) == 0:
             return zeros(self.problem, self.target)
+        if self.chunk is None and self.choice.passed is not None:
+            return self._as_counted(env)
         return finish(self.strategy, self.problem, self.target, env, self.chunk)
+
+    def _as_counted(self, env: Env) -> list[Any]:
+        """Run the program that was counted: to trace the passes again takes longer."""
+        variables = self.problem.linear.residuals
+        values = [as_varying(env[v], v.aval) for v in variables]
+        found = evaluate(self.choice.passed, *values)
+        if self.target == "diagonal":
+            return found
+        n = len(self.problem.inputs)
+        return [found[k : k + n] for k in range(0, len(found), n)]
 
     def run_entries(self, env: Env) -> tuple[np.ndarray, np.ndarray, Array]:
         """Run the choice to rows, columns and values of single entries."""

@@ -187,6 +187,11 @@ def body_of_call(eqn: JaxprEqn) -> Any:
         return None  # whatever its reason: the call stays opaque
 
 
+def evaluate(jaxpr: Any, *args: Any) -> list[Any]:
+    """Run a closed program at its inputs."""
+    return jex.jaxpr_as_fun(jaxpr)(*args)
+
+
 def shape_of(atom: Any) -> tuple[int, ...]:
     """Return the shape of a variable or a literal."""
     return atom.aval.shape
