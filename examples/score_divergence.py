@@ -126,8 +126,7 @@ def tell(lesson, field, x):
     """Compare with all passes, and with estimates: their errors and their costs."""
     ours = partial(jax.jit(jax.vmap(derivatives.divergence(field))), x)
     trace = partial(jax.jit(jax.vmap(lambda x: jnp.trace(jax.jacrev(field)(x)))), x)
-    asked = f"the divergence at {len(x)} points of {x.shape[1]} coordinates"
-    lesson.compare(asked, ours(), trace())
+    lesson.compare(f"the divergence at {len(x)} points", ours(), trace())
     lesson.race(ours, trace, rival="trace of jacrev")
     lesson.note(str(derivatives.plan(field, x[0], target="diagonal")))
     signs = jax.random.rademacher(jax.random.key(5), (max(COUNTS), *x.shape), x.dtype)
