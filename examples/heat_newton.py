@@ -112,7 +112,7 @@ def kirchhoff(heat):
     """Return the temperatures u: sine transforms solve for u + WARMING u^2 / 2."""
     n = len(heat)
     waves = (2 - 2 * np.cos(np.pi * np.arange(1, n + 1) / (n + 1))) * (n + 1) ** 2
-    linear = idstn(dstn(heat, type=1) / (waves[:, None] + waves), type=1)
+    linear = np.asarray(idstn(dstn(heat, type=1) / (waves[:, None] + waves), type=1))
     return ((np.sqrt(1 + 2 * WARMING * linear) - 1) / WARMING).ravel()
 
 
