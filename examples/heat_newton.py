@@ -53,8 +53,8 @@ def main(config: Config, lesson: Lesson) -> None:
 def heaters(n: int) -> np.ndarray:
     """Heat given to n x n points of a square plate, by two heaters."""
     x, y = np.mgrid[1 : n + 1, 1 : n + 1] / (n + 1)
-    heat = (np.exp(-100 * ((x - a) ** 2 + (y - b) ** 2)) for a, b in HEATERS)
-    return 5e4 * np.sum([*heat], 0)
+    bells = [np.exp(-100 * ((x - a) ** 2 + (y - b) ** 2)) for a, b in HEATERS]
+    return 5e4 * np.sum(bells, axis=0)
 
 
 def balance(heat):
