@@ -4,9 +4,9 @@ A network t -> (S, E, I, R) learns to pass through the counts and to satisfy
 
     S' = -beta S I    E' = beta S I - sigma E    I' = sigma E - gamma I    R' = gamma I
 
-whose rates are parameters beside its own. Its derivatives by time, at all times of a
-batch, are one forward pass: `batch_jacobian` proves that times do not mix, and the loss
-differentiates it again.
+whose rates are learned together with its own parameters. Its derivatives by time, at
+all times of a batch, are one forward pass: `batch_jacobian` proves that times do not
+mix, and the loss differentiates it again.
 """
 
 from functools import partial

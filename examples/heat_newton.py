@@ -1,9 +1,10 @@
 """How warm does a plate become that conducts the better the warmer it is?
 
-Each point of a grid has its equation, and shares unknowns with four neighbors alone. So
-five numbers in each row of Newton's Jacobian are not zero: five shared passes find them
-at a million points too, and SciPy eliminates. Newton-Krylov multiplies by the Jacobian
-instead, hundreds of times a step. Kirchhoff's transformation knows the answer.
+Each point of a grid has its equation, in which only its four neighbors appear beside
+it. So five numbers in each row of Newton's Jacobian are not zero: five shared passes
+find them, at a million points too, and SciPy eliminates. Newton-Krylov multiplies by
+the Jacobian instead, hundreds of times a step. Kirchhoff's transformation gives the
+answer in closed form.
 """
 
 import time

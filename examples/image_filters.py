@@ -1,6 +1,6 @@
 """What does a filter do to a picture, and can it be learned from what it did?
 
-A photograph is blurred, and its edges are taken: correlations, each beside SciPy's.
+A photograph is blurred and its edges are found, by correlations timed beside SciPy's.
 Then a hidden filter is recovered from the photograph before and after it. Pixels are
 much like their neighbors, which conditions the least squares badly, and gradient
 descent crawls. But filters commute: once both pictures are sharpened, the same filter

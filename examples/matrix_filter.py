@@ -1,10 +1,10 @@
 """At how many frequencies must a filter's response be sampled, and at which?
 
-Forces on a chain of masses and springs come out as accelerations. How, is a matrix for
-each frequency, and a linear solve: H(s) = C (sI - A)^-1 B + D. A polynomial through a
-few of them gives the others. At Chebyshev's nodes its error falls with each node by a
-factor that the poles of H decide, down to rounding. At equispaced nodes it hardly
-falls, and in the end grows by what rounding makes of it: no formula helps. Coefficients
+A chain of masses and springs turns forces into accelerations, by a matrix for each
+frequency, which takes a linear solve: H(s) = C (sI - A)^-1 B + D. A polynomial through
+a few of these matrices gives the others. At Chebyshev's nodes its error falls with each
+node by a factor that the poles of H decide, down to rounding. At equispaced nodes it
+hardly falls, and in the end grows as rounding errors do: no formula helps. Coefficients
 of powers lose the digits again that Chebyshev's nodes have won, from thirty nodes on.
 """
 

@@ -2,8 +2,8 @@
 
 Two electrons in a trap (Hooke's atom) and three particles on springs have energies that
 are known, and no state's energy is lower. A network is the state's logarithm, whose
-gradient and Laplacian give the energy at a point: one sweep makes both. The mean over
-the state's square descends (variational Monte Carlo).
+gradient and Laplacian give the energy at a point: one sweep makes both. Its mean over
+the state's square is minimized by gradient descent (variational Monte Carlo).
 """
 
 from collections.abc import Callable

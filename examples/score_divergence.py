@@ -1,11 +1,11 @@
 """What density does a score network give a point, and what does a divergence cost?
 
 A flow that carries data to normal noise knows their density: along it log p changes by
-minus the divergence. Of n coordinates that is the trace of n passes; Hutchinson's
-estimate takes few, with an error of one over the root of their number. But this network
-is narrow in its middle: `divergence` finds the place, and is exact after a few passes,
-cheap enough to learn from (Hyvärinen's score matching) and to flow along. The data are
-a mixture of normal distributions, so that the density is known.
+minus the divergence. For n coordinates that is a trace, which takes n passes;
+Hutchinson's estimate takes few, and its error falls as one over the root of their
+number. But this network is narrow in its middle: `divergence` finds the place, and is
+exact after a few passes, cheap enough to learn from (Hyvärinen's score matching) and to
+flow along. The data are a mixture of normal distributions, so that the density is known.
 """
 
 from functools import partial
