@@ -5,7 +5,7 @@ minus the divergence. For n coordinates that is a trace, which takes n passes;
 Hutchinson's estimate takes few, and its error falls as one over the root of their
 number. But this network is narrow in its middle: `divergence` finds the place, and is
 exact after a few passes, cheap enough to learn from (Hyvärinen's score matching) and to
-flow along. The data are a mixture of normal distributions, so that the density is known.
+flow along. The data are a mixture of normal distributions, whose density is known.
 """
 
 from functools import partial
