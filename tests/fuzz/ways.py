@@ -1,8 +1,7 @@
 """What the library would run, not compiled: the only module that knows it inside.
 
 `trace` traces, `choose` counts every candidate on the program that it would run. That
-program is kept here, as traced, for the interpreter: dense and sparse from the same
-passes.
+program is kept here, as traced, for the interpreter: dense and sparse from one.
 """
 
 import contextlib
@@ -279,6 +278,7 @@ class _Chosen(NamedTuple):
     strategy: Any
     chunk: int | None
     problem: Any
+    passed: Any = None  # they are traced here, and counted by nobody
 
     run = Plan.run
     run_entries = Plan.run_entries

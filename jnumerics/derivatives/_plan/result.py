@@ -152,11 +152,16 @@ class Plan:
             raise ValueError(msg)
         return problem
 
+    @property
+    def passed(self) -> Any:
+        """The passes of the choice as they were counted, or None."""
+        return self.choice.passed
+
     def run(self, env: Env) -> list[Any]:
         """Run the choice: blocks, or diagonals, for each output that has any."""
         if size(self.problem) == 0:
             return zeros(self.problem, self.target)
-        if self.chunk is None and self.choice.passed is not None:
+        if self.chunk is None and self.passed is not None:
             return self._as_counted(env)
         return finish(self.strategy, self.problem, self.target, env, self.chunk)
 
@@ -164,7 +169,7 @@ class Plan:
         """Run the program that was counted: to trace the passes again takes longer."""
         variables = self.problem.linear.residuals
         values = [as_varying(env[v], v.aval) for v in variables]
-        found = evaluate(self.choice.passed, *values)
+        found = evaluate(self.passed, *values)
         if self.target == "diagonal":
             return found
         n = len(self.problem.inputs)
