@@ -1,5 +1,6 @@
 """Settings of the documentation: `make docs` builds it, without a network."""
 
+import importlib.metadata
 import logging
 import os
 import sys
@@ -23,11 +24,9 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
 logging.getLogger("traitlets").setLevel(logging.WARNING)
 
-import jnumerics  # noqa: E402
-
 project = "jnumerics"
 author = "the maintainers of jnumerics"
-version = release = jnumerics.__version__
+version = release = importlib.metadata.version(project)
 project_copyright = "the maintainers of jnumerics"
 
 extensions = [

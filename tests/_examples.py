@@ -1,4 +1,14 @@
-"""Settings with which every example runs in the suite, within seconds."""
+"""The examples, and settings with which they run in the suite, within seconds."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(ROOT.glob("examples/*.py"))
 
 SMALL = {
     "autoencoder_jacobian": ["--samples", "3", "--sizes", "[24, 9, 2, 9, 24]"],
@@ -35,3 +45,17 @@ SMALL = {
     "softmax": ["--steps", "3", "--repeats", "2"],
 }
 ADAM = {"epidemic_pinn", "schroedinger", "score_divergence"}  # it mixes dtypes
+
+each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+
+
+def run(script, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+    with promotion(script):
+        return runpy.run_path(str(script), run_name="__main__")
+
+
+def promotion(script):
+    """Return a context with the dtype promotion that an example's optimizer needs."""
+    kind = "standard" if script.stem in ADAM else "strict"
+    return jax.numpy_dtype_promotion(kind)

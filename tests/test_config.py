@@ -293,21 +293,3 @@ def test_settings_that_are_printed_are_a_file_with_their_meanings(load):
     assert "steps = 3  # how often\nlearning_rate = 2.0  # 100 % of it\n" in text
     assert load(text) == settings
     assert "platform" not in tomllib.loads(text)  # there is no null
-
-
-def test_output_folder_is_made_with_its_parents(tmp_path):
-    assert config.output_folder(tmp_path / "a" / "b").is_dir()
-
-
-def test_output_folder_without_a_name_is_refused():
-    with pytest.raises(UsageError, match="--out must be a folder, got ''"):
-        config.output_folder("")
-
-
-@pytest.mark.parametrize("name", ["file", "file/below", "null\0character"])
-def test_output_folder_that_cannot_be_made_is_named(tmp_path, name):
-    (tmp_path / "file").touch()
-    with pytest.raises(
-        UsageError, match=f"{name}: must be a folder that can be written"
-    ):
-        config.output_folder(tmp_path / name)

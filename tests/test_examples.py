@@ -1,6 +1,5 @@
 """Every example runs in the suite, on small settings."""
 
-import ast
 import importlib.util
 import inspect
 import itertools
@@ -8,18 +7,14 @@ import re
 import runpy
 import sys
 import textwrap
-from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import pytest
 
-from jnumerics import conv, softmax
+from jnumerics import softmax
 from jnumerics.workbench import config, demo, lesson
-from tests._examples import ADAM, SMALL
+from tests._examples import ROOT, SCRIPTS, SMALL, each_script, promotion, run
 
-ROOT = Path(__file__).parents[1]
-SCRIPTS = sorted(ROOT.glob("examples/*.py"))
 SHOWN = {
     "heat_newton": r"by elimination, errors .* (1\.9\d*|2(\.0\d*)?)\n",  # quadratic at last
     # the right product beside the two wrong ones, of which the first is zero
@@ -27,21 +22,6 @@ SHOWN = {
     r"rows: ((0|\S+e-1[5-8])[,\n] ?){3}(.|\n)*"
     r"`einsum\('mnr,mrr->mr'\)`: 0\.22288277, -0\.43891607, 0\.11210955\n",
 }
-
-
-each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
-
-
-def run(script, monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
-    with promotion(script):
-        return runpy.run_path(str(script), run_name="__main__")
-
-
-def promotion(script):
-    """Return a context with the dtype promotion that an example's optimizer needs."""
-    kind = "standard" if script.stem in ADAM else "strict"
-    return jax.numpy_dtype_promotion(kind)
 
 
 @pytest.mark.process
@@ -83,58 +63,6 @@ def test_main_of_an_example_is_short(script):
     main = runpy.run_path(str(script))["main"]
     assert [*inspect.signature(main).parameters] == ["config", "lesson"]
     assert len(inspect.getsource(main).splitlines()) <= 30
-
-
-@pytest.mark.process
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_precision_is_that_of_the_flag(precision, monkeypatch, tmp_path, capsys):
-    script, flags = ROOT / "examples" / "perceptron.py", ["--precision", precision]
-    run(script, monkeypatch, "--steps", "9", "--out", str(tmp_path), *flags)
-    out = capsys.readouterr().out
-    assert out.splitlines()[0].endswith(f", {precision}")
-    error = float(re.findall(r"error +(\S+)", out)[0])
-    assert (error < 1e-12) == (precision == "float64")
-
-
-@pytest.mark.parametrize("precision", ["default", "high", "highest"])
-def test_products_without_a_precision_have_that_of_the_flag(precision):
-    programs = []
-
-    def main(config, lesson):
-        programs.append(jax.make_jaxpr(lambda x: x @ x)(jnp.ones((2, 2))))
-
-    settings = config.Settings(matmul_precision=precision)
-    lesson.perform("system", "about", main, settings)
-    assert f"Precision.{precision.upper()}" in str(programs[0])
-
-
-@each_script
-def test_functions_that_take_a_precision_are_given_that_of_the_flag(script):
-    nodes = ast.walk(ast.parse(script.read_text(encoding="utf-8")))
-    for call in (node for node in nodes if isinstance(node, ast.Call)):
-        of = (call.func, *call.args[:1])
-        names = {ast.unparse(node) for node in of if isinstance(node, ast.Attribute)}
-        if names & {"mlp.apply", "conv.conv2d"}:
-            given = {k.arg: ast.unparse(k.value) for k in call.keywords}
-            assert given["precision"] in ("precision", "config.matmul_precision")
-
-
-@pytest.mark.process
-def test_convolutions_of_an_example_have_the_precision_of_the_flag(
-    monkeypatch, tmp_path
-):
-    found = []
-
-    def recorded(*args, precision, **kwargs):
-        found.append(precision)
-        return convolve(*args, precision=precision, **kwargs)
-
-    convolve = conv.conv2d
-    monkeypatch.setattr(conv, "conv2d", recorded)
-    script, flags = ROOT / "examples" / "conv2d.py", SMALL["conv2d"]
-    flags = [*flags, "--matmul-precision", "default", "--out", str(tmp_path)]
-    run(script, monkeypatch, *flags)
-    assert {*found} == {"default"}
 
 
 @pytest.mark.process

@@ -25,7 +25,8 @@ class WellFormed(html.parser.HTMLParser):
         super().__init__()
         self.open = []
 
-    def handle_starttag(self, tag, attrs):  # noqa: ARG002
+    def handle_starttag(self, tag, attrs):
+        super().handle_starttag(tag, attrs)
         self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):

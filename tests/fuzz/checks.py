@@ -20,7 +20,8 @@ from tests.fuzz.compare import (
 from tests.fuzz.families.custom import NONLINEAR
 from tests.fuzz.program import Program
 from tests.fuzz.truth import Blocks, Truth
-from tests.fuzz.ways import Run, SampleMixingError, Scrambled, Traced
+from tests.fuzz.values import Scrambled
+from tests.fuzz.ways import Run, SampleMixingError, Traced
 
 POINTS = 3
 

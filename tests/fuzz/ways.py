@@ -27,11 +27,12 @@ from jnumerics.derivatives._program.linearity.symmetry import asymmetry_of
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy
+from tests.fuzz.values import Scrambled, Values
 
 # What the public functions do with a plan, once they are traced.
 _dense, _sparse_blocks = vars(_jacobian)["_dense"], vars(_jacobian)["_sparse"]
 _batch_blocks = vars(_batch)["_blocks"]
-__all__ = ["Run", "SampleMixingError", "Scrambled", "Traced", "recorded_rules"]
+__all__ = ["Run", "SampleMixingError", "Traced", "recorded_rules"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Run:
     patterns: list[tuple[np.ndarray, tuple[int, ...]]]
     n_blocks: int
 
-    def __call__(self, values: "Values | Scrambled") -> tuple[list[Any], list[Any]]:
+    def __call__(self, values: Values | Scrambled) -> tuple[list[Any], list[Any]]:
         """Evaluate blocks, and sparse entries written out."""
         found = self.interpreter(*values.of(self.program))
         blocks, entries = found[: self.n_blocks], found[self.n_blocks :]
@@ -223,51 +224,6 @@ class Traced:
         jaxpr = jax.make_jaxpr(traced)([v.aval for v in variables])
         passes = Interpreter(jaxpr)
         return jaxpr, Run(plan.target, plan.mode, program, passes, patterns, n_blocks)
-
-
-class Values:
-    """What passes may read at a point, by the program that they belong to."""
-
-    def __init__(self, traced: Traced, leaves: Sequence[Any]) -> None:
-        self._traced, self._leaves = traced, leaves
-        self._found: dict[int, list[Any]] = {}
-
-    def of(self, program: Any) -> list[Any]:
-        """Evaluate a program's primal part, once."""
-        if id(program) not in self._found:
-            self._found[id(program)] = self._traced.evaluated(program, self._leaves)
-        return self._found[id(program)]
-
-
-class Scrambled(NamedTuple):
-    """Random numbers where residuals are floats and made of the inputs.
-
-    What a coincidence of values makes independent does not stay so.
-    """
-
-    point: Values
-    seed: int
-
-    def of(self, program: Any) -> list[Any]:
-        """Return the values of the point, some of them replaced."""
-        rng, found = np.random.default_rng(self.seed), []
-        for x, is_made in zip(self.point.of(program), _made(program), strict=True):
-            if is_made and x.dtype.kind == "f":
-                x = rng.uniform(0.5, 1.5, np.shape(x)).astype(x.dtype)
-            found.append(x)
-        return found
-
-
-def _made(program: Any) -> list[bool]:
-    """Tell which of the values that passes read are made of inputs."""
-    jaxpr = program.primal_jaxpr().jaxpr
-    n = len(program.consts)
-    made = set(jaxpr.invars[n:])
-    for eqn in jaxpr.eqns:
-        if any(v in made for v in eqn.invars if not hasattr(v, "val")):
-            made.update(eqn.outvars)
-    read = [*jaxpr.invars, *jaxpr.outvars[len(program.values) :]]
-    return [not hasattr(v, "val") and v in made for v in read]
 
 
 class _Chosen(NamedTuple):
