@@ -24,6 +24,10 @@ from jnumerics._check import ArrayLike, Operand
 
 __all__ = ["apply", "fit", "init", "loss"]
 
+# Measured on CPUs: of so few numbers the product with the transposed is the faster, as
+# its gradient is computed in one piece; of more, it is several times slower.
+_FEW = 64
+
 
 def init(
     key: ArrayLike, n_in: SupportsIndex, *, dtype: DTypeLike | None = None
@@ -196,7 +200,9 @@ def _fit(
 
 
 def _outputs(weights: Array, X: Array) -> Array:
-    return jax.nn.sigmoid(jnp.matmul(X, weights, precision="highest"))
+    is_small = X.ndim == 2 and isinstance(X.size, int) and X.size <= _FEW
+    pair = (weights, X.T) if is_small else (X, weights)
+    return jax.nn.sigmoid(jnp.matmul(*pair, precision="highest"))
 
 
 def _half_square(weights: Array, X: Array, y: Array) -> Array:
