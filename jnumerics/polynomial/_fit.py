@@ -12,6 +12,7 @@ from jaxtyping import Array, Inexact
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike
+from jnumerics._programs import checked
 from jnumerics.polynomial import _nodes
 
 
@@ -50,10 +51,10 @@ def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "n ..."]:
         Math. Comp. 24, p. 893; Higham (2002), "Accuracy and Stability of Numerical
         Algorithms", algorithm 22.2.
     """
-    return _fit(*_nodes.checked(nodes, values))
+    return _fit(*_nodes.seen(nodes, values))
 
 
-@jax.jit
+@checked(_nodes.checked)
 def _fit(nodes: Array, values: Array) -> Array:
     nodes, values = _nodes.promoted(nodes, values)
     n, *shape = values.shape

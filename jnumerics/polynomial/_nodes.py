@@ -29,6 +29,20 @@ def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Operand, Operand]:
     return x, v
 
 
+def seen(nodes: ArrayLike, values: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
+    """Check nodes if they can be seen; usual ones quickly, sizes and all else later."""
+    are_arrays = isinstance(nodes, jax.Array) and isinstance(values, jax.Array)
+    if are_arrays and _check.is_concrete(nodes, values):
+        is_usual = nodes.ndim == 1 and nodes.dtype.kind in "fc"
+        if (
+            is_usual
+            and nodes.dtype == values.dtype
+            and _are_distinct(np.asarray(nodes))
+        ):
+            return nodes, values
+    return checked(nodes, values)
+
+
 def _node_dtype(x: Operand, v: Operand, *points: Array) -> jnp.dtype:
     """Return the precision of all, complex only where nodes or points are."""
     if v.dtype == x.dtype and not points:  # what is usual need not take long
@@ -57,8 +71,7 @@ def not_empty(name: str, x: Operand) -> None:
 
 def _finite_and_distinct(name: str, x: Operand, dtype: jnp.dtype) -> None:
     numbers = np.asarray(x, dtype)
-    seen = numbers.tolist()  # for a few Python is faster than NumPy
-    if len(set(seen)) == len(seen) and all(map(cmath.isfinite, seen)):
+    if _are_distinct(numbers):
         return
     ordered = np.sort(numbers)
     is_finite = np.isfinite(ordered)
@@ -70,6 +83,12 @@ def _finite_and_distinct(name: str, x: Operand, dtype: jnp.dtype) -> None:
         first = ordered[1:][is_repeated][0]
         msg = f"`{name}` must be distinct, got {first} more than once"
         raise ValueError(msg)
+
+
+def _are_distinct(numbers: np.ndarray) -> bool:
+    """Whether numbers are finite and distinct."""
+    values = numbers.tolist()  # for a few Python is faster than NumPy
+    return len(set(values)) == len(values) and all(map(cmath.isfinite, values))
 
 
 def in_order(nodes: Array, values: Array) -> tuple[Array, Array]:
