@@ -74,7 +74,14 @@ def _interpolate(nodes: Array, values: Array, y: ArrayLike) -> Array:
     v = _check.at_least_float32(values.reshape(n, math.prod(shape)))
     x, v = _nodes.in_order(_check.at_least_float32(nodes), v)
     basis, power = _lagrange_basis(x, _check.at_least_float32(y.reshape(y.size)))
-    p = _nodes.scaled(_nodes.product(basis, v), power)
+
+    def plain(v: Array) -> Array:
+        return _nodes.product(basis, v)
+
+    def beside(v: Array) -> Array:
+        return _nodes.scaled(_nodes.product(basis, v), power)
+
+    p = lax.cond(jnp.all(power == 0), plain, beside, v)
     return p.reshape(*y.shape, *shape).astype(values.dtype)
 
 
