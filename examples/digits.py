@@ -70,7 +70,7 @@ def main(config: Config, lesson: Lesson) -> None:
         optimizer=descent(config), steps=config.steps, data=moved(*seen),
         batch_size=config.batch_size, key=jax.random.key(1), evaluate=evaluate,
         report_every=config.report_every, checkpoint=config.out, resume=config.resume,
-        checkpoint_every=config.checkpoint_every,
+        checkpoint_every=config.checkpoint_every, config=deciding(config),
     )  # fmt: skip
     params = devices.gather(trained.params)
     if devices.is_first():
@@ -107,6 +107,12 @@ def descent(config):
     """Nesterov's momentum, with weights that decay."""
     step = optax.sgd(config.learning_rate, momentum=0.9, nesterov=True)
     return optax.chain(optax.add_decayed_weights(config.weight_decay), step)
+
+
+def deciding(config):
+    """The settings with which alone a run may go on."""
+    names = "channels", "learning_rate", "weight_decay", "matmul_precision", "precision"
+    return {name: getattr(config, name) for name in names}
 
 
 def shared_by(config):

@@ -60,11 +60,12 @@ def jacobian(
 
     What is compiled in: booleans, strings and callables among the arguments' leaves,
     which are static (another one compiles again; Python numbers do not), and what `fun`
-    reads besides its arguments. Where an array that it holds (a variable of its
-    closure, an attribute of its object or module, a global) is replaced by another, the
-    next call compiles again. Other changes go unseen: of numbers, of an array of NumPy
-    in place, of what a function compiled by `jax.jit` holds. What changes often is best
-    an argument: a module itself, or its state by `flax.nnx.split`.
+    reads besides its arguments. Where an array that these hold (a variable of a
+    closure, an attribute of an object, a global of your modules) is replaced by
+    another, the next call compiles again. Other changes go unseen: of numbers, of an
+    array of NumPy in place, of None or an empty container that gets an array, of what
+    libraries, deques or functions compiled by `jax.jit` hold. What changes often is
+    best an argument: a module's arrays, or its state by `flax.nnx.split`.
 
     Args:
         fun: A traceable function of arrays or pytrees of arrays.

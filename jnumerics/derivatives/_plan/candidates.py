@@ -69,7 +69,8 @@ def _star(
     asymmetry: Callable[[], str],
 ) -> Candidate:
     """Count the star mode; with no fewer passes it comes down to the compressed one."""
-    forward, columns = counted_before[1], counted_before[-1]
+    by_mode = {c.mode: c for c in counted_before}
+    forward, columns = by_mode["forward"], by_mode["compressed"]
     if [o.size for o in target.out_avals] != [i.size for i in target.in_avals]:
         return Candidate("star", None, Cost(), "`fun` must return one real number")
     known = columns.strategy if isinstance(columns.strategy, Compressed) else None

@@ -19,12 +19,17 @@ from jnumerics import _check
 
 @jax.tree_util.register_pytree_node_class
 class Static:
-    """A static argument as a tree without leaves; equal values are the same tree."""
+    """A static argument as a tree without leaves; equal values are the same tree.
 
-    __slots__ = ("value",)
+    Args:
+        value: The argument.
+        held: Arrays that it holds: with others it is another tree.
+    """
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    __slots__ = ("held", "value")
+
+    def __init__(self, value: Any, held: Sequence[Any] = ()) -> None:
+        self.value, self.held = value, held
 
     def tree_flatten(self) -> tuple[tuple[()], "Static"]:
         """Return no leaves, and the value."""
@@ -45,13 +50,20 @@ class Static:
         if not isinstance(other, Static):
             return False
         mine, its = self.value, other.value
+        is_same_length = len(self.held) == len(other.held)
+        if not (is_same_length and all(map(operator.is_, self.held, other.held))):
+            return False
         if mine is its:
             return True
         return type(mine) is type(its) and hash(self) == hash(other) and mine == its
 
 
 def closed(
-    args: Sequence[Any], kwargs: dict[str, Any], *, shapes: bool = False
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    *,
+    shapes: bool = False,
+    holds: Callable[[Any], Sequence[Any]] | None = None,
 ) -> tuple[tuple, dict]:
     """Make the leaves of the arguments JAX arrays, or static nodes.
 
@@ -59,6 +71,7 @@ def closed(
         args: Positional arguments, trees of leaves.
         kwargs: Named ones.
         shapes: Whether a leaf may be a `jax.ShapeDtypeStruct`, as only shapes are read.
+        holds: What a static callable holds, where the program is kept for it.
 
     Raises:
         TypeError: If a leaf is neither an array, a number nor static.
@@ -72,7 +85,7 @@ def closed(
     def tree_closed(name: str, tree: Any) -> Any:
         def convert(path: Any, leaf: Any) -> Any:
             if isinstance(leaf, bool | str) or callable(leaf):
-                return Static(leaf)
+                return Static(leaf, holds(leaf) if holds and callable(leaf) else ())
             if shapes and isinstance(leaf, jax.ShapeDtypeStruct):
                 return leaf
             return _check.array(f"{name}{jax.tree_util.keystr(path)}", leaf)

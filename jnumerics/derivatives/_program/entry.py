@@ -10,6 +10,7 @@ import contextlib
 import functools
 import itertools
 import operator
+import sysconfig
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +33,7 @@ class Entry:
         program: Maps (args, kwargs), in which static arguments are nodes, to arrays.
     """
 
-    __slots__ = ("_fun", "_held", "_program", "_run")
+    __slots__ = ("_fun", "_held", "_program", "_run", "_statics")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Entry:
         self._fun, self._program = fun, program
         self._run: Callable | None = None
         self._held = Held()
+        self._statics: dict[int, tuple[Any, Held]] = {}  # alive, as identity is the key
 
     def __call__(self, args: tuple, kwargs: dict) -> Any:
         """Run the program."""
@@ -50,8 +52,18 @@ class Entry:
             self._held = held(self._fun)
             # a new function: JAX keeps what it traced by the function's identity
             self._run = jax.jit(lambda *args, **kwargs: program(args, kwargs))
-        args, kwargs = closed(args, kwargs)
+        args, kwargs = closed(args, kwargs, holds=self._held_by)
         return self._run(*args, **kwargs)  # trees of them take longer to call
+
+    def _held_by(self, static: Any) -> tuple[Any, ...]:
+        """Return what is on the way to the arrays that a static argument holds."""
+        _, places = self._statics.get(id(static), (None, None))
+        if places is None or not is_unchanged(places):
+            if len(self._statics) == MOST:
+                self._statics.clear()
+            places = held(static)
+            self._statics[id(static)] = static, places
+        return places.values
 
 
 MOST = 400  # objects that are looked into
@@ -79,6 +91,9 @@ class _Step(NamedTuple):
     before: "_Step | None"
 
 
+_INSTALLED = tuple(
+    sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")
+)
 _OPAQUE = (
     int, float, complex, str, bytes, type(None), type, np.generic, np.dtype, jax.Ref,
     types.ModuleType, types.BuiltinFunctionType, type(jax.jit(len)),
@@ -176,7 +191,7 @@ def _entries(
 
 def _of_function(fun: types.FunctionType) -> Iterator[tuple[Any, Any]]:
     """Yield what a function holds; of a library's wrapper, what it wraps."""
-    is_users = is_user_file(fun.__code__.co_filename)
+    is_users = _is_users(fun.__code__)
     wrapped = fun.__dict__.get("__wrapped__")
     if wrapped is not None:
         yield None, wrapped
@@ -197,16 +212,22 @@ def _of_function(fun: types.FunctionType) -> Iterator[tuple[Any, Any]]:
         )
         modules = (x for _, x in read if isinstance(x, types.ModuleType))
         for module in modules:
-            yield from _arrays_named(vars(module), _names(fun.__code__))
+            yield from _named_in(vars(module), _names(fun.__code__))
 
 
-def _arrays_named(
+def _named_in(
     attributes: dict[str, Any], names: Iterable[str]
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield the arrays of a module that a function may read by their names."""
-    found = ((name, attributes.get(name)) for name in names)
-    arrays = (item for item in found if isinstance(item[1], jax.Array | np.ndarray))
-    return _entries(attributes.get, arrays)
+    """Yield the arrays and own functions of a module that a function may read."""
+    named = ((name, attributes.get(name)) for name in names)
+    return _entries(
+        attributes.get,
+        (
+            (name, value)
+            for name, value in named
+            if isinstance(value, jax.Array | np.ndarray) or _is_own(value)
+        ),
+    )
 
 
 def _of_class(cls: type) -> Iterator[tuple[Any, Any]]:
@@ -218,8 +239,8 @@ def _of_class(cls: type) -> Iterator[tuple[Any, Any]]:
     for owner in cls.__mro__:
         for name, value in vars(owner).items():
             inner = _called(value)
-            is_users = isinstance(inner, types.FunctionType) and is_user_file(
-                inner.__code__.co_filename
+            is_users = isinstance(inner, types.FunctionType) and _is_users(
+                inner.__code__
             )
             if is_users or isinstance(value, jax.Array | np.ndarray):
                 yield from _entries(vars(owner).get, [(name, value)])
@@ -240,8 +261,28 @@ def _called(value: Any) -> Any:
 
 
 def _is_near(value: Any, names: dict[str, Any]) -> bool:
-    """Whether a global is to be looked into: functions of other modules are not."""
-    return not isinstance(value, types.FunctionType) or value.__globals__ is names
+    """Whether a global is to be looked into: functions of libraries are not."""
+    return (
+        not isinstance(value, types.FunctionType)
+        or value.__globals__ is names
+        or _is_own(value)
+    )
+
+
+def _is_users(code: types.CodeType) -> bool:
+    """Whether code is neither JAX's nor ours; typed at a prompt or executed, it is."""
+    name = code.co_filename
+    is_typed = name.startswith("<") and not name.startswith("<frozen")
+    return is_typed or is_user_file(name)
+
+
+def _is_own(value: Any) -> bool:
+    """Whether a value is a function of the user's own code, not an installed one."""
+    return (
+        isinstance(value, types.FunctionType)
+        and _is_users(value.__code__)
+        and not value.__code__.co_filename.startswith(_INSTALLED)
+    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jnumerics import _table
+from jnumerics.workbench._usage import UsageError
 from jnumerics.workbench.training._program import Carry, Chunk
 
 
-class NonFiniteError(ArithmeticError):
+class NonFiniteError(UsageError, ArithmeticError):
     """A loss, a gradient or a parameter that is not finite.
 
     Attributes:

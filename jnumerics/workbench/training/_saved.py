@@ -24,7 +24,7 @@ _OF_FILE = r"`\1` must have the leaf '"
 
 
 class FolderError(UsageError, ValueError):
-    """A folder that does not suit; a script ends with it in one line."""
+    """A folder, or a run in it, that does not suit; a script ends in one line."""
 
 
 class Point(NamedTuple):
@@ -87,7 +87,10 @@ def save(
 
 def stored(folder: Path) -> checkpoint.Stored | None:
     """Return the newest good checkpoint, if there is any checkpoint."""
-    found = checkpoint.read(folder) if checkpoint.generations(folder) else None
+    try:
+        found = checkpoint.read(folder) if checkpoint.generations(folder) else None
+    except ValueError as e:  # none of them is good
+        raise FolderError(str(e)) from None
     if jax.process_count() > 1:
         seen = np.asarray(found.step if found else -1)
         steps = multihost_utils.process_allgather(seen)
@@ -109,7 +112,7 @@ def restored(found: checkpoint.Stored, fresh: Point) -> Point:
         for place, name in _NAMES.items():
             text = text.replace(place, name)
         text = re.sub("`like` must have the leaf '(params|state)/", _OF_FILE, text)
-        raise type(e)(text) from None
+        raise FolderError(text) from None
     return Point(found.step, tree["params"], tree["state"], tree["losses"])
 
 
@@ -129,9 +132,18 @@ def require_same(found: checkpoint.Stored, notes: Mapping[str, Any]) -> None:
     """Require what decides the batches to be what it was."""
     before = found.notes.get("run", {})
     for name, value in notes["run"].items():
-        if before.get(name) != value:
+        was, now = _different(before.get(name), value)
+        if was != now:
             msg = (
-                f"`{name}` must be {before.get(name)}, as in {found.path}, which is "
-                f"resumed, got {value}"
+                f"`{name}` must be {was}, as in {found.path}, which is resumed, got "
+                f"{now}"
             )
-            raise ValueError(msg)
+            raise FolderError(msg)
+
+
+def _different(was: Any, now: Any) -> tuple[Any, Any]:
+    """Return two values, or of two mappings what differs."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return was, now
+    names = [k for k in {**was, **now} if was.get(k) != now.get(k)]
+    return tuple({k: x[k] for k in names if k in x} for x in (was, now))

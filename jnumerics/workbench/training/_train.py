@@ -1,8 +1,9 @@
 """The public function: arguments checked, then a run begun, continued, or taken up."""
 
+import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex
 
@@ -73,6 +74,7 @@ def train(
     stop: Callable[[int, np.ndarray, Any], Any] | None = None,
     evaluate: Callable[[PyTree], PyTree] | None = None,
     callback: Callable[[int, PyTree, np.ndarray], Any] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> Training:
     """Minimize a loss over batches by `steps` updates of an optax optimizer.
 
@@ -128,6 +130,9 @@ def train(
             is not compiled: use `jax.jit`.
         callback: Function of the number of updates, the parameters and the losses so
             far.
+        config: What else decides the run and cannot be seen from here, such as the
+            learning rate, by name, as JSON has it. It is noted in each checkpoint, and
+            a run is resumed with the same alone.
 
     Returns:
         The `Training`: parameters, state, losses of shape `(step,)`, and step.
@@ -137,8 +142,9 @@ def train(
             `descent.minimize`, or `data` is an iterator.
         ValueError: If a number is out of range; a shape does not fit; `checkpoint`
             cannot be written to, or holds checkpoints without `resume`; or a resumed
-            run differs in key, batch size, or the shapes and dtypes of data,
-            parameters or state.
+            run differs in key, batch size, `config`, or the shapes and dtypes of data,
+            parameters or state. What a folder or its checkpoints do not go with is a
+            `FolderError`.
         NonFiniteError: If a loss, a gradient or a parameter is not finite. It names
             the step, the leaf and the last finite loss, and has the last finite
             parameters, which are saved as well.
@@ -170,12 +176,14 @@ def train(
     if batch_size is not None:
         size = _check.integer("batch_size", batch_size, least=1)
     key = None if key is None else _check.key("key", key)
+    config = None if config is None else _as_json(config)
     samples = _samples(data)
     held = None if callable(data) else samples
     _require_values(params=params, data=held, key=key)
     folder = _saved.folder_for(checkpoint, resume)
     _check.optimizer("optimizer", optimizer)
-    run = _begun(loss, params, optimizer, samples, (size, key), folder, asked)
+    order = size, key
+    run = _begun(loss, params, optimizer, samples, order, folder, asked, config)
     run.is_resumable = bool(resume)
     run.go()
     losses = np.array(run.losses)
@@ -187,6 +195,19 @@ def _require_values(**trees: PyTree) -> None:
         if not _check.is_concrete(*jax.tree.leaves(tree)):
             msg = f"`{name}` must have values, got traced ones: a run is on the host"
             raise TypeError(msg)
+
+
+def _as_json(config: Any) -> Any:
+    """Return a mapping as it will be read again."""
+    must = "`config` must be a mapping of names to what JSON has"
+    if not isinstance(config, Mapping):
+        msg = f"{must}, got {type(config).__name__}"
+        raise TypeError(msg)
+    try:
+        return json.loads(json.dumps(dict(config)))
+    except (TypeError, ValueError) as e:
+        msg = f"{must}, got {e}"
+        raise TypeError(msg) from None
 
 
 def _samples(data: Any) -> Any:
@@ -207,6 +228,7 @@ def _begun(
     order: tuple[int | None, Any],
     folder: Path | None,
     asked: Asked,
+    config: Any,
 ) -> Run:
     """Return a run before its first step, or where its checkpoint was."""
     found = _saved.stored(folder) if folder else None
@@ -214,6 +236,7 @@ def _begun(
     mesh = _places.mesh_of(params)
     at = min(found.step if found else 0, max(asked.steps - 1, 0))
     feeder = _feeder(data, *order, mesh, at=at)
+    feeder.notes["config"] = config
     program = _program.program(loss, optimizer.init, optimizer.update)
     source, first = feeder.source(at, 1), feeder.order(at)
     fresh = program.begin(params, source, first, feeder.feed)
@@ -243,4 +266,4 @@ def _feeder(
 def _require_enough(steps: int, found: Stored | None) -> None:
     if found and found.step > steps:
         msg = f"`steps` must be at least {found.step}, as in {found.path}, got {steps}"
-        raise ValueError(msg)
+        raise _saved.FolderError(msg)

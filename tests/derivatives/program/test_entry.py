@@ -1,6 +1,7 @@
 """What a function holds besides its arguments: another array compiles again."""
 
 import functools
+import types
 from typing import Any
 
 import equinox
@@ -134,6 +135,21 @@ def of_a_flax_module():
     return model, change
 
 
+def of_typed(source):
+    def make():
+        net = types.ModuleType("net")
+        vars(net).update(jnp=jnp, weight=jnp.ones(3))
+        exec("def apply(x):\n    return weight * x**2\n", vars(net))
+        names = {"net": net, "apply": net.apply}
+
+        def change():
+            net.weight = 2 * net.weight
+
+        return eval(source, names), change
+
+    return make
+
+
 def of_a_derivative():
     fun, change = of_a_variable()
     return jax.vmap(jacobian(lambda x: fun(x * jnp.ones(3))[0] * x / 3)), change
@@ -150,6 +166,9 @@ CHANGED = {
     "slots": of_slots,
     "flax": of_a_flax_module,
     "derivative": of_a_derivative,
+    "typed at a prompt": of_typed("apply"),
+    "imported by name": of_typed("lambda x: apply(x)"),
+    "of a module": of_typed("lambda x: net.apply(x)"),
 }
 
 

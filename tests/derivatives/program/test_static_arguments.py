@@ -142,6 +142,30 @@ def test_a_static_callable_that_cannot_be_hashed_is_told_by_its_identity():
     assert found == [2, 4]
 
 
+def test_another_array_of_a_static_argument_is_seen():
+    class Model:
+        def __init__(self):
+            self.weight = jnp.ones(3)
+
+        def __call__(self, x):
+            return self.weight * x
+
+    traced, model = [], Model()
+
+    def fun(x, model):
+        traced.append(1)
+        return model(x)
+
+    derivative = jacobian_diagonal(fun)
+    found = []
+    for weight in (1.0, 1.0, 2.0, 2.0):
+        if weight != model.weight[0]:
+            model.weight = jnp.full(3, weight)
+        found.append(derivative(jnp.ones(3), model)[0].item())
+    assert found == [1, 1, 2, 2]
+    assert len(traced) == 2
+
+
 TOOLS = {
     "jacobian": lambda f: jacobian(f)(X),
     "hessian": lambda f: hessian(lambda x: f(x).sum())(X),
