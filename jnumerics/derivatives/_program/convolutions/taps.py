@@ -35,7 +35,7 @@ def by_taps(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
 
 def _rewritten(eqn: JaxprEqn) -> JaxprEqn:
     avals = [v.aval for v in eqn.invars]
-    (call,) = jax.make_jaxpr(jax.jit(_Taps(eqn).convolve))(*avals).eqns
+    (call,) = jax.make_jaxpr(jax.jit(Taps(eqn).convolve))(*avals).eqns
     return call.replace(
         invars=eqn.invars, outvars=eqn.outvars, source_info=eqn.source_info
     )
@@ -66,7 +66,7 @@ def _kernel_axes(eqn: JaxprEqn) -> tuple[int, ...]:
     return eqn.params["dimension_numbers"].rhs_spec
 
 
-class _Taps:
+class Taps:
     """A convolution without groups, of an image without gaps."""
 
     def __init__(self, eqn: JaxprEqn) -> None:
