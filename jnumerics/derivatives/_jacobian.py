@@ -194,6 +194,33 @@ def value_and_jacobian(
     return derivative
 
 
+def gradient(
+    fun: Callable, argnums: ArgNums, *, check: str | None = "proof"
+) -> Callable:
+    """Return the Jacobian that is differentiated once more, as `jax.hessian` takes it.
+
+    Where it is not proven linear it is reverse mode's, else forward mode's.
+    """
+    run = compiled(
+        fun,
+        argnums,
+        mode="auto",
+        max_bytes=None,
+        format="dense",
+        has_aux=False,
+        holomorphic=False,
+        check=check,
+        has_value=False,
+        is_gradient=True,
+    )
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        return run(args, kwargs)[2]
+
+    return derivative
+
+
 def compiled(
     fun: Callable,
     argnums: ArgNums,
@@ -206,11 +233,12 @@ def compiled(
     check: str | None,
     has_value: bool,
     scalar: Callable | None = None,
+    is_gradient: bool = False,
 ) -> Callable[[tuple, dict], tuple[Any, Any, Any]]:
     """Return a function of (args, kwargs) that gives value, aux and Jacobian.
 
     A value that is not wanted is None: for a stencil it costs as much as a pass. For a
-    Hessian, `fun` is the gradient of `scalar`.
+    Hessian, `fun` is the gradient of `scalar`; that is a Jacobian with `is_gradient`.
     """
     _check.function("fun", fun)
     arguments.check_argnums(argnums)
@@ -236,7 +264,14 @@ def compiled(
         symmetry = scalar and asymmetry_of(
             scalar, args, kwargs, argnums=argnums, vouched=check is None
         )
-        choice = choose(target, kind, mode=mode, max_bytes=bound, asymmetry=symmetry)
+        choice = choose(
+            target,
+            kind,
+            mode=mode,
+            max_bytes=bound,
+            asymmetry=symmetry,
+            is_gradient=is_gradient,
+        )
         value, aux, env = target.evaluate(choice.problem.program)
         made = _dense if format == "dense" else _sparse
         result = made(target, choice, env)
