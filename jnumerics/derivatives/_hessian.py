@@ -20,10 +20,11 @@ def hessian(
 
     The Jacobian of the Jacobian: for a scalar function, of its gradient by one reverse
     pass. A gradient that is not proven linear in the tangents is taken as in
-    `jax.hessian`: by reverse mode, or by forward mode where JAX serves no other (solvers
-    that stop on a tolerance: by the cheaper one). Sparse Hessians are found and compressed as sparse Jacobians are; "star" reads
-    an entry on either side, $H_{ij}$ or $H_{ji}$, so that fewer passes may do: two for
-    an arrow of any size. Where columns do as well, it comes down to "compressed".
+    `jax.hessian`: by reverse mode, or by forward mode where JAX serves no other
+    (solvers that stop on a tolerance: by the cheaper one). Sparse Hessians are found
+    and compressed as sparse Jacobians are; "star" reads an entry on either side,
+    $H_{ij}$ or $H_{ji}$, so that fewer passes may do: two for an arrow of any size.
+    Where columns do as well, it comes down to "compressed".
 
     It assumes that the Hessian is symmetric as JAX computes it, and so that `fun` is
     twice differentiable at the point: $x^y$ at 0 is not. JAX's own operations, also

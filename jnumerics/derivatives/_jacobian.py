@@ -201,22 +201,20 @@ def gradient(
 
     Where it is not proven linear it is reverse mode's, else forward mode's.
     """
-    run = compiled(
-        fun,
-        argnums,
-        mode="auto",
-        max_bytes=None,
-        format="dense",
-        has_aux=False,
-        holomorphic=False,
-        check=check,
-        has_value=False,
-        is_gradient=True,
-    )
+    _check.function("fun", fun)
+    arguments.check_argnums(argnums)
+
+    def program(args: tuple, kwargs: dict) -> Any:
+        target = trace(fun, args, kwargs, argnums=argnums, vouched=check is None)
+        choice = choose(target, is_gradient=True)
+        _, _, env = target.evaluate(choice.problem.program)
+        return _dense(target, choice, env)
+
+    run = Entry(fun, program)
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        return run(args, kwargs)[2]
+        return run(args, kwargs)
 
     return derivative
 
@@ -233,12 +231,11 @@ def compiled(
     check: str | None,
     has_value: bool,
     scalar: Callable | None = None,
-    is_gradient: bool = False,
 ) -> Callable[[tuple, dict], tuple[Any, Any, Any]]:
     """Return a function of (args, kwargs) that gives value, aux and Jacobian.
 
     A value that is not wanted is None: for a stencil it costs as much as a pass. For a
-    Hessian, `fun` is the gradient of `scalar`; that is a Jacobian with `is_gradient`.
+    Hessian, `fun` is the gradient of `scalar`.
     """
     _check.function("fun", fun)
     arguments.check_argnums(argnums)
@@ -264,14 +261,7 @@ def compiled(
         symmetry = scalar and asymmetry_of(
             scalar, args, kwargs, argnums=argnums, vouched=check is None
         )
-        choice = choose(
-            target,
-            kind,
-            mode=mode,
-            max_bytes=bound,
-            asymmetry=symmetry,
-            is_gradient=is_gradient,
-        )
+        choice = choose(target, kind, mode=mode, max_bytes=bound, asymmetry=symmetry)
         value, aux, env = target.evaluate(choice.problem.program)
         made = _dense if format == "dense" else _sparse
         result = made(target, choice, env)

@@ -82,8 +82,8 @@ def sample_axes(target: Target, in_axis: int, out_axis: int) -> SampleAxes:
 
 def _axis(name: str, shape: tuple[int, ...], option: str, axis: int) -> int:
     if not -len(shape) <= axis < len(shape):
-        must = f"`{name}` must have the axis {option}={axis}"
-        msg = f"{must}, got shape {shape}{_hint(name)}"
+        must = f"must have the axis {option}={axis}, got shape {shape}"
+        msg = f"`{name}` {must}{_hint(name)}"
         raise ValueError(msg)
     return axis % len(shape)
 
