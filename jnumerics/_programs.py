@@ -1,16 +1,80 @@
-"""Programs compiled for functions of the user, kept while all of these live.
+"""Programs: compiled with the checks of their arguments, or for users' functions.
 
-Static arguments of one `jax.jit` would outlive their use: the functions, the data they
-close over and, inside a trace, its tracers.
+`checked` joins a check to a program. `kept` keeps what is compiled for functions of the
+user while all of these live. Static arguments of one `jax.jit` would outlive their use:
+the functions, the data they close over and, inside a trace, its tracers.
 """
 
+import contextlib
+import functools
 import inspect
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import jax
+
 Live = Callable[[], Sequence[Any]]
 Made = TypeVar("Made")
+
+
+def checked(
+    check: Callable[..., tuple], *, options: int = 0
+) -> Callable[[Callable[..., Made]], Callable[..., Made]]:
+    """Compile a function together with the check of its arguments.
+
+    `check` takes the same arguments and returns them as the function computes with
+    them, or refuses them, by nothing but structure, types, shapes and dtypes. What it
+    returns it must take and leave as it is. JAX's arrays go straight into the program:
+    the check is a part of it, and runs when JAX traces, once for each signature and
+    each setting of JAX that a program depends on. All else is checked first at each
+    call: NumPy's arrays, which must be copied, integers, tracers.
+
+    Args:
+        check: The check.
+        options: How many of the last arguments are static.
+    """
+
+    def decorate(fun: Callable[..., Made]) -> Callable[..., Made]:
+        n = len(inspect.signature(fun).parameters)
+        static = tuple(range(n - options, n))
+        once = jax.jit(fun, static_argnums=static)  # however arguments are written
+
+        @functools.wraps(fun)
+        def whole(*args: Any) -> Made:
+            return once(*check(*args))
+
+        program = jax.jit(whole, static_argnums=static)
+
+        @functools.wraps(fun)
+        def call(*args: Any) -> Made:
+            if _are_arrays(args[: n - options]) and _are_plain(args[n - options :]):
+                # What is refused in a trace is refused again, outside of JAX's frames.
+                with contextlib.suppress(TypeError, ValueError):
+                    return program(*args)
+            return program(*check(*args))
+
+        return call
+
+    return decorate
+
+
+def _are_arrays(trees: tuple) -> bool:
+    """Whether all leaves are arrays of JAX, none of them traced, or Python floats."""
+    return all(
+        (isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer))
+        or type(x) is float
+        for x in jax.tree.leaves(trees)
+    )
+
+
+def _are_plain(options: tuple) -> bool:
+    """Whether equal options are of equal types: 1, 1.0 and True are one key to JAX."""
+    return all(
+        type(x) in (int, str, type(None))
+        or (_are_plain(x) if type(x) is tuple else callable(x))
+        for x in options
+    )
 
 
 def kept(make: Callable[[Live], Made]) -> Callable[..., Made]:

@@ -11,7 +11,7 @@ A bias is a column of ones in `X`. Real numbers only. Not offered: more layers
 """
 
 from functools import partial
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +21,13 @@ from jaxtyping import Array, Float
 
 from jnumerics import _check, descent
 from jnumerics._check import ArrayLike, Operand
+from jnumerics._programs import checked
 
 __all__ = ["apply", "fit", "init", "loss"]
+
+# Measured on CPUs: of so few numbers the product with the transposed is the faster, as
+# its gradient is computed in one piece; of more, it is several times slower.
+_FEW = 64
 
 
 def init(
@@ -50,9 +55,8 @@ def init(
         >>> init(jax.random.key(0), 3).shape
         (3,)
     """
-    key = _check.key("key", key)
-    n_in = _check.integer("n_in", n_in, least=0)
-    return _init(key, n_in, _check.float_dtype("dtype", dtype))
+    # A setting of JAX without which programs are kept says what a key is.
+    return _init(_check.key("key", key), n_in, dtype)
 
 
 def apply(weights: ArrayLike, X: ArrayLike) -> Float[Array, "*batch"]:
@@ -78,9 +82,7 @@ def apply(weights: ArrayLike, X: ArrayLike) -> Float[Array, "*batch"]:
         >>> apply(np.array([0.0, 2.0]), np.array([[1.0, 0.0], [0.0, 1.0]])).round(2)
         Array([0.5 , 0.88], dtype=float32)
     """
-    weights, X = _check.real("weights", weights, rank=1), _check.real("X", X)
-    _check.axis_size("X", X, -1, weights.shape[0])
-    return _apply(*_check.promote(weights, X))
+    return _apply(weights, X)
 
 
 def loss(weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> Float[Array, ""]:
@@ -106,7 +108,7 @@ def loss(weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> Float[Array, ""]:
         >>> loss(np.zeros(2), np.ones((4, 2)), np.array([0, 1, 1, 0]))
         Array(0.5, dtype=float32)
     """
-    return _loss(*_examples(weights, X, y))
+    return _loss(weights, X, y)
 
 
 def fit(
@@ -151,11 +153,18 @@ def fit(
         >>> apply(weights, X).round(1)
         Array([0., 1., 1., 0.], dtype=float32)
     """
-    weights, X, y = _examples(weights, X, y)
-    steps = _check.integer("steps", steps, least=0)
-    dtype = _check.wide(weights.dtype)
-    rate = _check.real_scalar("learning_rate", learning_rate, dtype)
-    return _fit(weights, X, y, rate, steps)
+    return _fit(weights, X, y, learning_rate, steps)
+
+
+def _sized(key: Operand, n_in: SupportsIndex, dtype: DTypeLike | None) -> tuple:
+    n_in = _check.integer("n_in", n_in, least=0)
+    return key, n_in, _check.float_dtype("dtype", dtype)
+
+
+def _inputs(weights: ArrayLike, X: ArrayLike) -> tuple[Operand, ...]:
+    weights, X = _check.real("weights", weights, rank=1), _check.real("X", X)
+    _check.axis_size("X", X, -1, weights.shape[0])
+    return _check.promote(weights, X)
 
 
 def _examples(weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> tuple[Operand, ...]:
@@ -165,24 +174,33 @@ def _examples(weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> tuple[Operand, 
     return _check.promote(weights, X, _check.targets("y", y, X.shape[0]))
 
 
-@partial(jax.jit, static_argnames=("n_in", "dtype"))
+def _descended(
+    weights: ArrayLike, X: ArrayLike, y: ArrayLike, rate: ArrayLike, steps: Any
+) -> tuple:
+    examples = _examples(weights, X, y)
+    steps = _check.integer("steps", steps, least=0)
+    dtype = _check.wide(examples[0].dtype)
+    return *examples, _check.real_scalar("learning_rate", rate, dtype), steps
+
+
+@checked(_sized, options=2)
 def _init(key: Array, n_in: int, dtype: jnp.dtype) -> Array:
     return jax.random.uniform(key, (n_in,), dtype, -1, 1)
 
 
-@jax.jit
+@checked(_inputs)
 def _apply(weights: Array, X: Array) -> Array:
     o = _outputs(*map(_check.at_least_float32, (weights, X)))
     return o.astype(weights.dtype)
 
 
-@jax.jit
+@checked(_examples)
 def _loss(weights: Array, X: Array, y: Array) -> Array:
     wide = map(_check.at_least_float32, (weights, X, y))
     return _half_square(*wide).astype(weights.dtype)
 
 
-@partial(jax.jit, static_argnames="steps")
+@checked(_descended, options=1)
 def _fit(
     weights: Array, X: Array, y: Array, rate: Array, steps: int
 ) -> descent.Descent:
@@ -196,7 +214,9 @@ def _fit(
 
 
 def _outputs(weights: Array, X: Array) -> Array:
-    return jax.nn.sigmoid(jnp.matmul(X, weights, precision="highest"))
+    is_small = X.ndim == 2 and isinstance(X.size, int) and X.size <= _FEW
+    pair = (weights, X.T) if is_small else (X, weights)
+    return jax.nn.sigmoid(jnp.matmul(*pair, precision="highest"))
 
 
 def _half_square(weights: Array, X: Array, y: Array) -> Array:

@@ -37,6 +37,9 @@ def test_resumed_run_writes_the_result_of_the_unbroken_one(run, tmp_path):
     run("parts", "--steps", "4")
     parts = run("parts", "--resume")
     assert parts == run("whole")
+    with pytest.raises(SystemExit) as caught:  # it would be another run
+        run("parts", "--resume", "--learning-rate", "0.01")
+    assert caught.value.code == 2
     assert run("whole", "--resume") == parts  # it was finished
     tables = [(tmp_path / name / "metrics.csv").read_text() for name in NAMES]
     assert tables[0].splitlines()[-1] == tables[1].splitlines()[-1]

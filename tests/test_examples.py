@@ -16,7 +16,8 @@ from jnumerics.workbench import config, demo, lesson
 from tests._examples import ROOT, SCRIPTS, SMALL, each_script, promotion, run
 
 SHOWN = {
-    "heat_newton": r"by elimination, errors .* (1\.9\d*|2(\.0\d*)?)\n",  # quadratic at last
+    # quadratic at last
+    "heat_newton": r"by elimination, errors .* (1\.9\d*|2(\.0\d*)?)\n",
     # the right product beside the two wrong ones, of which the first is zero
     "softmax": r"obtained  0\.38409351, -0\.60317552, 0\.21908201,(.|\n)*"
     r"rows: ((0|\S+e-1[5-8])[,\n] ?){3}(.|\n)*"

@@ -70,7 +70,7 @@ def test_module_and_functions_are_short(path):
 
 SOURCES = sorted(
     path
-    for name in ("jnumerics", "examples", "benchmarks", "configs")
+    for name in ("jnumerics", "examples", "benchmarks", "configs", "tests")
     for path in (ROOT.parent / name).rglob("*")
     if path.suffix in {".py", ".toml", ".html"}
 )

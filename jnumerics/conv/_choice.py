@@ -45,7 +45,6 @@ _MOST_MULTIPLIED = 16
 _MOST_SHIFTS = 64
 
 
-@partial(jax.jit, static_argnames="options")
 def convolution(x: Array, kernel: Array, options: Options) -> Array:
     """Convolve, where checks are done."""
     shape = output_shape(x, kernel, options)

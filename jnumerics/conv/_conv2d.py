@@ -9,6 +9,7 @@ from jaxtyping import Array, Inexact
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike, Operand
+from jnumerics._programs import checked
 from jnumerics.conv._choice import convolution
 from jnumerics.conv._options import AXES, Axes, Options, Two, extent_of
 
@@ -84,6 +85,13 @@ def conv2d(
         Dumoulin & Visin (2016), "A guide to convolution arithmetic for deep
         learning", sections 2 and 5.1. https://arxiv.org/abs/1603.07285
     """
+    return _conv2d(x, kernel, (stride, padding, dilation, groups, layout, precision))
+
+
+def _checked(
+    x: ArrayLike, kernel: ArrayLike, options: tuple
+) -> tuple[Operand, Operand, Options]:
+    stride, padding, dilation, groups, layout, precision = options
     x, kernel = _check.inexact("x", x, rank=4), _check.inexact("kernel", kernel, rank=4)
     _check.option("layout", layout, tuple(AXES))
     _check.precision(precision)
@@ -93,8 +101,8 @@ def conv2d(
     size = [x.shape[k] for k in AXES[layout].spatial]
     extent = extent_of(kernel, dilation, AXES[layout])
     pads = _padding(padding, size, extent, stride)
-    options = Options(stride, pads, dilation, groups, layout, precision)
-    return convolution(*_check.promote(x, kernel), options)
+    x, kernel = _check.promote(x, kernel)
+    return x, kernel, Options(stride, pads, dilation, groups, layout, precision)
 
 
 def _check_channels(x: Operand, kernel: Operand, groups: int, axes: Axes) -> None:
@@ -153,3 +161,8 @@ def _same(size: int, extent: int, stride: int, is_lower: bool) -> Two:
     total = max((-(-size // stride) - 1) * stride + extent - size, 0)
     less, more = total // 2, total - total // 2
     return (more, less) if is_lower else (less, more)
+
+
+@checked(_checked, options=1)
+def _conv2d(x: Array, kernel: Array, options: Options) -> Array:
+    return convolution(x, kernel, options)

@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 from jnumerics import _check
 from jnumerics._check import Operand
-from jnumerics._programs import Live, kept
+from jnumerics._programs import Live, checked, kept
 from jnumerics.descent import _loop
 from jnumerics.descent._loop import Descent
 
@@ -82,12 +82,18 @@ def minimize(
     """
     _check.function("loss", loss)
     _check.optimizer("optimizer", optimizer)
+    program = _program(loss, optimizer.init, optimizer.update)
+    return program(params, state, batches, steps)
+
+
+def _checked(
+    params: PyTree, state: PyTree, batches: PyTree, steps: SupportsIndex
+) -> tuple[PyTree, PyTree, PyTree, int]:
     steps = _check.integer("steps", steps, least=0)
     params = _map_leaves(_parameter, "params", params)
     state = _map_leaves(_check.operand, "state", state)
     batches = _map_leaves(partial(_batch, steps=steps), "batches", batches)
-    program = _program(loss, optimizer.init, optimizer.update)
-    return program(params, state, batches, steps=steps)
+    return params, state, batches, steps
 
 
 def _map_leaves(
@@ -122,10 +128,11 @@ def _batch(name: str, x: Any, steps: int) -> Operand:
 
 
 def _compile(live: Live) -> Callable[..., Descent]:
-    def descend(*args: PyTree, steps: int) -> Descent:
-        return _loop.descend(live(), *args, steps=steps)
+    @checked(_checked, options=1)
+    def descend(params: PyTree, state: PyTree, batches: PyTree, steps: int) -> Descent:
+        return _loop.descend(live(), params, state, batches, steps)
 
-    return jax.jit(descend, static_argnames="steps")
+    return descend
 
 
 _program = kept(_compile)  # of the loss and the optimizer's init and update

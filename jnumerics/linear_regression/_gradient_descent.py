@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from jnumerics import _check, descent
 from jnumerics._check import ArrayLike, Operand
+from jnumerics._programs import checked
 from jnumerics.linear_regression import _tall
 
 _FEW_ROWS = 100  # a step on them costs no more than the loop around it
@@ -50,7 +51,7 @@ def cost(theta: ArrayLike, X: ArrayLike, y: ArrayLike) -> Float[Array, ""]:
         >>> cost(np.zeros(2), X, y)
         Array(7.125, dtype=float32)
     """
-    return _cost(*_problem(theta, X, y))
+    return _cost(theta, X, y)
 
 
 def gradient_descent(
@@ -101,11 +102,7 @@ def gradient_descent(
         >>> d.theta.round(2), d.cost_history[:2].round(2)
         (Array([ 5.21, -0.57], dtype=float32), Array([5.98, 5.21], dtype=float32))
     """
-    theta, X, y = _problem(theta, X, y)
-    dtype = _check.wide(theta.dtype)
-    rate = _check.real_scalar("learning_rate", learning_rate, dtype)
-    steps = _check.integer("steps", steps, least=0)
-    return _gradient_descent(X, y, theta, rate, steps)
+    return _gradient_descent(X, y, theta, learning_rate, steps)
 
 
 def _problem(theta: ArrayLike, X: ArrayLike, y: ArrayLike) -> tuple[Operand, ...]:
@@ -116,6 +113,15 @@ def _problem(theta: ArrayLike, X: ArrayLike, y: ArrayLike) -> tuple[Operand, ...
     return _check.promote(theta, X, _check.targets("y", y, X.shape[0]))
 
 
+def _descended(
+    X: ArrayLike, y: ArrayLike, theta: ArrayLike, rate: ArrayLike, steps: Any
+) -> tuple:
+    theta, X, y = _problem(theta, X, y)
+    dtype = _check.wide(theta.dtype)
+    rate = _check.real_scalar("learning_rate", rate, dtype)
+    return X, y, theta, rate, _check.integer("steps", steps, least=0)
+
+
 def has_rows(name: str, X: Operand) -> None:
     """Require at least one sample: of none there is no mean and no fit."""
     if X.shape[0] == 0:
@@ -123,7 +129,7 @@ def has_rows(name: str, X: Operand) -> None:
         raise ValueError(msg)
 
 
-@jax.jit
+@checked(_problem)
 def _cost(theta: Array, X: Array, y: Array) -> Array:
     dtype = theta.dtype
     theta, X, y = map(_check.at_least_float32, (theta, X, y))
@@ -135,7 +141,7 @@ def _half_mean_square(theta: Array, X: Array, y: Array, m: int) -> Array:
     return jnp.sum(residual**2) / (2 * m)
 
 
-@partial(jax.jit, static_argnames="steps")
+@checked(_descended, options=1)
 def _gradient_descent(
     X: Array, y: Array, theta: Array, rate: Array, steps: int
 ) -> GradientDescent:

@@ -6,7 +6,8 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from jnumerics import _check
-from jnumerics._check import ArrayLike
+from jnumerics._check import ArrayLike, Operand
+from jnumerics._programs import checked
 from jnumerics.linear_regression import _tall
 from jnumerics.linear_regression._gradient_descent import has_rows
 
@@ -54,6 +55,10 @@ def solve(X: ArrayLike, y: ArrayLike) -> Float[Array, "n ..."]:
         Golub & Van Loan (2013), "Matrix Computations", section 5.3; the derivative is
         equation 4.12 of Golub & Pereyra (1973) at full rank.
     """
+    return _solve(X, y)
+
+
+def _tall_problem(X: ArrayLike, y: ArrayLike) -> tuple[Operand, ...]:
     X, y = _check.real("X", X, rank=2), _check.real("y", y)
     has_rows("X", X)
     if len(X) < X.shape[1]:
@@ -63,10 +68,10 @@ def solve(X: ArrayLike, y: ArrayLike) -> Float[Array, "n ..."]:
         msg = f"`y` must have rank 1 or 2, got shape {y.shape}"
         raise ValueError(msg)
     _check.axis_size("y", y, 0, len(X))
-    return _solve(*_check.promote(X, y))
+    return _check.promote(X, y)
 
 
-@jax.jit
+@checked(_tall_problem)
 def _solve(X: Array, y: Array) -> Array:
     n = X.shape[1]
     if n == 0:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Inexact
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike
+from jnumerics._programs import checked
 from jnumerics.polynomial import _nodes
 
 _UNROLL = 8  # steps of Horner's rule that are fused into one pass over the answer
@@ -44,12 +45,16 @@ def evaluate(
     Reference:
         Higham (2002), "Accuracy and Stability of Numerical Algorithms", section 5.1.
     """
+    return _evaluate(coefficients, y)
+
+
+def _checked(coefficients: ArrayLike, y: ArrayLike) -> tuple:
     a = _check.inexact("coefficients", coefficients)
     _nodes.not_empty("coefficients", a)
-    return _evaluate(a, _check.inexact_or_number("y", y))
+    return a, _check.inexact_or_number("y", y)
 
 
-@jax.jit
+@checked(_checked)
 def _evaluate(coefficients: Array, y: ArrayLike) -> Array:
     coefficients, y = _check.promote(coefficients, jnp.asarray(y))
     n, *shape = coefficients.shape

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from jaxtyping import Array, Inexact
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike
+from jnumerics._programs import checked
 from jnumerics.polynomial import _nodes
 
 
@@ -50,10 +52,10 @@ def fit(nodes: ArrayLike, values: ArrayLike) -> Inexact[Array, "n ..."]:
         Math. Comp. 24, p. 893; Higham (2002), "Accuracy and Stability of Numerical
         Algorithms", algorithm 22.2.
     """
-    return _fit(*_nodes.checked(nodes, values))
+    return _fit(*_nodes.seen(nodes, values))
 
 
-@jax.jit
+@checked(_nodes.checked)
 def _fit(nodes: Array, values: Array) -> Array:
     nodes, values = _nodes.promoted(nodes, values)
     n, *shape = values.shape
@@ -69,15 +71,14 @@ def _coefficients(x: Array, v: Array, is_tangent: bool) -> Array:
     if jnp.iscomplexobj(x):
         order = _complex_order(x)
         x, v = x[order], v[order]
-    power = _unit(x)
-    x = _nodes.scaled(x, -power)
-    exponents = -power * jnp.arange(x.size, dtype=power.dtype)
+    scale = _scale(x)
+    x = _nodes.scaled(x, -scale.unit)
     if is_tangent:  # reverse mode goes through a scan only
         d = _divided_by_steps(x, v)
     else:
         ways = {"cpu": _divided_by_rows, "default": _divided_by_steps}
         d = lax.platform_dependent(x, v, **ways)
-    return _multiplied_out(x, d, exponents)
+    return _multiplied_out(x, d, scale)
 
 
 def _coefficients_jvp(
@@ -96,32 +97,39 @@ def _coefficients_jvp(
 _coefficients.defjvp(_coefficients_jvp, symbolic_zeros=True)
 
 
-def _unit(x: Array) -> Array:
-    """Return a power of two, in units of which Newton's coefficients are moderate.
+class _Scale(NamedTuple):
+    unit: Array
+    """Power of two in units of which divided differences are moderate."""
+    is_plain: Array
+    """Whether they and all coefficients of Newton's polynomials are so without it."""
 
-    Their sizes are at most those of divided differences of values of size one whose
-    gaps are the least of each order, here in powers of two. In the unit 2^p the one of
-    order k is multiplied by 2^(p k).
+
+def _scale(x: Array) -> _Scale:
+    """Judge the range of all that is computed for values of size one.
+
+    Divided differences of each order are at most those of gaps that are the least of
+    that order. In units of these gaps' geometric mean their sizes rise from one while
+    gaps are below the mean and come back to one; in a smaller unit the largest is less
+    large, and the last as small as that is large. Nodes and gaps stay within the range.
+    Of nodes in this module's orders the first or the last is the largest.
     """
-    n, limit = x.size, jnp.finfo(x.dtype).maxexp - 4
-    _, largest = _nodes.split(jnp.max(_nodes.size(x)))
-    i, k = np.arange(n), np.arange(1, n, dtype=np.int32)
-    is_due = jnp.asarray(i >= k[:, None])
-    shift = _nodes.headroom(jnp.max(_nodes.size(x)))
+    n, limit = x.size, jnp.finfo(x.dtype).maxexp
+    i, k = np.arange(n), np.arange(1, n)[:, None]
+    largest = jnp.maximum(_nodes.size(x[0]), _nodes.size(x[-1]))
+    shift = _nodes.headroom(largest)
     near = _nodes.scaled(x, -shift)
-    gaps = _nodes.size(near[None, :] - near[np.maximum(i - k[:, None], 0)])
-    least = jnp.min(gaps, 1, where=is_due, initial=jnp.inf)
-    least_gaps = _nodes.split(least)[1] + shift
-    # written so that it compiles fast: a sum of sums, a least and what attains it
-    zero = jnp.zeros_like(least_gaps[None])
-    sums = jnp.where(k <= k[:, None], least_gaps[None], zero)
-    sizes = -jnp.sum(sums, 1, dtype=k.dtype)
-    candidates = lax.div(-sizes, jnp.asarray(k))
-    extremes = jnp.max(jnp.abs(sizes[None, :] + candidates[:, None] * k[None, :]), 1)
-    is_best = extremes == jnp.min(extremes)
-    power = jnp.max(candidates, where=is_best, initial=np.iinfo(np.int32).min)
-    power = jnp.minimum(power, jnp.min(least_gaps) + limit)
-    return jnp.maximum(power, largest - limit)
+    # where no node is k places before, the first gap of that order again
+    gaps = _nodes.size(near[np.maximum(i, k)] - near[np.maximum(i - k, 0)])
+    least = _nodes.exponent(jnp.min(gaps, 1)) + shift
+    power, last = _nodes.exponent(largest), np.int32(n - 1)
+    mean = lax.div(jnp.sum(least, dtype=least.dtype), last)
+    rise = jnp.maximum(mean - least, 0)
+    peak, at = jnp.sum(rise, dtype=rise.dtype), jnp.sum(rise > 0, dtype=rise.dtype)
+    unit = jnp.minimum(mean - lax.div(peak, at + last), jnp.min(least) + limit - 4)
+    unit = jnp.maximum(unit, power - limit + 4)
+    size = jnp.sum(jnp.abs(least), dtype=least.dtype)
+    is_plain = size + n * (jnp.maximum(power, 0) + 1) <= limit // 2
+    return _Scale(jnp.where(is_plain, 0, unit), is_plain)
 
 
 def _divided_by_rows(x: Array, c: Array) -> Array:
@@ -159,37 +167,32 @@ def _divided_by_steps(x: Array, c: Array) -> Array:
     return lax.scan(divide, c, (jnp.asarray(is_due), gap))[0]
 
 
-def _multiplied_out(x: Array, d: Array, exponents: Array) -> Array:
+def _multiplied_out(x: Array, d: Array, scale: _Scale) -> Array:
     r"""Return the coefficients of $\sum_j d_j N_j$, $N_j = \prod_{k<j} (x - x_k)$.
-
-    Each times a power of two of the given exponent.
 
     One product with the coefficients of all $N_j$, as accurate as Horner's scheme on
     the values, unlike divided differences, which no matrix can stand for: those of
-    smooth values are small. Each $N_j$ has a power of two of its own as unit. The
-    matrix takes these powers where they are moderate, else rows and columns beside it.
+    smooth values are small. Each $N_j$ has a power of two of its own as unit where
+    the plain numbers might leave the range.
     """
 
     def step(carry: tuple[Array, Array], node: Array) -> tuple[tuple, tuple]:
         newton, power = carry
         following = jnp.roll(newton, 1) - node * newton
-        _, shift = _nodes.split(jnp.max(_nodes.size(following)))
+        shift = _nodes.exponent(jnp.max(_nodes.size(following)))
+        shift = jnp.where(scale.is_plain, 0, shift)
         return (_nodes.scaled(following, -shift), power + shift), carry
 
     one = jnp.zeros_like(x).at[0].set(1)
-    newton, power = lax.scan(step, (one, jnp.zeros_like(_nodes.split(x[0])[1])), x)[1]
-    matrix = _nodes.scaled(newton.T, exponents[:, None] + power[None, :])
-    size, limit = _nodes.size(matrix), 2.0 ** (jnp.finfo(x.dtype).maxexp // 2)
-    is_moderate = (size > 1 / limit) & (size < limit)
-    is_exact = jnp.all(is_moderate | (newton.T == 0))
-    # Under vmap both branches run, and in reverse zeros meet what is infinite here.
-    matrix = jnp.where(is_exact, matrix, jnp.zeros_like(matrix))
+    newton, power = lax.scan(step, (one, jnp.zeros_like(scale.unit)), x)[1]
 
     def beside(d: Array) -> Array:
         c = _nodes.product(newton.T, _nodes.scaled(d, power[:, None]))
+        exponents = -scale.unit * jnp.arange(x.size, dtype=power.dtype)
         return _nodes.scaled(c, exponents[:, None])
 
-    return lax.cond(is_exact, partial(_nodes.product, matrix), beside, d)
+    plain = partial(_nodes.product, newton.T)
+    return lax.cond(scale.is_plain, plain, beside, d)
 
 
 def _complex_order(x: Array) -> Array:
@@ -198,7 +201,7 @@ def _complex_order(x: Array) -> Array:
     Measured: on 32 roots of unity Leja's order has an error of 1e-14 and the sorted
     order 1e-9; on a line the sorted order wins by 50 to 1000.
     """
-    _, power = _nodes.split(jnp.max(_nodes.size(x)))
+    power = _nodes.exponent(jnp.max(_nodes.size(x)))
     x = _nodes.scaled(x, -power)  # its products overflow no more
     span = x[-1] - x[0]
     # distance from the line, times |span|

@@ -11,6 +11,7 @@ from jaxtyping import Array, Inexact
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike
+from jnumerics._programs import checked
 from jnumerics.polynomial import _nodes
 
 _CANCELED = 16  # loss of accuracy in the second form that is put up with
@@ -59,19 +60,28 @@ def interpolate(
         and 4.2, https://doi.org/10.1137/S0036144502417715; on their stability Higham
         (2004), https://doi.org/10.1093/imanum/24.4.547
     """
-    return _interpolate(
-        *_nodes.checked(nodes, values), _check.inexact_or_number("y", y)
-    )
+    return _interpolate(*_nodes.seen(nodes, values), y)
 
 
-@jax.jit
+def _checked(nodes: ArrayLike, values: ArrayLike, y: ArrayLike) -> tuple:
+    return *_nodes.checked(nodes, values), _check.inexact_or_number("y", y)
+
+
+@checked(_checked)
 def _interpolate(nodes: Array, values: Array, y: ArrayLike) -> Array:
     nodes, values, y = _nodes.promoted(nodes, values, jnp.asarray(y))
     n, *shape = values.shape
     v = _check.at_least_float32(values.reshape(n, math.prod(shape)))
     x, v = _nodes.in_order(_check.at_least_float32(nodes), v)
     basis, power = _lagrange_basis(x, _check.at_least_float32(y.reshape(y.size)))
-    p = _nodes.scaled(_nodes.product(basis, v), power)
+
+    def plain(v: Array) -> Array:
+        return _nodes.product(basis, v)
+
+    def beside(v: Array) -> Array:
+        return _nodes.scaled(_nodes.product(basis, v), power)
+
+    p = lax.cond(jnp.all(power == 0), plain, beside, v)
     return p.reshape(*y.shape, *shape).astype(values.dtype)
 
 

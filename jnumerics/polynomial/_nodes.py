@@ -5,6 +5,7 @@ precision; the nodes stay real where only the values are complex.
 """
 
 import cmath
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,20 @@ def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Operand, Operand]:
     if _check.is_concrete(x):
         _finite_and_distinct("nodes", x, _node_dtype(x, v))
     return x, v
+
+
+def seen(nodes: ArrayLike, values: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
+    """Check nodes if they can be seen; usual ones quickly, sizes and all else later."""
+    are_arrays = isinstance(nodes, jax.Array) and isinstance(values, jax.Array)
+    if are_arrays and _check.is_concrete(nodes, values):
+        is_usual = nodes.ndim == 1 and nodes.dtype.kind in "fc"
+        if (
+            is_usual
+            and nodes.dtype == values.dtype
+            and _are_distinct(np.asarray(nodes))
+        ):
+            return nodes, values
+    return checked(nodes, values)
 
 
 def _node_dtype(x: Operand, v: Operand, *points: Array) -> jnp.dtype:
@@ -57,8 +72,7 @@ def not_empty(name: str, x: Operand) -> None:
 
 def _finite_and_distinct(name: str, x: Operand, dtype: jnp.dtype) -> None:
     numbers = np.asarray(x, dtype)
-    seen = numbers.tolist()  # for a few Python is faster than NumPy
-    if len(set(seen)) == len(seen) and all(map(cmath.isfinite, seen)):
+    if _are_distinct(numbers):
         return
     ordered = np.sort(numbers)
     is_finite = np.isfinite(ordered)
@@ -70,6 +84,12 @@ def _finite_and_distinct(name: str, x: Operand, dtype: jnp.dtype) -> None:
         first = ordered[1:][is_repeated][0]
         msg = f"`{name}` must be distinct, got {first} more than once"
         raise ValueError(msg)
+
+
+def _are_distinct(numbers: np.ndarray) -> bool:
+    """Whether numbers are finite and distinct."""
+    values = numbers.tolist()  # for a few Python is faster than NumPy
+    return len(set(values)) == len(values) and all(map(cmath.isfinite, values))
 
 
 def in_order(nodes: Array, values: Array) -> tuple[Array, Array]:
@@ -160,10 +180,26 @@ def mantissa_exponent(factors: Array) -> tuple[Array, Array]:
 
 def split(x: Array) -> tuple[Array, Array]:
     """Write x as a mantissa of size 0.5 to 1.5 times a power of two."""
-    if not jnp.iscomplexobj(x):
-        return jnp.frexp(x)
-    exponent = jnp.frexp(size(x))[1]
-    return scaled(x, -exponent), exponent
+    power = exponent(size(x))
+    return scaled(x, -power), power
+
+
+def exponent(size: Array) -> Array:
+    """Return the exponents of the least powers of two above normal numbers.
+
+    Read off the bits, here and in `scaled`: `frexp` and `ldexp` care for subnormal
+    numbers too, and with so many of them compiling took three times as long.
+    """
+    bits, n_mantissa, bias = _format(size.dtype)
+    biased = lax.shift_right_logical(lax.bitcast_convert_type(size, bits), n_mantissa)
+    return lax.convert_element_type(biased, np.int32) - np.int32(bias - 1)
+
+
+def _format(dtype: jnp.dtype) -> tuple[type, Any, int]:
+    """Return the integer type of a float's bits, how many are the mantissa's, bias."""
+    limits = jnp.finfo(dtype)
+    bits = np.int64 if limits.bits == 64 else np.int32
+    return bits, bits(limits.nmant), limits.maxexp - 1
 
 
 def size(x: Array) -> Array:
@@ -181,7 +217,12 @@ def scaled(x: Array, power: Array) -> Array:
     """Multiply by a power of two: exact, in two factors that do not overflow."""
     if jnp.iscomplexobj(x):  # by parts: an infinite one would make the other NaN
         return lax.complex(scaled(x.real, power), scaled(x.imag, power))
-    one = jnp.ones_like(x, shape=power.shape)
-    half = power // 2
-    first, second = jnp.ldexp(one, half), jnp.ldexp(one, power - half)
-    return x * first * second
+    half = lax.shift_right_arithmetic(power, np.int32(1))
+    return x * _power_of_two(half, x.dtype) * _power_of_two(power - half, x.dtype)
+
+
+def _power_of_two(power: Array, dtype: jnp.dtype) -> Array:
+    bits, n_mantissa, bias = _format(dtype)
+    biased = lax.clamp(np.int32(0), power + np.int32(bias), np.int32(2 * bias + 1))
+    biased = lax.convert_element_type(biased, bits)
+    return lax.bitcast_convert_type(lax.shift_left(biased, n_mantissa), dtype)

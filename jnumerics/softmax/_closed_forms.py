@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and its products, compiled, with closed derivatives."""
+"""Softmax, its logarithm and its products, with closed derivatives."""
 
 from functools import partial
 
@@ -9,17 +9,14 @@ from jaxtyping import Array
 from jnumerics import _check
 
 
-@partial(jax.jit, static_argnames="axis")
 def softmax(x: Array, axis: int) -> Array:
     return _probabilities(_check.at_least_float32(x), axis).astype(x.dtype)
 
 
-@partial(jax.jit, static_argnames="axis")
 def log_softmax(x: Array, axis: int) -> Array:
     return _log_probabilities(_check.at_least_float32(x), axis).astype(x.dtype)
 
 
-@jax.jit
 def jacobian(x: Array) -> Array:
     p = _probabilities(_check.at_least_float32(x), -1)
     column, row = jnp.expand_dims(p, -1), jnp.expand_dims(p, -2)
@@ -29,7 +26,6 @@ def jacobian(x: Array) -> Array:
     return (column * (identity - row)).astype(x.dtype)
 
 
-@jax.jit
 def product(x: Array, v: Array) -> Array:
     # By exponentials, not by p: both sums then share one pass over the data.
     e, u = _exponentials(_check.at_least_float32(x), -1), _check.at_least_float32(v)
@@ -38,8 +34,13 @@ def product(x: Array, v: Array) -> Array:
     return (e * scale * (u - mean)).astype(x.dtype)
 
 
-@jax.jit
-def cross_entropy(logits: Array, y: Array) -> Array:
+def cross_entropy(logits: Array, labels: Array) -> Array:
+    if jnp.issubdtype(labels.dtype, jnp.integer):
+        return _cross_entropy_of_classes(logits, labels)
+    return _cross_entropy(logits, labels)
+
+
+def _cross_entropy(logits: Array, y: Array) -> Array:
     log_p, y = (
         _log_probabilities(_check.at_least_float32(logits), -1),
         _check.at_least_float32(y),
@@ -49,8 +50,7 @@ def cross_entropy(logits: Array, y: Array) -> Array:
     return -jnp.mean(jnp.sum(terms, -1)).astype(logits.dtype)
 
 
-@jax.jit
-def cross_entropy_of_classes(logits: Array, classes: Array) -> Array:
+def _cross_entropy_of_classes(logits: Array, classes: Array) -> Array:
     log_p = _log_probabilities(_check.at_least_float32(logits), -1)
     index = jnp.expand_dims(classes, -1)
     chosen = jnp.take_along_axis(log_p, index, -1, mode="clip")

@@ -83,7 +83,7 @@ def compiled(fun, x):
 
 
 def check(derivative, x, expected):
-    """A derivative is right, lies where the samples do, and devices exchange nothing."""
+    """A derivative is right, lies with the samples, and devices exchange nothing."""
     collectives, found = compiled(derivative, x)
     assert not collectives, collectives
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

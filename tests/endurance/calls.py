@@ -78,9 +78,10 @@ SIZES = {"n_in": v.no_integer | v.integers_outside(0, 2**31 - 1)}
 
 def subjects() -> dict[str, Case]:
     """The cases of the subjects; at least one for each public function."""
-    theta = {"theta": THETA, "X": ROWS, "y": Y}
-    weights = {"weights": THETA, "X": ROWS, "y": Y}
-    nodes = np.array([0.0, 1.0, 3.0])
+    return _of_scores() | _of_polynomials() | _of_layers() | _of_fits()
+
+
+def _of_scores() -> dict[str, Case]:
     return {
         "softmax.softmax": Case(softmax.softmax, {"x": X3, "axis": -1}, SCORES | AXIS),
         "softmax.log_softmax": Case(
@@ -106,6 +107,12 @@ def subjects() -> dict[str, Case]:
              "padding": "SAME", "layout": "NHWC", "precision": "highest"},
             CONV,
         ),
+    }  # fmt: skip
+
+
+def _of_polynomials() -> dict[str, Case]:
+    nodes = np.array([0.0, 1.0, 3.0])
+    return {
         "polynomial.fit": Case(
             polynomial.fit, {"nodes": nodes, "values": X3},
             {"nodes": v.number_array(v.shapes_but((3,))) | v.no_nodes(3),
@@ -120,6 +127,11 @@ def subjects() -> dict[str, Case]:
             {"nodes": v.number_array(v.shapes_but((3,))) | v.no_nodes(3),
              "values": v.number_array(v.first_axes_but(3)), "y": v.no_array},
         ),
+    }  # fmt: skip
+
+
+def _of_layers() -> dict[str, Case]:
+    return {
         "mlp.init": Case(
             mlp.init, {"key": KEY, "sizes": (3, 2), "dtype": None},
             INIT | {"sizes": v.no_sizes},
@@ -141,6 +153,13 @@ def subjects() -> dict[str, Case]:
                      "batches": v.no_leaf | v.arrays_of(v.first_axes_but(4)),
                      "state": v.no_leaf | v.arrays_of(v.shapes_but())},
         ),
+    }  # fmt: skip
+
+
+def _of_fits() -> dict[str, Case]:
+    theta = {"theta": THETA, "X": ROWS, "y": Y}
+    weights = {"weights": THETA, "X": ROWS, "y": Y}
+    return {
         "perceptron.init": Case(
             perceptron.init, {"key": KEY, "n_in": 3, "dtype": None}, INIT | SIZES
         ),
@@ -250,6 +269,7 @@ def workbench() -> dict[str, Case]:
         "data": ROWS, "batch_size": 2, "key": KEY, "report_every": 2,
         "checkpoint": None, "checkpoint_every": 2, "keep": 3, "resume": False,
         "stop": None, "evaluate": None, "callback": None,
+        "config": None,
     }  # fmt: skip
     positive = v.no_integer | v.integers_outside(1, 2**31 - 1)
     return {
@@ -263,7 +283,8 @@ def workbench() -> dict[str, Case]:
         "checkpoint.load": Case(
             checkpoint.load, {"folder": folder, "like": {"p": X3}},
             {"folder": v.no_path,
-             "like": v.no_leaf | v.arrays_of(v.shapes_but((3,))).map(lambda x: {"p": x})},
+             "like": v.no_leaf
+             | v.arrays_of(v.shapes_but((3,))).map(lambda x: {"p": x})},
         ),
         "training.train": Case(
             train, run,
@@ -273,6 +294,7 @@ def workbench() -> dict[str, Case]:
             | {"loss": v.no_loss_or_aux, "params": v.no_parameters,
                "optimizer": v.no_optimizer, "data": v.no_data,
                "batch_size": v.no_integer_or_none | v.integers_outside(1, 4),
-               "key": v.no_key, "checkpoint": v.no_path, "resume": v.no_boolean},
+               "key": v.no_key, "checkpoint": v.no_path, "resume": v.no_boolean,
+               "config": v.no_config},
         ),
     }  # fmt: skip

@@ -153,7 +153,7 @@ def _run(folder: Path | None, **options: Any) -> Training:
 
 
 def _run_with(trouble: Callable[[Path], Any]) -> list[str]:
-    """A run with a trouble from step 30 on ends as any other, and so does its resume."""
+    """A run with a trouble from step 30 on ends as others, and so does its resume."""
     folder, told = Path(tempfile.mkdtemp()), io.StringIO()
     with contextlib.redirect_stderr(told), contextlib.ExitStack() as stack:
 

@@ -25,7 +25,7 @@ class Work:
     is_short: bool = False  # of a test in the suite
 
     def within(self, cases: Iterable[T]) -> Iterator[T]:
-        """Yield cases until time is over; what was not reached is not in the figures."""
+        """Yield cases until time is over; what is not reached is in no figure."""
         for case in cases:
             if time.monotonic() > self.end:
                 return

@@ -174,7 +174,7 @@ def no_integer_or_pair(least: int) -> Strategy:
 no_padding = (
     st.text(max_size=6) | st.binary(max_size=3) | FLOATS | st.booleans() | st.none()
     | st.integers(max_value=-1) | st.sampled_from([Stranger(), {"top": 1}, {1, 2}])
-    | st.lists(st.tuples(st.just(1), st.just(1)), max_size=4).filter(lambda x: len(x) != 2)
+    | st.lists(st.just((1, 1)), max_size=4).filter(lambda x: len(x) != 2)
     | st.tuples(st.tuples(st.just(1), FLOATS), st.tuples(st.just(1), st.just(0)))
 )  # fmt: skip
 no_sizes = (
@@ -185,12 +185,19 @@ no_sizes = (
 )  # fmt: skip
 no_key = (
     TEXTS | CONTAINERS | OBJECTS | FLOATS | st.integers() | UNREADABLE
-    | arrays_of(shapes) | st.integers(0, 3).map(lambda n: jax.random.split(jax.random.key(0), n))
+    | arrays_of(shapes)
+    | st.integers(0, 3).map(lambda n: jax.random.split(jax.random.key(0), n))
+)  # fmt: skip
+no_config = (
+    TEXTS.filter(bool) | FLOATS | st.integers() | st.lists(st.integers(), min_size=1)
+    | st.just({"f": len}) | st.just({"x": jax.random.key(0)}) | st.just({(1, 2): 3})
 )  # fmt: skip
 no_float_dtype = st.sampled_from(
     ["int32", "hope", "", int, bool, object, np.int8, "U3", "float64", np.float64, "g",
      3, 1.5, Stranger(), "M8[s]", b"i4", jnp.uint4, "complex256", [], {}, (1, 2), "V5"]
-) | st.text(max_size=4).filter(lambda text: text not in ("f", "e", "f4", "f2"))  # fmt: skip
+) | st.text(max_size=4).filter(
+    lambda text: text not in ("f", "e", "f4", "f2")
+)  # fmt: skip
 
 # --- functions, parameters ------------------------------------------------------------
 

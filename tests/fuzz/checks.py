@@ -281,6 +281,6 @@ def _flat(blocks: Blocks) -> list[Any]:
 
 
 def is_nonlinear(program: Program) -> bool:
-    """Whether a result reads a rule that is not linear, of an array that is not empty."""
+    """Whether a result reads a rule that is not linear, of an array with elements."""
     sizes = [int(np.prod(shape, dtype=int)) for shape, _ in program.leaves]
     return 0 not in sizes and NONLINEAR in program.body()

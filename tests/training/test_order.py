@@ -17,9 +17,9 @@ NOTHING = optax.sgd(0.0)
 def seen(steps, size, batch_size, folder):
     """The rows that each update was given: `aux` of each, from the metrics."""
     training.train(
-        lambda params, batch: (params * 0.0, batch), 0.0, optimizer=NOTHING, steps=steps,
-        data=np.arange(size), batch_size=batch_size, key=KEY, report_every=1,
-        checkpoint=folder,
+        lambda params, batch: (params * 0.0, batch), 0.0,
+        optimizer=NOTHING, steps=steps, data=np.arange(size), batch_size=batch_size,
+        key=KEY, report_every=1, checkpoint=folder,
     )  # fmt: skip
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     return np.stack([json.loads(line)["aux"] for line in lines])
@@ -95,8 +95,8 @@ def test_function_may_return_arrays_of_jax_and_numbers():
         return jnp.full(2, step, jnp.float32), step * 2
 
     run = training.train(
-        lambda p, b: p * 0 + jnp.sum(b[0]) + b[1].astype(p.dtype), 0.0, optimizer=NOTHING, steps=70,
-        data=data,
+        lambda p, b: p * 0 + jnp.sum(b[0]) + b[1].astype(p.dtype), 0.0,
+        optimizer=NOTHING, steps=70, data=data,
     )  # fmt: skip
     np.testing.assert_array_equal(run.losses, 4.0 * np.arange(70))
 

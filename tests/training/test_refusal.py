@@ -75,6 +75,8 @@ def batches(step):
         ({"checkpoint": "a\0b"}, ValueError, "`checkpoint` must be a folder"),
         ({"checkpoint": "/proc/nowhere"}, ValueError, "`checkpoint` must be a folder"),
         ({"resume": True}, ValueError, "`checkpoint` must be a folder where `resume`"),
+        ({"config": "rate"}, TypeError, "`config` must be a mapping of names"),
+        ({"config": {"f": len}}, TypeError, "`config` must be .*JSON"),
         ({"resume": "yes"}, TypeError, "`resume` must be True or False"),
         ({"stop": 3}, TypeError, "`stop` must be a function"),
         ({"evaluate": 3}, TypeError, "`evaluate` must be a function"),

@@ -140,14 +140,38 @@ def test_checkpoint_holds_what_a_model_and_a_reader_need(tmp_path):
         ({"optimizer": optax.sgd(0.1)}, ValueError, "`state` must have the leaf "),
         ({"params": start() | {"c": 0.0}}, ValueError, r"`params\['c'\]` must be "),
         ({"steps": 4}, ValueError, "`steps` must be at least 6, .*, got 4"),
+        (
+            {"config": {"rate": 0.1, "sizes": (1, 2)}},
+            ValueError,
+            r"`config` must be {'rate': 0.05}, as in .*, got {'rate': 0.1}",
+        ),
+        ({"config": None}, ValueError, "`config` must be {'rate.*, got None"),
     ],
 )
 def test_resumed_run_that_would_be_another_is_refused(
     tmp_path, changes, error, message
 ):
-    train(6, checkpoint=tmp_path)
-    with pytest.raises(error, match=message):
-        train(**({"steps": 9, "checkpoint": tmp_path, "resume": True} | changes))
+    config = {"rate": 0.05, "sizes": (1, 2)}
+    train(6, checkpoint=tmp_path, config=config)
+    same = {"steps": 9, "checkpoint": tmp_path, "resume": True, "config": config}
+    with pytest.raises(error, match=message) as raised:
+        train(**(same | changes))
+    assert isinstance(raised.value, UsageError)  # a line of a script
+
+
+def test_config_is_noted_and_the_same_goes_on(tmp_path):
+    config = {"rate": 0.05, "sizes": (1, 2)}
+    train(6, checkpoint=tmp_path, config=config)
+    noted = checkpoint.read(tmp_path).notes["run"]["config"]
+    assert noted == {"rate": 0.05, "sizes": [1, 2]}
+    assert train(9, checkpoint=tmp_path, resume=True, config=config).step == 9
+
+
+def test_folder_of_broken_checkpoints_ends_a_script_in_a_line(tmp_path):
+    (tmp_path / "step-000000010.safetensors").write_text("junk")
+    with pytest.raises(ValueError, match=r"step-000000010") as raised:
+        train(9, checkpoint=tmp_path, resume=True)
+    assert isinstance(raised.value, UsageError)
 
 
 def test_folder_that_holds_checkpoints_is_refused(tmp_path):

@@ -277,7 +277,7 @@ def _is_users(code: types.CodeType) -> bool:
 
 
 def _is_own(value: Any) -> bool:
-    """Whether a value is a function of the user's own code, not of what is installed."""
+    """Whether a value is a function of the user's own code, not an installed one."""
     return (
         isinstance(value, types.FunctionType)
         and _is_users(value.__code__)

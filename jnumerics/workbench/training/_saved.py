@@ -132,9 +132,18 @@ def require_same(found: checkpoint.Stored, notes: Mapping[str, Any]) -> None:
     """Require what decides the batches to be what it was."""
     before = found.notes.get("run", {})
     for name, value in notes["run"].items():
-        if before.get(name) != value:
+        was, now = _different(before.get(name), value)
+        if was != now:
             msg = (
-                f"`{name}` must be {before.get(name)}, as in {found.path}, which is "
-                f"resumed, got {value}"
+                f"`{name}` must be {was}, as in {found.path}, which is resumed, got "
+                f"{now}"
             )
             raise FolderError(msg)
+
+
+def _different(was: Any, now: Any) -> tuple[Any, Any]:
+    """Return two values, or of two mappings what differs."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return was, now
+    names = [k for k in {**was, **now} if was.get(k) != now.get(k)]
+    return tuple({k: x[k] for k in names if k in x} for x in (was, now))

@@ -90,7 +90,7 @@ def _(eqn: Eqn) -> Function:
 
 @evaluator("custom_lin")
 def _(eqn: Eqn) -> Function:
-    """Give NaN for what has no forward mode: the compiled program drops it if unread."""
+    """Give NaN for what has no forward mode: compiled programs drop it if unread."""
     avals = [v.aval for v in eqn.outvars]
     return lambda *_: [
         np.zeros(a.shape, a.dtype)
