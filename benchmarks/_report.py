@@ -181,3 +181,15 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def item(sentence: str) -> str:
+    """Write an item of a list in Markdown."""
+    return textwrap.fill(
+        f"- {sentence}", WIDTH, subsequent_indent="  ", break_on_hyphens=False
+    )
+
+
+def filled(sentence: str) -> str:
+    """Fill the columns of prose."""
+    return textwrap.fill(sentence, WIDTH, break_on_hyphens=False)

@@ -7,7 +7,6 @@ record, with status 1.
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from benchmarks.suites import (
     shown,
     verdicts,
 )
+from benchmarks.trials import applications, endurance, fuzz
 from jnumerics import _table
 
 PROMISES: Mapping[str, Callable] = {
@@ -44,7 +44,6 @@ BENCHMARKS: Mapping[str, Callable] = {
     **shown.BENCHMARKS,
 }
 ROOT = Path(__file__).parents[1]
-WIDTH = 88  # columns of prose
 Places = _report.Places
 
 
@@ -68,7 +67,7 @@ def _text(benchmark: str, part: str = "text") -> Callable[[Places], str]:
 def _where(benchmark: str) -> Callable[[Places], str]:
     def write(places: Places) -> str:
         run, _ = newest(places, benchmark)
-        return _fill(f"Measured on {run['time'][:10]}: {_record.place(run)}.")
+        return _report.filled(f"Measured on {run['time'][:10]}: {_record.place(run)}.")
 
     return write
 
@@ -95,7 +94,7 @@ def _cut(places: Places) -> str:
     cut, ends = modes["cut"], [modes["forward"], modes["reverse"]]
     ratio = min(_median_s(m) for m in ends) / _median_s(cut)
     few, many = cut["passes"], ends[0]["passes"]
-    return _fill(
+    return _report.filled(
         f"{few} passes instead of {many} are {_table.times(ratio, 3)} times faster "
         f"here, not {many / few:.0f} times: the product B A still has to write {many} "
         f"x {many} numbers, and {many} passes that share one matrix product are "
@@ -107,7 +106,7 @@ def _samples(places: Places) -> str:
     modes = _modes(places, "modes_samples")
     cut, forward = modes["cut"], modes["forward"]
     ratio = _median_s(forward) / _median_s(cut)
-    return _fill(
+    return _report.filled(
         "For 32 samples of the autoencoder above the cut was "
         f"{_table.times(ratio)} times "
         "faster than forward mode, whose memory it does not need either "
@@ -127,7 +126,7 @@ def _corners(places: Places) -> str:
     wide, tall = cells[n, 1], cells[1, m]
     loss = _table.times(wide["forward_s"] / wide["reverse_s"])
     column = _table.times(tall["reverse_s"] / tall["forward_s"])
-    return _fill(
+    return _report.filled(
         f"Here a loss of {n} parameters took {loss} times as long by forward mode as "
         f"by reverse mode, {m} outputs of one number {column} times as long by reverse "
         f"mode as by forward mode. Of the {result['decided']} cells whose margin "
@@ -178,10 +177,6 @@ def _scaling(places: Places) -> str:
     return _with_place("scaling")(places)
 
 
-def _fill(text: str) -> str:
-    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
-
-
 def _table_of(write: Callable[[Places, Sequence[str]], str]) -> Callable[[Places], str]:
     return lambda places: write(places, list(PROMISES))
 
@@ -192,8 +187,13 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[Places], str]]] = {
         "plan": _text("plan", "plan"),
         "refusal": _text("plan", "refusal"),
         "comparison": _short,
+        "endurance": lambda _: endurance.text(),
         "goals": _table_of(_report.goals),
         "compat": lambda _: compat.text(),
+        "fuzz": lambda _: fuzz.text(),
+    },
+    "docs/applications.md": {
+        name: applications.page(name) for name in applications.NAMES
     },
     "docs/which-mode.md": {
         "machine": _where("five_functions"),

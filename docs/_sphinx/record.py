@@ -1,4 +1,4 @@
-"""Tables of the pages that show what `benchmarks/results` holds, with dates."""
+"""What the pages show of the records in `benchmarks/`, with dates."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -7,6 +7,8 @@ from pathlib import Path
 from IPython.display import HTML, Markdown
 
 from benchmarks import _record, pages
+from benchmarks.trials import endurance as _endurance
+from benchmarks.trials import fuzz as _fuzz
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -56,6 +58,21 @@ def figures() -> HTML:
     return table(["what", "promised", f"{where}, until {runs[-1]['time'][:10]}"], rows)
 
 
+def fuzz() -> HTML:
+    """Show what the fuzzer's runs came to, for each version of JAX."""
+    return table(_fuzz.HEADER, _fuzz.rows())
+
+
+def notes_on_fuzz() -> Markdown:
+    """Show what is to be known of the fuzzer's runs."""
+    return Markdown(_fuzz.notes())
+
+
+def endurance() -> Markdown:
+    """Show the newest endurance run of each version of JAX."""
+    return Markdown(_endurance.text())
+
+
 def readme(beginning: str) -> Markdown:
     """Return the paragraph of the README that begins with these words.
 
@@ -69,4 +86,12 @@ def readme(beginning: str) -> Markdown:
     raise ValueError(msg)
 
 
-__all__ = ["beside", "figures", "readme", "table"]
+__all__ = [
+    "beside",
+    "endurance",
+    "figures",
+    "fuzz",
+    "notes_on_fuzz",
+    "readme",
+    "table",
+]

@@ -1,4 +1,4 @@
-"""`python -m tests.endurance [--seed S] [--minutes M] [--part NAME]`."""
+"""`python -m tests.endurance [--seed S] [--minutes M] [--part NAME | --save]`."""
 
 import argparse
 import secrets
@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
+from benchmarks.trials import endurance as record
 from tests.endurance import damage, disk, inputs, kills, memory, threads
 from tests.endurance.outcome import Outcome, Work
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     end = time.monotonic() + 60 * options.minutes
-    status = 0
+    parts = {}
     print(f"seed {seed}", flush=True)
     for name in [options.part] if options.part else PARTS:
         run, count, _ = PARTS[name]
@@ -35,11 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = _found(run, Work(seed, count, end))
         for line in outcome.wrong:
             print(f"wrong: {name}: {line}", flush=True)
-        seconds = time.monotonic() - started
-        found = f"{len(outcome.wrong)} wrong, {seconds:.0f} s"
-        print(f"{name}: {outcome.figures}; {found}", flush=True)
-        status |= bool(outcome.wrong)
-    return status
+        seconds, wrong = time.monotonic() - started, len(outcome.wrong)
+        print(f"{name}: {outcome.figures}; {wrong} wrong, {seconds:.0f} s", flush=True)
+        parts[name] = {
+            "figures": outcome.figures, "wrong": wrong, "seconds": round(seconds),
+        }  # fmt: skip
+    if options.save:
+        record.append(parts, seed=seed, note=options.note)
+    return int(any(part["wrong"] for part in parts.values()))
 
 
 def _found(run: Callable[[Work], Outcome], work: Work) -> Outcome:
@@ -54,7 +58,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="of the run; without: a fresh one")
     parser.add_argument("--minutes", type=float, default=10, help="the longest")
     parser.add_argument("--part", choices=PARTS, help="one alone")
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--save", action="store_true", help="add the run to the record at its end"
+    )
+    parser.add_argument("--note", default="", help="what is to be known of it")
+    options = parser.parse_args(arguments)
+    if options.save and options.part:
+        parser.error("a part alone is not kept")
+    return options
 
 
 if __name__ == "__main__":

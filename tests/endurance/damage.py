@@ -43,7 +43,7 @@ def flips_and_truncations(work: Work) -> Outcome:
             wrong.append(f"truncation to {length} of {len(data)} bytes was not seen")
     if step_taken(folder, path, data) != 2:
         wrong.append("the file without damage does not load")
-    return Outcome(f"{flips} flipped bits and {cuts} truncations, all seen", wrong)
+    return Outcome(f"{flips:,} flipped bits and {cuts:,} truncations, all seen", wrong)
 
 
 def forgeries(work: Work) -> Outcome:
@@ -73,4 +73,4 @@ def forgeries(work: Work) -> Outcome:
                 wrong.append(f"forgery {count}: {type(e).__name__}: {e}")
         except BaseException as e:
             wrong.append(f"forgery {count}: {type(e).__name__}: {e}")
-    return Outcome(f"{count} forged headers, {refused} refused", wrong)
+    return Outcome(f"{count:,} forged headers, {refused:,} refused", wrong)

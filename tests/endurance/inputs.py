@@ -52,7 +52,7 @@ def refusals(work: Work) -> Outcome:
                 wrong.setdefault(key, f"{name}({_written(arguments, changed)}): {told}")
 
     try_one()
-    figures = f"{tried.total()} wrong calls of {len(tried)} functions, all refused"
+    figures = f"{tried.total():,} wrong calls of {len(tried)} functions, all refused"
     return Outcome(figures, [*wrong.values()])
 
 

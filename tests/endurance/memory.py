@@ -76,7 +76,7 @@ def growth(work: Work) -> Outcome:
     if resident > 8 * MIB:
         wrong.append(f"the process grew by {resident / MIB:.1f} MiB")
     figures = (
-        f"{work.count} chunks: from the {early}th on the process grew by "
+        f"{work.count:,} chunks: from the {early}th on the process grew by "
         f"{resident / MIB:.1f} MiB, Python's objects by {objects / 1000:.0f} kB "
         f"(losses {losses / 1000:.0f} kB), JAX's arrays by {arrays}"
     )

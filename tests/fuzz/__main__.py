@@ -1,9 +1,13 @@
-"""`python -m tests.fuzz --programs N --seed S [--family NAME] [--minutes M]`."""
+"""`python -m tests.fuzz --programs N --seed S [--family NAME] [--minutes M]`.
+
+Ctrl-C, or `kill`, ends it with what was found so far. `--save` adds that to the record.
+"""
 
 import argparse
 import itertools
 import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +18,7 @@ BATCH = 49  # programs of one job
 RESTART = 6  # jobs after which a worker is restarted: caches stay bounded
 SHOWN = 20  # programs that are needlessly refused
 TOLD = 1000  # programs, after which it says how far it is
+INTERRUPTED = 128 + 2  # as shells tell of SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,15 +28,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     started, report = time.monotonic(), Report()
     end = started + 60 * options.minutes if options.minutes else None
-    jobs = _jobs(options, seed, end)
-    for found in each(run, jobs, options.workers, RESTART):
-        report.add(found)
-        for failure in found.wrong:
-            print(f"wrong: {failure}", flush=True)
-        if report.programs // TOLD > (report.programs - found.programs) // TOLD:
-            print(_told(report, seed, time.monotonic() - started), flush=True)
+    status = _check(_jobs(options, seed, end), options.workers, report, seed)
     _print(report, seed, time.monotonic() - started)
-    return 1 if report.wrong else 0
+    if options.save and report.programs:
+        _save(report, seed, options)
+    return 1 if report.wrong else status
+
+
+def _check(jobs: Iterator[Job], workers: int, report: Report, seed: int) -> int:
+    """Add what jobs find to a report, until they end or are interrupted."""
+    started = time.monotonic()
+    try:
+        for found in each(run, jobs, workers, RESTART):
+            report.add(found)
+            for failure in found.wrong:
+                print(f"wrong: {failure}", flush=True)
+            if report.programs // TOLD > (report.programs - found.programs) // TOLD:
+                print(_told(report, seed, time.monotonic() - started), flush=True)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _save(report: Report, seed: int, options: argparse.Namespace) -> None:
+    from benchmarks.trials import _runs, fuzz
+
+    family = f"the family {options.family} alone" if options.family else ""
+    counts = {
+        "seed": seed,
+        "programs": report.programs,
+        "wrong": len(report.wrong),
+        "independent": report.independent,
+        "needless": len(report.needless),
+    }
+    note = "; ".join(filter(None, [family, options.note]))
+    fuzz.append({**_runs.here(), **counts, "note": note})
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -45,6 +76,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--family", default="", choices=["", *FAMILIES])
     parser.add_argument("--minutes", type=float, help="the longest that it may take")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--save", action="store_true", help="add it to the record")
+    parser.add_argument("--note", default="", help="what is to be known of it")
     options = parser.parse_args(arguments)
     if options.programs is None and options.minutes is None:
         options.programs = 1000
@@ -89,4 +122,6 @@ def _told(report: Report, seed: int, seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

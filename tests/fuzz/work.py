@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import signal
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -95,7 +96,8 @@ def each(
     or hangs, ends the run.
     """
     context, waiting = multiprocessing.get_context("spawn"), deque()
-    with context.Pool(workers, maxtasksperchild=restart) as pool:
+    deaf = signal.signal, (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    with context.Pool(workers, *deaf, maxtasksperchild=restart) as pool:
         for job in jobs:
             waiting.append(pool.apply_async(function, (job,)))
             if len(waiting) > 2 * workers:
