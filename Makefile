@@ -1,6 +1,7 @@
 # make demo | test | test-rest | test-all | check | fuzz | endurance | bench | docs | dist |
-# compat, on a fresh clone. test-rest runs the tests that check leaves out; compat runs all
-# on every JAX that is served, each in an environment of its own; JAX= names some of them.
+# compat, on a fresh clone. test-rest runs the tests that check leaves out; compat runs
+# one case of each on every JAX that is served, each in an environment of its own; JAX=
+# names some of them.
 # PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
 # CASES= how many cases of each parametrized test run, at even distances; test-all: all.
 # MARKS= which marks `test` runs, as for pytest -m. PLATFORM=cuda: benchmarks on a GPU.

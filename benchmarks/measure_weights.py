@@ -17,7 +17,9 @@ from benchmarks.functions import convolve, kernel, numbers
 from jnumerics.derivatives._plan.cost import Weights, count
 
 RUNS = 200
-UNIT = Weights(1.0, 1.0, 1.0, 1.0, 0.0)
+UNIT = Weights(
+    product=1.0, convolution=1.0, factor=1.0, elementwise=1.0, bandwidth=1.0, fixed=0.0
+)
 
 
 def least_s(fun: Callable, *args: Any) -> float:
@@ -52,6 +54,10 @@ def measure() -> Weights:
         (convolve, (numbers(n, size, size, c), kernel(3, c, c, 0)))
         for n, size, c in ((64, 14, 16), (128, 28, 4), (256, 7, 32))
     ]
+    factors = [
+        (lambda x: jnp.linalg.qr(x, mode="r"), (numbers(rows, n),))
+        for rows, n in ((200, 32), (400, 64), (1000, 16))
+    ]
     elementwise = [
         (jnp.add, (numbers(1 << 20), numbers(1 << 20))),
         (jnp.tanh, (numbers(1 << 20),)),
@@ -65,6 +71,7 @@ def measure() -> Weights:
     return Weights(
         product=rate(products, calling),
         convolution=rate(convolutions, calling),
+        factor=rate(factors, calling),
         elementwise=rate(elementwise, calling),
         bandwidth=_bandwidth(moves, calling),
         fixed=_fixed(tiny),

@@ -17,6 +17,8 @@ Rows = Sequence[Sequence[str]]
 
 LONG = 30  # letters of a cell of HTML, from which its words are wrapped
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
+_NUMBER = r"-?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"
+_FIGURE = re.compile(rf"{_NUMBER}(( x |-){_NUMBER})*( ?([A-Za-zµ]{{1,3}}|%))?")
 _UNIT = re.compile(r"(?<=\d) (?=[A-Za-zµ]{1,3}\b)")
 
 
@@ -84,7 +86,8 @@ def _words(cell: str) -> list[str]:
 
 
 def _is_figure(cell: str) -> bool:
-    return not cell or cell[0].isdigit() or cell == "-"
+    """Whether a cell holds a number, a range or a product, with its unit or without."""
+    return cell in ("", "-") or _FIGURE.fullmatch(cell) is not None
 
 
 def html(header: Sequence[str], rows: Rows) -> str:

@@ -10,7 +10,7 @@ import jax
 import pytest
 
 import jnumerics
-from jnumerics.workbench import training
+from jnumerics.workbench import devices, training
 from tests._public import FILES
 from tests.test_promised_errors import PROMISES
 
@@ -104,8 +104,10 @@ def test_reference_has_every_public_name():
         if re.match(r"workbench/[a-z]", name) and not name.startswith("workbench/comm")
     }
     assert modules == subjects | tools | {"jnumerics"}
-    single = set(re.findall(r"auto(?:function|class|exception):: (\w+)", text))
-    assert single == set(jnumerics.derivatives.__all__)
+    single = set(re.findall(r"auto(?:function|class|exception):: ([\w.]+)", text))
+    parts = {"Candidate", "ModeResult", "Timing", "Finding"}  # of results
+    names = {name.rpartition(".")[2] for name in single}
+    assert names == set(jnumerics.derivatives.__all__) | parts
 
 
 # errors
@@ -221,6 +223,29 @@ def test_indented_block_of_a_module_becomes_code():
         *load("docstrings").with_code(["So:", "", "    f(x)", "    g(x)", "", "End."])
     ]
     assert found == ["So:", "", "::", "", "    f(x)", "    g(x)", "", "End."]
+
+
+def test_indented_block_before_the_sections_of_a_function_becomes_code():
+    text = ["So:", "", "    f(x)", "", "Args:", "    x: It.", "", "        or so"]
+    found = [*load("docstrings").with_code(text)]
+    assert found == ["So:", "", "::", "", "    f(x)", "", *text[4:]]
+
+
+def test_star_in_a_block_of_code_stays():
+    convert = load("docstrings").converted
+    block = ["::", "", "    f(steps=10**6)", ""]
+    assert convert([*block, "(*out)"]) == [*block, r"(\*out)"]
+
+
+def test_colon_in_what_is_returned_ends_no_type():
+    lines = ["Returns:", "    The run: it", "    all.", "", "Raises:", "    E: If."]
+    found = [*load("docstrings").without_type(lines)]
+    assert found == ["Returns:", "    The", "    run: it", *lines[2:]]
+
+
+def test_settings_are_told_with_the_colons_in_them():
+    told = [*load("docstrings").fields(devices.Settings)]
+    assert told[3].startswith("    coordinator: HOST:PORT of the first")
 
 
 def test_fields_of_a_named_tuple_are_told():

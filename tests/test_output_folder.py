@@ -10,9 +10,10 @@ def test_output_folder_is_made_with_its_parents(tmp_path):
     assert config.output_folder(tmp_path / "a" / "b").is_dir()
 
 
-def test_output_folder_without_a_name_is_refused():
-    with pytest.raises(UsageError, match="--out must be a folder, got ''"):
-        config.output_folder("")
+@pytest.mark.parametrize("name", ["", "  "])
+def test_output_folder_without_a_name_is_refused(name):
+    with pytest.raises(UsageError, match=f"--out must be a folder, got '{name}'"):
+        config.output_folder(name)
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "null\0character"])

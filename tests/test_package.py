@@ -62,6 +62,7 @@ print(json.dumps([m for m in sys.modules if m.startswith("jnumerics.")]))
 """)
     assert {".".join(name.split(".")[:2]) for name in new} == {
         "jnumerics._check",
+        "jnumerics._programs",
         "jnumerics.softmax",
     }
 

@@ -1,5 +1,7 @@
+import pickle
 import re
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import jax.numpy as jnp
 import matplotlib as mpl
@@ -163,6 +165,12 @@ def test_training_draws_each_batch_and_the_running_mean():
     assert axes.get_yscale() == "log"
 
 
+def test_training_of_one_update_is_seen():
+    (axes,) = plots.training(np.array([4.0])).axes
+    assert axes.lines[-1].get_marker() == "o"
+    np.testing.assert_array_equal(axes.lines[-1].get_ydata(), [4])
+
+
 def test_long_training_draws_the_range_and_a_mean_of_neighbors():
     losses = np.tile([1.0, 3.0], 5000)
     (axes,) = plots.training({"one": losses, "other": -losses}).axes
@@ -197,6 +205,18 @@ def test_dependence_draws_boxes_and_the_nonzeros_on_them(tmp_path):
     )
     with pytest.raises(ValueError, match=r"must have 4 x 5 entries, got shape \(3,\)"):
         plots.dependence(found, np.ones(3))
+
+
+def test_what_is_no_dependence_is_named():
+    found: Any = None
+    with pytest.raises(TypeError, match=r"`found` must be what .* returns, got NoneT"):
+        plots.dependence(found)
+
+
+def test_cut_of_a_pickled_plan_says_that_it_was_pickled():
+    plan = derivatives.plan(lambda x: jnp.sin(x) * x.sum(), jnp.ones(9))
+    with pytest.raises(ValueError, match="must be made where it is drawn, got one th"):
+        plots.cut(pickle.loads(pickle.dumps(plan)))
 
 
 def test_cut_is_marked_where_it_lies():

@@ -20,6 +20,31 @@ def test_text_aligns_numbers_to_the_right():
     assert lines[2:] == ["a       1", "b     100"]
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "1.20 k",
+        "512 B",
+        "1.20-3.40 ms",
+        "9.96-10.1",
+        "1.0e-05",
+        "1,090",
+        "3 x 4",
+        "50 %",
+    ],
+)
+def test_text_aligns_figures_with_units_ranges_and_products_to_the_right(cell):
+    lines = _table.text(["a", "figure of a mode"], [["b", cell]]).splitlines()
+    assert lines[2] == f"b  {cell:>16}"
+
+
+def test_text_and_html_align_notes_that_begin_with_a_digit_to_the_left():
+    rows = [["a", "2 colors of inputs"], ["b", "8 at a time"]]
+    assert _table.text(["name", "note"], rows).splitlines()[-1] == "b     8 at a time"
+    cells = [*ET.fromstring(_table.html(["name", "note"], rows)).iter("td")]
+    assert all("text-align: left" in cell.attrib["style"] for cell in cells)
+
+
 def test_html_escapes_cells():
     assert re.search("<td[^>]*>&lt;b&gt;</td>", _table.html(["x"], [["<b>"]]))
     assert "&lt;i&gt;" in _table.html_lines("<i>")

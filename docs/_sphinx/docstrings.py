@@ -8,15 +8,39 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from typing import Any
 
+from jnumerics.workbench import config, devices
+
 ARRAYS = re.compile(
     r"[~\w.]*Array \| [~\w.]*ndarray \| [~\w.]*generic \| bool \| int \| float \| complex"
 )
 ROW = re.compile(r"\s*\|.*\|\s*$")
+SECTION = re.compile("(?:Args|Returns|Yields|Raises|Example|Attributes|Reference|Note):")
+SETTINGS = {"model_config", *devices.Settings.model_fields}  # and its base's
 
 
 def converted(lines: list[str]) -> list[str]:
     """Return the lines of a docstring with math and tables that Sphinx reads."""
-    return list(_tables(_math("\n".join(lines)).split("\n")))
+    return [
+        line
+        for is_code, part in groupby(_literal(lines), key=lambda pair: pair[0])
+        for line in _converted([line for _, line in part], is_code)
+    ]
+
+
+def _converted(lines: list[str], is_code: bool) -> list[str]:
+    return lines if is_code else list(_tables(_math("\n".join(lines)).split("\n")))
+
+
+def _literal(lines: Iterable[str]) -> Iterator[tuple[bool, str]]:
+    """Pair each line with whether it is of the block that a line with "::" begins."""
+    begun: int | None = None
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if begun is not None and line.strip() and indent <= begun:
+            begun = None
+        yield begun is not None, line
+        if begun is None and line.rstrip().endswith("::"):
+            begun = indent
 
 
 def _math(text: str) -> str:
@@ -52,9 +76,12 @@ def _list_table(lines: Iterable[str]) -> Iterator[str]:
 
 
 def with_code(lines: list[str]) -> Iterator[str]:
-    """Mark indented blocks of a module's docstring, which has no sections, as code."""
+    """Mark the indented blocks before a docstring's first section as code."""
     before, is_code = "", False
     for k, line in enumerate(lines):
+        if SECTION.fullmatch(line):
+            yield from lines[k:]
+            return
         is_indented = line.startswith("    ")
         is_text = before[:1].strip() != "" and before[:2] not in ("- ", "* ")
         if is_indented and not is_code and is_text and not lines[k - 1]:
@@ -66,8 +93,20 @@ def with_code(lines: list[str]) -> Iterator[str]:
         before = line or before
 
 
+def without_type(lines: list[str]) -> Iterator[str]:
+    """Break the first line of "Returns:", where a colon in it would end a type."""
+    before = ""
+    for line in lines:
+        if before == "Returns:" and ":" in line and len(words := line.split()) > 1:
+            indent = line[: len(line) - len(line.lstrip())]
+            yield from (indent + words[0], indent + " ".join(words[1:]))
+        else:
+            yield line
+        before = line
+
+
 def fields(described: type) -> Iterator[str]:
-    """Yield a section of the fields of a named tuple that have docstrings."""
+    """Yield a section of a class's own fields that have docstrings."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(described))).body
     assert isinstance(tree, ast.ClassDef)
     found = [
@@ -81,16 +120,20 @@ def fields(described: type) -> Iterator[str]:
 
 
 def _process(_app: Any, what: str, _name: str, value: Any, _: Any, lines: list) -> None:
-    if what == "module":
-        lines[:] = with_code(lines)
-    if what == "class" and hasattr(value, "_fields"):
+    lines[:] = without_type(list(with_code(lines)))
+    if what == "class" and (hasattr(value, "_fields") or _is_settings(value)):
         lines += fields(value)
     lines[:] = converted(lines)
 
 
-def _skip(_app: Any, _what: str, _name: str, value: Any, skip: bool, _: Any) -> bool:
-    """Leave out the fields of a named tuple: its docstring has told of them."""
-    return skip or type(value).__name__ == "_tuplegetter"
+def _is_settings(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, config.Settings)
+
+
+def _skip(_app: Any, what: str, name: str, value: Any, skip: bool, _: Any) -> bool:
+    """Leave out fields of named tuples and settings: their classes have told of them."""
+    is_setting = what == "class" and name in SETTINGS
+    return skip or is_setting or type(value).__name__ == "_tuplegetter"
 
 
 def _named(_app: Any, *described: Any) -> tuple[str, str] | None:

@@ -46,7 +46,11 @@ def figures() -> HTML:
     """Show what is promised of speed at the first place of the record, and measured."""
     where, runs = next(iter(_record.by_place(_record.load()).items()))
     rows = [
-        [figure.what, str(figure.target or "-"), str(figure)]
+        [
+            figure.what,
+            str(figure.target or "-"),
+            f"{figure}{', missed' if figure.is_met is False else ''}",
+        ]
         for name in pages.PROMISES
         for figure in _record.figures(runs, name)
         if figure.values

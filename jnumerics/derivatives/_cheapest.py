@@ -7,7 +7,7 @@ from typing import Any
 from jnumerics import _check
 from jnumerics.derivatives._dependence.samples import sample_axes
 from jnumerics.derivatives._diagonal import gradient_of_scalar
-from jnumerics.derivatives._jacobian import jacobian
+from jnumerics.derivatives._jacobian import gradient
 from jnumerics.derivatives._plan.plan import choose
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._plan.second import choose as second
@@ -79,10 +79,12 @@ def planned(
     max_bytes: int | None = None,
 ) -> Plan:
     """Plan one of the targets, below a bound of the temporary memory."""
-    symmetry = None
+    symmetry, unproven = None, ""
+    if target in FIRST_ORDER:
+        unproven = _of_gradient(fun, args, kwargs, argnums=argnums)
     if target == "hessian":
         symmetry = asymmetry_of(fun, args, kwargs, argnums=argnums)
-        fun = jacobian(fun, argnums)
+        fun = gradient(fun, argnums)
     if target == "hessian_diagonal":
         fun = gradient_of_scalar(fun, argnums)
     traced = trace(fun, args, kwargs, argnums=argnums)
@@ -95,4 +97,19 @@ def planned(
         require_square(traced)
     axes = sample_axes(traced, 0, 0) if kind == "batch" else None
     found = choose(traced, kind, axes=axes, max_bytes=max_bytes, asymmetry=symmetry)
-    return replace(found, target=target)
+    reason = "; ".join(filter(None, [found.reason, unproven]))
+    return replace(found, target=target, reason=reason)
+
+
+def _of_gradient(
+    fun: Callable, args: Sequence[Any], kwargs: dict[str, Any], *, argnums: ArgNums
+) -> str:
+    """Say how a gradient is taken that is not proven linear, and where that was lost.
+
+    The second derivative may well be proven of the program that takes it.
+    """
+    traced = trace(fun, args, kwargs, argnums=argnums)
+    if traced.ends is None:
+        return ""
+    taken = choose(traced, is_gradient=True)
+    return f"its gradient by {taken.mode} mode, {taken.reason}"

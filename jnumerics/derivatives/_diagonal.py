@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics import _check
-from jnumerics.derivatives._jacobian import jacobian
+from jnumerics.derivatives._jacobian import gradient
 from jnumerics.derivatives._modes.jacobian import diagonals
 from jnumerics.derivatives._plan.plan import choose
 from jnumerics.derivatives._program import arguments
@@ -94,7 +94,8 @@ def hessian_diagonal(
     r"""Return a function that computes $\partial^2 f / \partial x_i^2$.
 
     The diagonal of the gradient's Jacobian: forward passes over one reverse pass, as
-    few as the structure of the Hessian allows. Their sum alone costs less: `laplacian`.
+    few as the structure of the Hessian allows. The gradient is taken as in `hessian`.
+    Their sum alone costs less: `laplacian`.
 
     Args:
         fun: A traceable function with a real scalar as result, twice differentiable.
@@ -115,8 +116,8 @@ def hessian_diagonal(
         >>> hessian_diagonal(lambda x: jnp.sum(x**3))(jnp.array([1.0, 2.0]))
         Array([ 6., 12.], dtype=float32)
     """
-    gradient = gradient_of_scalar(fun, argnums, check=check)
-    return jacobian_diagonal(gradient, argnums, check=check)
+    slopes = gradient_of_scalar(fun, argnums, check=check)
+    return jacobian_diagonal(slopes, argnums, check=check)
 
 
 def gradient_of_scalar(
@@ -137,7 +138,7 @@ def gradient_of_scalar(
             raise ValueError(msg)
         return value
 
-    return jacobian(scalar, argnums, check=check)
+    return gradient(scalar, argnums, check=check)
 
 
 def _compiled(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from jnumerics.derivatives._jacobian import compiled, jacobian
+from jnumerics.derivatives._jacobian import compiled, gradient
 from jnumerics.derivatives._program.arguments import ArgNums, wraps
 
 
@@ -19,9 +19,12 @@ def hessian(
     r"""Return a function of $H_{ij} = \partial^2 f / \partial x_i \partial x_j$.
 
     The Jacobian of the Jacobian: for a scalar function, of its gradient by one reverse
-    pass. Sparse Hessians are found and compressed as sparse Jacobians are; "star" reads
-    an entry on either side, $H_{ij}$ or $H_{ji}$, so that fewer passes may do: two for
-    an arrow of any size. Where columns do as well, it comes down to "compressed".
+    pass. A gradient that is not proven linear in the tangents is taken as in
+    `jax.hessian`: by reverse mode, or by forward mode where JAX serves no other
+    (solvers that stop on a tolerance: by the cheaper one). Sparse Hessians are found
+    and compressed as sparse Jacobians are; "star" reads an entry on either side,
+    $H_{ij}$ or $H_{ji}$, so that fewer passes may do: two for an arrow of any size.
+    Where columns do as well, it comes down to "compressed".
 
     It assumes that the Hessian is symmetric as JAX computes it, and so that `fun` is
     twice differentiable at the point: $x^y$ at 0 is not. JAX's own operations, also
@@ -60,9 +63,9 @@ def hessian(
         Coleman & Moré (1984), "Estimation of sparse Hessian matrices and graph coloring
         problems", Math. Programming 28.
     """
-    gradient = jacobian(fun, argnums, check=check)
+    slopes = gradient(fun, argnums, check=check)
     run = compiled(
-        gradient,
+        slopes,
         argnums,
         mode=mode,
         max_bytes=max_bytes,
@@ -74,7 +77,7 @@ def hessian(
         scalar=fun,
     )
 
-    @wraps(gradient)
+    @wraps(slopes)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         return run(args, kwargs)[2]
 

@@ -194,6 +194,31 @@ def value_and_jacobian(
     return derivative
 
 
+def gradient(
+    fun: Callable, argnums: ArgNums, *, check: str | None = "proof"
+) -> Callable:
+    """Return the Jacobian that is differentiated once more, as `jax.hessian` takes it.
+
+    Where it is not proven linear it is reverse mode's, else forward mode's.
+    """
+    _check.function("fun", fun)
+    arguments.check_argnums(argnums)
+
+    def program(args: tuple, kwargs: dict) -> Any:
+        target = trace(fun, args, kwargs, argnums=argnums, vouched=check is None)
+        choice = choose(target, is_gradient=True)
+        _, _, env = target.evaluate(choice.problem.program)
+        return _dense(target, choice, env)
+
+    run = Entry(fun, program)
+
+    @wraps(fun)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        return run(args, kwargs)
+
+    return derivative
+
+
 def compiled(
     fun: Callable,
     argnums: ArgNums,

@@ -55,7 +55,9 @@ def laplacian(
     does so in two sweeps, where all goes through a place of d numbers (a bottleneck,
     with what goes around it): behind it d directions suffice. "nested" takes passes
     over the gradient, as few as the structure of its Jacobian allows, and each of them
-    costs more. "auto" takes the one that is predicted to be the fastest.
+    costs more. "auto" takes the one that is predicted to be the fastest. Up to 8
+    directions go in one sweep: to count the other modes as well would slow the first
+    call. Nor is "nested" counted for a result of several entries. `plan` counts all.
 
     Both sweeps need rules that are proven linear, as in `jacobian`; where they are
     not, or `fun` holds a `custom_vjp` function, the mode is nested. The derivatives of

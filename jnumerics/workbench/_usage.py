@@ -12,7 +12,7 @@ def output_folder(path: Path | str, name: str = "--out") -> Path:
     """Make a folder for results, and make sure that files can be written there.
 
     Args:
-        path: The folder; a text that is empty is none.
+        path: The folder; a text that is empty, or blank, is none.
         name: What gave it: a flag, or a file and its key.
 
     Returns:
@@ -21,8 +21,8 @@ def output_folder(path: Path | str, name: str = "--out") -> Path:
     Raises:
         UsageError: If it cannot be made or written to.
     """
-    if not path:
-        msg = f"{name} must be a folder, got ''"
+    if not str(path).strip():
+        msg = f"{name} must be a folder, got {str(path)!r}"
         raise UsageError(msg)
     folder = Path(path)
     try:

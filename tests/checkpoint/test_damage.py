@@ -65,6 +65,13 @@ def test_truncation_is_seen_and_so_is_what_was_appended(two):
     assert step_taken(folder, path, data + b"\0")[0] == 1
 
 
+@pytest.mark.parametrize("size", [40, 80, 4000])
+def test_foreign_file_is_called_so_whatever_its_size(two, size):
+    folder, path = two
+    _, (message,) = step_taken(folder, path, b"a foreign file. " * (size // 16))
+    assert "it is no checkpoint of jnumerics" in message
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_hostile_file_is_refused(case, tmp_path):
     (tmp_path / NAME).write_bytes(REFUSED[case])

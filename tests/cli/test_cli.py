@@ -193,6 +193,19 @@ sys.exit(main())
 
 
 @pytest.mark.process
+def test_training_without_its_extra_names_it():
+    code = "import sys; sys.modules['safetensors'] = None; import {}"
+    done = subprocess.run(
+        [sys.executable, "-c", code.format("jnumerics.workbench.training")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: safetensors is missing: pip install "
+        "'jnumerics[workbench]'"
+    )
+
+
+@pytest.mark.process
 def test_missing_platform_leaves_no_traceback():
     done = run_process("info", "--platform", "abacus")
     assert (done.returncode, done.stdout) == (2, "")

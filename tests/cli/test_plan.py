@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import jax.numpy as jnp
 import matplotlib.pyplot
 import pytest
@@ -74,11 +75,39 @@ def test_json_of_a_mode_that_is_not_served_has_nulls(run):
     assert found["narrow"] is None
 
 
-def test_nothing_is_evaluated(run, tmp_path):
+def test_nothing_is_evaluated_or_drawn(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(jax.random, "normal", None)
     (tmp_path / "huge.py").write_text("def f(x):\n    return x[::2] * x[1::2]\n")
     status, out, _ = run("plan", "huge.py:f", "--shape", "2000000")
     assert status == 0
     assert "1000000 outputs by 2000000 inputs" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "shape", "what"),
+    [
+        ("plan", "sin", "1000000000", "the arguments take at most 2.00 GiB, got 3.73"),
+        ("compare", "sin", "1000000000", "the arguments take at most 2.00 GiB"),
+        ("check", "sin", "99999,99999", "the arguments take at most 2.00 GiB"),
+        ("plan", "sin", "200000000", "the boxes of what depends on what take at most"),
+    ],
+)
+def test_shape_that_would_fill_the_memory_is_refused_before_it_does(
+    run, monkeypatch, command, function, shape, what
+):
+    monkeypatch.setattr(jax.random, "normal", None)  # nothing is drawn
+    status, out, err = run(command, f"jax.numpy:{function}", "--shape", shape)
+    assert (status, out) == (2, "")
+    assert f"jnumerics: error: --shape must be such that {what}" in err
+
+
+@pytest.mark.parametrize("command", ["plan", "compare", "check"])
+def test_help_says_which_arguments_are_not_taken(command, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "arguments are arrays, not pytrees" in words
+    assert "no complex ones" in words
 
 
 def test_figure_without_matplotlib_is_one_line(run, monkeypatch):

@@ -1,5 +1,7 @@
 """The form that a convolution takes: which, where, and right at its boundaries."""
 
+import inspect
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from jnumerics import conv, derivatives
-from jnumerics.conv import _choice, _forms, _winograd
+from jnumerics.conv import _choice, _conv2d, _forms, _winograd
 from jnumerics.conv._options import Options
 from tests import reference
 from tests.conv._cases import draw, to_nchw
@@ -194,17 +196,10 @@ def test_value_and_derivatives_to_second_order_are_those_of_lax(
 
 def _full(x, kernel, layout, options):
     """Return what conv2d makes of its options."""
-    seen = []
-    original = _choice.convolution
-
-    def catch(x, kernel, options):
-        seen.append(options)
-        return original(x, kernel, options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jnumerics.conv._conv2d.convolution", catch)
-        jax.eval_shape(lambda: conv.conv2d(x, kernel, layout=layout, **options))
-    return seen[0]
+    parameters = inspect.signature(conv.conv2d).parameters.values()
+    named = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    values = (named | {"layout": layout} | options).values()
+    return vars(_conv2d)["_checked"](x, kernel, tuple(values))[2]
 
 
 @pytest.mark.parametrize(

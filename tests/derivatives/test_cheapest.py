@@ -106,6 +106,18 @@ def test_a_plan_of_few_inputs_takes_one_sweep():
     assert set(modes(found)) == {"nested", "collapsed", "narrow"}
 
 
+def test_a_plan_of_few_inputs_names_a_faster_mode_that_is_not_counted():
+    found = plan(lambda x: jnp.sum(jnp.sin(x)), jnp.ones(6), target="laplacian")
+    costs = {c.mode: c.cost.seconds for c in found.candidates if c.strategy}
+    assert found.mode == "collapsed"
+    assert costs["nested"] < costs["collapsed"]
+    ratio = costs["collapsed"] / costs["nested"]
+    said = f"; nested, predicted {ratio:.1f} times faster, is not counted for up to 8 "
+    assert said in found.reason
+    few = plan(lambda x: jnp.prod(jnp.sin(x)), jnp.ones(4), target="laplacian")
+    assert "not counted" not in few.reason
+
+
 def test_a_hessians_plan_is_that_of_the_gradients_jacobian():
     x = jnp.ones(30)
     found, gradients = plan(line, x, target="hessian"), plan(jax.grad(line), x)

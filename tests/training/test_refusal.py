@@ -32,6 +32,11 @@ def batches(step):
             "`loss` must return a real",
         ),
         ({"fun": lambda p, b: ("1", 2)}, TypeError, "`loss` must return a real scalar"),
+        (
+            {"fun": lambda p, b: (loss(p, b), {"note": "hi"})},
+            TypeError,
+            r"`loss's aux\['note'\]` must be an array, got ",
+        ),
         ({"fun": lambda p, b: None}, TypeError, "`loss` must return a real scalar"),
         (
             {"params": {"w": jnp.arange(3), "b": 0.0}},
@@ -99,6 +104,17 @@ def test_wrong_shapes_are_found_before_the_loss_is_compiled():
     for changes in ({"data": (X, Y[1:])}, {"batch_size": 23}, {"keep": 0}):
         with pytest.raises(ValueError, match="must"):
             train(3, fun=never, **changes)
+
+
+def test_batches_of_one_array_are_told_without_a_name():
+    told = r"like the first, float32 \(4, 3\), got float32 \(5, 3\) at step 1$"
+    with pytest.raises(ValueError, match=told):
+        train(
+            2,
+            fun=lambda p, x: jnp.mean((x @ p["w"]) ** 2),
+            data=lambda step: X[: 4 + step],
+            batch_size=None,
+        )
 
 
 def test_run_inside_of_jit_is_refused():

@@ -135,7 +135,7 @@ def test_checkpoint_holds_what_a_model_and_a_reader_need(tmp_path):
         (
             {"data": (X[1:], Y[1:])},
             ValueError,
-            r"`data` must be .*\(22, 3\).*\(21, 3\)",
+            r"`data` must be \[0\] float32 \(22, 3\), .*got \[0\] float32 \(21, 3\)",
         ),
         ({"optimizer": optax.sgd(0.1)}, ValueError, "`state` must have the leaf "),
         ({"params": start() | {"c": 0.0}}, ValueError, r"`params\['c'\]` must be "),
@@ -165,6 +165,13 @@ def test_config_is_noted_and_the_same_goes_on(tmp_path):
     noted = checkpoint.read(tmp_path).notes["run"]["config"]
     assert noted == {"rate": 0.05, "sizes": [1, 2]}
     assert train(9, checkpoint=tmp_path, resume=True, config=config).step == 9
+
+
+def test_folder_that_no_run_wrote_is_not_resumed(tmp_path):
+    checkpoint.save(tmp_path, 3, {"params": start()})
+    match = r"^`checkpoint` must be a folder of a run, got .*: `checkpoint.load` reads"
+    with pytest.raises(training.FolderError, match=match):
+        train(9, checkpoint=tmp_path, resume=True)
 
 
 def test_folder_of_broken_checkpoints_ends_a_script_in_a_line(tmp_path):

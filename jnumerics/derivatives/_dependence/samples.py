@@ -28,9 +28,15 @@ from jnumerics.derivatives._program.linearity.directions import (
 from jnumerics.derivatives._program.tangent import LinearPart, Program, part
 from jnumerics.derivatives._program.trace import Target
 
+RESULT = "fun's result"
+ONE = "apply jax.vmap to a function of one sample"
 REMEDY = (
-    "apply jax.vmap to a function of one sample, freeze what samples share with "
-    "jax.lax.stop_gradient, or ask for `jacobian`"
+    f"{ONE}, freeze what samples share with jax.lax.stop_gradient, or ask for "
+    "`jacobian`"
+)
+EACH_APART = (
+    "take jax.vmap of `jacobian`, of a function of one sample, whose samples share "
+    "nothing, or check=None, which vouches for it"
 )
 
 
@@ -57,19 +63,18 @@ def sample_axes(target: Target, in_axis: int, out_axis: int) -> SampleAxes:
         for aval in target.in_avals
     ]
     outputs = [
-        _axis("fun's result", aval.shape, "out_axis", out_axis)
-        for aval in target.out_avals
+        _axis(RESULT, aval.shape, "out_axis", out_axis) for aval in target.out_avals
     ]
     ends = [
         *zip(target.in_avals, inputs, itertools.repeat("the argument")),
-        *zip(target.out_avals, outputs, itertools.repeat("fun's result")),
+        *zip(target.out_avals, outputs, itertools.repeat(RESULT)),
     ]
     samples = target.in_avals[0].shape[inputs[0]]
     for aval, axis, name in ends:
         if aval.shape[axis] != samples:
             msg = (
                 f"`{name}` must have {samples} samples along axis {axis}, "
-                f"got shape {aval.shape}"
+                f"got shape {aval.shape}{_hint(name)}"
             )
             raise ValueError(msg)
     return SampleAxes(inputs, outputs, samples)
@@ -77,9 +82,15 @@ def sample_axes(target: Target, in_axis: int, out_axis: int) -> SampleAxes:
 
 def _axis(name: str, shape: tuple[int, ...], option: str, axis: int) -> int:
     if not -len(shape) <= axis < len(shape):
-        msg = f"`{name}` must have the axis {option}={axis}, got shape {shape}"
+        must = f"must have the axis {option}={axis}, got shape {shape}"
+        msg = f"`{name}` {must}{_hint(name)}"
         raise ValueError(msg)
     return axis % len(shape)
+
+
+def _hint(name: str) -> str:
+    """Tell of the likeliest mistake: the function is one of a single sample."""
+    return f": {ONE}" if name == RESULT else ""
 
 
 def batch_seeds(tangents: Sequence[Var], axes: Sequence[int]) -> dict[Var, Box]:
@@ -124,8 +135,9 @@ def require_independent(target: Target, axes: SampleAxes, mode: str) -> None:
         end = target.ends.reverse if mode == "reverse" else target.ends.forward
         if not all(end.linearity.is_zero_at_zero) and axes.samples > 1:
             msg = (
-                f"`fun` must not mix samples, got a {mode} derivative that is not zero "
-                f"where all tangents are ({end.linearity.reason}): {REMEDY}"
+                "`fun` must be proven linear where samples share passes, got a "
+                f"{mode} derivative that may not be zero where all tangents are "
+                f"({end.linearity.reason}): {EACH_APART}"
             )
             raise SampleMixingError(msg)
     program = running.program

@@ -19,6 +19,7 @@ class Weights:
     Attributes:
         product: Operations a second in matrix products.
         convolution: Operations a second in convolutions.
+        factor: Operations a second in QR.
         elementwise: Operations a second elsewhere.
         bandwidth: Bytes a second between memory and processor.
         fixed: Seconds an equation costs whatever its size.
@@ -26,6 +27,7 @@ class Weights:
 
     product: float = 6e10
     convolution: float = 3e10
+    factor: float = 8e9
     elementwise: float = 1.5e9
     bandwidth: float = 1e10
     fixed: float = 3e-7
@@ -92,8 +94,16 @@ def _operations(eqn: Any, weights: Weights) -> tuple[float, float]:
         features = kernel.shape[eqn.params["dimension_numbers"].rhs_spec[0]]
         window = _size(kernel) / max(features, 1)
         return 2.0 * out * window, weights.convolution
+    if name == "qr":
+        *batch, m, n = eqn.invars[0].aval.shape
+        return math.prod(batch) * factoring(m, n), weights.factor
     largest = max([out, *(_size(v.aval) for v in eqn.invars)])
     return float(largest * (10 if name in _TRANSCENDENTAL else 1)), weights.elementwise
+
+
+def factoring(m: int, n: int) -> float:
+    """Return the operations of a QR factor."""
+    return 2.0 * m * n * min(m, n)
 
 
 def _size(aval: Any) -> int:

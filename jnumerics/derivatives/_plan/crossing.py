@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from jnumerics.derivatives._modes.cut import Through
-from jnumerics.derivatives._plan.result import Plan
+from jnumerics.derivatives._plan.result import Pickled, Plan
 from jnumerics.derivatives._program.jaxpr import Equation, Var, shape_of, variables
 
 
@@ -34,9 +34,13 @@ def crossing(plan: Plan) -> Crossing:
     Raises:
         ValueError: If the plan has no program, being pickled or of a Laplacian.
     """
+    is_pickled = isinstance(plan.choice.strategy, Pickled)
+    if is_pickled:
+        msg = "`plan` must be made where it is drawn, got one that was pickled"
+        raise ValueError(msg)
     if plan.choice.problem is None:
         kind = f"{plan.mode!r} of target {plan.target!r}"
-        msg = f"`plan` must have a program of first order, not pickled, got {kind}"
+        msg = f"`plan` must have a program of first order, got {kind}"
         raise ValueError(msg)
     note, through = _cut_of(plan)
     if through is None or through.cut is None:

@@ -38,6 +38,7 @@ def choose(
     max_bytes: int | None = None,
     needs_proof: bool = True,
     asymmetry: Callable[[], str] | None = None,
+    is_gradient: bool = False,
 ) -> Plan:
     """Count the candidates for a traced function, and choose.
 
@@ -49,6 +50,8 @@ def choose(
         max_bytes: Bound of the temporary memory.
         needs_proof: Whether samples are to be proven not to mix; a cut needs the proof.
         asymmetry: Of a Hessian, says what may make it asymmetric, "" if nothing may.
+        is_gradient: Whether it is a gradient that is differentiated once more: as in
+            `jax.hessian` it is reverse mode's where it is not proven linear.
     """
     problem = make_problem(target, axes, kind)
     modes = MODES if asymmetry is None else MODES_OF_HESSIANS
@@ -65,7 +68,13 @@ def choose(
         chosen, reason = _preferred(candidates, mode)
     else:
         candidates, chosen, reason = unproven.choose(
-            target, kind, mode, axes, needs_proof=needs_proof, modes=modes
+            target,
+            kind,
+            mode,
+            axes,
+            needs_proof=needs_proof,
+            modes=modes,
+            is_gradient=is_gradient,
         )
     result = Plan(
         kind,

@@ -37,8 +37,12 @@ def choose(
     *,
     needs_proof: bool,
     modes: Sequence[str] = MODES,
+    is_gradient: bool = False,
 ) -> Choice:
     """Choose between the two ends: forward as JAX serves it, else reverse.
+
+    A gradient that is differentiated once more is reverse mode's, as in `jax.hessian`,
+    else forward mode's.
 
     Where nothing but solvers is unproven, both ends approximate the same derivative,
     and the cheaper one is taken.
@@ -53,7 +57,10 @@ def choose(
     forward = _candidate(target, "forward", ends.forward, kind, axes)
     others = [Candidate(m, None, Cost(), ends.reason) for m in modes if m not in ENDS]
     candidates = [reverse, forward, *others]
-    order = _preferred(reverse, forward, by_cost=target.may_choose)
+    first = reverse if is_gradient else forward
+    if target.may_choose:
+        first = better(reverse, forward)
+    order = [first, reverse if first is forward else forward]
     if mode != "auto":
         order = [c for c in candidates if c.mode == mode]
     served = [c for c in order if c.strategy is not None]
@@ -81,13 +88,6 @@ def _candidate(
     problem = Problem(program, passes, inputs, outputs)
     count = sum(i.count for i in (inputs if mode == "forward" else outputs))
     return counted(problem, kind, OneByOne(mode, count), "")
-
-
-def _preferred(
-    reverse: Candidate, forward: Candidate, *, by_cost: bool
-) -> list[Candidate]:
-    first = better(reverse, forward) if by_cost else forward
-    return [first, reverse if first is forward else forward]
 
 
 def _refusal(order: Sequence[Candidate], mode: str) -> str:

@@ -22,7 +22,12 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+
+try:
+    from safetensors import SafetensorError, safe_open
+except ModuleNotFoundError as e:
+    line = "safetensors is missing: pip install 'jnumerics[workbench]'"
+    raise ModuleNotFoundError(line, name=e.name) from None
 
 from jnumerics.workbench.checkpoint._leaves import (
     NATIVE,
@@ -149,15 +154,15 @@ def _open(path: str, flags: int) -> int:
 def _verify(file: FileIO) -> None:
     """Compare the digest in a file with that of its bytes, in little memory."""
     begin = file.read(_AT + 64)
+    if not _BEGIN.startswith(begin[8:_AT]):
+        msg = "it is no checkpoint of jnumerics: no digest begins its header"
+        raise RefusedError(msg)
     if len(begin) < _AT + 64:
         msg = f"it is truncated: it has {len(begin)} bytes"
         raise RefusedError(msg)
     length = int.from_bytes(begin[:8], "little")
     if length > MOST_HEADER:
         msg = f"its header claims {length} bytes, more than {MOST_HEADER}"
-        raise RefusedError(msg)
-    if begin[8:_AT] != _BEGIN:
-        msg = "it is no checkpoint of jnumerics: no digest begins its header"
         raise RefusedError(msg)
     digest, chunk = hashlib.sha256(begin[:_AT] + _ZEROS), bytearray(_CHUNK)
     while count := file.readinto(chunk):

@@ -6,7 +6,8 @@ import dataclasses
 import jax
 
 from jnumerics import _table
-from jnumerics.derivatives import DerivativeCheck, check_derivatives, jacobian
+from jnumerics.derivatives import DerivativeCheck, check_derivatives
+from jnumerics.derivatives._jacobian import gradient
 from jnumerics.workbench import devices
 from jnumerics.workbench.commands import _functions, flags
 from jnumerics.workbench.commands._functions import Asked
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     devices.select(arguments.platform)
     with asked.loaded() as (fun, args):
         if target == "hessian":
-            fun = jacobian(fun, asked.argnums)
+            fun = gradient(fun, asked.argnums)
         key = jax.random.key(asked.seed)
         check = check_derivatives(fun, *args, argnums=asked.argnums, key=key)
     try:

@@ -1,21 +1,26 @@
 """`jnumerics plan MODULE:FUNCTION`: the cheapest mode, and what depends on what."""
 
 import argparse
+import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
 from jnumerics import _table
-from jnumerics.derivatives import Dependence, Plan, dependence, jacobian
+from jnumerics.derivatives import Dependence, Plan, dependence
 from jnumerics.derivatives import plan as make_plan
 from jnumerics.derivatives._cheapest import TARGETS
+from jnumerics.derivatives._jacobian import gradient
+from jnumerics.derivatives._program.arguments import as_tuple
 from jnumerics.workbench import devices, plots
 from jnumerics.workbench.commands import _functions, flags
 from jnumerics.workbench.commands._functions import Asked
 
 __all__ = ["configure", "run"]
 
+INTEGER = 8  # bytes of an end of a box
 SECOND = ("hessian", "hessian_diagonal", "laplacian")
 
 
@@ -38,8 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     target = _functions.target(arguments, TARGETS)
     flags.require_writable(arguments)
     devices.select(arguments.platform)
-    with asked.loaded() as (fun, args):
-        shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in args]
+    with asked.loaded(draws=False) as (fun, shapes):
+        taken = _bytes_of_boxes(fun, shapes, asked, target)
+        _functions.require_small("the boxes of what depends on what", taken)
         found = make_plan(fun, *shapes, argnums=asked.argnums, target=target)
         boxes = _dependence(fun, shapes, asked, target)
     try:
@@ -58,8 +64,20 @@ def _dependence(
 ) -> Dependence:
     """Return what depends on what: of second order, the gradient on the inputs."""
     if target in SECOND:
-        fun = jacobian(fun, asked.argnums)
+        fun = gradient(fun, asked.argnums)
     return dependence(fun, *shapes, argnums=asked.argnums)
+
+
+def _bytes_of_boxes(fun: Callable, shapes: list[Any], asked: Asked, target: str) -> int:
+    """Return the memory of all boxes: two integers for each axis of an argument."""
+    inputs = outputs = [shapes[k] for k in as_tuple(asked.argnums)]
+    if target not in SECOND:
+        try:
+            outputs = jax.tree.leaves(jax.eval_shape(lambda *xs: fun(*xs), *shapes))
+        except Exception:  # the plan says what is wrong with it
+            return 0
+    pairs = itertools.product(outputs, inputs)
+    return sum(2 * INTEGER * math.prod(o.shape) * len(i.shape) for o, i in pairs)
 
 
 def _drawn(boxes: Dependence, target: str) -> str:

@@ -87,6 +87,7 @@ def _set_logarithmic(axes: "Axes") -> None:
 
 def _draw_losses(axes: "Axes", losses: np.ndarray, name: str, color: str) -> None:
     """Draw the losses before updates 1, 2, ..., and their mean over a few of them."""
+    marker = "o" if len(losses) == 1 else None  # a line of one point is nothing
     updates, y = np.arange(1, len(losses) + 1), losses.copy()
     y[~np.isfinite(y)] = np.nan
     if len(y) <= MOST_SHOWN:
@@ -100,4 +101,6 @@ def _draw_losses(axes: "Axes", losses: np.ndarray, name: str, color: str) -> Non
     counts = np.cumsum(np.concatenate([[0], np.isfinite(y)]))
     with np.errstate(invalid="ignore"):
         means = (sums[few:] - sums[:-few]) / (counts[few:] - counts[:-few])
-    axes.plot(updates[few - 1 :], means, color=color, label=name or "mean")
+    axes.plot(
+        updates[few - 1 :], means, color=color, marker=marker, label=name or "mean"
+    )

@@ -176,8 +176,8 @@ class Function:
         is_alike = jax.tree.structure(batch) == self._structure
         if not is_alike or [_form(x) for x in leaves] != self._forms:
             msg = (
-                f"`data` must return batches like the first, {self.notes['data']}, got "
-                f"{_shapes(batch)} at step {step}"
+                f"`data` must return batches like the first, "
+                f"{told(self.notes['data'])}, got {told(_shapes(batch))} at step {step}"
             )
             raise ValueError(msg)
         return leaves
@@ -248,6 +248,12 @@ def _shapes(tree: PyTree) -> dict[str, str]:
     """Return dtype and shape of each leaf, by its path."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path): "{} {}".format(*_form(x)) for path, x in leaves}
+
+
+def told(shapes: dict[str, str]) -> str:
+    """Tell dtype and shape of each leaf; an array that is alone has no path."""
+    leaves = [f"{path} {form}".lstrip() for path, form in shapes.items()]
+    return ", ".join(leaves) or "none"
 
 
 def _named(path: Any) -> str:

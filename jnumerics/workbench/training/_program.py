@@ -19,7 +19,7 @@ from jax import lax
 from jax.sharding import Sharding
 from jaxtyping import Array, PyTree
 
-from jnumerics import descent
+from jnumerics import _check, descent
 from jnumerics._programs import Live, kept
 from jnumerics.workbench.training._order import Feed
 
@@ -101,7 +101,11 @@ class Program:
         """Return all that the loss returns, at one step."""
         loss, *_ = self._live()
         order = feed.reordered(source, carry.order, step)
-        return loss(carry.params, feed.batch(source, order, step))
+        returned = loss(carry.params, feed.batch(source, order, step))
+        if not _is_pair(returned):
+            return returned
+        value, aux = returned
+        return value, jax.tree_util.tree_map_with_path(_as_array, aux)
 
     def _advance(
         self,
@@ -154,6 +158,10 @@ class Program:
 
 def _is_pair(returned: Any) -> bool:
     return isinstance(returned, tuple) and len(returned) == 2
+
+
+def _as_array(path: Any, leaf: Any) -> Array:
+    return _check.array(f"loss's aux{jax.tree_util.keystr(path)}", leaf)
 
 
 program = kept(Program)  # of the loss and the optimizer's init and update

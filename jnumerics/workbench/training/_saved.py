@@ -14,6 +14,7 @@ from jaxtyping import PyTree
 
 from jnumerics.workbench import checkpoint
 from jnumerics.workbench._usage import UsageError
+from jnumerics.workbench.training._order import told
 
 _NAMES = {
     "`like['params']": "`params",
@@ -130,10 +131,18 @@ def notes(feeder: Any, step: int, asked: Any) -> dict[str, Any]:
 
 def require_same(found: checkpoint.Stored, notes: Mapping[str, Any]) -> None:
     """Require what decides the batches to be what it was."""
-    before = found.notes.get("run", {})
+    before = found.notes.get("run")
+    if before is None:
+        msg = (
+            f"`checkpoint` must be a folder of a run, got {found.path}, which another "
+            "program saved: `checkpoint.load` reads it"
+        )
+        raise FolderError(msg)
     for name, value in notes["run"].items():
         was, now = _different(before.get(name), value)
         if was != now:
+            if name == "data":
+                was, now = told(was), told(now)
             msg = (
                 f"`{name}` must be {was}, as in {found.path}, which is resumed, got "
                 f"{now}"

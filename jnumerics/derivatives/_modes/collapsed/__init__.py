@@ -8,10 +8,8 @@ The idea: with y = f(x), J the derivatives along the directions and L the sum,
 
     J' = f'(x) J        L' = f'(x) L + sum_c f''(x)[J_c, J_c]
 
-For f(x) = sin(x0 x1), x = (a, b), both directions at once:
+For f(x) = sin(x0 x1) at (a, b), where J is (1, 0) of x0 and (0, 1) of x1:
 
-    x0       a         J = (1, 0)             L = 0
-    x1       b         J = (0, 1)             L = 0
     p        a b       J = (b, a)             L = 2 (1 0 + 0 1) = 0
     y        sin p     J = cos p (b, a)       L = -sin p (b^2 + a^2)
 
@@ -20,9 +18,8 @@ primitive goes which way: `elementwise`, `movement`, `product`, and `control` fo
 `operation` serves the rest by nested JVPs. `sweep` makes directions, in chunks;
 `narrow` goes through a narrow place in two sweeps.
 
-What it rests on: that the first derivative is linear in its tangents (proven where it
-is traced, `_program/linearity`), and for each rule what its module says, tested against
-`jax.hessian`.
+It rests on a first derivative that is linear in its tangents (proven,
+`_program/linearity`), and on what each rule's module says, tested by `jax.hessian`.
 
 Reference: Li et al. (2023), "Forward Laplacian", arXiv 2307.08214; Dangel et al.
 (2025), "Collapsing Taylor Mode Automatic Differentiation".

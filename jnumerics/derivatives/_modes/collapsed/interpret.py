@@ -10,11 +10,10 @@ from jnumerics.derivatives._modes.collapsed.control import CONTROL, Interpret
 from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, itself, moving
 from jnumerics.derivatives._modes.collapsed.operation import (
     NotServedError,
-    nested,
     obstacle,
     values_of,
 )
-from jnumerics.derivatives._modes.collapsed.rules import RULES
+from jnumerics.derivatives._modes.collapsed.rules import push
 from jnumerics.derivatives._program.inline import as_array, flatten
 from jnumerics.derivatives._program.jaxpr import (
     Atom,
@@ -90,7 +89,7 @@ def _step(
         if reason:
             msg = f"{call.primitive.name} at {equation.line}, {reason}"
             raise NotServedError(msg)
-    return RULES.get(name, nested)(eqn, jets, expand)
+    return push(eqn, jets, expand)
 
 
 def _calls(

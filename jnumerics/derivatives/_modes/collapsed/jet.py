@@ -1,8 +1,9 @@
 """Jets: a value, its derivatives along directions, and a sum of second ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -54,6 +55,53 @@ def combined(rows: Array) -> Expand:
         return jnp.tensordot(rows.astype(jac.dtype), jac, 1, precision="highest")
 
     return expand
+
+
+class Factored(NamedTuple):
+    """All directions by a triangular factor of their combinations: fewer of them.
+
+    What only sums over directions is the same along the rows of R, where J = QR: their
+    products are those of J's. QR rounds each column of J alone, as J itself is rounded.
+    Derivatives are those along J: a factor has none where J is singular.
+
+    Attributes:
+        rows: The combinations J, as in `combined`.
+        factor: Their R.
+    """
+
+    rows: Array
+    factor: Array
+
+    @classmethod
+    def of(cls, rows: Array) -> "Factored":
+        """Factor more combinations than there are unit vectors."""
+        return cls(rows, jnp.linalg.qr(jax.lax.stop_gradient(rows), mode="r"))
+
+    def __call__(self, jac: Array) -> Array:
+        """Return the derivatives along the rows of the factor."""
+        return combined(self.factor)(jac)
+
+    def through(
+        self, push: Callable[[Sequence[Jet], Expand], list[Jet]], jets: Sequence[Jet]
+    ) -> list[Jet]:
+        """Push jets through an operation, whose derivative goes along J itself."""
+
+        @jax.custom_jvp
+        def run(rows: Array, factor: Array, jets: Sequence[Jet]) -> list[Jet]:
+            del rows
+            return push(jets, combined(factor))
+
+        @run.defjvp
+        def along(primals: Any, tangents: Any) -> Any:
+            (rows, _, jets), (moved, _, bent) = primals, tangents
+
+            def plain(rows: Array, jets: Sequence[Jet]) -> list[Jet]:
+                return push(jets, combined(rows))
+
+            return jax.jvp(plain, (rows, jets), (moved, bent))
+
+        del along
+        return run(self.rows, self.factor, jets)
 
 
 def moving(jets: list[Jet]) -> list[int]:

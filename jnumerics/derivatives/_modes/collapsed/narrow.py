@@ -13,9 +13,10 @@ For f(x) = sin(h), h = x0 + 2 x1, both directions at once:
     h        x0 + 2 x1     J = (1, 2)      L = 0
     f        sin h         K = cos h       L = -sin h ((1 * 1)^2 + (2 * 1)^2)
 
-M = J'J would take d combinations in place of c, as sum_ab M_ab g''[e_a, e_b]. But it
-squares what J loses: in float32, a common mode of 1,000 that g takes off again leaves
-no digit. A root of it has no derivative where M is singular.
+With J = QR the d rows of R do in place of the c of J, since J'J = R'R: d combinations.
+That pays where J is the same for all x, as through a first layer: one factor serves
+every sample (`Factored`). M = J'J itself, as sum_ab M_ab g''[e_a, e_b], squares what J
+loses: in float32, a common mode of 1,000 that g takes off again leaves no digit.
 
 What it rests on: that every path along which derivatives go from the inputs to the
 results crosses the place, which the minimum cut that finds it sees to, and on what the
@@ -31,7 +32,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes.collapsed.interpret import interpret
-from jnumerics.derivatives._modes.collapsed.jet import Jet, combined
+from jnumerics.derivatives._modes.collapsed.jet import Factored, Jet, combined
 from jnumerics.derivatives._modes.collapsed.sweep import (
     Directions,
     Sweep,
@@ -52,6 +53,7 @@ class Narrow:
         width: How many numbers the place holds.
         where: Which operation makes the widest of them, and its line.
         keeps_jacs: Whether the first derivatives of the results are wanted too.
+        is_factored: Whether the derivatives at the place are factored.
     """
 
     before: Sweep
@@ -59,6 +61,7 @@ class Narrow:
     width: int
     where: str
     keeps_jacs: bool
+    is_factored: bool = False
     mode: ClassVar[str] = "narrow"
 
     @property
@@ -78,7 +81,8 @@ class Narrow:
         units = basis(values).make(0, self.width)
         jets = [*map(Jet, leaves), *map(Jet, values, units, laps)]
         vouched = self.before.vouched
-        found = interpret(self.after, jets, combined(rows), vouched=vouched)
+        expand = Factored.of(rows) if self.is_factored else combined(rows)
+        found = interpret(self.after, jets, expand, vouched=vouched)
         found = [jet.raised(2, self.width) for jet in found]
         kept = found if self.keeps_jacs else []
         return Swept(

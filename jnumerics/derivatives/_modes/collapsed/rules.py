@@ -7,8 +7,12 @@ through two nested JVPs of the primitive for each direction (`operation.nested`)
 from collections.abc import Callable
 
 from jnumerics.derivatives._modes.collapsed import elementwise, movement, product
-from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet
-from jnumerics.derivatives._modes.collapsed.operation import linear, values_of
+from jnumerics.derivatives._modes.collapsed.jet import Expand, Factored, Jet, moving
+from jnumerics.derivatives._modes.collapsed.operation import (
+    linear,
+    nested,
+    values_of,
+)
 from jnumerics.derivatives._program.jaxpr import JaxprEqn
 
 Rule = Callable[[JaxprEqn, list[Jet], Expand], list[Jet]]
@@ -27,3 +31,20 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["ragged_dot", "ragged_dot_general"], product.either),
     **dict.fromkeys(["triangular_solve", "tridiagonal_solve"], product.solved),
 }
+
+_LINEAR = (linear, values_of, movement.applied, movement.added, elementwise.piecewise)
+_BILINEAR = (
+    product.multiplied,
+    product.contracted,
+    product.convolved,
+    product.either,
+)
+
+
+def push(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
+    """Push jets through an equation of the program, by its rule."""
+    rule = RULES.get(eqn.primitive.name, nested)
+    is_linear = rule in _LINEAR or (rule in _BILINEAR and len(moving(jets)) < 2)
+    if is_linear or not isinstance(expand, Factored):
+        return rule(eqn, jets, expand)
+    return expand.through(lambda jets, expand: rule(eqn, list(jets), expand), jets)

@@ -1,11 +1,12 @@
 """The plan of the second order: collapsed or nested, and why.
 
 Collapsed Taylor mode needs a first derivative that is proven linear and a program that
-jets can pass; what lacks either is nested. Where colors of the Hessian's graph let
-inputs share a direction (`colors`), it takes fewer of them; where all goes through a
-narrow place, two sweeps take fewer behind it (`place`). Of a scalar of more than a few
-inputs all modes are counted: a narrow place in the gradient may leave the nested one
-fewer passes.
+jets can pass; what lacks either is nested. So few directions as `FEW` go in one sweep,
+which alone is counted there, unless a plan is asked for. Where colors of the Hessian's
+graph let inputs share a direction (`colors`), it takes fewer of them; where all goes
+through a narrow place, two sweeps take fewer behind it (`place`). Of a scalar of more
+than a few inputs all modes are counted: a narrow place in the gradient may leave the
+nested one fewer passes.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from jnumerics.derivatives._plan.second.nested import NestedScalar
 from jnumerics.derivatives._plan.second.request import Request
 
 MODES = ("nested", "collapsed", "narrow")
-FEW = 8  # directions: so few that to plan nested passes, or colors, costs more
+FEW = 8  # directions, up to which to count others would slow the first call for little
 WORTH_IT = 0.9  # of what is simpler: the most that the other may cost
 
 
@@ -60,7 +61,7 @@ def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
         return _plan(request, served, "asked for")
     if counts_all and not request.is_scalar:
         nested_one = _nested(request)
-    first = _simplest(served)
+    first = _simplest(served) if are_many else served[0]  # as without `counts_all`
     others = [c for c in (*sweeps, nested_one) if c is not None and c is not first]
     return _cheaper(request, first, others, may_nest=are_many and request.is_scalar)
 
@@ -114,16 +115,32 @@ def _cheaper(
         f"{_table.plural(first.passes or 0, 'direction', 'directions')} in "
         f"{'two sweeps' if first.mode == 'narrow' else 'one sweep'}"
     )
+    passed = "" if may_nest else _passed_over(request, first, others)
     second = next((c for c in others if c.mode == "nested"), None)
     if second is None or second.strategy is None:
-        return _plan(request, [first, *others], sweep)
+        return _plan(request, [first, *others], sweep + passed)
     ratio = second.cost.seconds / max(first.cost.seconds, TICK)
     if may_nest and ratio < WORTH_IT:
         faster = f"{1 / max(ratio, TICK):.1f} times faster than {first.mode}"
         rest = [c for c in others if c is not second]
         return _plan(request, [second, first, *rest], f"predicted {faster}")
     faster = f", predicted {ratio:.1f} times faster than nested" if ratio >= 1 else ""
-    return _plan(request, [first, *others], sweep + faster)
+    return _plan(request, [first, *others], sweep + faster + passed)
+
+
+def _passed_over(
+    request: Request, first: Candidate, others: Sequence[Candidate]
+) -> str:
+    """Name the fastest of what was counted for the plan, and not for the choice."""
+    rest = [c for c in others if c.strategy is not None]
+    best = min(rest, key=lambda c: c.cost.seconds, default=first)
+    ratio = best.cost.seconds / max(first.cost.seconds, TICK)
+    if ratio >= WORTH_IT:
+        return ""
+    are_few = request.directions.count <= FEW
+    where = f"up to {FEW} directions" if are_few else "a result of several entries"
+    faster = f"predicted {1 / max(ratio, TICK):.1f} times faster"
+    return f"; {best.mode}, {faster}, is not counted for {where}: name it by `mode`"
 
 
 def _alternative(request: Request) -> tuple[NestedScalar | None, Candidate]:

@@ -118,10 +118,13 @@ def _dots(stack: Array, gradient: Array, dtype: Any) -> Array:
 def value_and_gradient(
     fun: Scalar, xs: Sequence[Any], *, vouched: bool
 ) -> tuple[Array, list[Array]]:
-    """Return a scalar function's value and its gradient by each argument."""
+    """Return a scalar function's value and its gradient by each argument.
+
+    A gradient that is not proven linear is reverse mode's, where JAX serves that.
+    """
     argnums = tuple(range(len(xs)))
     target = trace(fun, xs, argnums=argnums, vouched=vouched)
-    choice = choose(target)
+    choice = choose(target, is_gradient=True)
     value, _, env = target.evaluate(choice.problem.program)
     shapes = [aval.shape for aval in target.in_avals]
     (row,) = filled(target, choice.run(env), [()], shapes)

@@ -14,16 +14,19 @@ import math
 from dataclasses import replace
 from typing import NamedTuple
 
+import jax
+
 from jnumerics.derivatives._modes.collapsed.elementwise import CONSTANT
 from jnumerics.derivatives._modes.collapsed.narrow import Narrow
 from jnumerics.derivatives._modes.collapsed.sweep import Sweep
 from jnumerics.derivatives._modes.flow import Network, minimum_cut
-from jnumerics.derivatives._plan.cost import WEIGHTS, Weights, count
+from jnumerics.derivatives._plan.cost import WEIGHTS, Weights, count, factoring
 from jnumerics.derivatives._program.inline import Flat, flatten
 from jnumerics.derivatives._program.jaxpr import (
     Equation,
     Var,
     closed,
+    dtype_of,
     is_var,
     open_jaxpr,
     shape_of,
@@ -44,6 +47,7 @@ _STEP = 8  # parts of a number in the cut, the unit of the network's integers
 class _Place(NamedTuple):
     crossed: list[Var]
     width: int
+    behind: int  # numbers made there
     seconds: float  # about, of both sweeps
 
 
@@ -69,12 +73,13 @@ def _laid_out(sweep: Sweep, flat: Flat, place: _Place) -> Narrow:
     after = _behind(flat, crossed)
     widest = max(crossed, key=_size)
     maker = next((e for e in before if widest in e.eqn.outvars), None)
+    first = replace(
+        sweep,
+        jaxpr=closed([e.eqn for e in before], flat.inputs, crossed, flat.consts),
+        keeps_jacs=True,
+    )
     return Narrow(
-        before=replace(
-            sweep,
-            jaxpr=closed([e.eqn for e in before], flat.inputs, crossed, flat.consts),
-            keeps_jacs=True,
-        ),
+        before=first,
         after=closed(
             [e.eqn for e in after],
             [*flat.inputs, *crossed],
@@ -84,7 +89,26 @@ def _laid_out(sweep: Sweep, flat: Flat, place: _Place) -> Narrow:
         width=place.width,
         where=f"{maker.name}, {maker.line}" if maker else "the arguments",
         keeps_jacs=sweep.keeps_jacs,
+        is_factored=_pays(place, sweep.directions.count) and _is_constant(first),
     )
+
+
+def _pays(place: _Place, directions: int) -> bool:
+    """Whether a factor of the derivatives at a place costs less than it saves."""
+    width, dtypes = place.width, {str(dtype_of(v)) for v in place.crossed}
+    if directions <= width or len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
+        return False
+    saved = 2 * (directions - width) * width * place.behind / WEIGHTS.product
+    return factoring(directions, width) / WEIGHTS.factor < saved
+
+
+def _is_constant(before: Sweep) -> bool:
+    """Whether the derivatives at a place are the same at every point."""
+    jaxpr = open_jaxpr(before.jaxpr)
+    leaves = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in jaxpr.invars]
+    program = jax.make_jaxpr(lambda leaves: before(leaves).jacs)(leaves)
+    flat = flatten(program, [k in before.active for k in range(len(leaves))])
+    return flat.reached.isdisjoint(filter(is_var, flat.outputs))
 
 
 def _behind(flat: Flat, crossed: list[Var]) -> list[Equation]:
@@ -173,7 +197,8 @@ def _place(moving: _Moving, crossed: list[Var], directions: int) -> _Place:
     second = sum(s for e, s in pairs if id(e.eqn) in behind)
     numbers = sum(_size(v) for e in after for v in e.eqn.outvars)
     combining = 2 * directions * width * numbers / WEIGHTS.product
-    return _Place(crossed, width, directions * first + width * second + combining)
+    seconds = directions * first + width * second + combining
+    return _Place(crossed, width, numbers, seconds)
 
 
 def _size(var: Var) -> int:

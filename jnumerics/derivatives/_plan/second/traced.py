@@ -9,6 +9,7 @@ import jax
 from jnumerics.derivatives._plan import cost as _cost
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.memory import FIXED, temporary_bytes
+from jnumerics.derivatives._program.convolutions import by_taps
 from jnumerics.derivatives._program.inline import as_array, flatten
 from jnumerics.derivatives._program.jaxpr import as_function, closed
 from jnumerics.derivatives._program.tangent import needed_for
@@ -31,7 +32,7 @@ class Traced:
         needed = needed_for(flat.equations, flat.outputs, effects=True)
         eqns, inputs = [e.eqn for e in needed], [*flat.consts, *flat.inputs]
         self._jaxpr = closed(eqns, inputs, flat.outputs)
-        self._call = as_function(eqns, inputs, flat.outputs)
+        self._call = as_function(by_taps(eqns), inputs, flat.outputs)
 
     @functools.cached_property
     def cost(self) -> Cost:

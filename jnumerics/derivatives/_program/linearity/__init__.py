@@ -8,6 +8,12 @@ neutral in sums, selections, updates and carries; any other free value there is 
 constant added. A loop is judged at the fixpoint of its carry, a solve by its solver, a
 `custom_vjp` by its backward rule (`judge`).
 
+For a tangent t and a residual r:
+
+    a = r t      linear: one factor is free of tangents
+    b = a + 1    unproven: a constant is added
+    c = a a      unproven: both factors have tangents
+
 Beside its degree, each value has the number that it is where all tangents are zero, if
 that can be told (`numbers`): only an unproven output that is zero there leaves
 the zeros of a Jacobian zero.

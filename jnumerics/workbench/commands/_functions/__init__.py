@@ -8,6 +8,7 @@ from jnumerics.workbench.commands._functions.asked import (
     Asked,
     configure,
     read,
+    require_small,
     shape,
     target,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "configure",
     "load",
     "read",
+    "require_small",
     "shape",
     "shows_own_errors",
     "target",

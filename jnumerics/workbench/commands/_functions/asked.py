@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jnumerics import _table
 from jnumerics.workbench._usage import UsageError
 from jnumerics.workbench.commands import flags
 from jnumerics.workbench.commands._functions.errors import (
@@ -21,6 +23,7 @@ from jnumerics.workbench.commands._functions.find import load
 
 DTYPES = ("float32", "float64", "bfloat16", "float16", "int32")
 GREATEST_SEED = 2**31 - 1
+MOST_BYTES = 1 << 31  # of arguments: what is made of them takes several times as much
 
 
 class Asked(NamedTuple):
@@ -43,18 +46,25 @@ class Asked(NamedTuple):
     where: str
 
     @contextlib.contextmanager
-    def loaded(self) -> Iterator[tuple[Callable, list[jax.Array]]]:
+    def loaded(self, *, draws: bool = True) -> Iterator[tuple[Callable, list[Any]]]:
         """Give the function and its arguments, with float64 where that is asked for.
 
+        Args:
+            draws: Whether the arguments are drawn; else they are shapes and dtypes.
+
         Raises:
-            UsageError: If the function is missing, or the shapes do not fit it.
+            UsageError: If the function is missing, the shapes do not fit it, or are too
+                large.
             OwnError: If the function breaks.
         """
         is_double = "float64" in self.dtypes
         with jax.enable_x64(True) if is_double else contextlib.nullcontext():
             try:
                 fun = load(self.name)
-                yield fun, [*self._values()]
+                shapes = [*map(jax.ShapeDtypeStruct, self.shapes, self._jax_dtypes)]
+                taken = sum(math.prod(x.shape) * x.dtype.itemsize for x in shapes)
+                require_small("the arguments", taken)
+                yield fun, [*self._values()] if draws else shapes
             except (UsageError, BrokenPipeError):
                 raise
             except (Exception, SystemExit) as error:
@@ -74,10 +84,13 @@ class Asked(NamedTuple):
         names = ("shapes", "dtypes", "argnums", "seed")
         return {"function": self.name, **{name: getattr(self, name) for name in names}}
 
+    @property
+    def _jax_dtypes(self) -> list[Any]:
+        return [jnp.dtype(name) for name in self.dtypes]
+
     def _values(self) -> Iterator[jax.Array]:
         keys = jax.random.split(jax.random.key(self.seed), len(self.shapes))
-        for key, shape, name in zip(keys, self.shapes, self.dtypes, strict=True):
-            dtype = jnp.dtype(name)
+        for key, shape, dtype in zip(keys, self.shapes, self._jax_dtypes, strict=True):
             is_whole = jnp.issubdtype(dtype, jnp.integer)
             if is_whole:
                 yield jnp.zeros(shape, dtype)
@@ -92,6 +105,18 @@ class Asked(NamedTuple):
         return f"{self.where}: {text}{at}"
 
 
+def require_small(what: str, taken: int) -> None:
+    """Require what a shape asks for to take little enough memory.
+
+    Raises:
+        UsageError: If it takes more than `MOST_BYTES`.
+    """
+    if taken > MOST_BYTES:
+        most, came = _table.memory(MOST_BYTES), _table.memory(taken)
+        msg = f"--shape must be such that {what} take at most {most}, got {came}"
+        raise UsageError(msg)
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name a function and describe its arguments."""
     parser.add_argument(
@@ -100,12 +125,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--shape", metavar="SHAPE", action="append", required=True,
-        help="of an argument, such as 784 or 32,784 or () for a number; once for each",
+        help="of an argument, such as 784 or 32,784 or () for a number; once for each:"
+        " arguments are arrays, not pytrees",
     )  # fmt: skip
     parser.add_argument(
         "--dtype", metavar="DTYPE", action="append",
         help=f"of all arguments (float32), or once for each: {', '.join(DTYPES)};"
-        " the values are normal, those of int32 are 0",
+        " the values are normal, those of int32 are 0; no complex ones",
     )  # fmt: skip
     parser.add_argument(
         "--argnums", metavar="N", default="0",

@@ -48,6 +48,7 @@ def dependence(
         The figure.
 
     Raises:
+        TypeError: If `found` is something else.
         ValueError: If the Jacobian has another number of entries.
 
     Example:
@@ -57,6 +58,10 @@ def dependence(
         >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
         ('inputs', 'outputs')
     """
+    if not isinstance(found, Dependence):
+        kind = type(found).__name__
+        msg = f"`found` must be what `derivatives.dependence` returns, got {kind}"
+        raise TypeError(msg)
     pattern = found.pattern(MOST, MOST)
     m, n = int(pattern.rows[-1]), int(pattern.columns[-1])
     width, height = _size(m, n)

@@ -10,6 +10,7 @@ import pytest
 from jax import lax
 
 from jnumerics.derivatives import laplacian, plan, value_grad_and_laplacian
+from jnumerics.derivatives._modes.collapsed.jet import Factored
 from tests._second import trace_of_hessian, twice_forward
 from tests.derivatives.modes.collapsed._loops import FAMILIES, WHILE
 
@@ -159,6 +160,36 @@ def test_numbers_that_move_together_have_derivatives(x64):
         close(*both)
 
 
+def deep(x, into, scale=1.0):
+    """Make many numbers behind a place whose derivatives are the same everywhere."""
+    h = into @ x
+    for turn in range(4):
+        h = h + jnp.sin(h * scale @ OUT) @ OUT.T / (3 + turn)
+    return jnp.sum(h**2) * jnp.prod(jnp.cos(h))
+
+
+def test_a_factor_serves_all_points_and_has_every_derivative(x64, monkeypatch):
+    """A place of rank 2, also where only a factor without derivatives would do."""
+    used = []
+    factor = Factored.of.__func__
+    spied = classmethod(lambda cls, rows: used.append(rows.shape) or factor(cls, rows))
+    monkeypatch.setattr(Factored, "of", spied)
+    into = np.outer(np.arange(6.0) - 2, INTO[0]) + np.outer(np.ones(6), INTO[1])
+    found = jax.jit(laplacian(deep, mode="narrow"))
+    expected = lambda *args: trace_of_hessian(lambda x: deep(x, *args[1:]), args[0])
+    args = (Y, into, 0.7)
+    close(found(*args), expected(*args))
+    assert used == [(40, 6)]
+    for along in (jax.grad, jax.jacfwd):
+        both = [along(f, argnums=(0, 1, 2))(*args) for f in (found, expected)]
+        close(*both)
+    bent = lambda f: jax.hessian(lambda t: f(Y, into * t, t))(0.7)
+    close(bent(found), bent(expected))
+    X = random.uniform(0.2, 0.8, size=(3, 40))
+    mapped = jax.vmap(found, (0, None, None))(X, into, 0.7)
+    close(mapped, jnp.stack([expected(x, into, 0.7) for x in X]))
+
+
 def test_it_is_mapped_and_nested(x64):
     X = random.uniform(0.2, 0.8, size=(3, 40))
     found = jax.jit(jax.vmap(laplacian(tube, mode="narrow")))(X)
@@ -202,7 +233,13 @@ def joules(x):
     return scalar(energy * jnp.linspace(0.0, 0.2, 6, dtype=x.dtype))
 
 
-@pytest.mark.parametrize("fun", [centered, joules])
+def centered_linear(x):
+    """Take off a common mode, where the derivatives are the same at every point."""
+    h = 1e3 * jnp.sum(x) + jnp.asarray(INTO, x.dtype) @ x
+    return scalar(h - jnp.mean(h))
+
+
+@pytest.mark.parametrize("fun", [centered, centered_linear, joules])
 def test_a_place_loses_no_digits_that_one_sweep_keeps(fun):
     x = Y.astype(np.float32)
     found = [laplacian(fun, mode=mode)(x) for mode in ("narrow", "collapsed")]

@@ -57,8 +57,20 @@ def test_vmapped_rule_shares_passes_between_samples(name):
     "name", ["backward decays", "backward adds noise", "forward adds", "forward is one"]
 )
 def test_rule_that_adds_a_constant_is_refused_for_a_batch(name):
-    with pytest.raises(SampleMixingError, match="not zero where all tangents are"):
-        derivatives.batch_jacobian(jax.vmap(UNPROVEN[name]))(BATCH)
+    fun = UNPROVEN[name]
+    with pytest.raises(SampleMixingError, match="may not be zero where all ") as caught:
+        derivatives.batch_jacobian(jax.vmap(fun))(BATCH)
+    message = str(caught.value)
+    assert message.startswith("`fun` must be proven linear where samples share passes")
+    assert message.count("not proven linear") == 1
+    assert "jax.vmap of `jacobian`, of a function of one sample" in message
+    assert "check=None" in message
+    # the ways that it names
+    mode = derivatives.plan(fun, BATCH[0]).mode
+    truth = np.stack([truths(fun, sample)[mode] for sample in BATCH])
+    assert close(jax.vmap(derivatives.jacobian(fun))(BATCH), truth)
+    blocks = derivatives.batch_jacobian(jax.vmap(fun), check=None)(BATCH)
+    assert blocks.shape == truth.shape
 
 
 def test_one_solver_over_the_whole_batch_is_refused():

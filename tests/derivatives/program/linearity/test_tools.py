@@ -47,6 +47,40 @@ def test_hessian_of_a_rule_that_is_not_linear_is_that_of_jax():
     assert close(derivatives.laplacian(fun)(X), np.trace(truth))
 
 
+def through(rule):
+    return lambda x: jnp.sum(jnp.sin(rule(x * x)) * x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["forward adds", "forward squares", "backward decays"])
+def test_second_derivatives_take_the_gradient_as_jax_does(name):
+    fun = through(UNPROVEN[name])
+    first = jax.jacfwd if name == "forward squares" else jax.jacrev  # as JAX serves it
+    truth = jax.jacfwd(first(fun))(X)
+    assert close(derivatives.hessian(fun)(X), truth)
+    assert close(derivatives.hessian_diagonal(fun)(X), np.diagonal(truth))
+    found = derivatives.value_grad_and_laplacian(fun)(X)
+    assert close(found.laplacian, np.trace(truth))
+    assert close(found.gradient, first(fun)(X))
+
+
+@pytest.mark.parametrize("target", ["hessian", "hessian_diagonal"])
+def test_plan_of_second_order_names_where_the_gradient_is_not_linear(target):
+    for name, mode in (("forward adds", "reverse"), ("forward squares", "forward")):
+        plan = derivatives.plan(through(UNPROVEN[name]), X, target=target)
+        assert f"its gradient by {mode} mode, as in JAX: " in plan.reason
+        assert "linearity/_rules.py" in plan.reason
+
+
+@pytest.mark.slow
+def test_hessians_are_compared_where_a_rule_is_not_linear():
+    def fun(x):
+        return jnp.sum(UNPROVEN["forward adds"](x) ** 3)
+
+    found = derivatives.compare_modes(fun, X, target="hessian", repeats=1)
+    assert {m.max_relative_difference for m in found.modes} == {0}
+
+
 @jax.custom_jvp
 def twice(x):
     return x
