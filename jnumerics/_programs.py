@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
+import jax.core
 
 Live = Callable[[], Sequence[Any]]
 Made = TypeVar("Made")

@@ -14,7 +14,9 @@ ARRAYS = re.compile(
     r"[~\w.]*Array \| [~\w.]*ndarray \| [~\w.]*generic \| bool \| int \| float \| complex"
 )
 ROW = re.compile(r"\s*\|.*\|\s*$")
-SECTION = re.compile("(?:Args|Returns|Yields|Raises|Example|Attributes|Reference|Note):")
+SECTION = re.compile(
+    "(?:Args|Returns|Yields|Raises|Example|Attributes|Reference|Note):"
+)
 SETTINGS = {"model_config", *devices.Settings.model_fields}  # and its base's
 
 

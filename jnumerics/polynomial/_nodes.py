@@ -32,15 +32,16 @@ def checked(nodes: ArrayLike, values: ArrayLike) -> tuple[Operand, Operand]:
 
 def seen(nodes: ArrayLike, values: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
     """Check nodes if they can be seen; usual ones quickly, sizes and all else later."""
-    are_arrays = isinstance(nodes, jax.Array) and isinstance(values, jax.Array)
-    if are_arrays and _check.is_concrete(nodes, values):
-        is_usual = nodes.ndim == 1 and nodes.dtype.kind in "fc"
-        if (
-            is_usual
-            and nodes.dtype == values.dtype
-            and _are_distinct(np.asarray(nodes))
-        ):
-            return nodes, values
+    if (
+        isinstance(nodes, jax.Array)
+        and isinstance(values, jax.Array)
+        and _check.is_concrete(nodes, values)
+        and nodes.ndim == 1
+        and nodes.dtype.kind in "fc"
+        and nodes.dtype == values.dtype
+        and _are_distinct(np.asarray(nodes))
+    ):
+        return nodes, values
     return checked(nodes, values)
 
 

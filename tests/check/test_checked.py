@@ -1,5 +1,7 @@
 """Checks that run while a program is traced see all that they would see at a call."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,9 +21,10 @@ def test_an_option_that_equals_another_of_another_type_is_refused(axis):
 
 def test_an_entry_of_an_option_that_equals_another_of_another_type_is_refused():
     x, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((2, 2, 1, 1))
+    strides: Any = (1, 1.0)
     conv.conv2d(x, kernel, stride=(1, 1))
     with pytest.raises(TypeError, match="`stride"):
-        conv.conv2d(x, kernel, stride=(1, 1.0))
+        conv.conv2d(x, kernel, stride=strides)
 
 
 def test_a_refusal_comes_without_frames_and_notes_of_jax():

@@ -155,4 +155,5 @@ def _different(was: Any, now: Any) -> tuple[Any, Any]:
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return was, now
     names = [k for k in {**was, **now} if was.get(k) != now.get(k)]
-    return tuple({k: x[k] for k in names if k in x} for x in (was, now))
+    before, after = ({k: x[k] for k in names if k in x} for x in (was, now))
+    return before, after

@@ -143,7 +143,7 @@ def of_typed(source):
         names = {"net": net, "apply": net.apply}
 
         def change():
-            net.weight = 2 * net.weight
+            vars(net)["weight"] = 2 * net.weight
 
         return eval(source, names), change
 
