@@ -207,6 +207,7 @@ def test_dependence_draws_boxes_and_the_nonzeros_on_them(tmp_path):
         plots.dependence(found, np.ones(3))
 
 
+@pytest.mark.boundary
 def test_what_is_no_dependence_is_named():
     found: Any = None
     with pytest.raises(TypeError, match=r"`found` must be what .* returns, got NoneT"):

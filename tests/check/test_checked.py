@@ -12,6 +12,7 @@ from jnumerics import conv, perceptron, polynomial, softmax
 X = jnp.ones((2, 7))
 
 
+@pytest.mark.boundary
 @pytest.mark.parametrize("axis", [1.0, True, jnp.array([1])])
 def test_an_option_that_equals_another_of_another_type_is_refused(axis):
     softmax.softmax(X, axis=1)
@@ -19,6 +20,7 @@ def test_an_option_that_equals_another_of_another_type_is_refused(axis):
         softmax.softmax(X, axis=axis)
 
 
+@pytest.mark.boundary
 def test_an_entry_of_an_option_that_equals_another_of_another_type_is_refused():
     x, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((2, 2, 1, 1))
     strides: Any = (1, 1.0)
