@@ -5,7 +5,7 @@ and a verdict.
 
 The idea: modes run in turns, in random order, so that what slows the machine down slows
 all of them; the fastest is named only where its margin exceeds the spread, half of both
-interquartile ranges (more with fewer than 20 runs). For instance:
+interquartile ranges (more with fewer than 20 runs). An example:
 
     a   median 10, quartiles  9 to 11
     b   median 11, quartiles 10 to 12    1 behind, spread 2: a tie
