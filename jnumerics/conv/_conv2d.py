@@ -35,7 +35,7 @@ def conv2d(
     r"""Correlate images with kernels: $y_{uvo} = \sum_{ijc} x_{u+i,v+j,c} k_{ijco}$.
 
     About $n \, h \, w \, k_h k_w c_{in} c_{out} / (\text{groups} \cdot s_h s_w)$
-    multiplications; compiled once for each shape and set of options.
+    multiplications; compiled once for each shape and each way to write its options.
 
     Args:
         x: Images, real or complex, shape `(n, h, w, c_in)`, in layout "NCHW"
