@@ -1,10 +1,13 @@
 """Factors of matrices with many more rows than columns, blocks of rows first.
 
 A block stays in cache while it is factorized, and blocks are independent (Demmel,
-Grigori, Hoemmen & Langou 2012, "Communication-optimal QR").
+Grigori, Hoemmen & Langou 2012, "Communication-optimal QR"). They are factorized in
+turn: JAX 0.10 gives a stack of matrices to the threads of its pool while one of these
+waits for them, so that two calls at a time may wait for each other forever.
 """
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array
 
 _BLOCK = 256  # rows of a block: few enough to stay in a core's cache
@@ -14,9 +17,9 @@ def triangle(A: Array) -> Array:
     """Return R of a QR factorization."""
     while (rows := len(A)) >= 2 * (block := _block(A)):
         whole = rows // block * block
-        tops = jnp.linalg.qr(_in_blocks(A[:whole], block), mode="r")
+        tops = lax.map(_triangle, _in_blocks(A[:whole], block))
         A = jnp.concatenate([tops.reshape(-1, A.shape[1]), A[whole:]])
-    return jnp.linalg.qr(A, mode="r")
+    return _triangle(A)
 
 
 def qr(A: Array) -> tuple[Array, Array]:
@@ -26,12 +29,16 @@ def qr(A: Array) -> tuple[Array, Array]:
     if rows < 2 * block:
         return jnp.linalg.qr(A)
     whole = rows // block * block
-    bases, tops = jnp.linalg.qr(_in_blocks(A[:whole], block))
+    bases, tops = lax.map(jnp.linalg.qr, _in_blocks(A[:whole], block))
     n_tops = whole // block * columns
     inner, R = qr(jnp.concatenate([tops.reshape(n_tops, columns), A[whole:]]))
     turns = inner[:n_tops].reshape(-1, columns, columns)
     turned = jnp.matmul(bases, turns, precision="highest")
     return jnp.concatenate([turned.reshape(whole, columns), inner[n_tops:]]), R
+
+
+def _triangle(A: Array) -> Array:
+    return jnp.linalg.qr(A, mode="r")
 
 
 def _block(A: Array) -> int:

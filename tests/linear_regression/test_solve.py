@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jnumerics import linear_regression
+from jnumerics.derivatives._program.jaxpr import equations_inside
 from tests.linear_regression._problems import (
     SEED_X,
     SEED_Y,
@@ -161,3 +162,20 @@ def test_vmap_of_solve_is_a_loop(x64):
     together = jax.vmap(linear_regression.solve)(X, y)
     for i in range(3):
         np.testing.assert_allclose(together[i], linear_regression.solve(X[i], y[i]))
+
+
+@pytest.mark.parametrize("fun", ["solve", "gradient_descent"])
+def test_blocks_of_rows_are_factorized_one_at_a_time(fun):
+    # JAX 0.10 hangs where two calls at a time have stacks of matrices to factorize
+    X, y, _ = draw(3000, 3)
+    call = getattr(linear_regression, fun)
+    options = {"learning_rate": 0.1, "steps": 999} if fun == "gradient_descent" else {}
+    theta = [np.zeros(3)] if fun == "gradient_descent" else []
+    closed = jax.make_jaxpr(lambda X, y: call(X, y, *theta, **options))(X, y)
+    ranks = [
+        eqn.invars[0].aval.ndim
+        for top in closed.jaxpr.eqns
+        for eqn in (top, *equations_inside(top))
+        if eqn.primitive.name in ("qr", "geqrf", "householder_product")
+    ]
+    assert set(ranks) == {2}
