@@ -1,6 +1,7 @@
 """The public plan, of second order: what is counted, what is taken, and why."""
 
 import pickle
+import re
 
 import chex
 import jax
@@ -47,7 +48,8 @@ def test_a_laplacians_plan_counts_every_mode():
 def test_a_narrow_gradient_has_a_nested_plan():
     found = plan(narrow, jnp.ones(40), target="laplacian")
     assert found.mode == "nested"
-    assert "times faster than narrow" in found.reason  # the faster of both sweeps
+    # the next sweep depends on how JAX writes the function
+    assert re.search("times faster than (narrow|collapsed)", found.reason  # the faster of both sweeps)
     (nested,) = (c for c in found.candidates if c.mode == "nested")
     assert "cut over the gradient" in nested.note
 
