@@ -5,6 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from tests._scenarios.patterns import (
+    arrow_pattern,
+    outer_pattern,
+    row_products_pattern,
+)
 from tests._scenarios.table import (
     DENSE,
     Scenario,
@@ -80,12 +85,6 @@ def arrow(x, xp=jnp):
     return xp.concatenate([xp.reshape(first, (1,)), x[1:] * x[1:] * x[0]])
 
 
-def arrow_pattern(n):
-    pattern = np.eye(n, dtype=bool)
-    pattern[0] = pattern[:, 0] = True
-    return pattern
-
-
 def one_to_many(x, xp=jnp):
     return xp.sin(x * like(V, x)) if xp is np else jnp.sin(jnp.full(9, x) * like(V, x))
 
@@ -136,18 +135,8 @@ def row_products_hessian(args):
     return h
 
 
-def row_products_pattern(n, k):
-    block = ~np.eye(k, dtype=bool)
-    return np.eye(n, dtype=bool)[:, None, :, None] & block[None, :, None, :]
-
-
 def outer_with_itself(x, xp=jnp):
     return x[:, None] * x[None, :]
-
-
-def outer_pattern(n):
-    one = np.eye(n, dtype=bool)
-    return one[:, None, :] | one[None, :, :]
 
 
 TABLE = (

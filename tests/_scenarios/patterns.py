@@ -1,4 +1,4 @@
-"""Where the Jacobians of functions of neighbors are not zero."""
+"""Where the Jacobians of functions of neighbors, and of products, are not zero."""
 
 import numpy as np
 
@@ -33,3 +33,19 @@ def kernel_pattern():
 def near(h, w, reach):
     steps = range(-reach, reach + 1)
     return outer(offsets(h, h, *steps), offsets(w, w, *steps))
+
+
+def arrow_pattern(n):
+    pattern = np.eye(n, dtype=bool)
+    pattern[0] = pattern[:, 0] = True
+    return pattern
+
+
+def row_products_pattern(n, k):
+    block = ~np.eye(k, dtype=bool)
+    return np.eye(n, dtype=bool)[:, None, :, None] & block[None, :, None, :]
+
+
+def outer_pattern(n):
+    one = np.eye(n, dtype=bool)
+    return one[:, None, :] | one[None, :, :]

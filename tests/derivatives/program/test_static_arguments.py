@@ -279,29 +279,3 @@ def test_nothing_is_differentiated_by_what_is_static(name, argument):
     }
     with pytest.raises(TypeError, match=r"`args\[1\]` must be an array, got "):
         call[name](lambda x, _: x, X, argument)
-
-
-BIG = np.array([1_700_000_000_000])
-
-
-@pytest.mark.parametrize(
-    ("args", "kwargs", "name"),
-    [
-        ((X, BIG), {}, r"args\[1\]"),
-        ((X,), {"t": BIG}, "t"),
-        ((X, BIG.astype("uint64")), {}, r"args\[1\]"),
-    ],
-)
-def test_integers_that_jax_would_wrap_are_refused(args, kwargs, name):
-    def fun(x, t):
-        return x * t
-
-    for call in (jacobian(fun), functools.partial(plan, fun)):
-        with pytest.raises(ValueError, match=rf"`{name}` must .*1700000000000"):
-            call(*args, **kwargs)
-
-
-def test_wide_integers_that_fit_are_welcome():
-    times = np.array([2**31 - 1, -(2**31), 3])
-    found = jacobian_diagonal(lambda x, t: x * t.astype(x.dtype))(X, times)
-    np.testing.assert_allclose(found, times.astype(np.float32))

@@ -2,7 +2,6 @@
 
 import functools
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,20 +12,10 @@ from jnumerics.derivatives import laplacian, plan, value_grad_and_laplacian
 from jnumerics.derivatives._modes.collapsed.jet import Factored
 from tests._second import trace_of_hessian, twice_forward
 from tests.derivatives.modes.collapsed._loops import FAMILIES, WHILE
-
-random = np.random.default_rng(0)
-INTO = random.dirichlet(np.ones(40), size=6)  # means of 40 numbers stay within them
-OUT = random.normal(size=(6, 90)) / 3
-Y = random.uniform(0.2, 0.8, size=40)
+from tests.derivatives.modes.collapsed._place import INTO, OUT, Y, close, scalar
 
 
-def close(found, expected, rtol=1e-9, atol=1e-9):
-    chex.assert_trees_all_close(found, expected, rtol=rtol, atol=atol)
-
-
-def scalar(h):
-    weights = OUT.astype(h.dtype)
-    return jnp.sum(jnp.tanh(jnp.sin(h @ weights) @ weights.T) ** 2)
+random = np.random.default_rng(1)
 
 
 def tube(x):
@@ -210,42 +199,6 @@ def test_in_bounded_memory_the_first_sweep_goes_in_chunks(x64):
     least = int(str(refusal.value).split("at least ")[1].split()[0])
     found = laplacian(fun, mode="narrow", max_bytes=2 * least)(x)
     close(found, laplacian(fun, mode="collapsed")(x))
-
-
-def test_float32_beside_bfloat16_in_one_place():
-    def fun(x):
-        h, low = INTO.astype("f") @ x, (OUT.T[:2, :6] @ x[:6]).astype(jnp.bfloat16)
-        return scalar(jnp.sin(h)) + jnp.sum(low.astype(jnp.float32) ** 2)
-
-    x = Y.astype(np.float32)
-    found = laplacian(fun, mode="narrow")(x)
-    np.testing.assert_allclose(found, trace_of_hessian(fun, x), rtol=2e-2)
-
-
-def centered(x):
-    """Take off a mode that all numbers of the place have in common."""
-    h = 1e3 * jnp.sum(jnp.sin(x)) + jnp.asarray(INTO, x.dtype) @ x
-    return scalar(h - jnp.mean(h))
-
-
-def joules(x):
-    energy = jnp.sum(1e-24 * jnp.sin(x)) / jnp.asarray(1e-24, x.dtype)
-    return scalar(energy * jnp.linspace(0.0, 0.2, 6, dtype=x.dtype))
-
-
-def centered_linear(x):
-    """Take off a common mode, where the derivatives are the same at every point."""
-    h = 1e3 * jnp.sum(x) + jnp.asarray(INTO, x.dtype) @ x
-    return scalar(h - jnp.mean(h))
-
-
-@pytest.mark.parametrize("fun", [centered, centered_linear, joules])
-def test_a_place_loses_no_digits_that_one_sweep_keeps(fun):
-    x = Y.astype(np.float32)
-    found = [laplacian(fun, mode=mode)(x) for mode in ("narrow", "collapsed")]
-    with jax.enable_x64(True):
-        expected = trace_of_hessian(fun, x.astype(float))
-    np.testing.assert_allclose(found, [expected] * 2, rtol=2e-2)
 
 
 @jax.custom_vjp
