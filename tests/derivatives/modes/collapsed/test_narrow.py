@@ -14,7 +14,6 @@ from tests._second import trace_of_hessian, twice_forward
 from tests.derivatives.modes.collapsed._loops import FAMILIES, WHILE
 from tests.derivatives.modes.collapsed._place import INTO, OUT, Y, close, scalar
 
-
 random = np.random.default_rng(1)
 
 
