@@ -129,13 +129,13 @@ def _extremes(y: np.ndarray) -> np.ndarray:
     """Return the positions to draw: of many, the lowest and the highest of each few."""
     if len(y) <= 2 * POINTS:
         return np.arange(len(y))
-    kept = [0, len(y) - 1]
+    positions = [0, len(y) - 1]
     for few in np.array_split(np.arange(len(y)), POINTS):
         if np.isfinite(y[few]).all():
-            kept += [few[y[few].argmin()], few[y[few].argmax()]]
+            positions += [few[y[few].argmin()], few[y[few].argmax()]]
         else:
-            kept += [*few[~np.isfinite(y[few])][:1], *few[np.isfinite(y[few])][:1]]
-    return np.unique(kept)
+            positions += [*few[~np.isfinite(y[few])][:1], *few[np.isfinite(y[few])][:1]]
+    return np.unique(positions)
 
 
 def _svg(width: int, height: int, label: str, parts: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
 """Programs: compiled with the checks of their arguments, or for users' functions.
 
-`checked` joins a check to a program. `kept` keeps what is compiled for functions of the
-user while all of these live. Static arguments of one `jax.jit` would outlive their use:
-the functions, the data they close over and, inside a trace, its tracers.
+`checked` joins a check to a program. `cached` keeps what is compiled for functions of
+the user while all of these live. Static arguments of one `jax.jit` would outlive their
+use: the functions, the data they close over and, inside a trace, its tracers.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ def _are_plain(options: tuple) -> bool:
     )
 
 
-def kept(make: Callable[[Live], Made]) -> Callable[..., Made]:
+def cached(make: Callable[[Live], Made]) -> Callable[..., Made]:
     """Return a function of functions that makes something for them, once.
 
     `make` is given what returns these functions while they live: it must not hold them
@@ -87,7 +87,7 @@ def kept(make: Callable[[Live], Made]) -> Callable[..., Made]:
     """
     made: dict[tuple[int, ...], tuple[Made, list[weakref.ref]]] = {}
 
-    def of(*functions: Any) -> Made:
+    def lookup(*functions: Any) -> Made:
         parts = [part for function in functions for part in _parts(function)]
         key = tuple(map(id, parts))
         if key in made:
@@ -105,7 +105,7 @@ def kept(make: Callable[[Live], Made]) -> Callable[..., Made]:
         made[key] = result, alive
         return result
 
-    return of
+    return lookup
 
 
 def _parts(function: Any) -> tuple[Any, ...]:

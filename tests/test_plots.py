@@ -210,7 +210,7 @@ def test_dependence_draws_boxes_and_the_nonzeros_on_them(tmp_path):
 @pytest.mark.boundary
 def test_what_is_no_dependence_is_named():
     found: Any = None
-    with pytest.raises(TypeError, match=r"`found` must be what .* returns, got NoneT"):
+    with pytest.raises(TypeError, match=r"`boxes` must be what .* returns, got NoneT"):
         plots.dependence(found)
 
 

@@ -84,15 +84,15 @@ def operand(name: str, x: ArrayLike, *, rank: int | None = None) -> Operand:
     the 32 bits that JAX has without x64 are refused: it would wrap them.
     """
     if isinstance(x, jax.Array):
-        found = x
+        converted = x
     elif isinstance(x, _NUMPY):
-        found = _from_numpy(name, x)
+        converted = _from_numpy(name, x)
     else:
-        found = _from_python(name, x)
-    if rank is not None and found.ndim != rank:
-        msg = f"`{name}` must have rank {rank}, got shape {found.shape}"
+        converted = _from_python(name, x)
+    if rank is not None and converted.ndim != rank:
+        msg = f"`{name}` must have rank {rank}, got shape {converted.shape}"
         raise ValueError(msg)
-    return found
+    return converted
 
 
 def _from_numpy(name: str, x: np.ndarray | np.generic) -> Operand:

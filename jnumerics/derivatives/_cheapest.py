@@ -96,9 +96,9 @@ def planned(
     if kind == "diagonal":
         require_square(traced)
     axes = sample_axes(traced, 0, 0) if kind == "batch" else None
-    found = choose(traced, kind, axes=axes, max_bytes=max_bytes, asymmetry=symmetry)
-    reason = "; ".join(filter(None, [found.reason, unproven]))
-    return replace(found, target=target, reason=reason)
+    chosen = choose(traced, kind, axes=axes, max_bytes=max_bytes, asymmetry=symmetry)
+    reason = "; ".join(filter(None, [chosen.reason, unproven]))
+    return replace(chosen, target=target, reason=reason)
 
 
 def _of_gradient(

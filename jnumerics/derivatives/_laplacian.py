@@ -241,13 +241,13 @@ def _arrays(directions: Any) -> Any:
 
     def convert(path: Any, leaf: Any) -> Array:
         name = f"directions{jax.tree_util.keystr(path)}"
-        found = _check.array(name, leaf)
-        if not jnp.issubdtype(found.dtype, jnp.floating):
+        stack = _check.array(name, leaf)
+        if not jnp.issubdtype(stack.dtype, jnp.floating):
             msg = (
-                f"`{name}` must hold real numbers, got dtype {found.dtype}: use a float"
+                f"`{name}` must hold real numbers, got dtype {stack.dtype}: use a float"
             )
             raise TypeError(msg)
-        return found
+        return stack
 
     return jax.tree_util.tree_map_with_path(convert, directions)
 
@@ -260,11 +260,11 @@ def _fitted(target: Target, directions: Any) -> list[Array]:
         raise ValueError(msg)
     shapes = [aval.shape for aval in target.in_avals]
     k = leaves[0].shape[0] if leaves[0].ndim else 0
-    expected, found = [(k, *s) for s in shapes], [leaf.shape for leaf in leaves]
-    if found != expected:
+    expected, actual = [(k, *s) for s in shapes], [leaf.shape for leaf in leaves]
+    if actual != expected:
         msg = (
             "`directions` must have leaves of shapes (k, *shape) for the argument's "
-            f"{shapes}, got {found}"
+            f"{shapes}, got {actual}"
         )
         raise ValueError(msg)
     pairs = zip(leaves, target.in_avals, strict=True)

@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 from jnumerics import _check
 from jnumerics._check import Operand
-from jnumerics._programs import Live, checked, kept
+from jnumerics._programs import Live, cached, checked
 from jnumerics.descent import _loop
 from jnumerics.descent._loop import Descent
 
@@ -135,4 +135,4 @@ def _compile(live: Live) -> Callable[..., Descent]:
     return descend
 
 
-_program = kept(_compile)  # of the loss and the optimizer's init and update
+_program = cached(_compile)  # of the loss and the optimizer's init and update

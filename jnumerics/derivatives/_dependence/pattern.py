@@ -83,10 +83,10 @@ class Pattern(NamedTuple):
         return _picture.cells_svg(self.shares, self.title, self.breaks)
 
 
-def pattern(boxes: BlockBoxes, most: tuple[int, int] = (ROWS, COLUMNS)) -> Pattern:
+def pattern(boxes: BlockBoxes, limits: tuple[int, int] = (ROWS, COLUMNS)) -> Pattern:
     """Count what the boxes hold of each cell, of at most so many rows and columns."""
     outs, shapes = boxes.outs, boxes.shapes
-    rows, columns = _borders(outs, most[0]), _borders(shapes, most[1])
+    rows, columns = _borders(outs, limits[0]), _borders(shapes, limits[1])
     counts = np.zeros((len(rows) - 1, len(columns) - 1), np.int64)
     if not counts.size:
         return Pattern(counts, rows, columns, ([], []))
@@ -140,16 +140,16 @@ def _starts(shapes: Sequence[Shape]) -> np.ndarray:
     return np.cumsum([0, *(math.prod(s) for s in shapes)])
 
 
-def _borders(shapes: Sequence[Shape], most: int) -> np.ndarray:
+def _borders(shapes: Sequence[Shape], limit: int) -> np.ndarray:
     """Divide the elements of all leaves into cells of about the same size."""
     sizes = [n for n in map(math.prod, shapes) if n]
     total = sum(sizes)
     if not total:
         return np.zeros(1, np.int64)
-    if LEAVES * len(sizes) > most:
-        return np.linspace(0, total, min(total, most) + 1).astype(np.int64)
-    room, borders, start = most - len(sizes) + 1, [np.zeros(1, np.int64)], 0
-    if total <= most:
+    if LEAVES * len(sizes) > limit:
+        return np.linspace(0, total, min(total, limit) + 1).astype(np.int64)
+    room, borders, start = limit - len(sizes) + 1, [np.zeros(1, np.int64)], 0
+    if total <= limit:
         room = total
     for n in sizes:
         cells = min(n, max(1, room * n // total))

@@ -106,20 +106,20 @@ class Dependence:
             <BLANKLINE>
             outputs down, inputs across; · zero, █ in a box
         """
-        most = (
+        limits = (
             _check.integer("rows", rows, least=1),
             _check.integer("columns", columns, least=1),
         )
-        return pattern(self._boxes, most)
+        return pattern(self._boxes, limits)
 
     def __str__(self) -> str:
         """Show shapes, widest boxes and what is proven."""
         return "\n".join([_table.text(*self._table()), "", *self._proven()])
 
     def _repr_html_(self) -> str:
-        found = self.pattern(HTML_ROWS, HTML_COLUMNS)
-        texts = _table.html_lines(*self._proven(), found.title)
-        return f"{_table.html(*self._table())}{texts}{found.svg()}"
+        shown = self.pattern(HTML_ROWS, HTML_COLUMNS)
+        texts = _table.html_lines(*self._proven(), shown.title)
+        return f"{_table.html(*self._table())}{texts}{shown.svg()}"
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         boxes, rows = self._boxes, []

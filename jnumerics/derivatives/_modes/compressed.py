@@ -164,10 +164,10 @@ def find(
         if kind == "diagonal":
             return None
         shapes = [layout.shape for layout in problem.outputs]
-        found = of_outputs(known.compression, shapes, known.passes)
-        if found is None or (len(found.unproven) and not forward):
+        compression = of_outputs(known.compression, shapes, known.passes)
+        if compression is None or (len(compression.unproven) and not forward):
             return None
-        return Compressed(transposed(problem.linear), found, is_transposed=True)
+        return Compressed(transposed(problem.linear), compression, is_transposed=True)
 
     strategy = None
     if forward:

@@ -108,9 +108,9 @@ def filled(
     return blocks
 
 
-def diagonals(target: Target, found: Sequence[Any]) -> list[Array]:
+def diagonals(target: Target, values: Sequence[Any]) -> list[Array]:
     """Return the diagonal for each leaf, of those for each output that has any."""
-    left = iter(found)
+    left = iter(values)
     pairs = zip(target.program.outputs, target.in_avals, target.out_avals, strict=True)
     return [
         shaped(None if v is None else next(left), i.shape, o, i) for v, i, o in pairs

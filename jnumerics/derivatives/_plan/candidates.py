@@ -81,8 +81,8 @@ def _star(
     if strategy is None:
         same = columns.same_as or columns.mode
         return replace(columns, mode="star", note=f"{note}: as {same}", same_as=same)
-    found = counted(problem, kind, strategy, asymmetry())
-    return found if found.strategy is None else replace(found, note=note)
+    candidate = counted(problem, kind, strategy, asymmetry())
+    return candidate if candidate.strategy is None else replace(candidate, note=note)
 
 
 def counted(problem: Problem, kind: str, strategy: Strategy, note: str) -> Candidate:

@@ -57,9 +57,9 @@ def crossing(plan: Plan) -> Crossing:
 
 
 def _cut_of(plan: Plan) -> tuple[str, Through | None]:
-    found = [c for c in plan.candidates if c.mode == "cut"]
-    strategy = found[0].strategy if found else None
-    note = found[0].note if found else ""
+    cuts = [c for c in plan.candidates if c.mode == "cut"]
+    strategy = cuts[0].strategy if cuts else None
+    note = cuts[0].note if cuts else ""
     return note, strategy if isinstance(strategy, Through) else None
 
 

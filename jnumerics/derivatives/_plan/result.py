@@ -169,11 +169,11 @@ class Plan:
         """Run the program that was counted: to trace the passes again takes longer."""
         variables = self.problem.linear.residuals
         values = [as_varying(env[v], v.aval) for v in variables]
-        found = evaluate(self.passed, *values)
+        results = evaluate(self.passed, *values)
         if self.target == "diagonal":
-            return found
+            return results
         n = len(self.problem.inputs)
-        return [found[k : k + n] for k in range(0, len(found), n)]
+        return [results[k : k + n] for k in range(0, len(results), n)]
 
     def run_entries(self, env: Env) -> tuple[np.ndarray, np.ndarray, Array]:
         """Run the choice to rows, columns and values of single entries."""

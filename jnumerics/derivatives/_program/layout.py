@@ -127,7 +127,7 @@ def as_varying(x: Any, aval: Any) -> Any:
     JAX takes no such value where a program was traced with one that differs.
     """
     own, wanted = (
-        getattr(of, "manual_axis_type", None) for of in (jax.typeof(x), aval)
+        getattr(kind, "manual_axis_type", None) for kind in (jax.typeof(x), aval)
     )
     if own is None or wanted is None:
         return x

@@ -139,8 +139,8 @@ def load(folder: os.PathLike | str, like: PyTree) -> tuple[int, PyTree]:
         _require_agreement(checkpoint.path, checkpoint.forms, leaves, like)
         return _stored(checkpoint, names)
 
-    found = _folder.newest(_as_folder(folder), take)
-    return found.step, _restored(found, leaves, like)
+    stored = _folder.newest(_as_folder(folder), take)
+    return stored.step, _restored(stored, leaves, like)
 
 
 def write(

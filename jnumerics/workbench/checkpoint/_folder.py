@@ -29,8 +29,8 @@ def generations(folder: Path) -> dict[Path, int]:
     Raises:
         OSError: If the folder cannot be read.
     """
-    found = {path: _NAME.fullmatch(path.name) for path in folder.iterdir()}
-    steps = {path: int(match[1]) for path, match in found.items() if match}
+    matches = {path: _NAME.fullmatch(path.name) for path in folder.iterdir()}
+    steps = {path: int(match[1]) for path, match in matches.items() if match}
     return dict(sorted(steps.items(), key=lambda item: (item[1], item[0]))[::-1])
 
 

@@ -27,11 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show versions, platform, devices, processes, precision and what is installed."""
-    given = [("--processes", 1), ("--process-id", 0)]
+    options = [("--processes", 1), ("--process-id", 0)]
     numbers = [arguments.processes, arguments.process_id]
     processes, process_id = (
         None if text is None else flags.integer(flag, text, least=least)
-        for (flag, least), text in zip(given, numbers, strict=True)
+        for (flag, least), text in zip(options, numbers, strict=True)
     )
     with devices.joined(arguments.coordinator, processes, process_id):
         rows = [*facts(devices.select(arguments.platform)), *devices.precision()]

@@ -46,15 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
     with asked.loaded(draws=False) as (fun, shapes):
         taken = _bytes_of_boxes(fun, shapes, asked, target)
         _functions.require_small("the boxes of what depends on what", taken)
-        found = make_plan(fun, *shapes, argnums=asked.argnums, target=target)
+        plan = make_plan(fun, *shapes, argnums=asked.argnums, target=target)
         boxes = _dependence(fun, shapes, asked, target)
     try:
-        print(f"{asked.described()}, {found}\n\n{_drawn(boxes, target)}")
+        print(f"{asked.described()}, {plan}\n\n{_drawn(boxes, target)}")
     finally:  # though nobody may read the table
         flags.write(
             arguments,
-            lambda: _to_json(asked, found, boxes),
-            lambda file: plots.plan(found, boxes, file),
+            lambda: _to_json(asked, plan, boxes),
+            lambda file: plots.plan(plan, boxes, file),
         )
     return 0
 
@@ -85,7 +85,7 @@ def _drawn(boxes: Dependence, target: str) -> str:
     return f"{whose}{boxes}\n\n{boxes.pattern()}"
 
 
-def _to_json(asked: Asked, found: Plan, boxes: Dependence) -> str:
+def _to_json(asked: Asked, plan: Plan, boxes: Dependence) -> str:
     """Write the plan's figures, and how much may be nonzero."""
     candidates = [
         {
@@ -97,21 +97,21 @@ def _to_json(asked: Asked, found: Plan, boxes: Dependence) -> str:
             "same_as": c.same_as,
             "note": c.note,
         }
-        for c in found.candidates
+        for c in plan.candidates
     ]
     pattern = boxes.pattern()
     return _table.to_json(
         {
             **asked.as_dict(),
-            "target": found.target,
-            "samples": found.samples,
-            "outputs": found.n_outputs,
-            "inputs": found.n_inputs,
-            "mode": found.mode,
-            "passes": found.passes,
-            "reason": found.reason,
+            "target": plan.target,
+            "samples": plan.samples,
+            "outputs": plan.n_outputs,
+            "inputs": plan.n_inputs,
+            "mode": plan.mode,
+            "passes": plan.passes,
+            "reason": plan.reason,
             "candidates": candidates,
-            "joined": [list(pair) for pair in found.joined],
+            "joined": [list(pair) for pair in plan.joined],
             "dependence": {
                 "is_elementwise": boxes.is_elementwise,
                 "entries": pattern.size,

@@ -83,9 +83,9 @@ def confusion(counts: np.ndarray, names: Sequence[str] | None = None) -> "Figure
     names = [str(k) for k in range(n)] if names is None else names
     figure, (axes,) = canvas(1, (0.42 * n + 1.2, 0.42 * n + 1.0))
     with styled():
-        right = np.eye(n, dtype=bool)
+        diagonal = np.eye(n, dtype=bool)
         shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-        for chosen, color in ((right, SERIES[0]), (~right, SERIES[1])):
+        for chosen, color in ((diagonal, SERIES[0]), (~diagonal, SERIES[1])):
             for i, j in np.argwhere(chosen & (counts > 0)):
                 strength = 0.15 + 0.6 * float(shares[i, j]) if i == j else 0.45
                 axes.add_patch(_cell(i, j, color, strength))

@@ -44,7 +44,7 @@ def located(
     first: int,
     losses: np.ndarray,
     *,
-    most: int,
+    count: int,
 ) -> tuple[NonFiniteError, Carry, np.ndarray]:
     """Replay a chunk that was not finite, step by step, up to where that began.
 
@@ -53,7 +53,7 @@ def located(
         carry: From which the chunk began.
         first: The step that it began at.
         losses: All losses of the run before that.
-        most: How many steps the chunk had. Where a device's sums are not the same
+        count: How many steps the chunk had. Where a device's sums are not the same
             twice, the replay may find nothing: the last one is named then.
 
     Returns:
@@ -61,7 +61,7 @@ def located(
         updates before it.
     """
     step, replayed = first, []
-    while is_finite(chunk := advance(carry, step, 1)) and step < first + most - 1:
+    while is_finite(chunk := advance(carry, step, 1)) and step < first + count - 1:
         replayed.append(np.asarray(chunk.losses)[0])
         carry, step = chunk.carry, step + 1
     replayed = np.asarray(replayed, losses.dtype)

@@ -110,7 +110,7 @@ class Arrays:
 
     def __init__(self, data: PyTree, batch_size: int | None, key: Any):
         """Check the arguments of `train`."""
-        self.most = MOST_STEPS
+        self.limit = MOST_STEPS
         self.notes = {"data": _shapes(data), "batch_size": batch_size, "key": None}
         if batch_size is None:
             self.feed: Feed = Whole()
@@ -118,8 +118,8 @@ class Arrays:
             return
         size = len(jax.tree.leaves(data)[0])
         if batch_size > size:
-            most = f"at most {size}, the number of samples"
-            msg = f"`batch_size` must be {most}, got {batch_size}"
+            limit = f"at most {size}, the number of samples"
+            msg = f"`batch_size` must be {limit}, got {batch_size}"
             raise ValueError(msg)
         places = tuple(_place(x, batch_size) for x in jax.tree.leaves(data))
         self.feed = Shuffled(size, batch_size, places)
@@ -149,7 +149,7 @@ class Function:
         self._forms = [_form(x) for x in jax.tree.leaves(first)]
         self.feed: Feed = Made()
         size = max(sum(_bytes(x) for x in jax.tree.leaves(first)), 1)
-        self.most = max(1, min(MOST_MADE_STEPS, MOST_MADE_BYTES // size))
+        self.limit = max(1, min(MOST_MADE_STEPS, MOST_MADE_BYTES // size))
         self.notes = {"data": _shapes(first), "batch_size": batch_size, "key": None}
         for path, x in jax.tree_util.tree_leaves_with_path(first):
             if batch_size is not None and np.shape(x)[:1] != (batch_size,):
@@ -160,7 +160,7 @@ class Function:
     def source(self, first: int, count: int) -> Any:
         """Return the stack of the batches of some steps, padded to one length."""
         made = [self._batch(step) for step in range(first, first + count)]
-        made += [made[-1]] * (self.most - count)
+        made += [made[-1]] * (self.limit - count)
         stacks = [_stack(leaves) for leaves in zip(*made, strict=True)]
         return jax.tree.unflatten(self._structure, stacks), np.int32(first)
 

@@ -20,7 +20,7 @@ from jax.sharding import Sharding
 from jaxtyping import Array, PyTree
 
 from jnumerics import _check, descent
-from jnumerics._programs import Live, kept
+from jnumerics._programs import Live, cached
 from jnumerics.workbench.training._order import Feed
 
 Places = tuple[Sharding | None, ...]
@@ -72,7 +72,7 @@ class Program:
         self._live = live
         self.optimizer = _watched(live)
         self.advance = jax.jit(
-            self._advance, static_argnames=("feed", "most", "dtype", "places")
+            self._advance, static_argnames=("feed", "limit", "dtype", "places")
         )
         self.returned = jax.jit(self._returned, static_argnames="feed")
         self.empty = jax.jit(_no_batches, static_argnames="feed")
@@ -115,25 +115,25 @@ class Program:
         count: Array,
         *,
         feed: Feed,
-        most: int,
+        limit: int,
         dtype: np.dtype,
         places: Places,
     ) -> Chunk:
-        """Run `count` updates, at most `most`, from step `first`."""
+        """Run `count` updates, at most `limit`, from step `first`."""
 
         def update(loop: _Loop) -> _Loop:
             (params, state, order), k = loop.carry, loop.step
             batch = feed.batch(source, order, k)
-            found = descent.minimize(
+            updated = descent.minimize(
                 lambda params: self.value(params, batch),
                 params,
                 optimizer=self.optimizer,
                 steps=1,
                 state=state,
             )
-            loss = found.losses[0]
-            finite = jnp.append(jnp.isfinite(loss), found.state.is_finite)
-            params, state = _placed((found.params, found.state), places)
+            loss = updated.losses[0]
+            finite = jnp.append(jnp.isfinite(loss), updated.state.is_finite)
+            params, state = _placed((updated.params, updated.state), places)
             carry = Carry(params, state, order)
             return _Loop(k + 1, carry, loop.losses.at[k - first].set(loss), finite)
 
@@ -149,7 +149,7 @@ class Program:
 
         end, before_it = first + count, _finite(carry.params)
         finite = jnp.ones(1 + carry.state.is_finite.size, bool)
-        loop = _Loop(first, carry, jnp.zeros(most, dtype), finite)
+        loop = _Loop(first, carry, jnp.zeros(limit, dtype), finite)
         body = update if feed.per_epoch is None else epoch
         loop = lax.while_loop(functools.partial(before, end), body, loop)
         after = _finite(loop.carry.params) | ~before_it
@@ -164,7 +164,7 @@ def _as_array(path: Any, leaf: Any) -> Array:
     return _check.array(f"loss's aux{jax.tree_util.keystr(path)}", leaf)
 
 
-program = kept(Program)  # of the loss and the optimizer's init and update
+program = cached(Program)  # of the loss and the optimizer's init and update
 
 
 def _no_batches(source: Any, order: PyTree, step: Array, *, feed: Feed) -> PyTree:
@@ -201,8 +201,8 @@ def _placed(tree: PyTree, places: Places) -> PyTree:
     if not places:
         return tree
     leaves, structure = jax.tree.flatten(tree)
-    kept = [
+    placed = [
         leaf if place is None else lax.with_sharding_constraint(leaf, place)
         for leaf, place in zip(leaves, places, strict=True)
     ]
-    return jax.tree.unflatten(structure, kept)
+    return jax.tree.unflatten(structure, placed)

@@ -124,7 +124,7 @@ class Run:
         if self.has_aux and is_reported:
             # the last update is a chunk of its own: what it starts from is looked at
             left = max(left - 1, 1)
-        count = min(left, self._count, self.feeder.most)
+        count = min(left, self._count, self.feeder.limit)
         start = time.monotonic()
         source = self.feeder.source(self.step, count)
         if self.has_aux and is_reported and end - self.step == 1:
@@ -150,7 +150,7 @@ class Run:
             np.int32(step),
             np.int32(count),
             feed=self.feeder.feed,
-            most=self.feeder.most,
+            limit=self.feeder.limit,
             dtype=self._losses.dtype,
             places=self.places,
         )
@@ -173,8 +173,8 @@ class Run:
         if seconds > SECONDS:
             self._count = max(1, fitting)
         else:  # but what one short chunk tells is trusted only so far
-            most = min(64 * count, _order.MOST_STEPS)
-            self._count = max(self._count, min(fitting, most))
+            limit = min(64 * count, _order.MOST_STEPS)
+            self._count = max(self._count, min(fitting, limit))
 
     def _fail(self, source: Any, count: int) -> None:
         """Find where a chunk ceased to be finite, save what was before, and raise."""
@@ -183,7 +183,7 @@ class Run:
             return self._advance(source, carry, step, count)
 
         error, self.carry, replayed = _finite.located(
-            advance, self.carry, self.step, self.losses, most=count
+            advance, self.carry, self.step, self.losses, count=count
         )
         self._extend(replayed)
         if self.step > max(self._saved_at, 0):

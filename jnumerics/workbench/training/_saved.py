@@ -89,32 +89,32 @@ def save(
 def stored(folder: Path) -> checkpoint.Stored | None:
     """Return the newest good checkpoint, if there is any checkpoint."""
     try:
-        found = checkpoint.read(folder) if checkpoint.generations(folder) else None
+        newest = checkpoint.read(folder) if checkpoint.generations(folder) else None
     except ValueError as e:  # none of them is good
         raise FolderError(str(e)) from None
     if jax.process_count() > 1:
-        seen = np.asarray(found.step if found else -1)
+        seen = np.asarray(newest.step if newest else -1)
         steps = multihost_utils.process_allgather(seen)
         if np.any(steps != steps[0]):
             must = "must be a folder that all processes see"
             msg = f"`checkpoint` {must}, got {folder} with steps {steps.tolist()}"
             raise FolderError(msg)
-    return found
+    return newest
 
 
-def restored(found: checkpoint.Stored, fresh: Point) -> Point:
+def restored(saved: checkpoint.Stored, fresh: Point) -> Point:
     """Return where a run was, with parameters and state like fresh ones."""
-    losses = np.empty(found.step, fresh.losses.dtype)
+    losses = np.empty(saved.step, fresh.losses.dtype)
     like = {"params": fresh.params, "state": fresh.state, "losses": losses}
     try:
-        tree = checkpoint.restore(found, like)
+        tree = checkpoint.restore(saved, like)
     except (TypeError, ValueError) as e:
         text = str(e)
         for place, name in _NAMES.items():
             text = text.replace(place, name)
         text = re.sub("`like` must have the leaf '(params|state)/", _OF_FILE, text)
         raise FolderError(text) from None
-    return Point(found.step, tree["params"], tree["state"], tree["losses"])
+    return Point(saved.step, tree["params"], tree["state"], tree["losses"])
 
 
 def notes(feeder: Any, step: int, asked: Any) -> dict[str, Any]:
@@ -129,12 +129,12 @@ def notes(feeder: Any, step: int, asked: Any) -> dict[str, Any]:
     }
 
 
-def require_same(found: checkpoint.Stored, notes: Mapping[str, Any]) -> None:
+def require_same(saved: checkpoint.Stored, notes: Mapping[str, Any]) -> None:
     """Require what decides the batches to be what it was."""
-    before = found.notes.get("run")
+    before = saved.notes.get("run")
     if before is None:
         msg = (
-            f"`checkpoint` must be a folder of a run, got {found.path}, which another "
+            f"`checkpoint` must be a folder of a run, got {saved.path}, which another "
             "program saved: `checkpoint.load` reads it"
         )
         raise FolderError(msg)
@@ -144,7 +144,7 @@ def require_same(found: checkpoint.Stored, notes: Mapping[str, Any]) -> None:
             if name == "data":
                 was, now = told(was), told(now)
             msg = (
-                f"`{name}` must be {was}, as in {found.path}, which is resumed, got "
+                f"`{name}` must be {was}, as in {saved.path}, which is resumed, got "
                 f"{now}"
             )
             raise FolderError(msg)

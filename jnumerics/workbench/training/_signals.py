@@ -42,14 +42,14 @@ def noted(answer: Callable[[str], None], close: Callable[[], None]) -> Iterator[
     Yields:
         What has come. A signal that nobody answered is raised again at the end.
     """
-    found = Noted()
+    seen = Noted()
     ours = _replaceable()
     if not ours:
-        yield found
+        yield seen
         return
 
     def note(number: int, _: object) -> None:
-        found.number = found.number or number
+        seen.number = seen.number or number
 
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -60,7 +60,7 @@ def noted(answer: Callable[[str], None], close: Callable[[], None]) -> Iterator[
     before = {number: signal.signal(number, note) for number in ours}
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
-        yield found
+        yield seen
     finally:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
@@ -69,8 +69,8 @@ def noted(answer: Callable[[str], None], close: Callable[[], None]) -> Iterator[
         thread.join()
         os.close(reading)
         os.close(writing)
-        if found.number is not None and not found.is_answered:
-            signal.raise_signal(found.number)
+        if seen.number is not None and not seen.is_answered:
+            signal.raise_signal(seen.number)
 
 
 def _replaceable() -> list[signal.Signals]:

@@ -231,10 +231,10 @@ def _begun(
     config: Any,
 ) -> Run:
     """Return a run before its first step, or where its checkpoint was."""
-    found = _saved.stored(folder) if folder else None
-    _require_enough(asked.steps, found)
+    saved = _saved.stored(folder) if folder else None
+    _require_enough(asked.steps, saved)
     mesh = _places.mesh_of(params)
-    at = min(found.step if found else 0, max(asked.steps - 1, 0))
+    at = min(saved.step if saved else 0, max(asked.steps - 1, 0))
     feeder = _feeder(data, *order, mesh, at=at)
     feeder.notes["config"] = config
     program = _program.program(loss, optimizer.init, optimizer.update)
@@ -242,14 +242,14 @@ def _begun(
     fresh = program.begin(params, source, first, feeder.feed)
     state = _places.state_like(fresh.params, fresh.state, program.optimizer, mesh)
     point = _saved.Point(0, fresh.params, state.inner, np.asarray(fresh.losses))
-    if found:
-        _saved.require_same(found, _saved.notes(feeder, found.step, asked))
-        point = _saved.restored(found, point)
+    if saved:
+        _saved.require_same(saved, _saved.notes(feeder, saved.step, asked))
+        point = _saved.restored(saved, point)
     carry = Carry(point.params, state._replace(inner=point.state), first)
     run = Run(program, feeder, carry, asked, folder)
     run.places = _places.places_of((carry.params, carry.state))
     run.has_aux = program.has_aux(carry, source, feeder.feed)
-    run.start_with(point.losses, found.path if found else None)
+    run.start_with(point.losses, saved.path if saved else None)
     return run
 
 
@@ -263,7 +263,7 @@ def _feeder(
     return _order.Arrays(data, size, key)
 
 
-def _require_enough(steps: int, found: Stored | None) -> None:
-    if found and found.step > steps:
-        msg = f"`steps` must be at least {found.step}, as in {found.path}, got {steps}"
+def _require_enough(steps: int, saved: Stored | None) -> None:
+    if saved and saved.step > steps:
+        msg = f"`steps` must be at least {saved.step}, as in {saved.path}, got {steps}"
         raise _saved.FolderError(msg)

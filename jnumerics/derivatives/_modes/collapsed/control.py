@@ -105,8 +105,8 @@ def cond(interpret: Interpret, eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
         lambda jets, branch=branch: interpret(branch, jets)
         for branch in eqn.params["branches"]
     ]
-    found = [jax.eval_shape(branch, operands) for branch in branches]
-    orders = [max(jet.order for jet in same) for same in zip(*found, strict=True)]
+    results = [jax.eval_shape(branch, operands) for branch in branches]
+    orders = [max(jet.order for jet in same) for same in zip(*results, strict=True)]
     raised = [
         lambda jets, branch=branch: _raised(branch(jets), orders, count)
         for branch in branches
@@ -123,10 +123,10 @@ def _fixpoint(
     """Return which derivatives each carried value comes to have: none, or both."""
     orders = [2 if jet.order else 0 for jet in start]
     while True:
-        found = once(_raised(start, orders, count))
+        results = once(_raised(start, orders, count))
         joined = [
             max(order, 2 if jet.order else 0)
-            for order, jet in zip(orders, found, strict=True)
+            for order, jet in zip(orders, results, strict=True)
         ]
         if joined == orders:
             return orders

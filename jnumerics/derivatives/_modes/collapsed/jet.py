@@ -73,7 +73,7 @@ class Factored(NamedTuple):
     factor: Array
 
     @classmethod
-    def of(cls, rows: Array) -> "Factored":
+    def from_rows(cls, rows: Array) -> "Factored":
         """Factor more combinations than there are unit vectors."""
         return cls(rows, jnp.linalg.qr(jax.lax.stop_gradient(rows), mode="r"))
 
@@ -116,5 +116,5 @@ def count_of(jets: list[Jet]) -> int:
 
 def total(*terms: Any) -> Any:
     """Sum what is not None; None where nothing is."""
-    found = [term for term in terms if term is not None]
-    return sum(found[1:], found[0]) if found else None
+    present = [term for term in terms if term is not None]
+    return sum(present[1:], present[0]) if present else None

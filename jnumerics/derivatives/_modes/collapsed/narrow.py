@@ -81,14 +81,14 @@ class Narrow:
         units = basis(values).make(0, self.width)
         jets = [*map(Jet, leaves), *map(Jet, values, units, laps)]
         vouched = self.before.vouched
-        expand = Factored.of(rows) if self.is_factored else combined(rows)
-        found = interpret(self.after, jets, expand, vouched=vouched)
-        found = [jet.raised(2, self.width) for jet in found]
-        kept = found if self.keeps_jacs else []
+        expand = Factored.from_rows(rows) if self.is_factored else combined(rows)
+        results = interpret(self.after, jets, expand, vouched=vouched)
+        results = [jet.raised(2, self.width) for jet in results]
+        expanded = results if self.keeps_jacs else []
         return Swept(
-            [jet.value for jet in found],
-            [combined(rows)(jet.jac) for jet in kept],
-            [jet.lap for jet in found],
+            [jet.value for jet in results],
+            [combined(rows)(jet.jac) for jet in expanded],
+            [jet.lap for jet in results],
         )
 
 

@@ -170,8 +170,8 @@ class _At:
             operands = list(self._values)
             for k, x in zip(where, xs, strict=True):
                 operands[k] = x
-            found = zip(self._call(*operands), self._is_number, strict=True)
-            return [result for result, is_number in found if is_number]
+            pairs = zip(self._call(*operands), self._is_number, strict=True)
+            return [result for result, is_number in pairs if is_number]
 
         return lambda tangents: jax.jvp(call, (start,), (list(tangents),))[1]
 

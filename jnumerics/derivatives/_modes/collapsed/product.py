@@ -88,8 +88,8 @@ class _Contraction:
     def of_left(self, jac: Any, y: Any) -> Any:
         """Contract each direction of the left operand: they become its first rows."""
         numbers = self._numbers((1, 0))
-        found = lax.dot_general(jac, y, numbers, **self.options)
-        return jnp.moveaxis(found, len(self.batch[0]), 0)
+        product = lax.dot_general(jac, y, numbers, **self.options)
+        return jnp.moveaxis(product, len(self.batch[0]), 0)
 
     def of_right(self, x: Any, jac: Any) -> Any:
         """Contract each direction of the right operand."""
@@ -97,10 +97,10 @@ class _Contraction:
         sums, batch = self._numbers((0, 1))
         if self.free[1] == 0:  # a matrix times vectors: vectors times its transpose
             numbers = sums[::-1], batch[::-1]
-            found = lax.dot_general(jac, x, numbers, **self.options)
-            return jnp.moveaxis(found, n, 0)
-        found = lax.dot_general(x, jac, (sums, batch), **self.options)
-        return jnp.moveaxis(found, n + self.free[0], 0)
+            product = lax.dot_general(jac, x, numbers, **self.options)
+            return jnp.moveaxis(product, n, 0)
+        product = lax.dot_general(x, jac, (sums, batch), **self.options)
+        return jnp.moveaxis(product, n + self.free[0], 0)
 
     def of_both(self, left: Any, right: Any) -> Any:
         """Contract both, and the directions too."""

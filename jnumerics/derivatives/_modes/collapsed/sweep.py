@@ -160,7 +160,7 @@ class Sweep:
         jacs = self.directions.make(start, number)
         for k, jac in zip(self.active, jacs, strict=True):
             jets[k] = Jet(leaves[k], jac)
-        found = interpret(self.jaxpr, jets, effects=effects, vouched=self.vouched)
-        found = [jet.raised(2, number) for jet in found]
-        jacs = [jet.jac for jet in found] if self.keeps_jacs else []
-        return Swept([jet.value for jet in found], jacs, [jet.lap for jet in found])
+        results = interpret(self.jaxpr, jets, effects=effects, vouched=self.vouched)
+        results = [jet.raised(2, number) for jet in results]
+        jacs = [jet.jac for jet in results] if self.keeps_jacs else []
+        return Swept([jet.value for jet in results], jacs, [jet.lap for jet in results])

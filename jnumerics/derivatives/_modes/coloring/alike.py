@@ -70,10 +70,10 @@ def alike(
     if n < 2 or not count or any(size % n for size in (*shape, count)):
         return None
     sizes = math.prod(leaf[1:]), *(size // n for size in shape)
-    found = [
+    divided = [
         np.divmod(x, s) for x, s in zip((places, rows, columns), sizes, strict=True)
     ]
-    (sample, place), (by_row, row), (by_column, column) = found
+    (sample, place), (by_row, row), (by_column, column) = divided
     if np.any(by_row != sample) or np.any(by_column != sample):
         return None
     order = np.lexsort((column, row, sample))

@@ -152,11 +152,11 @@ def of_outputs(
         return None  # its own transpose, whose colors are known
     reads = np.full((n, int(counts[~left_out].max(initial=1))), NONE, np.int32)
     place = np.arange(len(keys)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = ~left_out[columns]
-    reads[columns[kept], place[kept]] = rows[kept]
+    included = ~left_out[columns]
+    reads[columns[included], place[included]] = rows[included]
     lines = np.flatnonzero(~left_out)
-    found = _assemble(lines, reads[lines], color(reads[lines], shapes), shapes, n)
-    return found if found.n_colors + len(found.unproven) < limit else None
+    coloring = _assemble(lines, reads[lines], color(reads[lines], shapes), shapes, n)
+    return coloring if coloring.n_colors + len(coloring.unproven) < limit else None
 
 
 def _assemble(

@@ -60,12 +60,12 @@ class Learned(NamedTuple):
         others = np.where(single[:, partly], NONE, highs[:, partly])
         known = [self.reads[partly], lows.T[partly], others.T]
         parts = [(whole, exact), (partly, _sets(np.hstack(known)))]
-        width = max(self.reads.shape[1], *(found.shape[1] for _, found in parts))
+        width = max(self.reads.shape[1], *(added.shape[1] for _, added in parts))
         reads = np.full((len(proven), width), NONE, np.int32)
         reads[:, : self.reads.shape[1]] = self.reads
-        for rows, found in parts:
+        for rows, added in parts:
             reads[rows] = NONE
-            reads[rows, : found.shape[1]] = found
+            reads[rows, : added.shape[1]] = added
         return Learned(reads, self.proven | proven)
 
 

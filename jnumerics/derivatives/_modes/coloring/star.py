@@ -73,7 +73,7 @@ def star(
     pattern = _symmetric(compression, numbers, n, is_transposed=is_transposed)
     if pattern is None:
         return None
-    found = None
+    best = None
     for order in _orders(pattern):
         colors = _greedy(pattern, order, 2 * limit if _may_idle(pattern) else limit - 1)
         colors = None if colors is None else _without_idle(pattern, colors)
@@ -83,10 +83,10 @@ def star(
             and readings is not None
             and int(colors.max()) + 1 < limit
         ):
-            limit, found = int(colors.max()) + 1, (colors, readings)
-    if found is None:
+            limit, best = int(colors.max()) + 1, (colors, readings)
+    if best is None:
         return None
-    colors, readings = found
+    colors, readings = best
     positions = np.full(n, -1, np.int32)
     positions[numbers] = np.arange(len(numbers), dtype=np.int32)
     return Compression(
@@ -205,8 +205,8 @@ def _without_idle(pattern: Pattern, colors: np.ndarray) -> np.ndarray:
             continue
         mine = colors[rows] == idle
         needed[colors[columns[mine]]] = True
-    kept = np.append(np.where(needed, np.cumsum(needed) - 1, -1), -1)
-    return kept[colors].astype(np.int32)
+    renumbered = np.append(np.where(needed, np.cumsum(needed) - 1, -1), -1)
+    return renumbered[colors].astype(np.int32)
 
 
 def _met(pattern: Pattern, colors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -49,9 +49,9 @@ def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
     if are_many and request.stacks is None:
         swept = swept.along(shared(request, other))
     asked = MODES[1:] if are_many or counts_all else ("collapsed",)
-    found = [_sweep(swept, m) for m in (asked if mode == "auto" else (mode,))]
-    bounds = [error for _, error in found if error]
-    sweeps = [candidate for candidate, _ in found]
+    outcomes = [_sweep(swept, m) for m in (asked if mode == "auto" else (mode,))]
+    bounds = [error for _, error in outcomes if error]
+    sweeps = [candidate for candidate, _ in outcomes]
     served = [c for c in sweeps if c.strategy is not None]
     if not served and bounds and (mode != "auto" or not request.is_scalar):
         raise ValueError(bounds[0])
@@ -71,10 +71,10 @@ def _sweep(swept: Collapsed, mode: str) -> tuple[Candidate, str]:
 
     Where the bound of memory is too small, its error's words are beside it.
     """
-    found = swept.narrowed() if mode == "narrow" else swept
-    if isinstance(found, str):
-        return _refused(mode, found), ""
-    counted = found.candidate(swept.request.max_bytes)
+    sweep = swept.narrowed() if mode == "narrow" else swept
+    if isinstance(sweep, str):
+        return _refused(mode, sweep), ""
+    counted = sweep.candidate(swept.request.max_bytes)
     if isinstance(counted, str):
         return _refused(mode, "it takes more memory than `max_bytes`"), counted
     return counted, ""

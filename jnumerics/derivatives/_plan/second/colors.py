@@ -39,11 +39,11 @@ from jnumerics.derivatives._program.trace import Target, trace
 def of_plan(plan: Plan, point: Sequence[Any]) -> Directions | None:
     """Return the directions that the plan of a gradient's derivative proves."""
     for candidate in plan.candidates:
-        found = candidate.strategy
-        if isinstance(found, Compressed) and candidate.problem is not None:
+        strategy = candidate.strategy
+        if isinstance(strategy, Compressed) and candidate.problem is not None:
             if len(candidate.problem.inputs) < len(point):
                 return None  # entries of the others are not known
-            return _classes(found.compression, point)
+            return _classes(strategy.compression, point)
     return None
 
 
@@ -88,10 +88,10 @@ def of_gradient(target: Target, point: Sequence[Any]) -> Directions | None:
     if not size(problem):
         return None
     limit, constants = sum(x.size for x in point), constants_of(target.program)
-    found = compress(problem.linear, constants, limit=limit)
-    if found is None:
+    compression = compress(problem.linear, constants, limit=limit)
+    if compression is None:
         return None
-    return _classes(for_diagonal(found, [x.shape for x in point]), point)
+    return _classes(for_diagonal(compression, [x.shape for x in point]), point)
 
 
 def _classes(compression: Compression, avals: Sequence[Any]) -> Directions | None:

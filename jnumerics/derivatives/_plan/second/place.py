@@ -60,7 +60,7 @@ def narrowed(sweep: Sweep) -> Narrow | str:
         if equation.eqn.effects:
             return f"{equation.name} at {equation.line} has an effect"
     starts = [v for v, moved in zip(flat.inputs, moves, strict=True) if moved]
-    place = _best(_Moving.of(flat, starts), sweep.directions.count)
+    place = _best(_Moving.from_inputs(flat, starts), sweep.directions.count)
     if place is None:
         return "no place is narrow enough"
     return _laid_out(sweep, flat, place)
@@ -142,7 +142,7 @@ class _Moving(NamedTuple):
     seconds: list[float]
 
     @classmethod
-    def of(cls, flat: Flat, inputs: list[Var]) -> "_Moving":
+    def from_inputs(cls, flat: Flat, inputs: list[Var]) -> "_Moving":
         moving = set(inputs)
         equations = []
         for e in flat.equations:

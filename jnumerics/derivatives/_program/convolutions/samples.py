@@ -44,8 +44,8 @@ def samples_first(fun: Callable[..., list[Array]]) -> Callable[..., list[Array]]
         pairs = zip(jaxpr.eqns, rewrites, strict=True)
         eqns = [_rewritten(e) if has_samples else e for e, has_samples in pairs]
         inputs = [*jaxpr.constvars, *jaxpr.invars]
-        given = map(as_array, (*constants(traced), *args))
-        return as_function(eqns, inputs, jaxpr.outvars)(*given)
+        operands = map(as_array, (*constants(traced), *args))
+        return as_function(eqns, inputs, jaxpr.outvars)(*operands)
 
     return run
 
@@ -78,7 +78,7 @@ def _convolution(
     which is linear in each of its two arguments.
     """
     numbers = params["dimension_numbers"]
-    given, made = numbers.lhs_spec[0], numbers.out_spec[0]
+    in_axis, out_axis = numbers.lhs_spec[0], numbers.out_spec[0]
 
     def plain(x: Array, kernel: Array) -> Array:
         return primitive.bind(x, kernel, **params)
@@ -92,11 +92,11 @@ def _convolution(
         if in_batched != [True, False]:
             axes = [0 if is_batched else None for is_batched in in_batched]
             return jax.vmap(plain, axes)(x, kernel), True
-        inner = jnp.moveaxis(x, 0, given + 1)
-        shape = (*inner.shape[:given], -1, *inner.shape[given + 2 :])
+        inner = jnp.moveaxis(x, 0, in_axis + 1)
+        shape = (*inner.shape[:in_axis], -1, *inner.shape[in_axis + 2 :])
         y = plain(inner.reshape(shape), kernel)
-        y = y.reshape(*y.shape[:made], -1, size, *y.shape[made + 1 :])
-        return jnp.moveaxis(y, made + 1, 0), True
+        y = y.reshape(*y.shape[:out_axis], -1, size, *y.shape[out_axis + 1 :])
+        return jnp.moveaxis(y, out_axis + 1, 0), True
 
     convolve = jax.custom_jvp(batched)
     convolve.defjvps(

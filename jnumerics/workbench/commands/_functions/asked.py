@@ -112,8 +112,8 @@ def require_small(what: str, taken: int) -> None:
         UsageError: If it takes more than `MOST_BYTES`.
     """
     if taken > MOST_BYTES:
-        most, came = _table.memory(MOST_BYTES), _table.memory(taken)
-        msg = f"--shape must be such that {what} take at most {most}, got {came}"
+        limit, came = _table.memory(MOST_BYTES), _table.memory(taken)
+        msg = f"--shape must be such that {what} take at most {limit}, got {came}"
         raise UsageError(msg)
 
 
@@ -167,8 +167,8 @@ def _dtypes(names: Sequence[str], count: int) -> tuple[str, ...]:
             msg = f"--dtype must be one of {', '.join(DTYPES)}, got {name!r}"
             raise UsageError(msg)
     if len(names) not in (1, count):
-        given = f"{len(names)} for {count}"
-        msg = f"--dtype must be given once, or once for each --shape, got {given}"
+        counts = f"{len(names)} for {count}"
+        msg = f"--dtype must be given once, or once for each --shape, got {counts}"
         raise UsageError(msg)
     return tuple(names) * (count if len(names) == 1 else 1)
 
@@ -178,8 +178,8 @@ def _argnums(text: str, count: int) -> int | tuple[int, ...]:
     numbers = [int(p) for p in parts if re.fullmatch(r"\d{1,4}", p)]
     is_read = len(numbers) == len(parts) == len(set(numbers))
     if not is_read or max(numbers) >= count:
-        most = f"from 0 to {count - 1}" if count > 1 else "0"
-        msg = f"--argnums must be such as 0 or 0,2, each {most} and once, got {text!r}"
+        span = f"from 0 to {count - 1}" if count > 1 else "0"
+        msg = f"--argnums must be such as 0 or 0,2, each {span} and once, got {text!r}"
         raise UsageError(msg)
     return numbers[0] if len(numbers) == 1 else tuple(numbers)
 

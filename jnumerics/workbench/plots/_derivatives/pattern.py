@@ -34,12 +34,12 @@ SIDE = 4.2  # inches of the longer side
 
 
 def dependence(
-    found: Dependence, jacobian: Any = None, file: Path | None = None
+    boxes: Dependence, jacobian: Any = None, file: Path | None = None
 ) -> "Figure":
     """Draw which entries of a Jacobian may be nonzero, and which are, if it is given.
 
     Args:
-        found: What `derivatives.dependence` returns.
+        boxes: What `derivatives.dependence` returns.
         jacobian: The Jacobian of one array by another at some point, dense or `BCOO`,
             of shape (*out, *in); its nonzeros are drawn as dots on the boxes.
         file: Where to write the figure, if anywhere.
@@ -48,7 +48,7 @@ def dependence(
         The figure.
 
     Raises:
-        TypeError: If `found` is something else.
+        TypeError: If `boxes` is something else.
         ValueError: If the Jacobian has another number of entries.
 
     Example:
@@ -58,11 +58,11 @@ def dependence(
         >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
         ('inputs', 'outputs')
     """
-    if not isinstance(found, Dependence):
-        kind = type(found).__name__
-        msg = f"`found` must be what `derivatives.dependence` returns, got {kind}"
+    if not isinstance(boxes, Dependence):
+        kind = type(boxes).__name__
+        msg = f"`boxes` must be what `derivatives.dependence` returns, got {kind}"
         raise TypeError(msg)
-    pattern = found.pattern(MOST, MOST)
+    pattern = boxes.pattern(MOST, MOST)
     m, n = int(pattern.rows[-1]), int(pattern.columns[-1])
     width, height = _size(m, n)
     figure, (axes,) = canvas(1, (width + 1.0, height + 1.0))
@@ -144,24 +144,24 @@ def cut(plan: Plan, file: Path | None = None) -> "Figure":
         >>> figure.axes[0].get_ylabel()
         'numbers that cross'
     """
-    found = crossing(plan)
+    profile = crossing(plan)
     figure, (axes,) = canvas(1, (6.4, 3.6))
     with styled():
-        _draw_crossing(axes, found)
+        _draw_crossing(axes, profile)
     if file is not None:
         save(figure, file)
     return figure
 
 
-def _draw_crossing(axes: "Axes", found: Crossing) -> None:
-    widths = np.maximum(found.widths, 1)
+def _draw_crossing(axes: "Axes", profile: Crossing) -> None:
+    widths = np.maximum(profile.widths, 1)
     places = np.arange(len(widths) + 1)
     axes.set(yscale="log")
     axes.stairs(widths, places - 0.5, color=INK, linewidth=1.4, baseline=None)
     axes.stairs(widths, places - 0.5, fill=True, color=FAINT, alpha=0.5)
     top, bottom = max(widths) * 2.5, 0.6
-    if found.at is not None:
-        _draw_place(axes, found, found.at, top)
+    if profile.at is not None:
+        _draw_place(axes, profile, profile.at, top)
     axes.set(
         xlim=(-0.5, len(widths) - 0.5), ylim=(bottom, top),
         xlabel="operations, from the inputs to the outputs",
@@ -171,18 +171,18 @@ def _draw_crossing(axes: "Axes", found: Crossing) -> None:
     axes.locator_params(axis="x", integer=True)
     axes.grid(visible=True, axis="y")
     axes.minorticks_off()
-    axes.set_title(found.title, loc="left")
+    axes.set_title(profile.title, loc="left")
 
 
-def _draw_place(axes: "Axes", found: Crossing, at: int, top: float) -> None:
+def _draw_place(axes: "Axes", profile: Crossing, at: int, top: float) -> None:
     """Mark the cut, and say which passes run on its two sides."""
-    color, width = COLORS["cut"], max(found.widths[at], 1)
+    color, width = COLORS["cut"], max(profile.widths[at], 1)
     axes.axvline(at, color=color, linewidth=1.2, linestyle="--")
     axes.plot(at, width, "o", color=color, zorder=4)
-    passes = _table.plural(found.widths[at], "pass", "passes")
+    passes = _table.plural(profile.widths[at], "pass", "passes")
     sides = [("right", -1, f"← {passes} of reverse mode")]
     sides.append(("left", 1, f"{passes} of forward mode →"))
-    share = at / max(len(found.widths) - 1, 1)
+    share = at / max(len(profile.widths) - 1, 1)
     for align, side, text in sides:
         is_roomy = 0.3 < share < 0.7
         row = 0 if is_roomy or (side > 0) == (share < 0.5) else 1
@@ -194,12 +194,12 @@ def _draw_place(axes: "Axes", found: Crossing, at: int, top: float) -> None:
 
 
 def plan(
-    found: Plan, boxes: Dependence | None = None, file: Path | None = None
+    plan: Plan, boxes: Dependence | None = None, file: Path | None = None
 ) -> "Figure":
     """Draw what a plan rests on: what depends on what, and the narrowest place.
 
     Args:
-        found: What `derivatives.plan` returns.
+        plan: What `derivatives.plan` returns.
         boxes: What `derivatives.dependence` returns, if it is to be drawn.
         file: Where to write the figure, if anywhere.
 
@@ -219,9 +219,9 @@ def plan(
         >>> len(figure.axes)
         2
     """
-    has_program = found.choice.problem is not None
-    passing = crossing(found) if has_program or boxes is None else None
-    panels: Sequence[Any] = [x for x in (boxes, passing) if x is not None]
+    has_program = plan.choice.problem is not None
+    profile = crossing(plan) if has_program or boxes is None else None
+    panels: Sequence[Any] = [x for x in (boxes, profile) if x is not None]
     widths = [1.0 if isinstance(x, Dependence) else 1.5 for x in panels]
     figure, axes = canvas(len(panels), (4.6 * sum(widths), 4.2), widths)
     with styled():
@@ -230,8 +230,8 @@ def plan(
                 _draw_pattern(one, shown.pattern(MOST, MOST))
             else:
                 _draw_crossing(one, shown)
-        passes = _table.plural(found.passes, "pass", "passes")
-        text = f"{found.target}: {found.mode}, {passes}"
+        passes = _table.plural(plan.passes, "pass", "passes")
+        text = f"{plan.target}: {plan.mode}, {passes}"
         figure.suptitle(text, x=0.012, ha="left", fontsize=11)
     if file is not None:
         save(figure, file)

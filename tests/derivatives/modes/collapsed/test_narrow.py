@@ -159,9 +159,9 @@ def deep(x, into, scale=1.0):
 def test_a_factor_serves_all_points_and_has_every_derivative(x64, monkeypatch):
     """A place of rank 2, also where only a factor without derivatives would do."""
     used = []
-    factor = Factored.of.__func__
+    factor = Factored.from_rows.__func__
     spied = classmethod(lambda cls, rows: used.append(rows.shape) or factor(cls, rows))
-    monkeypatch.setattr(Factored, "of", spied)
+    monkeypatch.setattr(Factored, "from_rows", spied)
     into = np.outer(np.arange(6.0) - 2, INTO[0]) + np.outer(np.ones(6), INTO[1])
     found = jax.jit(laplacian(deep, mode="narrow"))
     expected = lambda *args: trace_of_hessian(lambda x: deep(x, *args[1:]), args[0])
