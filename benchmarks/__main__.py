@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(names: Sequence[str], *, is_quick: bool) -> dict[str, Bench]:
     """Run benchmarks: every program compiled, as many threads for all as cores."""
     done = {}
-    with programs(kept=False), threadpoolctl.threadpool_limits(devices.cores()):
+    with programs(cached=False), threadpoolctl.threadpool_limits(devices.cores()):
         for name in names:
             start, bench = time.perf_counter(), Bench(is_quick)
             BENCHMARKS[name](bench)

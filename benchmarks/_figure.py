@@ -16,25 +16,25 @@ COLUMNS = 4
 KINDS = (("time", "times", plots.SERIES[0]), ("memory", "bytes", plots.SERIES[1]))
 
 
-def growth(found: Mapping[str, Any], file: Path) -> None:
+def growth(subjects: Mapping[str, Any], file: Path) -> None:
     """Draw time above memory against size, both logarithmic, for each subject.
 
     The dashed line has the expected exponent and meets the curve at its end; what was
     fitted stands in the corner, beside what was expected.
 
     Args:
-        found: By subject: `what`, `sizes`, `times`, `bytes`, `fitted`, `expected`.
+        subjects: By subject: `what`, `sizes`, `times`, `bytes`, `fitted`, `expected`.
         file: Where the figure goes.
     """
     from matplotlib.figure import Figure
 
-    bands = -(-len(found) // COLUMNS)
+    bands = -(-len(subjects) // COLUMNS)
     with styled():
         figure = Figure((10.0, 3.7 * bands), layout="constrained")
         panels = figure.subplots(2 * bands, COLUMNS, squeeze=False)
         for axes in panels.flat:
             axes.set_visible(False)  # but those that are drawn
-        for k, (name, data) in enumerate(found.items()):
+        for k, (name, data) in enumerate(subjects.items()):
             band, column = divmod(k, COLUMNS)
             pair = panels[2 * band, column], panels[2 * band + 1, column]
             for axes, kind in zip(pair, KINDS, strict=True):

@@ -202,16 +202,16 @@ def place(run: Mapping[str, Any]) -> str:
 
 def by_place(runs: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Sort runs by their places: the processor before cards, the newest JAX first."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
-        found.setdefault(place(run), []).append(run)
+        groups.setdefault(place(run), []).append(run)
 
     def rank(name: str) -> tuple[bool, list[int]]:
-        m = found[name][-1]["machine"]
+        m = groups[name][-1]["machine"]
         version = [-int(part) for part in re.findall(r"\d+", m["versions"]["jax"])]
         return m["platform"] != "cpu", version
 
-    return {name: found[name] for name in sorted(found, key=rank)}
+    return {name: groups[name] for name in sorted(groups, key=rank)}
 
 
 def figures(runs: Sequence[dict[str, Any]], benchmark: str) -> list[Figure]:
@@ -237,7 +237,7 @@ def seconds(runs: Sequence[dict[str, Any]]) -> dict[str, int]:
 def peers_of(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Return the versions of other libraries in their newest runs."""
     known = (run["machine"].get("peers", {}) for run in runs)
-    return {name: version for found in known for name, version in found.items()}
+    return {name: version for peers in known for name, version in peers.items()}
 
 
 class Times(NamedTuple):
@@ -270,7 +270,7 @@ def _last(
     having: Sequence[dict[str, Any]], rows: str, key: str, name: str, *path: str
 ) -> list[float]:
     """Return a row's numbers in the last runs that could measure it."""
-    found = [row for run in having for row in run.get(rows, ()) if row[key] == name]
+    values = [row for run in having for row in run.get(rows, ()) if row[key] == name]
     for part in path:
-        found = [row[part] for row in found if row[part] is not None]
-    return found[-LAST:]
+        values = [row[part] for row in values if row[part] is not None]
+    return values[-LAST:]

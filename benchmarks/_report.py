@@ -59,13 +59,13 @@ def promises(places: Places, benchmarks: Sequence[str]) -> str:
 
 def goals(places: Places, benchmarks: Sequence[str]) -> str:
     """Write what is aimed at beside other libraries, the medians, and versions."""
-    found = {
+    figures = {
         where: {figure.what: figure for figure in _figures(runs, benchmarks)}
         for where, runs in places.items()
     }
     rows = []
     for what in GOALS:
-        at = {where: f[what] for where, f in found.items() if what in f}
+        at = {where: f[what] for where, f in figures.items() if what in f}
         cells = [_median(at.get(where)) for where in places]
         rows.append([what, _bound_of(at), *cells])
     named = dict.fromkeys(v for runs in places.values() for v in _versions(runs))
@@ -109,7 +109,7 @@ def _cell(figure: Figure | None) -> str:
 def missed(places: Places, benchmarks: Sequence[str]) -> str:
     """List the targets that the median of the last runs misses, and why."""
     reasons = _record.reasons()
-    found = [
+    lines = [
         f"- {where}: {figure.what}: {figure}, the newest "
         f"{figure.target.write(figure.values[-1])}, target {figure.target}"
         + (f" ({figure.note})" if figure.note else "")
@@ -118,7 +118,7 @@ def missed(places: Places, benchmarks: Sequence[str]) -> str:
         for figure in _figures(runs, benchmarks)
         if figure.target is not None and figure.is_met is False
     ]
-    return "\n".join(found) or "Every target is met."
+    return "\n".join(lines) or "Every target is met."
 
 
 def times(places: Places, benchmarks: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ def try_version(version: str, selection: Sequence[str] = ()) -> dict[str, Any]:
     """Install a version of JAX beside the project, and run the tests."""
     folder = ROOT / f".venv-jax-{version}"
     python = folder / "bin" / "python"
-    found: dict[str, Any] = {
+    trial: dict[str, Any] = {
         "jax": version,
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -58,20 +58,20 @@ def try_version(version: str, selection: Sequence[str] = ()) -> dict[str, Any]:
     )
     if made.returncode:
         lines = made.stderr.strip().splitlines()
-        return {**found, "not_installed": lines[-1] if lines else "no reason given"}
+        return {**trial, "not_installed": lines[-1] if lines else "no reason given"}
     with tempfile.TemporaryFile("w+") as log:
         command = [python, "-m", "pytest", "-q", *(selection or SUITE)]
         subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=False)
         log.seek(0)
         lines = log.read().strip().splitlines()
     failures = [re.sub(" - .*", "", x) for x in lines if re.match("FAILED|ERROR", x)]
-    return {**found, **closing(lines[-1]), "failures": failures[:MOST_NAMED]}
+    return {**trial, **closing(lines[-1]), "failures": failures[:MOST_NAMED]}
 
 
-def passed(found: dict[str, Any]) -> bool:
+def passed(trial: dict[str, Any]) -> bool:
     """Whether a version was installed, and its tests passed."""
-    return found.get("passed", 0) > 0 and not (
-        found.get("failed") or found.get("error")
+    return trial.get("passed", 0) > 0 and not (
+        trial.get("failed") or trial.get("error")
     )
 
 
@@ -83,10 +83,10 @@ def load() -> list[dict[str, Any]]:
     return sorted(results, key=lambda r: [int(n) for n in r["jax"].split(".")])
 
 
-def keep(found: dict[str, Any]) -> None:
+def keep(trial: dict[str, Any]) -> None:
     """Put what was found into the file, in the place of what it had of that version."""
-    others = [r for r in load() if r["jax"] != found["jax"]]
-    FILE.write_text(json.dumps([*others, found], indent=2) + "\n", encoding="utf-8")
+    others = [r for r in load() if r["jax"] != trial["jax"]]
+    FILE.write_text(json.dumps([*others, trial], indent=2) + "\n", encoding="utf-8")
 
 
 def text() -> str:
@@ -98,13 +98,13 @@ def text() -> str:
     return _report.markdown(["JAX", "Python", "tests", "date"], rows)
 
 
-def _outcome(found: dict[str, Any]) -> str:
-    if "not_installed" in found:
+def _outcome(trial: dict[str, Any]) -> str:
+    if "not_installed" in trial:
         return "does not install"
-    if passed(found):
-        return f"all {found['passed']:,} pass"
-    wrong = found.get("failed", 0) + found.get("error", 0)
-    return f"{wrong:,} fail, {found.get('passed', 0):,} pass"
+    if passed(trial):
+        return f"all {trial['passed']:,} pass"
+    wrong = trial.get("failed", 0) + trial.get("error", 0)
+    return f"{wrong:,} fail, {trial.get('passed', 0):,} pass"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -112,15 +112,15 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("benchmarks.compat", description=__doc__)
     parser.add_argument("versions", nargs="*", default=VERSIONS, metavar="VERSION")
     asked = parser.parse_args(argv).versions
-    right = []
+    outcomes = []
     for version in asked:
-        found = try_version(version)
-        keep(found)
+        trial = try_version(version)
+        keep(trial)
         print(
-            f"JAX {version}: {_outcome(found)}", *found.get("failures", ()), sep="\n  "
+            f"JAX {version}: {_outcome(trial)}", *trial.get("failures", ()), sep="\n  "
         )
-        right.append("not_installed" in found or passed(found))
-    return 0 if all(right) else 1
+        outcomes.append("not_installed" in trial or passed(trial))
+    return 0 if all(outcomes) else 1
 
 
 if __name__ == "__main__":

@@ -101,9 +101,9 @@ def _fixed(tiny: Any) -> float:
 
 
 if __name__ == "__main__":
-    found = measure()
+    weights = measure()
     print(f"# {jax.devices()[0].device_kind}, JAX {jax.__version__}")
     print("Weights(")
-    for name, value in vars(found).items():
+    for name, value in vars(weights).items():
         print(f"    {name}={value:.1e},")
     print(")")

@@ -58,8 +58,8 @@ def newest(places: Places, benchmark: str) -> tuple[dict[str, Any], dict[str, An
 
 def _text(benchmark: str, part: str = "text") -> Callable[[Places], str]:
     def write(places: Places) -> str:
-        _, found = newest(places, benchmark)
-        return f"```text\n{found['shown'][part]}\n```"
+        _, run = newest(places, benchmark)
+        return f"```text\n{run['shown'][part]}\n```"
 
     return write
 
@@ -79,14 +79,14 @@ def _with_place(benchmark: str, part: str = "text") -> Callable[[Places], str]:
 
 def _short(places: Places) -> str:
     """Write a comparison without its title and its last remark, for the README."""
-    _, found = newest(places, "modes_autoencoder")
-    body = found["shown"]["text"].partition("\n\n")[2].partition("\nOne evaluation")[0]
+    _, run = newest(places, "modes_autoencoder")
+    body = run["shown"]["text"].partition("\n\n")[2].partition("\nOne evaluation")[0]
     return f"```text\n{body}\n```\n\n{_where('modes_autoencoder')(places)}"
 
 
 def _modes(places: Places, benchmark: str) -> dict[str, Any]:
-    _, found = newest(places, benchmark)
-    return {m["mode"]: m for m in found["shown"]["result"]["modes"]}
+    _, run = newest(places, benchmark)
+    return {m["mode"]: m for m in run["shown"]["result"]["modes"]}
 
 
 def _cut(places: Places) -> str:
@@ -119,8 +119,8 @@ def _samples(places: Places) -> str:
 
 
 def _corners(places: Places) -> str:
-    _, found = newest(places, "crossover")
-    result = found["shown"]["result"]
+    _, run = newest(places, "crossover")
+    result = run["shown"]["result"]
     cells = {(c["inputs"], c["outputs"]): c for c in result["cells"]}
     n, m = max(result["inputs"]), max(result["outputs"])
     wide, tall = cells[n, 1], cells[1, m]
@@ -141,11 +141,11 @@ def _median_s(mode: Mapping[str, Any]) -> float:
 
 def _passes(places: Places) -> str:
     runs = next(iter(places.values()))
-    found = {f.what: f for f in _record.figures(runs, "passes")}
+    figures = {f.what: f for f in _record.figures(runs, "passes")}
     rows = [
-        [name, *(f"{found[f'{name}: {way}'].median:.1f}" for way in passes.WAYS)]
+        [name, *(f"{figures[f'{name}: {way}'].median:.1f}" for way in passes.WAYS)]
         for name in passes.CASES
-        if f"{name}: {passes.WAYS[0]}" in found
+        if f"{name}: {passes.WAYS[0]}" in figures
     ]
     rows.sort(key=lambda row: float(row[1]))
     return _report.markdown(["function", *passes.WAYS], rows)
@@ -156,10 +156,12 @@ def _laplacians(places: Places) -> str:
     if not newest(places, "laplacians")[0]:
         return "Not measured yet."
     runs = next(iter(places.values()))
-    found = {f.what: f for f in _record.figures(runs, "laplacians")}
+    by_name = {f.what: f for f in _record.figures(runs, "laplacians")}
     rivals = second.RIVALS[:2]  # of every JAX; the benchmarks' table has the others
     whats = {
-        name: [found.get(f"laplacian of {name}: {rival} over ours") for rival in rivals]
+        name: [
+            by_name.get(f"laplacian of {name}: {rival} over ours") for rival in rivals
+        ]
         for name in second.CASES
     }
     rows = [
@@ -219,9 +221,9 @@ def filled(page: str, blocks: Mapping[str, str]) -> str:
     """Put texts between a page's marks."""
     for name, text in blocks.items():
         begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-        before, found, rest = page.partition(begin)
+        before, opened, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
-        if not (found and closed):
+        if not (opened and closed):
             msg = f"a page must have the marks of {name!r}, got one without"
             raise ValueError(msg)
         page = f"{before}{begin}{text}{end}{after}"
@@ -259,7 +261,7 @@ def write(pictures: Mapping[str, bytes]) -> None:
 
 def stale() -> list[str]:
     """Name what differs from the record."""
-    pages = [name for name, text, right in due() if text != right]
+    pages = [name for name, text, expected in due() if text != expected]
     pictures = [
         f"docs/{name}"
         for name, drawn in shown_pictures().items()
@@ -275,10 +277,10 @@ def main(argv: Sequence[str]) -> int:
     if not parser.parse_args(argv).check:
         write({})
         return 0
-    found = stale()
-    for name in found:
+    names = stale()
+    for name in names:
         print(f"{name} differs from the record")
-    return 1 if found else 0
+    return 1 if names else 0
 
 
 if __name__ == "__main__":

@@ -119,8 +119,8 @@ def contender(library: str, name: str, /, *arrays: Any, **options: Any) -> Any:
     worker = _worker(library)
     if isinstance(worker, Missing):
         return worker
-    given = [np.asarray(a) for a in arrays]
-    number, _ = worker.ask("make", name, options, arrays=given)
+    inputs = [np.asarray(a) for a in arrays]
+    number, _ = worker.ask("make", name, options, arrays=inputs)
     return Elsewhere(worker, number)
 
 

@@ -83,9 +83,9 @@ def heat(x):
 
 def dependence(n):
     at = jnp.ones(n * n)
-    found = derivatives.dependence(heat, at)
+    boxes = derivatives.dependence(heat, at)
     columns = np.arange(n * n)
-    box = (found.lower <= columns) & (columns <= found.upper)
+    box = (boxes.lower <= columns) & (columns <= boxes.upper)
     entries = derivatives.jacobian(heat, mode="compressed")(at) != 0
     return plots.images({"boxes": ~box, "entries, 5 passes": ~np.asarray(entries)})
 

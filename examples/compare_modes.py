@@ -78,8 +78,8 @@ def main(config: Config, lesson: Lesson) -> None:
     compare(lesson, bottleneck, many, jax.jacrev)
     compare(lesson, stencil, rod, jax.jacfwd)
     compare(lesson, tie, t, jax.jacfwd)
-    for found in comparisons:
-        lesson.note(str(found))
+    for comparison in comparisons:
+        lesson.note(str(comparison))
     lesson.picture(
         "times",
         "What a Jacobian costs by each mode, in evaluations of the function.",

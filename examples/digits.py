@@ -61,9 +61,9 @@ def main(config: Config, lesson: Lesson) -> None:
 
     @jax.jit
     def evaluate(params):
-        found = scores(params, unseen)
-        right = jnp.mean(found.argmax(1) == truth)
-        return {"loss": softmax.cross_entropy(found, truth), "accuracy": right}
+        logits = scores(params, unseen)
+        accuracy = jnp.mean(logits.argmax(1) == truth)
+        return {"loss": softmax.cross_entropy(logits, truth), "accuracy": accuracy}
 
     trained = training.train(
         loss, devices.replicate(init(config.channels), mesh),
@@ -191,14 +191,14 @@ def digest(params):
 
 def tell(lesson, scores, params, images, truth):
     """Compare the network with NumPy's, and show where it is wrong."""
-    network, given = jax.jit(scores), jnp.asarray(images)
-    found = np.asarray(network(params, given))
+    network, inputs = jax.jit(scores), jnp.asarray(images)
+    logits = np.asarray(network(params, inputs))
     asked = f"the scores of {len(images)} digits that it has not seen"
-    lesson.compare(asked, found, by_numpy(params, images))
+    lesson.compare(asked, logits, by_numpy(params, images))
     lesson.race(
-        lambda: network(params, given), lambda: by_numpy(params, images), rival="NumPy"
+        lambda: network(params, inputs), lambda: by_numpy(params, images), rival="NumPy"
     )
-    guess = found.argmax(1)
+    guess = logits.argmax(1)
     wrong = np.flatnonzero(guess != truth)
     lesson.note(
         f"{1 - len(wrong) / len(truth):.1%} of them are right, {len(wrong)} are wrong"

@@ -101,8 +101,8 @@ def integrated(rates):
 
 def tell(lesson, config, shares, params, counts):
     """Compare with the true rates, the integrator's solution, and `jax.jacrev`."""
-    found, exact, y = rates(params), integrated(RATES), shares(DAYS, params)
-    ratios = np.array([found[name] / rate for name, rate in RATES.items()])
+    fitted, exact, y = rates(params), integrated(RATES), shares(DAYS, params)
+    ratios = np.array([fitted[name] / rate for name, rate in RATES.items()])
     asked, solved = f"{', '.join(RATES)}, over the true", "S, E, I, R as SciPy has them"
     lesson.compare(asked, ratios, np.ones(3), within=config.tolerance)
     lesson.compare(solved, y, exact, within=config.tolerance)

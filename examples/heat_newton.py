@@ -39,12 +39,12 @@ def main(config: Config, lesson: Lesson) -> None:
     heat = heaters(config.grid)
     eliminate = partial(newton, elimination(balance(heat)), heat.size)
     multiply = partial(newton, krylov(balance(heat)), heat.size)
-    found, other = eliminate(), multiply()
+    direct, other = eliminate(), multiply()
 
     expected = kirchhoff(heat)
-    lesson.compare(f"temperatures of {heat.size:,} points", found[-1], expected)
+    lesson.compare(f"temperatures of {heat.size:,} points", direct[-1], expected)
     lesson.race(eliminate, multiply, rival="Newton-Krylov")
-    show(lesson, {"elimination": found, "Krylov, to three digits": other}, expected)
+    show(lesson, {"elimination": direct, "Krylov, to three digits": other}, expected)
     heat, start = heaters(config.large), time.perf_counter()
     answer = newton(elimination(balance(heat)), heat.size)[-1]
     lesson.compare(f"temperatures of {heat.size:,} points", answer, kirchhoff(heat))
@@ -101,12 +101,12 @@ def krylov(gains):
 
 def newton(step, n):
     """Return n temperatures at first and after each step, until they stand."""
-    found = [np.zeros(n)]
+    iterates = [np.zeros(n)]
     for _ in range(20):
-        found.append(found[-1] + step(found[-1]))
-        if np.abs(found[-1] - found[-2]).max() < 1e-8 * found[-1].max():
+        iterates.append(iterates[-1] + step(iterates[-1]))
+        if np.abs(iterates[-1] - iterates[-2]).max() < 1e-8 * iterates[-1].max():
             break  # what is left is rounding's
-    return np.stack(found)
+    return np.stack(iterates)
 
 
 def kirchhoff(heat):

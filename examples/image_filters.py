@@ -90,8 +90,8 @@ def rivals(colors, gray, sigma):
     sobel = SOBEL.astype(plane.dtype)
 
     def smooth():
-        found = ndimage.gaussian_filter(planes, sigma, mode="constant", axes=(1, 2))
-        return found[..., None]
+        blurred = ndimage.gaussian_filter(planes, sigma, mode="constant", axes=(1, 2))
+        return blurred[..., None]
 
     def slopes():
         both = [signal.correlate2d(plane, f, mode="same") for f in (sobel, sobel.T)]
@@ -110,8 +110,8 @@ def learn(before, after, correlate, steps):
     hessian = derivatives.hessian(loss)(start)  # the same at every kernel
     curvatures = np.linalg.eigvalsh(np.reshape(hessian, (start.size, start.size)))
     optimizer = optax.sgd(1 / float(curvatures[-1]))  # the longest step that is safe
-    found = descent.minimize(loss, start, optimizer=optimizer, steps=steps)
-    return found.params, curvatures[-1] / curvatures[0]
+    fitted = descent.minimize(loss, start, optimizer=optimizer, steps=steps)
+    return fitted.params, curvatures[-1] / curvatures[0]
 
 
 def draw(lesson, filters, colors, blurred, edges):

@@ -44,10 +44,10 @@ def main(config: Config, lesson: Lesson) -> None:
     t = np.linspace(-1.0, 1.0, 2_000)  # the band, moved to [-1, 1]
     nodes = chebyshev(config.nodes)
     samples = jnp.asarray(response(chain, frequency(nodes, config.band)))
-    found = polynomial.interpolate(nodes, samples, t)
+    interpolated = polynomial.interpolate(nodes, samples, t)
 
     expected = response(chain, frequency(t, config.band))
-    lesson.compare(f"a 3x2 response at {len(t):,} frequencies", found, expected)
+    lesson.compare(f"a 3x2 response at {len(t):,} frequencies", interpolated, expected)
     lesson.race(
         lambda: polynomial.interpolate(nodes, samples, t),
         lambda: response(chain, frequency(t, config.band)),
@@ -104,8 +104,8 @@ def draw(config, lesson, chain):
     }
 
     def error(nodes, way):
-        found = way(nodes, response(chain, at(nodes)), t)
-        return np.abs(found - exact).max() / np.abs(exact).max()
+        interpolated = way(nodes, response(chain, at(nodes)), t)
+        return np.abs(interpolated - exact).max() / np.abs(exact).max()
 
     ratio = factor(chain, config.band)
     lesson.note(f"poles predict an error {ratio:.2f} times smaller with each node")

@@ -45,19 +45,19 @@ def main(config: Config, lesson: Lesson) -> None:
         return mlp.apply(params, times[:, None], precision=precision)
 
     velocity = derivatives.batch_jacobian(network)
-    found = velocity(times)  # a row for each time
+    velocities = velocity(times)  # a row for each time
 
     one_jvp = jax.jit(lambda t: jax.jvp(network, (t,), (jnp.ones_like(t),))[1])
     each = jax.jit(jax.vmap(jax.jacfwd(lambda time: network(time[None])[0])))
     full = jax.jit(lambda t: jnp.einsum("iki->ik", jax.jacfwd(network)(t)))
     expected = loop(params, times)
-    lesson.compare(f"d output / d time at {len(times)} times", found, expected)
+    lesson.compare(f"d output / d time at {len(times)} times", velocities, expected)
     lesson.race(lambda: velocity(times), lambda: loop(params, times))
-    lesson.compare("the same by one JVP", found, one_jvp(times))
+    lesson.compare("the same by one JVP", velocities, one_jvp(times))
     lesson.race(lambda: velocity(times), lambda: one_jvp(times), rival="one JVP")
-    lesson.compare("the same by vmap of jacfwd", found, each(times))
+    lesson.compare("the same by vmap of jacfwd", velocities, each(times))
     lesson.race(lambda: velocity(times), lambda: each(times), rival="vmap of jacfwd")
-    lesson.compare("the same by the full Jacobian", found, full(times))
+    lesson.compare("the same by the full Jacobian", velocities, full(times))
     lesson.race(lambda: velocity(times), lambda: full(times), rival="the full Jacobian")
     lesson.note(f"with batch normalization, {refusal(network, times)}")
     lesson.picture(

@@ -49,13 +49,13 @@ def main(config: Config, lesson: Lesson) -> None:
         params, wave = network(config, system)  # wave(x, params): the state's logarithm
         sweep = jax.vmap(derivatives.value_grad_and_laplacian(wave), (0, None))
         local = partial(local_energies, system, sweep)
-        found = descent.minimize(
+        trained = descent.minimize(
             partial(energy, local), params, optimizer=adam, steps=config.steps,
             batches=draw(system, 0, config.steps, 256),  # points of each update
         )  # fmt: skip
-        at, weights, _ = jax.jit(local)(found.params, draw(system, 1, 20_000))
+        at, weights, _ = jax.jit(local)(trained.params, draw(system, 1, 20_000))
         energies[name] = float(weights @ at)
-        waves[name] = partial(wave, params=found.params)
+        waves[name] = partial(wave, params=trained.params)
 
     tell(lesson, config, energies, waves)
 
@@ -120,9 +120,9 @@ SYSTEMS = {
 
 def tell(lesson, config, energies, waves):
     """Compare the energies, and a network's Laplacian with its Hessian's trace."""
-    found = np.array([energies[name] / s.energy for name, s in SYSTEMS.items()])
+    ratios = np.array([energies[name] / s.energy for name, s in SYSTEMS.items()])
     asked = f"energies over the exact ones: {', '.join(SYSTEMS)}"
-    lesson.compare(asked, found, np.ones(len(found)), within=config.tolerance)
+    lesson.compare(asked, ratios, np.ones(len(ratios)), within=config.tolerance)
     wave, points = waves["springs"], draw(SYSTEMS["springs"], 2, 1000)
     ours = partial(jax.jit(jax.vmap(derivatives.laplacian(wave))), points)
     hessian = jax.hessian(lambda x: wave(x.reshape(-1, 3)))
@@ -136,9 +136,9 @@ def tell(lesson, config, energies, waves):
 def electrons(wave):
     r = np.linspace(0.01, 8.0, 200)
     apart = r[:, None, None] * np.array([[0.5, 0, 0], [-0.5, 0, 0]])
-    found, exact = np.exp(jax.vmap(wave)(apart)), (1 + r / 2) * np.exp(-(r**2) / 8)
+    state, exact = np.exp(jax.vmap(wave)(apart)), (1 + r / 2) * np.exp(-(r**2) / 8)
     panel = plots.Panel(
-        {"network": (r, found / found.max())},
+        {"network": (r, state / state.max())},
         "distance of the electrons, bohr",
         "state, over its largest value",
         dashed={"exact": (r, exact / exact.max())},

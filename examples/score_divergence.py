@@ -44,8 +44,8 @@ def main(config: Config, lesson: Lesson) -> None:
 
     def loss(params, batch):  # (score² / 2 + its divergence) / a, without constants
         def of_point(x, a):  # where the score is a * denoise - x
-            found = denoise(x, a, params)
-            return a * found @ found / 2 - found @ x + divergence(x, a, params)
+            center = denoise(x, a, params)
+            return a * center @ center / 2 - center @ x + divergence(x, a, params)
 
         return jnp.mean(jax.vmap(of_point)(*batch))
 

@@ -83,9 +83,9 @@ def read_digits(config, lesson):
         return descend(start, X, Y, product, steps=steps, rate=config.learning_rate)
 
     learned = descent.minimize(loss, start, optimizer=sgd, steps=steps)
-    weights, right = by_hand()
+    weights, curve = by_hand()
     losses = {
-        "J'g, by hand as by autodiff": right,
+        "J'g, by hand as by autodiff": curve,
         "einsum mnr,mrr->mr": by_hand(einsum_mnr_mrr)[1],
         "rows of J summed": by_hand(rows_of_jacobian_summed)[1],
     }

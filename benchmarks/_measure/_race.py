@@ -70,7 +70,7 @@ class Race:
         """
         names = [slow] if isinstance(slow, str) else slow
         best = min(names, key=lambda name: float(np.median(self.runs(name))))
-        return Spread.of(self.runs(best) / self.runs(fast))
+        return Spread.from_values(self.runs(best) / self.runs(fast))
 
 
 @dataclass
@@ -222,11 +222,11 @@ def usual_s(run: Callable[[], Any], repeats: int) -> float:
 
 
 @contextlib.contextmanager
-def programs(*, kept: bool) -> Iterator[None]:
+def programs(*, cached: bool) -> Iterator[None]:
     """Keep compiled programs on disk meanwhile, or compile every one."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {
-            "jax_compilation_cache_dir": folder if kept else None,
+            "jax_compilation_cache_dir": folder if cached else None,
             "jax_persistent_cache_min_compile_time_secs": 0.0,
             "jax_persistent_cache_min_entry_size_bytes": -1,
         }

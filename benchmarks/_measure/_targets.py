@@ -16,7 +16,7 @@ class Spread(NamedTuple):
     q3: float
 
     @classmethod
-    def of(cls, values: Any) -> "Spread":
+    def from_values(cls, values: Any) -> "Spread":
         """Summarize values."""
         q1, median, q3 = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
         return cls(median, q1, q3)

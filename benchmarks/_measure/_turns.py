@@ -99,9 +99,9 @@ def require_same(contenders: Mapping[str, Contender], tolerance: float) -> None:
     Raises:
         ArithmeticError: If a result differs, or has other shapes.
     """
-    (name, right), *others = ((n, c.result()) for n, c in contenders.items())
-    for other, found in others:
-        error = _difference(found, right)
+    (name, expected), *others = ((n, c.result()) for n, c in contenders.items())
+    for other, result in others:
+        error = _difference(result, expected)
         if not error <= tolerance:
             msg = (
                 f"`{other}` must give what `{name}` gives, got an error of {error:.1e}"
@@ -109,13 +109,15 @@ def require_same(contenders: Mapping[str, Contender], tolerance: float) -> None:
             raise ArithmeticError(msg)
 
 
-def _difference(found: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> float:
+def _difference(result: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
     """Return the largest relative error; infinity where shapes differ."""
-    pairs = [(np.squeeze(f), np.squeeze(r)) for f, r in zip(found, right, strict=False)]
-    if len(found) != len(right) or any(f.shape != r.shape for f, r in pairs):
+    pairs = [
+        (np.squeeze(r), np.squeeze(e)) for r, e in zip(result, expected, strict=False)
+    ]
+    if len(result) != len(expected) or any(r.shape != e.shape for r, e in pairs):
         return np.inf
     errors = [
-        np.max(np.abs(f - r), initial=0) / max(np.max(np.abs(r), initial=0), 1e-30)
-        for f, r in pairs
+        np.max(np.abs(r - e), initial=0) / max(np.max(np.abs(e), initial=0), 1e-30)
+        for r, e in pairs
     ]
     return float(np.max(errors, initial=0))

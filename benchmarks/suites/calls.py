@@ -111,18 +111,18 @@ def calls(bench: Bench) -> None:
             "bare": lambda b=bare, a=args: b(*a),
         }
         race = bench.race(both, seconds=0.4, same=1e-5, keep=False)
-        less[name] = Spread.of(race.runs("ours") - race.runs("bare"))
+        less[name] = Spread.from_values(race.runs("ours") - race.runs("bare"))
         medians = [float(np.median(race.runs(n))) for n in both]
         shown = [_table.seconds(s) for s in (*medians, max(less[name].median, 0.0))]
         rows.append((name, *shown))
-    most = max(less, key=lambda name: less[name].median)
+    largest = max(less, key=lambda name: less[name].median)
     above = [name for name, spread in less.items() if spread.median > MOST]
     bench.report(
         "call of a tiny function, less a bare jitted call of the same: the most of all "
         "public functions",
         at_most(MOST, "s"),
-        less[most],
-        f"{most}; above: {', '.join(above) or 'none'}; {len(less)} functions",
+        less[largest],
+        f"{largest}; above: {', '.join(above) or 'none'}; {len(less)} functions",
     )
     header = ("tiny call of", "ours", "under jax.jit", "less it")
     bench.shown["text"] = _table.text(header, rows)

@@ -37,8 +37,8 @@ def choice_of_second_order(bench: Bench) -> None:
 
 
 def _report(bench: Bench, what: str, cases: Mapping[str, Callable[[], Case]]) -> None:
-    found = {name: beside_fastest(bench, make()) for name, make in cases.items()}
-    regrets = {name: r for name, (r, best) in found.items() if best > WORTH_CHOOSING}
+    measured = {name: beside_fastest(bench, make()) for name, make in cases.items()}
+    regrets = {name: r for name, (r, best) in measured.items() if best > WORTH_CHOOSING}
     near = np.mean([r <= CLOSE for r in regrets.values()])
     wrong = [f"{name} {r:.2f}" for name, r in regrets.items() if r > CLOSE]
     bench.report(

@@ -38,16 +38,16 @@ def large(bench: Bench) -> None:
     reads = np.stack([np.ravel_multi_index(at, (n, n, n)).ravel() for at in around], 1)
     reads.sort(axis=1)
     start = time.perf_counter()
-    found = lattice.color(reads, [(n, n, n)])
+    colors = lattice.color(reads, [(n, n, n)])
     seconds = time.perf_counter() - start
-    if any(np.diff(np.sort(found[reads], axis=1), axis=1).min(axis=1) == 0):
+    if any(np.diff(np.sort(colors[reads], axis=1), axis=1).min(axis=1) == 0):
         msg = "no row may read a color twice"
         raise ArithmeticError(msg)
     bench.report(
         f"coloring a periodic {n} x {n} x {n} star",
         at_most(5, "s"),
         seconds,
-        f"{int(found.max()) + 1} colors, of at least 7",
+        f"{int(colors.max()) + 1} colors, of at least 7",
     )
 
 

@@ -147,11 +147,11 @@ SUBJECTS: Mapping[str, Subject] = {
 def scaling(bench: Bench) -> None:
     """Time and memory of each subject, and their exponents."""
     names = list(SUBJECTS)[:1] if bench.is_quick else list(SUBJECTS)
-    found = {name: _measure(bench, SUBJECTS[name]) for name in names}
-    rows = [_row(name, growth) for name, growth in found.items()]
+    growths = {name: _measure(bench, SUBJECTS[name]) for name in names}
+    rows = [_row(name, growth) for name, growth in growths.items()]
     header = ("in", "of", "sizes", "time", "expected", "memory", "expected")
     bench.shown["text"] = _table.text(header, rows)
-    bench.shown["growth"] = {name: _data(growth) for name, growth in found.items()}
+    bench.shown["growth"] = {name: _data(growth) for name, growth in growths.items()}
     bench.draw("scaling.png", lambda file: _figure.growth(bench.shown["growth"], file))
 
 

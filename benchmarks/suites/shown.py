@@ -39,8 +39,8 @@ def network() -> Any:
 
 def plan(bench: Bench) -> None:
     """What the plan says of a network, and of samples that mix."""
-    found = derivatives.plan(network().autoencoder, jnp.ones(784))
-    bench.shown["plan"] = str(found)
+    planned = derivatives.plan(network().autoencoder, jnp.ones(784))
+    bench.shown["plan"] = str(planned)
     try:
         derivatives.batch_jacobian(network().normalized)(jnp.ones((32, 784)))
     except derivatives.SampleMixingError as error:
@@ -69,14 +69,14 @@ def _draw_lesson(bench: Bench, performances: Any, system: str, name: str) -> Non
 
 def autoencoder(bench: Bench) -> None:
     """Modes of a network that is narrow in between."""
-    found = _compared(bench, network().autoencoder, (784,))
-    bench.draw("modes_autoencoder.png", lambda f: plots.mode_comparison(found, f))
+    comparison = _compared(bench, network().autoencoder, (784,))
+    bench.draw("modes_autoencoder.png", lambda f: plots.mode_comparison(comparison, f))
 
 
 def heat(bench: Bench) -> None:
     """Modes of a stencil."""
-    found = _compared(bench, network().heat, (32, 32))
-    bench.draw("modes_heat.png", lambda f: plots.mode_comparison(found, f))
+    comparison = _compared(bench, network().heat, (32, 32))
+    bench.draw("modes_heat.png", lambda f: plots.mode_comparison(comparison, f))
 
 
 def samples(bench: Bench) -> None:
@@ -89,10 +89,10 @@ def _compared(
 ) -> ModeComparison:
     x = jax.random.normal(jax.random.key(0), shape)
     repeats = 3 if bench.is_quick else 20
-    found = derivatives.compare_modes(fun, x, repeats=repeats, **options)
-    bench.shown["text"] = str(found)
-    bench.shown["result"] = _without_runs(json.loads(found.to_json()))
-    return found
+    comparison = derivatives.compare_modes(fun, x, repeats=repeats, **options)
+    bench.shown["text"] = str(comparison)
+    bench.shown["result"] = _without_runs(json.loads(comparison.to_json()))
+    return comparison
 
 
 def _without_runs(result: Any) -> Any:

@@ -39,11 +39,13 @@ def verdicts(bench: Bench) -> None:
     """The share of functions whose winner is named in 19 of 20 comparisons."""
     names = QUICK if bench.is_quick else tuple(CASES)
     comparisons = 3 if bench.is_quick else COMPARISONS
-    with programs(kept=True):  # they are compiled again for each comparison
-        found = {name: compared(name, comparisons) for name in names}
-    right = {name: found[name].named[CASES[name][0]] for name in names}
-    enough = [name for name in names if right[name] >= 0.95 * comparisons]
-    missed = [f"{n} {dict(found[n].named)}" for n in names if right[n] < comparisons]
+    with programs(cached=True):  # they are compiled again for each comparison
+        outcomes = {name: compared(name, comparisons) for name in names}
+    correct = {name: outcomes[name].named[CASES[name][0]] for name in names}
+    enough = [name for name in names if correct[name] >= 0.95 * comparisons]
+    missed = [
+        f"{n} {dict(outcomes[n].named)}" for n in names if correct[n] < comparisons
+    ]
     bench.report(
         f"functions whose true winner is named in 19 of {COMPARISONS} comparisons",
         at_least(100, "%"),
@@ -51,12 +53,12 @@ def verdicts(bench: Bench) -> None:
         f"{len(names)} functions; once or more not named: "
         f"{', '.join(missed) or 'none'}",
     )
-    least = min(names, key=lambda name: found[name].margin)
+    least = min(names, key=lambda name: outcomes[name].margin)
     bench.report(
         "the same: time of the next mode over that of the true winner, the least of "
         "all functions",
         at_least(MARGIN),
-        found[least].margin,
+        outcomes[least].margin,
         least,
     )
 
@@ -64,12 +66,12 @@ def verdicts(bench: Bench) -> None:
 def compared(name: str, comparisons: int) -> Compared:
     """Compare a function's modes again and again."""
     winner, fun, x, modes = case(name)
-    found = [
+    outcomes = [
         derivatives.compare_modes(fun, x, modes=modes, reference=None)
         for _ in range(comparisons)
     ]
-    margins = [margin(comparison, winner) for comparison in found]
-    return Compared(Counter(c.fastest for c in found), statistics.median(margins))
+    margins = [margin(comparison, winner) for comparison in outcomes]
+    return Compared(Counter(c.fastest for c in outcomes), statistics.median(margins))
 
 
 def margin(comparison: ModeComparison, winner: str) -> float:
@@ -148,20 +150,20 @@ CASES: Mapping[str, tuple[str, Callable, tuple[int, ...]]] = {
 def crossover(bench: Bench) -> None:
     """The cells that are predicted right, and what the worst prediction costs."""
     numbers = FEW_NUMBERS if bench.is_quick else NUMBERS
-    found = measure(numbers, numbers, repeats=5 if bench.is_quick else 20)
-    bench.shown["text"] = str(found)
-    bench.shown["result"] = json.loads(found.to_json())
-    bench.draw("modes_crossover.png", lambda file: plots.crossover(found, file))
-    decided, right, worst = found.decided, found.correct, found.worst
+    measured = measure(numbers, numbers, repeats=5 if bench.is_quick else 20)
+    bench.shown["text"] = str(measured)
+    bench.shown["result"] = json.loads(measured.to_json())
+    bench.draw("modes_crossover.png", lambda file: plots.crossover(measured, file))
+    decided, correct, worst = measured.decided, measured.correct, measured.worst
     wrong = [
-        f"{c.inputs} to {c.outputs} ({c.margin})" for c in decided if c not in right
+        f"{c.inputs} to {c.outputs} ({c.margin})" for c in decided if c not in correct
     ]
     bench.report(
         f"crossover map, 1 to {numbers[-1]} inputs and outputs: cells whose margin "
         "exceeds the spread that are predicted",
         at_least(90, "%"),
-        100 * len(right) / len(decided) if decided else None,
-        f"{len(decided)} of {len(found.cells)} cells; not predicted, inputs to "
+        100 * len(correct) / len(decided) if decided else None,
+        f"{len(decided)} of {len(measured.cells)} cells; not predicted, inputs to "
         f"outputs: {', '.join(wrong) or 'none'}",
     )
     bench.report(

@@ -40,8 +40,8 @@ def here() -> Run:
 
 def by_jax(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Sort runs by their version of JAX, the newest version first."""
-    found: dict[str, list[Run]] = {}
+    groups: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(run["jax"], []).append(run)
-    newest_first = sorted(found, key=lambda v: [-int(n) for n in v.split(".")])
-    return {version: found[version] for version in newest_first}
+        groups.setdefault(run["jax"], []).append(run)
+    newest_first = sorted(groups, key=lambda v: [-int(n) for n in v.split(".")])
+    return {version: groups[version] for version in newest_first}

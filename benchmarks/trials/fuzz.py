@@ -114,8 +114,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--date", default=_runs.here()["date"], help="of its end")
     parser.add_argument("--note", default="", help="what is to be known of it")
     options = parser.parse_args(argv)
-    found = counted(options.log.read_text(encoding="utf-8"))
-    append({"date": options.date, "jax": options.jax, **found, "note": options.note})
+    counts = counted(options.log.read_text(encoding="utf-8"))
+    append({"date": options.date, "jax": options.jax, **counts, "note": options.note})
     return 0
 
 

@@ -47,12 +47,12 @@ class Desk:
 
     def times(self, number: int, calls: int) -> list[float]:
         """Call it so often; return the seconds of each."""
-        run, found = self.contenders[number], []
+        run, seconds = self.contenders[number], []
         for _ in range(calls):
             start = time.perf_counter()
             self.side.wait(run())
-            found.append(time.perf_counter() - start)
-        return found
+            seconds.append(time.perf_counter() - start)
+        return seconds
 
 
 def main(library: str, threads: int) -> None:
@@ -71,21 +71,21 @@ def main(library: str, threads: int) -> None:
             request, arrays = _frames.receive(requests)
         except EOFError:
             return
-        message, given = _answer(desk, request, arrays)
-        _frames.send(answers, message, given)
+        message, results = _answer(desk, request, arrays)
+        _frames.send(answers, message, results)
 
 
 def _answer(
     desk: Desk, request: Any, arrays: list[np.ndarray]
 ) -> tuple[dict, list[np.ndarray]]:
-    kind, *given = request
+    kind, *args = request
     try:
         if kind == "make":
-            name, options = given
+            name, options = args
             return {"value": desk.make(name, options, arrays)}, []
         if kind == "result":
-            return {"value": None}, desk.result(*given)
-        return {"value": {"first": desk.first, "times": desk.times}[kind](*given)}, []
+            return {"value": None}, desk.result(*args)
+        return {"value": {"first": desk.first, "times": desk.times}[kind](*args)}, []
     except Exception:  # whatever a library raises is told to the other side
         return {"error": traceback.format_exc()}, []
 

@@ -25,8 +25,8 @@ def start(library: str, threads: int) -> dict[str, str]:
     jax.config.update("jax_compilation_cache_dir", None)
     importlib.import_module(library)
     jax.devices()  # raises where this Python's JAX lacks the platform
-    found = {name: importlib.metadata.version(name) for name in (library, "jax")}
-    return found | {"Python": platform.python_version()}
+    versions = {name: importlib.metadata.version(name) for name in (library, "jax")}
+    return versions | {"Python": platform.python_version()}
 
 
 def wait(result: Any) -> None:

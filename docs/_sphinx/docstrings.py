@@ -109,14 +109,14 @@ def fields(described: type) -> Iterator[str]:
     """Yield a section of a class's own fields that have docstrings."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(described))).body
     assert isinstance(tree, ast.ClassDef)
-    found = [
+    lines = [
         f"    {field.target.id}: {' '.join(str(text.value.value).split())}"
         for field, text in pairwise(tree.body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
     ]
-    if found:
-        yield from ("", "Attributes:", *found)
+    if lines:
+        yield from ("", "Attributes:", *lines)
 
 
 def _process(_app: Any, what: str, _name: str, value: Any, _: Any, lines: list) -> None:

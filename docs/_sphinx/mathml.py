@@ -12,11 +12,11 @@ def mathml(formula: str, display: str) -> str:
     Raises:
         ValueError: If a command in it is unknown, which would be shown as it stands.
     """
-    found = convert(formula, display=display)
-    if "\\" in found:
+    markup = convert(formula, display=display)
+    if "\\" in markup:
         msg = f"`formula` must have commands that latex2mathml knows, got {formula!r}"
         raise ValueError(msg)
-    return found
+    return markup
 
 
 def _inline(self: Any, node: nodes.math) -> None:

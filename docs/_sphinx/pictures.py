@@ -13,24 +13,24 @@ PASSES = ("#4a7fd6", "#e07b39", "#3a9d6e", "#b65fb0", "#b59a2b", "#5fa8b6", "#99
 Bounds = tuple[np.ndarray, np.ndarray, int]
 
 
-def boxes(found: Dependence, title: str) -> HTML:
+def boxes(proven: Dependence, title: str) -> HTML:
     """Draw the boxes of a function of one axis."""
-    return _page(_panel(title, _bounds(found)))
+    return _page(_panel(title, _bounds(proven)))
 
 
-def gallery(found: Mapping[str, Dependence | Bounds]) -> HTML:
+def gallery(subjects: Mapping[str, Dependence | Bounds]) -> HTML:
     """Draw the boxes of several functions side by side."""
     panels = (
         _panel(title, each if isinstance(each, tuple) else _bounds(each))
-        for title, each in found.items()
+        for title, each in subjects.items()
     )
     return _page(*panels)
 
 
-def samples(found: Dependence) -> Bounds:
+def samples(proven: Dependence) -> Bounds:
     """Return, for each sample, which samples stand behind any of its outputs."""
-    axes = tuple(range(1, found.depends.ndim))
-    lower, upper = found.lower[..., 0].min(axes), found.upper[..., 0].max(axes)
+    axes = tuple(range(1, proven.depends.ndim))
+    lower, upper = proven.lower[..., 0].min(axes), proven.upper[..., 0].max(axes)
     return lower, upper, len(lower)
 
 
@@ -87,8 +87,8 @@ def cut(sizes: Sequence[int], plan: Plan) -> HTML:
     return _page(_svg(60 + (len(sizes) - 1) * step, high, marks, title))
 
 
-def _bounds(found: Dependence) -> Bounds:
-    return found.lower[..., 0], found.upper[..., 0], int(found.upper.max()) + 1
+def _bounds(proven: Dependence) -> Bounds:
+    return proven.lower[..., 0], proven.upper[..., 0], int(proven.upper.max()) + 1
 
 
 def _panel(title: str, bounds: Bounds) -> str:

@@ -114,8 +114,8 @@ def _optimistix(loss: Callable, optimizer: Any, start: Any, steps: int) -> Calla
 
     @jax.jit
     def minimise(params: Any) -> Any:
-        found = optimistix.minimise(loss, solver, params, max_steps=steps, throw=False)
-        return loss(found.value)
+        best = optimistix.minimise(loss, solver, params, max_steps=steps, throw=False)
+        return loss(best.value)
 
     return lambda: minimise(start)
 

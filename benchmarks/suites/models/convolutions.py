@@ -74,27 +74,27 @@ WORTH_MEASURING = 200e-6  # seconds of plain lax; below, calling is the cost
 
 def conv2d_shapes(bench: Bench) -> None:
     """Convolutions of sixteen shapes and both gradients, beside plain lax."""
-    found: list[tuple[Spread, str]] = []
+    ratios: list[tuple[Spread, str]] = []
     for shape in BESIDE_LAX[1:2] if bench.is_quick else BESIDE_LAX:
         for part in PARTS:
             ours, plain = _program(shape, part, _ours), _program(shape, part, _plain)
             what = f"{shape.name}, {part}"
             if shape is FEW_CHANNELS and part == "value":
-                found.append((_beside_old_lax(bench, ours, plain), what))
+                ratios.append((_beside_old_lax(bench, ours, plain), what))
             elif usual_s(plain.run, 9) < WORTH_MEASURING:
                 continue
             elif _same_program(ours, plain):
-                found.append((Spread.exactly(1.0), f"{what} (the same program)"))
+                ratios.append((Spread.exactly(1.0), f"{what} (the same program)"))
             else:
-                found.append((_over_ours(bench, ours, plain), what))
-    ratio, what = min(found, key=lambda pair: pair[0].median)
-    fast = sum(spread.median > 1.05 for spread, _ in found)
+                ratios.append((_over_ours(bench, ours, plain), what))
+    ratio, what = min(ratios, key=lambda pair: pair[0].median)
+    fast = sum(spread.median > 1.05 for spread, _ in ratios)
     bench.report(
         "conv2d on sixteen shapes of more than 200 µs, and both gradients: plain lax "
         "over ours, the least",
         at_least(0.95),
         ratio,
-        f"{what}; {fast} of {len(found)} are faster than 1.05",
+        f"{what}; {fast} of {len(ratios)} are faster than 1.05",
     )
 
 
@@ -115,7 +115,7 @@ def _beside_old_lax(bench: Bench, ours: "Program", plain: "Program") -> Spread:
 
 def conv2d_torch(bench: Bench) -> None:
     """Convolutions of nine shapes and both gradients, beside PyTorch."""
-    found: dict[str, dict[str, float]] = {part: {} for part in PARTS}
+    by_part: dict[str, dict[str, float]] = {part: {} for part in PARTS}
     shapes, missing = BESIDE_TORCH[1:2] if bench.is_quick else BESIDE_TORCH, ""
     for shape in shapes:
         for part in PARTS:
@@ -126,9 +126,9 @@ def conv2d_torch(bench: Bench) -> None:
             )  # fmt: skip
             missing = race.missing.get("torch", "")
             if not missing:
-                found[part][shape.name] = race.ratio("torch", "ours").median
+                by_part[part][shape.name] = race.ratio("torch", "ours").median
     for part, target in TARGETS.items():
-        ratios = found[part]
+        ratios = by_part[part]
         each = "; ".join(f"{name}: {ratio:.2f}" for name, ratio in ratios.items())
         bench.report(
             f"conv2d on nine shapes, {part}: torch over ours, geometric mean",

@@ -25,8 +25,8 @@ def polynomial_fit(bench: Bench) -> None:
     _race_fits(bench, many, _smooth(many), at_least(0.6), same=0.1)
     exact = _exact_fit(nodes, values[:, 0])
     errors = [
-        np.max(np.abs(found - exact) / np.abs(exact))
-        for found in (ours[:, 0], _recurrences(nodes, values[:, 0]))
+        np.max(np.abs(estimate - exact) / np.abs(exact))
+        for estimate in (ours[:, 0], _recurrences(nodes, values[:, 0]))
     ]
     bench.report(
         "its coefficients' largest relative error, over that of the recurrences in "
@@ -69,10 +69,10 @@ def _race_fits(
             },
             same=same,
         )
-        found = np.asarray(polynomial.fit(*on_device))
+        fitted = np.asarray(polynomial.fit(*on_device))
     what = f"polynomial fit ({n},60,60), float64: np.linalg.solve over ours"
     bench.compare(what, target, race, numpy, ours)
-    return found
+    return fitted
 
 
 def between_nodes(bench: Bench) -> None:
