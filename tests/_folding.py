@@ -51,8 +51,8 @@ class Programs:
         if rng.integers(0, 6) == 0:
             odd = [0.0, -0.0, 1e-40, np.inf, -np.inf, np.nan, 1e-30, 1e30]
             numbers[tuple(rng.integers(0, SHAPE))] = rng.choice(odd)
-        most = float(jnp.finfo(dtype).max)
-        return np.where(np.isfinite(numbers), np.clip(numbers, -most, most), numbers)
+        limit = float(jnp.finfo(dtype).max)
+        return np.where(np.isfinite(numbers), np.clip(numbers, -limit, limit), numbers)
 
     def __call__(self, *inputs):
         """Return a few values that the program computes: others are fused."""

@@ -38,15 +38,15 @@ def check(axis_type, by_mode):
     expected = np.asarray(jax.jacrev(layer)(X))
     np.testing.assert_allclose(blocks, np.einsum("njnk->njk", expected), atol=1e-6)
     assert blocks.sharding.spec[0] == "samples", blocks.sharding
-    for mode, found in jacobians.items():
-        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=mode)
+    for mode, J in jacobians.items():
+        np.testing.assert_allclose(J, expected, atol=1e-6, err_msg=mode)
 
 
 def on_shards(fun, in_axes, out_axes):
     mesh = jax.make_mesh((2, 2), ("a", "b"), axis_types=(AxisType.Auto,) * 2)
-    given, made = PartitionSpec(*in_axes), PartitionSpec(*out_axes)
+    in_specs, out_specs = PartitionSpec(*in_axes), PartitionSpec(*out_axes)
     return jax.shard_map(
-        fun, mesh=mesh, in_specs=given, out_specs=made, check_vma=False
+        fun, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
     )
 
 
@@ -126,13 +126,13 @@ def check_shards():
     for fun, in_axes, out_axes, mixes in ON_SHARDS:
         sharded = on_shards(fun, in_axes, out_axes)
         expected = np.asarray(jax.jit(jax.jacrev(sharded))(x))
-        found = dependence(sharded, x)
+        boxes = dependence(sharded, x)
         for *out, i, j in np.argwhere(expected):
-            assert np.all(found.lower[tuple(out)] <= (i, j)), (in_axes, out_axes, out)
-            assert np.all(found.upper[tuple(out)] >= (i, j)), (in_axes, out_axes, out)
-        assert found.independent_along(0) is not mixes, (in_axes, out_axes)
+            assert np.all(boxes.lower[tuple(out)] <= (i, j)), (in_axes, out_axes, out)
+            assert np.all(boxes.upper[tuple(out)] >= (i, j)), (in_axes, out_axes, out)
+        assert boxes.independent_along(0) is not mixes, (in_axes, out_axes)
         if mixes:
-            lost = found.loss(0)
+            lost = boxes.loss(0)
             assert lost is not None
             assert "unknown" not in lost.line, (in_axes, out_axes)
         np.testing.assert_allclose(jacobian(sharded)(x), expected, atol=1e-6)
@@ -180,8 +180,8 @@ def check_in_shards():
     mesh = jax.make_mesh((4,), ("samples",), axis_types=(AxisType.Auto,))
     on = {"mesh": mesh, "in_specs": SPLIT, "out_specs": SPLIT}
     for k, (ours, of_jax) in enumerate(IN_SHARDS):
-        found, expected = (jax.jit(jax.shard_map(f, **on))(X) for f in (ours, of_jax))
-        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=str(k))
+        actual, expected = (jax.jit(jax.shard_map(f, **on))(X) for f in (ours, of_jax))
+        np.testing.assert_allclose(actual, expected, atol=1e-5, err_msg=str(k))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ def pattern(fun, *args, points=3):
     x = np.asarray(args[0])
     draws = np.random.default_rng(0).uniform(0.8, 1.1, (points, *x.shape))
     jacobian = jax.jit(jax.jacfwd(fun))
-    found = [jacobian(x * draw.astype(x.dtype), *args[1:]) for draw in draws]
-    return jax.tree.map(lambda *js: np.any([np.asarray(j) != 0 for j in js], 0), *found)
+    jacobians = [jacobian(x * draw.astype(x.dtype), *args[1:]) for draw in draws]
+    return jax.tree.map(
+        lambda *js: np.any([np.asarray(j) != 0 for j in js], 0), *jacobians
+    )
 
 
 def hull(pattern, in_rank):

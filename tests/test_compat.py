@@ -21,7 +21,7 @@ def file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("found", "outcome", "is_right"),
+    ("changes", "outcome", "is_right"),
     [
         ({"passed": 3000, "skipped": 2}, "all 3,000 pass", True),
         ({"passed": 30, "failed": 2}, "2 fail, 30 pass", False),
@@ -31,10 +31,10 @@ def file(tmp_path, monkeypatch):
         ({"not_installed": "no"}, "does not install", False),
     ],
 )
-def test_outcome_is_told_as_it_was(file, found, outcome, is_right):
-    compat.keep({**RUN, **found})
+def test_outcome_is_told_as_it_was(file, changes, outcome, is_right):
+    compat.keep({**RUN, **changes})
     assert f"| {outcome} |" in re.sub(" +", " ", compat.text())
-    assert compat.passed(found) is is_right
+    assert compat.passed(changes) is is_right
 
 
 def test_later_run_of_a_version_replaces_the_earlier_one(file):
@@ -54,11 +54,11 @@ def test_closing_line_is_read():
 
 
 def test_status_is_1_where_a_version_fails(file, monkeypatch, capsys):
-    found = {**RUN, "passed": 1, "failed": 1, "failures": ["FAILED tests/a.py::b"]}
-    monkeypatch.setattr(compat, "try_version", lambda _: found)
+    failed = {**RUN, "passed": 1, "failed": 1, "failures": ["FAILED tests/a.py::b"]}
+    monkeypatch.setattr(compat, "try_version", lambda _: failed)
     assert compat.main(["0.10.1"]) == 1
     assert "FAILED tests/a.py::b" in capsys.readouterr().out
-    assert json.loads(file.read_text()) == [found]
+    assert json.loads(file.read_text()) == [failed]
 
 
 def test_versions_begin_with_the_oldest_that_is_served_and_hold_todays():

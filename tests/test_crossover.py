@@ -35,21 +35,21 @@ MADE_UP = Crossover(
 
 
 @pytest.fixture(scope="module")
-def found():
+def run():
     seen = []
     return crossover.measure([1, 300], [1, 300], repeats=3, progress=seen.append), seen
 
 
 @pytest.mark.slow
-def test_extremes_are_measured_and_predicted_right(found):
-    measured, _ = found
+def test_extremes_are_measured_and_predicted_right(run):
+    measured, _ = run
     assert measured.cell(1, 300).predicted == "forward"
     assert measured.cell(300, 1).predicted == "reverse"
     assert measured.cell(1, 300).ratio < 1 < measured.cell(300, 1).ratio
 
 
-def test_progress_tells_each_cell_as_it_is_measured(found):
-    measured, seen = found
+def test_progress_tells_each_cell_as_it_is_measured(run):
+    measured, seen = run
     assert tuple(seen) == measured.cells
     pairs = [(c.inputs, c.outputs) for c in seen]
     assert pairs == [(1, 1), (1, 300), (300, 1), (300, 300)]
@@ -89,12 +89,12 @@ def test_table_of_ties_alone_has_no_share():
     assert "Predicted: 0 of 0 cells whose margin exceeds the spread." in str(ties)
 
 
-def test_table_keeps_to_100_columns_and_names_the_margin(found):
-    assert max(map(len, str(found[0]).splitlines())) <= 100
+def test_table_keeps_to_100_columns_and_names_the_margin(run):
+    assert max(map(len, str(run[0]).splitlines())) <= 100
 
 
-def test_json_has_its_schema(found):
-    value = json.loads(found[0].to_json())
+def test_json_has_its_schema(run):
+    value = json.loads(run[0].to_json())
     assert faults(value, CROSSOVER) == []
     assert len(value["cells"]) == 4
     assert faults({**value, "right": None}, CROSSOVER)

@@ -150,9 +150,9 @@ def written():
     """The messages in the program whose words after "must" stand there."""
     for name, path in FILES.items():
         for text in literals(ast.parse(path.read_text(encoding="utf-8"))):
-            found = re.search(rf"(?:^|[ …])(must {VERB} .+)", text, re.S)
-            if found and not found[1].startswith(("must be …", "must have ……")):
-                yield name, found[1]
+            match = re.search(rf"(?:^|[ …])(must {VERB} .+)", text, re.S)
+            if match and not match[1].startswith(("must be …", "must have ……")):
+                yield name, match[1]
 
 
 @pytest.mark.boundary
@@ -219,16 +219,16 @@ def test_table_of_markdown_becomes_a_list():
 
 
 def test_indented_block_of_a_module_becomes_code():
-    found = [
+    converted = [
         *load("docstrings").with_code(["So:", "", "    f(x)", "    g(x)", "", "End."])
     ]
-    assert found == ["So:", "", "::", "", "    f(x)", "    g(x)", "", "End."]
+    assert converted == ["So:", "", "::", "", "    f(x)", "    g(x)", "", "End."]
 
 
 def test_indented_block_before_the_sections_of_a_function_becomes_code():
     text = ["So:", "", "    f(x)", "", "Args:", "    x: It.", "", "        or so"]
-    found = [*load("docstrings").with_code(text)]
-    assert found == ["So:", "", "::", "", "    f(x)", "", *text[4:]]
+    converted = [*load("docstrings").with_code(text)]
+    assert converted == ["So:", "", "::", "", "    f(x)", "", *text[4:]]
 
 
 def test_star_in_a_block_of_code_stays():
@@ -239,8 +239,8 @@ def test_star_in_a_block_of_code_stays():
 
 def test_colon_in_what_is_returned_ends_no_type():
     lines = ["Returns:", "    The run: it", "    all.", "", "Raises:", "    E: If."]
-    found = [*load("docstrings").without_type(lines)]
-    assert found == ["Returns:", "    The", "    run: it", *lines[2:]]
+    converted = [*load("docstrings").without_type(lines)]
+    assert converted == ["Returns:", "    The", "    run: it", *lines[2:]]
 
 
 def test_settings_are_told_with_the_colons_in_them():

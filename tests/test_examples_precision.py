@@ -39,21 +39,23 @@ def test_products_without_a_precision_have_that_of_the_flag(precision):
 def test_functions_that_take_a_precision_are_given_that_of_the_flag(script):
     nodes = ast.walk(ast.parse(script.read_text(encoding="utf-8")))
     for call in (node for node in nodes if isinstance(node, ast.Call)):
-        of = (call.func, *call.args[:1])
-        names = {ast.unparse(node) for node in of if isinstance(node, ast.Attribute)}
+        candidates = (call.func, *call.args[:1])
+        names = {
+            ast.unparse(node) for node in candidates if isinstance(node, ast.Attribute)
+        }
         if names & {"mlp.apply", "conv.conv2d"}:
-            given = {k.arg: ast.unparse(k.value) for k in call.keywords}
-            assert given["precision"] in ("precision", "config.matmul_precision")
+            keywords = {k.arg: ast.unparse(k.value) for k in call.keywords}
+            assert keywords["precision"] in ("precision", "config.matmul_precision")
 
 
 @pytest.mark.process
 def test_convolutions_of_an_example_have_the_precision_of_the_flag(
     monkeypatch, tmp_path
 ):
-    found = []
+    precisions = []
 
     def recorded(*args, precision, **kwargs):
-        found.append(precision)
+        precisions.append(precision)
         return convolve(*args, precision=precision, **kwargs)
 
     convolve = conv.conv2d
@@ -61,4 +63,4 @@ def test_convolutions_of_an_example_have_the_precision_of_the_flag(
     script, flags = ROOT / "examples" / "conv2d.py", SMALL["conv2d"]
     flags = [*flags, "--matmul-precision", "default", "--out", str(tmp_path)]
     run(script, monkeypatch, *flags)
-    assert {*found} == {"default"}
+    assert {*precisions} == {"default"}

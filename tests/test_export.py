@@ -156,9 +156,9 @@ def test_products_are_of_the_highest_precision(name):
         return sum(jnp.sum(jnp.abs(x) ** 2) for x in leaves if is_inexact(x))
 
     is_differentiable = not name.endswith(".init")
-    found = products(jax.grad(square) if is_differentiable else fun, *args)
-    assert all(map(is_highest, found))
-    assert found or name not in MULTIPLY
+    lines = products(jax.grad(square) if is_differentiable else fun, *args)
+    assert all(map(is_highest, lines))
+    assert lines or name not in MULTIPLY
 
 
 def network(x):
@@ -219,9 +219,9 @@ DERIVATIVES = {
 @pytest.mark.parametrize("name", DERIVATIVES)
 def test_products_of_derivatives_are_of_the_highest_precision(name):
     fun, *args = DERIVATIVES[name]
-    found = products(fun, *args)
-    assert found
-    assert all(map(is_highest, found))
+    lines = products(fun, *args)
+    assert lines
+    assert all(map(is_highest, lines))
 
 
 @pytest.mark.parametrize("precision", ["default", "high"])
@@ -238,9 +238,9 @@ def test_products_of_another_precision_are_found(precision):
             derivatives.jacobian(fun),
             derivatives.batch_jacobian(fun),
         ):
-            found = products(program, x)
-            assert found
-            assert not any(map(is_highest, found))
+            lines = products(program, x)
+            assert lines
+            assert not any(map(is_highest, lines))
 
 
 def is_inexact(x):

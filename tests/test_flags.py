@@ -115,9 +115,9 @@ def test_other_integers_are_refused(text):
 
 
 def test_an_integer_may_have_a_larger_bound():
-    most = 2**63 - 1
-    assert flags.integer("--n", str(most), least=1, greatest=most) == most
+    largest = 2**63 - 1
+    assert flags.integer("--n", str(largest), least=1, greatest=largest) == largest
     with pytest.raises(
-        UsageError, match=f"--n must be an integer from 1 to {most}, got"
+        UsageError, match=f"--n must be an integer from 1 to {largest}, got"
     ):
-        flags.integer("--n", str(most + 1), least=1, greatest=most)
+        flags.integer("--n", str(largest + 1), least=1, greatest=largest)

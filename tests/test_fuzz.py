@@ -15,7 +15,7 @@ from tests.fuzz.faults.listed import FAULTS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.program import Assign, Define, Program
 from tests.fuzz.shrink import script, shrunk
-from tests.fuzz.work import Found, Report
+from tests.fuzz.work import Finding, Report
 
 
 def run(*arguments):
@@ -116,8 +116,8 @@ def test_a_script_runs_as_it_is_printed():
 def test_the_printed_function_is_the_one_that_is_checked():
     x, k = PROGRAM.arguments(0)
     with jax.enable_x64(True):
-        found = PROGRAM.function()(x, k)
-    np.testing.assert_allclose(found, np.exp(np.cos(np.sin(x))[::-1]), rtol=1e-12)
+        y = PROGRAM.function()(x, k)
+    np.testing.assert_allclose(y, np.exp(np.cos(np.sin(x))[::-1]), rtol=1e-12)
 
 
 # --- reports --------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_the_printed_function_is_the_one_that_is_checked():
 
 def test_reports_of_two_batches_add_up():
     first, second = Report(programs=2), Report(programs=3, independent=1)
-    second.wrong.append(Found("movement", 7, "dependence", "outside"))
+    second.wrong.append(Finding("movement", 7, "dependence", "outside"))
     first.add(second)
     assert (first.programs, first.independent, len(first.wrong)) == (5, 1, 1)
 

@@ -107,3 +107,67 @@ def test_folders_are_small():
 def test_modules_of_tests_are_short():
     lengths = {p: len(p.read_text().splitlines()) for p in TESTS.rglob("*.py")}
     assert [p for p, n in lengths.items() if n > MOST_LINES_OF_TESTS] == []
+
+
+VAGUE = {"found", "most", "kept", "given", "right", "of"}  # they say how, not what
+STAY = {
+    ("jnumerics/derivatives/_compare/timing.py", "found"),  # `compare_modes` states it
+    ("tests/_schema.py", "right"),  # a key of the JSON of `jnumerics crossover`
+}
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def named_by(node):
+    """The name that a node gives to something, or ""."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return node.name
+    if isinstance(node, ast.arg):
+        return node.arg
+    if isinstance(node, ast.alias):
+        return node.asname or ""
+    if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+        return node.id if isinstance(node, ast.Name) else node.attr
+    return ""
+
+
+def parts_of(scope):
+    """The nodes of a function, or of the fields of a class."""
+    if isinstance(scope, FUNCTIONS):
+        return [*ast.walk(scope)]
+    fields = (n for n in scope.body if not isinstance(n, FUNCTIONS))
+    return [part for field in fields for part in ast.walk(field)]
+
+
+def vague_names(tree):
+    """Names that do not say what they name; right and left are a pair of sides."""
+    scopes = (n for n in ast.walk(tree) if isinstance(n, FUNCTIONS | ast.ClassDef))
+    sided = [p for p in map(parts_of, scopes) if "left" in map(named_by, p)]
+    sides = {n for nodes in sided for n in nodes if named_by(n) == "right"}
+    names = {named_by(node) for node in ast.walk(tree) if node not in sides}
+    return {name for name in names if name.strip("_").lower() in VAGUE}
+
+
+def test_a_name_is_vague_however_it_is_bound():
+    ways = (
+        "of = 1",
+        "def most(): 0",
+        "x.kept = 1",
+        "for given in x: 0",
+        "import a as of",
+    )
+    for text in (*ways, "lambda found: 0", "class Found: 0", "MOST = 1", "right = 1"):
+        assert vague_names(ast.parse(text)), text
+    for text in ("x.found", "f(most=1)", "import given", "lambda left, right: 0"):
+        assert not vague_names(ast.parse(text)), text
+    assert vague_names(ast.parse("lambda left: 0\nlambda right: 0")) == {"right"}
+
+
+def test_names_say_what_they_name():
+    folders = "jnumerics", "examples", "benchmarks", "docs", "tests"
+    paths = [p for name in folders for p in (ROOT.parent / name).rglob("*.py")]
+    vague = {
+        (path.relative_to(ROOT.parent).as_posix(), name)
+        for path in paths
+        for name in vague_names(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert vague == STAY

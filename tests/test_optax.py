@@ -216,8 +216,8 @@ def test_lookahead_works_when_it_is_given_the_gradients_it_wants():
     def update(grads, state, params):
         return inner.update(grads.fast, state, params)
 
-    given: Any = update
-    wrapped = optax.GradientTransformation(inner.init, given)
+    untyped: Any = update
+    wrapped = optax.GradientTransformation(inner.init, untyped)
     start: Any = optax.LookaheadParams.init_synced(START)
     obtained = descent.minimize(
         lambda p: loss(p.fast), start, optimizer=wrapped, steps=2

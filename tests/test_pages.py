@@ -103,7 +103,7 @@ def test_prose_about_trials_holds_no_number(name):
         if re.search("fuzz|endurance|kill", paragraph)
     ]
     assert about
-    assert [found for p in about for found in re.findall(r"\d\S*", p)] == []
+    assert [number for p in about for number in re.findall(r"\d\S*", p)] == []
 
 
 def words_of(path):
@@ -120,12 +120,12 @@ def words_of(path):
 
 
 def test_code_states_no_measured_time():
-    found = [
+    times = [
         (path.name, m[0])
         for path in ROOT.glob("jnumerics/**/*.py")
         for m in re.finditer(TIME, words_of(path))
     ]
-    assert found == []
+    assert times == []
 
 
 @pytest.mark.parametrize(
@@ -172,5 +172,5 @@ def test_runs_and_calls_are_as_many_as_the_page_says():
 
 def test_five_in_a_thousand_entries_of_the_heat_equations_jacobian_are_stored():
     x = jnp.ones((32, 32))
-    found = derivatives.jacobian(shown.network().heat, format="bcoo")(x)
-    assert round(1000 * found.nse / found.size) == 5
+    J = derivatives.jacobian(shown.network().heat, format="bcoo")(x)
+    assert round(1000 * J.nse / J.size) == 5

@@ -40,18 +40,18 @@ def fake_asdex(tmp_path, monkeypatch):
 def test_peer_in_another_process_gives_its_result_its_times_and_its_errors(fake_asdex):
     x = np.linspace(0.0, 1.0, 16, dtype=np.float32)
     options = {"fun": "flat_heat", "size": 4}
-    found = peers.contender("asdex", "asdex_jacobian", x, **options, afresh=False)
-    seconds, compiling = found.first()
+    peer = peers.contender("asdex", "asdex_jacobian", x, **options, afresh=False)
+    seconds, compiling = peer.first()
     assert 0 < compiling < seconds
-    (jacobian,) = found.result()
+    (jacobian,) = peer.result()
     assert jacobian.shape == (16, 16)
     assert jacobian[0, 0] == 1 - 0.8 * x[0]
-    assert len(found.times(3)) == 3
-    assert min(found.times(3)) > 0
+    assert len(peer.times(3)) == 3
+    assert min(peer.times(3)) > 0
     assert peers.versions()["asdex"].startswith("asdex 7.0, jax ")
     with pytest.raises(RuntimeError, match=r"AttributeError: module .* 'no_such'"):
         peers.contender("asdex", "no_such")
-    assert len(found.times(1)) == 1  # the worker goes on
+    assert len(peer.times(1)) == 1  # the worker goes on
 
 
 @pytest.mark.process
@@ -61,11 +61,13 @@ def test_library_that_no_python_can_run_is_missing_with_each_reason(
     (tmp_path / "asdex.py").write_text("raise ImportError('it needs another JAX')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(peers, "pythons", lambda: [sys.executable, "/no/python", FALSE])
-    found = peers.contender("asdex", "asdex_jacobian")
-    assert isinstance(found, Missing)
-    assert found.reason.startswith("asdex runs in no Python here: it needs another JAX")
-    assert "/no/python" in found.reason
-    assert "the worker ended with status 1" in found.reason
+    missing = peers.contender("asdex", "asdex_jacobian")
+    assert isinstance(missing, Missing)
+    assert missing.reason.startswith(
+        "asdex runs in no Python here: it needs another JAX"
+    )
+    assert "/no/python" in missing.reason
+    assert "the worker ended with status 1" in missing.reason
     assert peers.versions() == {}
     peers.close()
 
@@ -117,10 +119,10 @@ def test_frame_arrives_as_it_was_sent(array):
     pipe = io.BytesIO()
     _frames.send(pipe, ["times", 3], [array])
     pipe.seek(0)
-    message, (found,) = _frames.receive(pipe)
+    message, (received,) = _frames.receive(pipe)
     assert message == ["times", 3]
-    assert (found.dtype, found.shape) == (array.dtype, array.shape)
-    np.testing.assert_array_equal(found, array)
+    assert (received.dtype, received.shape) == (array.dtype, array.shape)
+    np.testing.assert_array_equal(received, array)
 
 
 def test_pipe_that_ends_within_a_frame_is_an_error():
@@ -148,13 +150,15 @@ def test_torch_does_what_the_originals_do():
     times = np.linspace(0.0, 1.0, 7)
     (speed,) = with_torch.arrays(with_torch.derivative(times, *layers, way="jvp")())
     pairs = zip(layers[::2], layers[1::2], strict=True)
-    for found, right in (
+    for actual, expected in (
         (weights, originals.perceptron(drawn(3), X, y, steps=9)),
         (with_torch.softmax_product(X, g)(), originals.softmax_vjp(X, g)),
         (value, originals.conv2d(x, kernel).transpose(to_torch)),
         (speed, originals.mlp_derivative(list(pairs), times)),
     ):
         (array,) = (
-            with_torch.arrays(found) if not isinstance(found, np.ndarray) else [found]
+            with_torch.arrays(actual)
+            if not isinstance(actual, np.ndarray)
+            else [actual]
         )
-        np.testing.assert_allclose(array, right, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(array, expected, rtol=1e-10, atol=1e-12)

@@ -195,23 +195,23 @@ def test_more_runs_than_colors_are_refused():
 
 
 def test_dependence_draws_boxes_and_the_nonzeros_on_them(tmp_path):
-    found = derivatives.dependence(jnp.diff, jnp.ones(5))
+    boxes = derivatives.dependence(jnp.diff, jnp.ones(5))
     J = derivatives.jacobian(jnp.diff, format="bcoo")(jnp.ones(5))
-    (axes,) = plots.dependence(found, J, tmp_path / "a.png").axes
+    (axes,) = plots.dependence(boxes, J, tmp_path / "a.png").axes
     mesh, dots = axes.collections
     assert np.isfinite(np.ma.filled(mesh.get_array(), np.nan)).sum() == 8
     assert sorted(map(tuple, np.asarray(dots.get_offsets()) - 0.5)) == sorted(
         (j, i) for i in range(4) for j in (i, i + 1)
     )
     with pytest.raises(ValueError, match=r"must have 4 x 5 entries, got shape \(3,\)"):
-        plots.dependence(found, np.ones(3))
+        plots.dependence(boxes, np.ones(3))
 
 
 @pytest.mark.boundary
 def test_what_is_no_dependence_is_named():
-    found: Any = None
+    nothing: Any = None
     with pytest.raises(TypeError, match=r"`boxes` must be what .* returns, got NoneT"):
-        plots.dependence(found)
+        plots.dependence(nothing)
 
 
 def test_cut_of_a_pickled_plan_says_that_it_was_pickled():

@@ -41,7 +41,7 @@ def run(value, *, day=1, jax="0.12", note="", platform="cpu", target=None, **mor
     return {"time": time, "machine": machine, "benchmarks": named}
 
 
-def of(values, **options):
+def figure_of(values, **options):
     runs = [run(v, day=k + 1, **options) for k, v in enumerate(values)]
     (figure,) = _record.figures(runs, "made_up")
     return figure
@@ -54,7 +54,7 @@ def results(tmp_path, monkeypatch):
 
 
 def test_figure_is_the_median_of_the_last_five_runs_with_their_range():
-    figure = of([1.0, 2.0, 30.0, 11.0, 5.0, 7.0, 20.0])
+    figure = figure_of([1.0, 2.0, 30.0, 11.0, 5.0, 7.0, 20.0])
     assert figure.values == (30.0, 11.0, 5.0, 7.0, 20.0)
     assert figure.median == 11.0
     assert str(figure) == "11 (5 - 30, 5 runs)"
@@ -65,13 +65,13 @@ def test_figure_is_the_median_of_the_last_five_runs_with_their_range():
     [([9.0, 9.0, 99.0], False), ([9.0, 11.0, 11.0], True), ([11.0, 9.0], True)],
 )
 def test_target_is_met_by_the_median_not_by_the_newest_run(values, is_met):
-    assert of(values).is_met is is_met
+    assert figure_of(values).is_met is is_met
 
 
 def test_ceiling_is_met_by_the_median():
     target = at_most(10.0, "s")
-    assert of([9.0, 9.0, 99.0], target=target).is_met is True
-    assert of([9.0, 99.0, 99.0], target=target).is_met is False
+    assert figure_of([9.0, 9.0, 99.0], target=target).is_met is True
+    assert figure_of([9.0, 99.0, 99.0], target=target).is_met is False
 
 
 def test_missed_target_tells_the_newest_run():
@@ -82,9 +82,9 @@ def test_missed_target_tells_the_newest_run():
 
 
 def test_run_that_could_not_measure_is_not_counted_and_says_why():
-    figure = of([12.0, None], note="asdex does not import here")
+    figure = figure_of([12.0, None], note="asdex does not import here")
     assert str(figure) == "12 (1 run)"
-    assert str(of([None], note="asdex does not import here")) == figure.note
+    assert str(figure_of([None], note="asdex does not import here")) == figure.note
 
 
 def test_figure_beside_its_bound_is_rounded_to_its_side():
@@ -121,7 +121,7 @@ def test_every_reason_is_of_a_goal():
 
 
 def lines_of(run):
-    return [line for found in run["benchmarks"].values() for line in found["lines"]]
+    return [line for bench in run["benchmarks"].values() for line in bench["lines"]]
 
 
 def test_goals_are_the_medians_with_the_peers_versions(monkeypatch):
@@ -195,9 +195,9 @@ def test_stored_runs_are_whole():
         saved = json.loads(path.read_text(encoding="utf-8"))
         assert path.parent.name == f"jax-{saved['machine']['versions']['jax']}"
         assert f"{saved['time'][:19].replace(':', '')}" == path.stem
-        for name, found in saved["benchmarks"].items():
+        for name, bench in saved["benchmarks"].items():
             assert name in command.BENCHMARKS
-            assert set(found) == {"lines", "times", "shown", "pictures"}
+            assert set(bench) == {"lines", "times", "shown", "pictures"}
 
 
 def test_every_round_of_a_race_counts():

@@ -19,9 +19,9 @@ RELEASE = re.compile(r"^## (\d+\.\d+\.\d+), (\d{4}-\d\d-\d\d)$", re.MULTILINE)
 
 
 def cited(field):
-    found = re.search(rf"^{field}: (.+)$", CITATION, re.MULTILINE)
-    assert found is not None
-    return found[1]
+    match = re.search(rf"^{field}: (.+)$", CITATION, re.MULTILINE)
+    assert match is not None
+    return match[1]
 
 
 def test_newest_section_of_the_changelog_is_this_version():

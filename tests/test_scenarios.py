@@ -55,8 +55,8 @@ def jacobian_of_jax(scenario, *args):
 @pytest.mark.parametrize("scenario", ALL)
 def test_stated_jacobian_is_that_of_jax(scenario, x64):
     args = wide_args(scenario)
-    found, stated = jacobian_of_jax(scenario, *args), scenario.jacobian(args)
-    assert_trees_close(found, stated, rtol=1e-9, atol=1e-11)
+    actual, stated = jacobian_of_jax(scenario, *args), scenario.jacobian(args)
+    assert_trees_close(actual, stated, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("scenario", ALL)
@@ -68,13 +68,13 @@ def test_pattern_covers_the_nonzeros(scenario, x64):
         assert jax.tree.structure(nonzero) == jax.tree.structure(scenario.pattern)
         union = jax.tree.map(np.logical_or, union, nonzero)
     pairs = zip(jax.tree.leaves(union), jax.tree.leaves(scenario.pattern), strict=True)
-    for found, stated in pairs:
-        assert found.shape == stated.shape
+    for actual, stated in pairs:
+        assert actual.shape == stated.shape
         assert stated.dtype == bool
         if scenario.has_exact_pattern:
-            np.testing.assert_array_equal(found, stated)
+            np.testing.assert_array_equal(actual, stated)
         else:
-            assert not np.any(found & ~stated)
+            assert not np.any(actual & ~stated)
 
 
 def test_there_are_many_scenarios_with_names_of_their_own():

@@ -128,9 +128,9 @@ def test_chain_with_a_schedule_descends_as_its_own_loop():
     params, state = start, optimizer.init(start)
     for _ in range(20):
         params, state = update(params, state)
-    found = descent.minimize(loss, start, optimizer=optimizer, steps=20)
-    assert_same(found.params, params)
-    assert found.losses[-1] < found.losses[0]
+    descended = descent.minimize(loss, start, optimizer=optimizer, steps=20)
+    assert_same(descended.params, params)
+    assert descended.losses[-1] < descended.losses[0]
 
 
 # arrays
@@ -172,23 +172,23 @@ def in_scipy(rows):
 @pytest.mark.usefixtures("double")
 def test_scipy_finds_a_root_with_our_jacobian():
     both = value_and_jacobian(chain)
-    found = scipy.optimize.root(
+    solution = scipy.optimize.root(
         lambda x: [np.asarray(a) for a in both(x)], -np.ones(12), jac=True, tol=1e-12
     )
-    assert found.success
-    np.testing.assert_allclose(chain(found.x), 0, atol=1e-9)
+    assert solution.success
+    np.testing.assert_allclose(chain(solution.x), 0, atol=1e-9)
 
 
 @pytest.mark.usefixtures("double")
 def test_scipy_least_squares_takes_our_sparse_jacobian():
     rows: Any = jacobian(chain, format="bcoo")
     by_ours: Any = lambda x: in_scipy(rows(x))
-    found = scipy.optimize.least_squares(
+    solution = scipy.optimize.least_squares(
         lambda x: np.asarray(chain(x)), -np.ones(40),
         jac=by_ours, tr_solver="lsmr", xtol=1e-14,
     )  # fmt: skip
-    np.testing.assert_allclose(chain(found.x), 0, atol=1e-7)
-    assert in_scipy(rows(found.x)).nnz == 3 * 40 - 2
+    np.testing.assert_allclose(chain(solution.x), 0, atol=1e-7)
+    assert in_scipy(rows(solution.x)).nnz == 3 * 40 - 2
 
 
 def heat(u):
@@ -220,9 +220,9 @@ def test_optimistix_finds_a_fixed_point_of_newtons_step_with_our_jacobian():
         return x - jnp.linalg.solve(slope(x), chain(x))
 
     solver = optx.FixedPointIteration(rtol=1e-12, atol=1e-12)
-    found = optx.fixed_point(step, solver, -jnp.ones(12))
-    np.testing.assert_allclose(chain(found.value), 0, atol=1e-9)
-    assert int(found.stats["num_steps"]) < 10
+    solution = optx.fixed_point(step, solver, -jnp.ones(12))
+    np.testing.assert_allclose(chain(solution.value), 0, atol=1e-9)
+    assert int(solution.stats["num_steps"]) < 10
 
 
 @pytest.mark.usefixtures("double")
@@ -238,14 +238,14 @@ def test_diffrax_integrates_sensitivities_with_our_jacobian():
         return field(y), jacobian(field)(y) @ sensitivity
 
     start = turn @ jnp.array([0.1, 0.3])
-    found = diffrax.diffeqsolve(
+    solution = diffrax.diffeqsolve(
         diffrax.ODETerm(both), diffrax.Tsit5(), 0.0, 1.0, 0.01, (start, jnp.eye(2)),
         stepsize_controller=diffrax.PIDController(rtol=1e-9, atol=1e-9),
     )  # fmt: skip
-    assert found.ys is not None
+    assert solution.ys is not None
     slopes = np.e / (1 + np.array([0.1, 0.3]) * (np.e - 1)) ** 2
     expected = turn @ np.diag(slopes) @ turn.T
-    np.testing.assert_allclose(found.ys[1][-1], expected, rtol=1e-6)
+    np.testing.assert_allclose(solution.ys[1][-1], expected, rtol=1e-6)
 
 
 @pytest.mark.usefixtures("double")

@@ -10,14 +10,14 @@ from jnumerics.workbench.lesson import Lesson, Performance, Race
 from tests.endurance import __main__ as endurance_run
 from tests.endurance.outcome import Outcome
 from tests.fuzz import __main__ as fuzz_run
-from tests.fuzz.work import Found, Report
+from tests.fuzz.work import Finding, Report
 
 RUN = {"date": "2026-01-02", "jax": "0.10.2", "note": "", "seed": 1}
 COUNTS = {"programs": 98, "wrong": 0, "independent": 40, "needless": 2}
 
 
 @pytest.fixture(params=[fuzz, endurance, applications])
-def kept(request):
+def records(request):
     """The runs of a record, as the repository has them."""
     return _runs.load(request.param.FILE)
 
@@ -25,7 +25,7 @@ def kept(request):
 @pytest.fixture(autouse=True)
 def files(tmp_path, monkeypatch, request):
     """Records of their own, which are empty at first."""
-    if "kept" not in request.fixturenames:
+    if "records" not in request.fixturenames:
         for module in (fuzz, endurance, applications):
             monkeypatch.setattr(module, "FILE", tmp_path / module.FILE.name)
 
@@ -33,7 +33,7 @@ def files(tmp_path, monkeypatch, request):
 @pytest.fixture
 def batches(monkeypatch):
     """Two batches of the fuzzer, after which Ctrl-C is pressed."""
-    wrong = [Found("movement", 7, "dependence", "outside")]
+    wrong = [Finding("movement", 7, "dependence", "outside")]
 
     def each(*_):
         yield Report(programs=49, independent=20, needless=[("movement", 1)])
@@ -44,9 +44,9 @@ def batches(monkeypatch):
     monkeypatch.setattr(fuzz_run, "prepare", lambda: None)
 
 
-def test_records_hold_runs(kept):
-    assert kept
-    assert all({"date", "jax", "note"} <= run.keys() for run in kept)
+def test_records_hold_runs(records):
+    assert records
+    assert all({"date", "jax", "note"} <= run.keys() for run in records)
 
 
 def test_runs_are_added_behind_those_of_before():

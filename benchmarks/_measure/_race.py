@@ -25,7 +25,7 @@ from benchmarks._measure._turns import Contender, Here, Missing, call_s, require
 from jnumerics.derivatives._compare.timing import Timing
 from jnumerics.workbench import lesson
 
-FEWEST, MOST = 5, 400  # rounds of a race
+FEWEST, LIMIT = 5, 400  # rounds of a race
 FEWEST_LONG, LONG_S = 3, 1.0  # rounds that take longer than so many seconds
 MOST_CALLS = 20  # in a row, of what is short beside the slowest
 SHORT_S = 0.01  # of a call, below which one before each run finds the caches again
@@ -193,7 +193,7 @@ def _plan(
     calls = {name: min(round(slowest / s), MOST_CALLS) for name, s in warm.items()}
     round_s = sum(warm[n] * (calls[n] + (warm[n] < SHORT_S)) for n in there)
     fewest = FEWEST_LONG if round_s > LONG_S else FEWEST
-    return min(max(math.floor(seconds / round_s), fewest), MOST), calls
+    return min(max(math.floor(seconds / round_s), fewest), LIMIT), calls
 
 
 def _rounds(

@@ -26,7 +26,7 @@ X, ROWS, ONES = jnp.ones(3), jnp.ones((4, 3)), jnp.ones(4)
 KEY = jax.random.key(0)
 LAYERS = mlp.init(KEY, (3, 4, 1))
 SGD = optax.sgd(0.1)
-MOST = 10e-6  # seconds
+LIMIT = 10e-6  # seconds
 
 
 class Call(NamedTuple):
@@ -116,11 +116,11 @@ def calls(bench: Bench) -> None:
         shown = [_table.seconds(s) for s in (*medians, max(less[name].median, 0.0))]
         rows.append((name, *shown))
     largest = max(less, key=lambda name: less[name].median)
-    above = [name for name, spread in less.items() if spread.median > MOST]
+    above = [name for name, spread in less.items() if spread.median > LIMIT]
     bench.report(
         "call of a tiny function, less a bare jitted call of the same: the most of all "
         "public functions",
-        at_most(MOST, "s"),
+        at_most(LIMIT, "s"),
         less[largest],
         f"{largest}; above: {', '.join(above) or 'none'}; {len(less)} functions",
     )

@@ -34,7 +34,7 @@ def directions(var, where, n):
 
 def batch_factor(linear, starts, ends, n):
     """Results (directions, samples, elements); `starts` and `ends` are (var, axis)."""
-    found = []
+    rows = []
     for k, (var, where) in enumerate(starts):
         still = [jnp.zeros(v.aval.shape, v.aval.dtype) for v, _ in starts]
 
@@ -43,8 +43,8 @@ def batch_factor(linear, starts, ends, n):
             pairs = zip(results, ends, strict=True)
             return jnp.concatenate([samples_first(r, w, n) for r, w in pairs], 1)
 
-        found.append(jax.vmap(run)(directions(var, where, n)))
-    return jnp.concatenate(found)
+        rows.append(jax.vmap(run)(directions(var, where, n)))
+    return jnp.concatenate(rows)
 
 
 def batch_blocks(cut, axes, n, env):

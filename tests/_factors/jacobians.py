@@ -71,8 +71,8 @@ def pure_jacobian(split, program, env):
     """The Jacobian of the pure parts, from one pass with ones."""
     n = sum(v.aval.size for v in program.tangents)
     ones = [jnp.ones(v.aval.shape, v.aval.dtype) for v in program.tangents]
-    kept = [v for v in split.pure if v is not None]
-    found = iter(part(split.equations, program.tangents, kept).forward(env)(*ones))
+    moving = [v for v in split.pure if v is not None]
+    pieces = iter(part(split.equations, program.tangents, moving).forward(env)(*ones))
     blocks = []
     values = program.values[: len(split.pure)]
     for v, columns, value in zip(split.pure, split.columns, values, strict=True):
@@ -80,7 +80,7 @@ def pure_jacobian(split, program, env):
         if v is not None:
             assert columns.shape == value.aval.shape
             where = np.where(columns.ravel() < 0, n, columns.ravel())
-            block = block.at[np.arange(len(where)), where].set(next(found).ravel())
+            block = block.at[np.arange(len(where)), where].set(next(pieces).ravel())
         blocks.append(block)
     return jnp.concatenate(blocks)[:, :n]
 

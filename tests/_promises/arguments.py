@@ -41,6 +41,6 @@ def no_array_of_real_numbers(*calls):
     """Calls with what is no array, and with complex numbers in place of right ones."""
     return [
         lambda call=call, bad=bad: call(bad)
-        for call, right in calls
-        for bad in ("text", None, [1.0], 1j * np.asarray(right))
+        for call, valid in calls
+        for bad in ("text", None, [1.0], 1j * np.asarray(valid))
     ]

@@ -24,7 +24,7 @@ from tests._scenarios.table import (
 CONSTANTS = weights(110, 5, 3)
 MATRIX = 8 * np.eye(4) + weights(111, 4, 4, scale=0.5)
 SYMMETRIC = MATRIX @ MATRIX.T
-RIGHT = weights(112, 4)
+RHS = weights(112, 4)
 
 
 def newton(X):
@@ -38,12 +38,12 @@ def root_jacobian(args):
 
 def solve(X):
     return jax.vmap(
-        lambda x: jnp.linalg.solve(like(MATRIX, X) + jnp.diag(x), like(RIGHT, X))
+        lambda x: jnp.linalg.solve(like(MATRIX, X) + jnp.diag(x), like(RHS, X))
     )(X)
 
 
 def solve_np(X, xp):
-    return xp.stack([np.linalg.solve(MATRIX + np.diag(x), RIGHT) for x in X])
+    return xp.stack([np.linalg.solve(MATRIX + np.diag(x), RHS) for x in X])
 
 
 def shifted(X):

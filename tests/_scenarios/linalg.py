@@ -25,7 +25,7 @@ from tests._scenarios.table import (
 WELL_POSED = 8 * np.eye(5) + weights(70, 5, 5, scale=0.5)
 SYMMETRIC = WELL_POSED @ WELL_POSED.T
 LOWER = np.tril(WELL_POSED)
-RIGHT = weights(71, 5)
+RHS = weights(71, 5)
 
 
 def solve(x):
@@ -37,12 +37,12 @@ def solve_jacobian(args):
 
 
 def solve_matrix(x):
-    return jnp.linalg.solve(like(WELL_POSED, x) + jnp.diag(x), like(RIGHT, x))
+    return jnp.linalg.solve(like(WELL_POSED, x) + jnp.diag(x), like(RHS, x))
 
 
 def solve_matrix_np(x, xp):
     del xp
-    return np.linalg.solve(WELL_POSED + np.diag(x), RIGHT)
+    return np.linalg.solve(WELL_POSED + np.diag(x), RHS)
 
 
 def triangular(x):

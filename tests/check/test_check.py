@@ -31,15 +31,15 @@ def test_integers_of_64_bits_are_not_wrapped_into_32(dtype):
     np.testing.assert_array_equal(_check.inexact("x", x[0]), np.float32(2**40))
 
 
-LEAST, MOST = -(2**31), 2**31 - 1
+LEAST, GREATEST = -(2**31), 2**31 - 1
 
 
 @pytest.mark.boundary
 @pytest.mark.parametrize(
     ("dtype", "inside", "outside"),
     [
-        ("int64", [LEAST, 0, MOST], [LEAST - 1, MOST + 1, 1_700_000_000_000]),
-        (">i8", [LEAST, 0, MOST], [LEAST - 1, MOST + 1]),
+        ("int64", [LEAST, 0, GREATEST], [LEAST - 1, GREATEST + 1, 1_700_000_000_000]),
+        (">i8", [LEAST, 0, GREATEST], [LEAST - 1, GREATEST + 1]),
         ("uint64", [0, 2**32 - 1], [2**32, 2**64 - 1]),
     ],
 )

@@ -79,9 +79,9 @@ def test_hostile_file_is_refused(case, tmp_path):
     tracemalloc.start()
     with pytest.raises(ValueError, match=rf"must hold .* whole, got none: .*{NAME}: "):
         checkpoint.read(tmp_path)
-    _, most = tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 64e6
+    assert peak < 64e6
     assert time.perf_counter() - start < 5
 
 

@@ -66,12 +66,12 @@ def test_demo_with_a_wrong_answer_says_so_and_returns_1(run, monkeypatch, tmp_pa
 
 @pytest.mark.process
 def test_demo_goes_on_after_an_example_that_fails(run, monkeypatch, tmp_path):
-    found = list(demo.performances(("no_example", "conv2d")))
-    monkeypatch.setattr(demo, "performances", lambda **_: found)
+    performed = list(demo.performances(("no_example", "conv2d")))
+    monkeypatch.setattr(demo, "performances", lambda **_: performed)
     status, out, err = run("demo", "--out", str(tmp_path))
     assert status == 1
     assert re.search("^no_example .* FAILED ", out, flags=re.MULTILINE)
-    assert [p.is_right for p in found] == [False, True]
+    assert [p.is_right for p in performed] == [False, True]
     assert "FileNotFoundError" in out
     assert "Traceback" in err
 

@@ -108,8 +108,8 @@ def test_ctrl_c_is_one_line_and_status_130(run, monkeypatch, command, module, na
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, name, interrupted)
-    found = run(command, "own_functions:tall", "--shape", "9")
-    assert found == (130, "", "jnumerics: interrupted\n")
+    outcome = run(command, "own_functions:tall", "--shape", "9")
+    assert outcome == (130, "", "jnumerics: interrupted\n")
 
 
 @pytest.mark.process

@@ -71,8 +71,8 @@ def test_json_of_a_mode_that_is_not_served_has_nulls(run):
     assert status == 0
     value = json.loads(out)
     assert faults(value, PLAN) == []
-    found = {c["mode"]: c["passes"] for c in value["candidates"]}
-    assert found["narrow"] is None
+    passes = {c["mode"]: c["passes"] for c in value["candidates"]}
+    assert passes["narrow"] is None
 
 
 def test_nothing_is_evaluated_or_drawn(run, tmp_path, monkeypatch):
@@ -112,9 +112,9 @@ def test_help_says_which_arguments_are_not_taken(command, capsys):
 
 def test_figure_without_matplotlib_is_one_line(run, monkeypatch):
     monkeypatch.setattr(lesson, "has_matplotlib", lambda: False)
-    found = run("plan", "own_functions:tall", "--shape", "3", "--out", "a.png")
+    outcome = run("plan", "own_functions:tall", "--shape", "3", "--out", "a.png")
     line = "--out needs matplotlib: pip install 'jnumerics[workbench]'"
-    assert found == (2, "", f"jnumerics: error: {line}\n")
+    assert outcome == (2, "", f"jnumerics: error: {line}\n")
 
 
 def test_samples_that_mix_are_one_line(run):

@@ -240,6 +240,6 @@ def test_dependence_is_that_of_the_kernel_in_every_form():
             wide = jnp.broadcast_to(x[..., None], (*x.shape, kernel.shape[2]))
             return conv.conv2d(wide, kernel, padding="SAME").sum(-1)
 
-        found = derivatives.dependence(summed, jnp.ones((1, 20, 21)))
-        np.testing.assert_array_equal(found.lower[0, 4, 7], [0, 3, 6])
-        np.testing.assert_array_equal(found.upper[0, 4, 7], [0, 5, 8])
+        boxes = derivatives.dependence(summed, jnp.ones((1, 20, 21)))
+        np.testing.assert_array_equal(boxes.lower[0, 4, 7], [0, 3, 6])
+        np.testing.assert_array_equal(boxes.upper[0, 4, 7], [0, 5, 8])

@@ -19,11 +19,11 @@ def blocks_of(full, out, x):
 
 
 def assert_true_blocks(fun, *args, atol=1e-5, **options):
-    found = batch_jacobian(fun, **options)(*args)
+    blocks = batch_jacobian(fun, **options)(*args)
     full = jax.jacfwd(fun)(*args)
     expected = blocks_of(full, fun(*args), args[0])
     np.testing.assert_allclose(
-        found, expected, atol=atol * (np.abs(expected).max() or 1)
+        blocks, expected, atol=atol * (np.abs(expected).max() or 1)
     )
 
 
@@ -39,10 +39,10 @@ REFUSED = [s for s in scenarios.select("mixing") if one_array(s)]
 def test_independent_samples_get_their_true_blocks(scenario, key):
     args = scenario.make_args(key, scenario.dtypes[0])
     x = args[scenario.argnums]
-    found = batch_jacobian(scenario.fun, scenario.argnums)(*args)
+    blocks = batch_jacobian(scenario.fun, scenario.argnums)(*args)
     expected = blocks_of(scenario.jacobian(args), scenario.fun(*args), x)
     scale = np.abs(expected).max(initial=0.0) or 1.0
-    np.testing.assert_allclose(found, expected, atol=1e-4 * scale)
+    np.testing.assert_allclose(blocks, expected, atol=1e-4 * scale)
 
 
 @pytest.mark.parametrize("scenario", REFUSED, ids=lambda s: s.name)
@@ -65,30 +65,30 @@ def test_every_mode_gives_the_same_blocks(mode, key):
 
 
 def test_a_narrow_network_is_cut_in_a_batch(key):
-    found = plan(narrow, jax.random.normal(key, (500, 6)), target="batch")
-    cut = next(c for c in found.candidates if c.mode == "cut")
+    chosen = plan(narrow, jax.random.normal(key, (500, 6)), target="batch")
+    cut = next(c for c in chosen.candidates if c.mode == "cut")
     assert cut.passes == 6  # three back, three forward
     assert cut.same_as is None
 
 
 def test_one_input_takes_one_pass(key):
     X = jax.random.normal(key, (7, 1))
-    found = plan(lambda X: jnp.tanh(X * jnp.ones((1, 4))), X, target="batch")
-    assert (found.mode, found.passes) == ("forward", 1)
+    chosen = plan(lambda X: jnp.tanh(X * jnp.ones((1, 4))), X, target="batch")
+    assert (chosen.mode, chosen.passes) == ("forward", 1)
 
 
 def test_axes_of_samples_may_be_elsewhere(key):
     X = jax.random.normal(key, (6, 5))
-    found = batch_jacobian(lambda X: narrow(X.T).T, in_axis=1, out_axis=-1)(X)
-    np.testing.assert_allclose(found, batch_jacobian(narrow)(X.T), atol=1e-6)
+    blocks = batch_jacobian(lambda X: narrow(X.T).T, in_axis=1, out_axis=-1)(X)
+    np.testing.assert_allclose(blocks, batch_jacobian(narrow)(X.T), atol=1e-6)
 
 
 def test_images_get_blocks_of_their_shapes(key):
     X = jax.random.normal(key, (4, 3, 2))
-    found = batch_jacobian(lambda X: jnp.sin(X[:, :, 0]) * X[:, :1, 1])(X)
+    blocks = batch_jacobian(lambda X: jnp.sin(X[:, :, 0]) * X[:, :1, 1])(X)
     expected = jax.vmap(jax.jacfwd(lambda x: jnp.sin(x[:, 0]) * x[:1, 1]))(X)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert found.shape == (4, 3, 3, 2)
+    np.testing.assert_allclose(blocks, expected, atol=1e-6)
+    assert blocks.shape == (4, 3, 3, 2)
 
 
 def test_trees_nest_as_in_jax(key):
@@ -97,11 +97,11 @@ def test_trees_nest_as_in_jax(key):
     def both(t, k):
         return (t["a"] * t["b"][:, None], jnp.sum(t["a"], axis=1) * k)
 
-    found = batch_jacobian(both)(X, jnp.float32(2.0))
+    blocks = batch_jacobian(both)(X, jnp.float32(2.0))
     expected = jax.vmap(jax.jacfwd(lambda t: (t["a"] * t["b"], jnp.sum(t["a"]) * 2.0)))(
         X
     )
-    chex.assert_trees_all_close(found, expected, atol=1e-5)
+    chex.assert_trees_all_close(blocks, expected, atol=1e-5)
 
 
 def test_per_sample_constants_and_positions_are_no_obstacle(key):
@@ -176,8 +176,8 @@ def test_a_probe_finds_leaks_that_equal_tangents_would_cancel(key):
 
 def test_trust_is_given_when_asked_for(key):
     X = jax.random.normal(key, (5, 6))
-    found = batch_jacobian(lambda X: narrow(X) + 0 * jnp.sum(X), check=None)(X)
-    np.testing.assert_allclose(found, batch_jacobian(narrow)(X), atol=1e-6)
+    blocks = batch_jacobian(lambda X: narrow(X) + 0 * jnp.sum(X), check=None)(X)
+    np.testing.assert_allclose(blocks, batch_jacobian(narrow)(X), atol=1e-6)
 
 
 def test_an_empty_batch_gives_no_blocks():
@@ -185,8 +185,8 @@ def test_an_empty_batch_gives_no_blocks():
 
 
 def test_results_without_dependence_give_zero_blocks():
-    found = batch_jacobian(lambda _: jnp.ones((4, 2)))(jnp.ones((4, 3)))
-    np.testing.assert_array_equal(found, np.zeros((4, 2, 3)))
+    blocks = batch_jacobian(lambda _: jnp.ones((4, 2)))(jnp.ones((4, 3)))
+    np.testing.assert_array_equal(blocks, np.zeros((4, 2, 3)))
 
 
 def test_batch_jacobian_traces_once_for_each_shape(key):
@@ -205,9 +205,9 @@ def test_memory_may_be_bounded(key):
 def test_the_full_jacobian_is_block_diagonal_where_it_is_accepted(key):
     X = jax.random.normal(key, (3, 6))
     full = jacobian(narrow)(X)
-    found = batch_jacobian(narrow)(X)
+    blocks = batch_jacobian(narrow)(X)
     for i in range(3):
-        np.testing.assert_allclose(full[i, :, i], found[i], atol=1e-6)
+        np.testing.assert_allclose(full[i, :, i], blocks[i], atol=1e-6)
 
 
 @pytest.mark.boundary
@@ -266,8 +266,8 @@ def test_a_probe_of_infinite_derivatives_cannot_decide():
 
 
 def test_a_probe_of_a_function_without_dependence_finds_no_leak():
-    found = batch_jacobian(lambda _: jnp.ones((4, 2)), check="probe")(jnp.ones((4, 3)))
-    np.testing.assert_array_equal(found, np.zeros((4, 2, 3)))
+    blocks = batch_jacobian(lambda _: jnp.ones((4, 2)), check="probe")(jnp.ones((4, 3)))
+    np.testing.assert_array_equal(blocks, np.zeros((4, 2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -295,6 +295,6 @@ def test_a_cut_where_samples_are_merged_with_what_is_behind_them():
         return jnp.tanh(jnp.tanh(halves @ mix).reshape(-1, 2) @ up)
 
     x = np.random.default_rng(3).normal(size=(4, 9)).astype(np.float32)
-    found = batch_jacobian(fun, mode="cut")(x)
+    blocks = batch_jacobian(fun, mode="cut")(x)
     expected = jax.vmap(jax.jacrev(lambda row: fun(row[None])[0]))(x)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(blocks, expected, atol=1e-5)

@@ -47,8 +47,8 @@ def test_diagonal_is_that_of_the_jacobian(name, key):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_diagonal_takes_as_few_passes_as_structure_allows(name, key):
     fun, passes = FUNCTIONS[name]
-    found = plan(fun, jax.random.normal(key, (9,)), target="diagonal")
-    assert min(c.passes for c in found.candidates if c.passes) == passes
+    chosen = plan(fun, jax.random.normal(key, (9,)), target="diagonal")
+    assert min(c.passes for c in chosen.candidates if c.passes) == passes
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -78,18 +78,18 @@ def test_trees_keep_their_shapes(key):
     def both(t):
         return {"a": t["a"] ** 2 * t["b"], "b": jnp.sum(t["a"]) * t["b"] ** 2}
 
-    found = jacobian_diagonal(both)(tree)
-    np.testing.assert_allclose(found["a"], 2 * tree["a"] * tree["b"], rtol=1e-5)
+    diagonal = jacobian_diagonal(both)(tree)
+    np.testing.assert_allclose(diagonal["a"], 2 * tree["a"] * tree["b"], rtol=1e-5)
     expected = 2 * jnp.sum(tree["a"]) * tree["b"]
-    np.testing.assert_allclose(found["b"], expected, rtol=1e-5)
+    np.testing.assert_allclose(diagonal["b"], expected, rtol=1e-5)
 
 
 def test_leaves_that_depend_on_nothing_have_zeros():
-    found = jacobian_diagonal(lambda t: (jnp.ones(2), t[0][:1] * t[1] ** 2))(
+    diagonal = jacobian_diagonal(lambda t: (jnp.ones(2), t[0][:1] * t[1] ** 2))(
         (jnp.ones(2), jnp.ones(1))
     )
-    np.testing.assert_array_equal(found[0], [0.0, 0.0])
-    np.testing.assert_array_equal(found[1], [2.0])
+    np.testing.assert_array_equal(diagonal[0], [0.0, 0.0])
+    np.testing.assert_array_equal(diagonal[1], [2.0])
 
 
 def test_divergence_sums_the_diagonal(key):
@@ -107,32 +107,32 @@ def test_hessian_diagonal_is_that_of_the_hessian(key):
         return jnp.sum(jnp.sin(x) ** 2) * jnp.prod(x[0]) + x[1, 1] ** 3
 
     hessian = jax.hessian(energy)(x).reshape(8, 8)
-    found = hessian_diagonal(energy)(x)
-    assert found.shape == (2, 4)
-    np.testing.assert_allclose(found.ravel(), jnp.diagonal(hessian), rtol=1e-4)
+    diagonal = hessian_diagonal(energy)(x)
+    assert diagonal.shape == (2, 4)
+    np.testing.assert_allclose(diagonal.ravel(), jnp.diagonal(hessian), rtol=1e-4)
 
 
 def test_hessian_diagonal_nests_as_its_arguments():
-    found = hessian_diagonal(lambda t, s: t["a"] ** 3 * s + jnp.sum(t["b"]), (1, 0))(
+    diagonal = hessian_diagonal(lambda t, s: t["a"] ** 3 * s + jnp.sum(t["b"]), (1, 0))(
         {"a": jnp.float32(2), "b": jnp.ones((0, 2))}, jnp.float32(5)
     )
-    assert (found[0], found[1]["a"], found[1]["b"].shape) == (0, 60, (0, 2))
+    assert (diagonal[0], diagonal[1]["a"], diagonal[1]["b"].shape) == (0, 60, (0, 2))
 
 
 def test_hessian_diagonal_of_a_separable_function_takes_one_pass():
-    found = plan(jax.grad(lambda x: jnp.sum(x**4)), jnp.ones(50), target="diagonal")
-    assert found.passes == 1
+    chosen = plan(jax.grad(lambda x: jnp.sum(x**4)), jnp.ones(50), target="diagonal")
+    assert chosen.passes == 1
 
 
 @pytest.mark.slow
 def test_diagonals_are_differentiable_again(key):
     x = jax.random.normal(key, (9,))
     for fun, _ in FUNCTIONS.values():
-        found = jax.grad(lambda x, f=fun: jnp.sum(jacobian_diagonal(f)(x) ** 2))(x)
+        gradient = jax.grad(lambda x, f=fun: jnp.sum(jacobian_diagonal(f)(x) ** 2))(x)
         expected = jax.grad(
             lambda x, f=fun: jnp.sum(jnp.diagonal(jax.jacfwd(f)(x)) ** 2)
         )(x)
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        np.testing.assert_allclose(gradient, expected, atol=1e-4)
 
 
 @pytest.mark.boundary
@@ -201,5 +201,5 @@ def test_a_matrix_in_blocks_has_its_diagonal():
     blocks = [
         [jnp.asarray(b) for b in np.split(r, [1], 2)] for r in np.split(matrix, [2], 1)
     ]
-    found = Dense(blocks).diagonal(Sizes(2, [2, 1], [1, 2]))
-    np.testing.assert_array_equal(found, np.diagonal(matrix, axis1=1, axis2=2))
+    diagonal = Dense(blocks).diagonal(Sizes(2, [2, 1], [1, 2]))
+    np.testing.assert_array_equal(diagonal, np.diagonal(matrix, axis1=1, axis2=2))

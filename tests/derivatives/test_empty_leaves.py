@@ -48,10 +48,10 @@ each_mode = pytest.mark.parametrize(
 )
 
 
-def assert_same(found, truth):
-    assert jax.tree.structure(found) == jax.tree.structure(truth)
+def assert_same(actual, truth):
+    assert jax.tree.structure(actual) == jax.tree.structure(truth)
     close = functools.partial(np.testing.assert_allclose, rtol=1e-6, strict=True)
-    jax.tree.map(close, found, truth)
+    jax.tree.map(close, actual, truth)
 
 
 @each_mode
@@ -65,9 +65,9 @@ def test_a_jacobian_has_empty_blocks(name, mode):
 
 @each_mode
 def test_a_sparse_jacobian_has_empty_blocks(mode):
-    found = jacobian(mixing, mode=mode, format="bcoo")(POINT)
+    J = jacobian(mixing, mode=mode, format="bcoo")(POINT)
     is_block = lambda b: hasattr(b, "todense")
-    dense = jax.tree.map(lambda b: b.todense(), found, is_leaf=is_block)
+    dense = jax.tree.map(lambda b: b.todense(), J, is_leaf=is_block)
     assert_same(dense, jax.jacfwd(mixing)(POINT))
 
 
@@ -87,11 +87,11 @@ def test_empty_ends_have_an_empty_jacobian(fun, x, shape, mode):
 
 @pytest.mark.parametrize("format", ["dense", "bcoo"])
 def test_a_hessian_has_empty_blocks(format):
-    found = hessian(scalar, format=format)(POINT)
+    H = hessian(scalar, format=format)(POINT)
     if format == "bcoo":
         is_block = lambda b: hasattr(b, "todense")
-        found = jax.tree.map(lambda b: b.todense(), found, is_leaf=is_block)
-    assert_same(found, jax.hessian(scalar)(POINT))
+        H = jax.tree.map(lambda b: b.todense(), H, is_leaf=is_block)
+    assert_same(H, jax.hessian(scalar)(POINT))
 
 
 @pytest.mark.parametrize("name", ["elementwise", "mixing"])
@@ -114,14 +114,14 @@ def test_a_laplacian_takes_empty_leaves():
 @pytest.mark.parametrize("mode", ["auto", "forward", "reverse", "cut", "compressed"])
 @pytest.mark.parametrize("batch", [BATCH, NO_SAMPLES], ids=["none", "no samples"])
 def test_a_batch_has_empty_blocks(batch, mode, check):
-    found = batch_jacobian(squares, mode=mode, check=check)(batch)
-    assert_same(found, jax.vmap(jax.jacfwd(squares))(batch))
+    blocks = batch_jacobian(squares, mode=mode, check=check)(batch)
+    assert_same(blocks, jax.vmap(jax.jacfwd(squares))(batch))
 
 
 @pytest.mark.parametrize("target", ["jacobian", "diagonal"])
 def test_a_plan_counts_no_empty_leaf(target):
-    found = plan(mixing, POINT, target=target)
-    assert (found.n_outputs, found.n_inputs) == (3, 3)
+    chosen = plan(mixing, POINT, target=target)
+    assert (chosen.n_outputs, chosen.n_inputs) == (3, 3)
 
 
 def test_dependence_of_empty_leaves_is_elementwise():
@@ -136,8 +136,8 @@ def test_modes_of_empty_leaves_are_compared():
         (squares, NO_SAMPLES, True),
         (jnp.sin, NONE, False),
     ]:
-        found = compare_modes(fun, x, batch=batch, repeats=1)
-        assert [m.error for m in found.modes] == [None] * 4
+        comparison = compare_modes(fun, x, batch=batch, repeats=1)
+        assert [m.error for m in comparison.modes] == [None] * 4
 
 
 @pytest.mark.parametrize("x", [POINT, {"none": NONE}], ids=["beside", "alone"])

@@ -26,8 +26,8 @@ def test_trees_several_arguments_and_rows_of_zeros_are_served(x64):
     argnums = (0, 1, 2)
     star = candidates(energy, *args, argnums=argnums)["star"]
     assert star.same_as is None
-    found = hessian(energy, argnums, mode="star", format="bcoo")(*args)
-    assert_close(dense(found), jax.jit(jax.hessian(energy, argnums))(*args))
+    H = hessian(energy, argnums, mode="star", format="bcoo")(*args)
+    assert_close(dense(H), jax.jit(jax.hessian(energy, argnums))(*args))
 
 
 def test_a_result_of_one_entry_counts_as_a_scalar(x64):
@@ -52,8 +52,8 @@ def test_stars_under_transformations_are_those_of_jax(x64):
 
 def test_stars_keep_a_bound_of_memory(x64):
     fun, x = graph(100, 160, 0), numbers(100)
-    found = hessian(fun, mode="star", format="bcoo", max_bytes=40_000)(x)
-    assert_close(found.todense(), jax.jit(jax.hessian(fun))(x))
+    H = hessian(fun, mode="star", format="bcoo", max_bytes=40_000)(x)
+    assert_close(H.todense(), jax.jit(jax.hessian(fun))(x))
 
 
 @pytest.mark.boundary

@@ -23,8 +23,8 @@ MODES = ("auto", "nested", "collapsed")  # "narrow": modes/collapsed/test_narrow
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def close(found, expected, rtol=1e-10, atol=1e-10):
-    chex.assert_trees_all_close(found, expected, rtol=rtol, atol=atol)
+def close(actual, expected, rtol=1e-10, atol=1e-10):
+    chex.assert_trees_all_close(actual, expected, rtol=rtol, atol=atol)
 
 
 def along(fun, x, stack):
@@ -57,9 +57,9 @@ def test_every_mode_gives_the_trace(mode, fun, x64):
 
 @every_mode
 def test_value_and_gradient_come_with_it(mode, x64):
-    found = value_grad_and_laplacian(network, mode=mode)(X)
+    actual = value_grad_and_laplacian(network, mode=mode)(X)
     value, gradient = jax.value_and_grad(network)(X)
-    close(tuple(found), (value, gradient, trace_of_hessian(network, X)))
+    close(tuple(actual), (value, gradient, trace_of_hessian(network, X)))
 
 
 @every_mode
@@ -78,25 +78,25 @@ def test_other_arguments_are_integers_and_booleans_too(x64):
         return jnp.sum(jnp.where(mask, x**3, x * x.size)[k])
 
     mask = np.arange(6) % 2 == 0
-    found = laplacian(fun)(X, np.arange(3), mask, name="static")
-    np.testing.assert_allclose(found, 6 * X[0] + 6 * X[2])
+    lap = laplacian(fun)(X, np.arange(3), mask, name="static")
+    np.testing.assert_allclose(lap, 6 * X[0] + 6 * X[2])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_narrow_dtypes_keep_theirs(dtype):
-    found = value_grad_and_laplacian(network, mode="collapsed")(jnp.asarray(X, dtype))
-    assert [f.dtype for f in found] == [dtype] * 3
+    actual = value_grad_and_laplacian(network, mode="collapsed")(jnp.asarray(X, dtype))
+    assert [f.dtype for f in actual] == [dtype] * 3
     with jax.enable_x64(True):
         expected = trace_of_hessian(network, X)
     rtol = {"float16": 0.05, "bfloat16": 0.3, "float32": 1e-4}[dtype]
-    np.testing.assert_allclose(np.float64(found.laplacian), expected, rtol)
+    np.testing.assert_allclose(np.float64(actual.laplacian), expected, rtol)
 
 
 @every_mode
 def test_sizes_of_zero_and_one(mode):
     assert laplacian(jnp.sum, mode=mode)(jnp.ones((0, 2))) == 0
-    found = laplacian(lambda x: x**3, mode=mode)(jnp.float32(2.0))
-    np.testing.assert_allclose(found, 12)
+    lap = laplacian(lambda x: x**3, mode=mode)(jnp.float32(2.0))
+    np.testing.assert_allclose(lap, 12)
     empty = lambda x: (jnp.zeros((0, 3)) * x[0], x[:1] ** 2)
     none, two = laplacian(empty, mode=mode)(jnp.ones(2))
     assert none.shape == (0, 3)
@@ -112,8 +112,8 @@ def test_sizes_of_zero_and_one(mode):
 @pytest.mark.parametrize("fun", [network, field])
 @pytest.mark.parametrize("max_bytes", [None, 30_000])
 def test_directions_take_the_place_of_basis_vectors(mode, fun, max_bytes, x64):
-    found = laplacian(fun, directions=STACK, mode=mode, max_bytes=max_bytes)(X)
-    close(found, along(fun, X, STACK))
+    lap = laplacian(fun, directions=STACK, mode=mode, max_bytes=max_bytes)(X)
+    close(lap, along(fun, X, STACK))
 
 
 @every_mode
@@ -122,8 +122,8 @@ def test_directions_may_depend_on_the_arguments_and_are_not_differentiated(mode,
         return scale * jnp.stack([x, jnp.sin(x)])
 
     fun = lambda x, scale: network(x) * scale
-    found = laplacian(fun, directions=sigma, mode=mode)(X, 2.0)
-    close(found, 2 * along(network, X, 2 * np.stack([X, np.sin(X)])))
+    lap = laplacian(fun, directions=sigma, mode=mode)(X, 2.0)
+    close(lap, 2 * along(network, X, 2 * np.stack([X, np.sin(X)])))
 
 
 @every_mode
@@ -142,8 +142,8 @@ def test_no_direction_at_all_gives_zero(mode):
 
 def test_random_signs_estimate_the_laplacian(x64):
     signs = np.sign(random.normal(size=(4000, 6))) / np.sqrt(4000)
-    found = laplacian(network, directions=signs)(X)
-    np.testing.assert_allclose(found, trace_of_hessian(network, X), rtol=0.2)
+    lap = laplacian(network, directions=signs)(X)
+    np.testing.assert_allclose(lap, trace_of_hessian(network, X), rtol=0.2)
 
 
 def test_directions_have_the_arguments_tree(x64):
@@ -201,9 +201,9 @@ def test_transforms_of_it(x64):
 
 def test_it_can_be_taken_of_itself(x64):
     cubes = lambda x: jnp.sum(x**6) * x[0]
-    found = laplacian(laplacian(cubes), mode="collapsed")(X)
+    lap = laplacian(laplacian(cubes), mode="collapsed")(X)
     once = lambda x: trace_of_hessian(cubes, x)
-    close(found, trace_of_hessian(once, X))
+    close(lap, trace_of_hessian(once, X))
 
 
 def test_what_the_function_closes_over_may_be_transformed(x64):

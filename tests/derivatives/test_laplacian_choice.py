@@ -18,8 +18,8 @@ WIDE = random.normal(size=(3, 6)) / 2
 X = random.uniform(0.2, 0.8, size=6)
 
 
-def close(found, expected, rtol=1e-10, atol=1e-10):
-    chex.assert_trees_all_close(found, expected, rtol=rtol, atol=atol)
+def close(actual, expected, rtol=1e-10, atol=1e-10):
+    chex.assert_trees_all_close(actual, expected, rtol=rtol, atol=atol)
 
 
 def network(x):
@@ -34,9 +34,9 @@ def request(fun, x):
 def directions(fun, x):
     """How many directions the collapsed mode takes."""
     asked = request(fun, x)
-    found = collapsed(asked)
-    assert not isinstance(found, str)
-    return found.along(shared(asked, None)).count
+    swept = collapsed(asked)
+    assert not isinstance(swept, str)
+    return swept.along(shared(asked, None)).count
 
 
 RING, GRID_SHAPE = 32, (6, 7)
@@ -71,8 +71,8 @@ def test_inputs_without_an_entry_between_them_share_a_direction(name, x64):
     expected = trace_of_hessian(fun, x)
     close(laplacian(fun, mode="collapsed")(x), expected)
     if not jax.tree.leaves(expected)[0].shape:
-        found = value_grad_and_laplacian(fun)(x)
-        close(tuple(found), (fun(x), jax.grad(fun)(x), expected))
+        actual = value_grad_and_laplacian(fun)(x)
+        close(tuple(actual), (fun(x), jax.grad(fun)(x), expected))
 
 
 def test_colors_never_join_what_meets(x64):

@@ -84,11 +84,11 @@ def compiled(fun, x):
 
 def check(derivative, x, expected):
     """A derivative is right, lies with the samples, and devices exchange nothing."""
-    collectives, found = compiled(derivative, x)
+    collectives, derived = compiled(derivative, x)
     assert not collectives, collectives
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    parts = [shard.data.shape[0] for shard in found.addressable_shards]
-    assert parts == [len(x) // 8] * 8, found.sharding
+    np.testing.assert_allclose(derived, expected, rtol=1e-4, atol=1e-5)
+    parts = [shard.data.shape[0] for shard in derived.addressable_shards]
+    assert parts == [len(x) // 8] * 8, derived.sharding
 
 
 def of_one(fun):
@@ -144,9 +144,9 @@ def check_convolution(kernel, options):
     check(batch_jacobian(summed), IMAGES, expected)
     check(batch_jacobian(summed, mode="forward"), IMAGES, expected)
     shared = devices.shard(IMAGES, devices.mesh(8))
-    for change, given in ((total, kernel), (several, jnp.array([1.0, 2.0]))):
-        found, right = (jax.jit(change(f))(given, shared) for f in (blocks, by_jax))
-        np.testing.assert_allclose(found, right, rtol=1e-3, atol=1e-4)
+    for change, argument in ((total, kernel), (several, jnp.array([1.0, 2.0]))):
+        actual, truth = (jax.jit(change(f))(argument, shared) for f in (blocks, by_jax))
+        np.testing.assert_allclose(actual, truth, rtol=1e-3, atol=1e-4)
 
 
 def check_whole():

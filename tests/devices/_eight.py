@@ -23,12 +23,12 @@ def check_descent():
         text = jax.jit(_problem.descend).lower(params, batches).compile().as_text()
         assert not GATHERS.search(text or "")
         assert ("all-reduce" in (text or "")) == (count > 1)
-        found = _problem.descend(params, batches)
-        np.testing.assert_allclose(found.losses, alone.losses, rtol=1e-6)
-        for ours, theirs in zip(*map(jax.tree.leaves, (found, alone)), strict=True):
+        descended = _problem.descend(params, batches)
+        np.testing.assert_allclose(descended.losses, alone.losses, rtol=1e-6)
+        for ours, theirs in zip(*map(jax.tree.leaves, (descended, alone)), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
-        assert found.params[0].weight.sharding.device_set == set(mesh.devices.flat)
-        assert found.params[0].weight.is_fully_replicated
+        assert descended.params[0].weight.sharding.device_set == set(mesh.devices.flat)
+        assert descended.params[0].weight.is_fully_replicated
 
 
 def check_meshes():
@@ -61,8 +61,8 @@ def check_parts():
     assert isinstance(whole["half"], np.ndarray)
     for name in ("wide", "half", "empty"):
         np.testing.assert_array_equal(whole[name], batch[name])
-    found, expected = map(jax.random.key_data, (whole["keys"], keys))
-    np.testing.assert_array_equal(found, expected)
+    actual, expected = map(jax.random.key_data, (whole["keys"], keys))
+    np.testing.assert_array_equal(actual, expected)
     inside = jax.jit(lambda x: devices.shard(x + 1, mesh))(np.zeros((8, 2)))
     assert inside.sharding.spec[0] in ("batch", ("batch",))
 

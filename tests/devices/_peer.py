@@ -30,13 +30,13 @@ class Config(devices.Settings):
 def trains(config):
     """Train in a folder that all see; the first process writes what it came to."""
     mesh = devices.mesh(config.devices)
-    found = _problem.train(mesh, config.steps, folder=config.out)
+    trained = _problem.train(mesh, config.steps, folder=config.out)
     parts = devices.gather(devices.shard(_problem.X, mesh, axis=1))
     np.testing.assert_array_equal(parts, _problem.X)
-    params, losses = devices.gather((found.params, found.losses))
+    params, losses = devices.gather((trained.params, trained.losses))
     if devices.is_first():
         named = {str(k): leaf for k, leaf in enumerate(jax.tree.leaves(params))}
-        np.savez(Path(config.out, "found.npz"), losses=losses, **named)
+        np.savez(Path(config.out, "trained.npz"), losses=losses, **named)
 
 
 def dies(config):
@@ -67,18 +67,18 @@ def nothing(config):
 
 def idle(config):
     """The last process is killed while no other waits for it."""
-    _steps(lambda: None, most=5)
+    _steps(lambda: None, limit=5)
     if _is_last():
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)
 
 
-def _steps(event, *, most=10**6):
+def _steps(event, *, limit=10**6):
     mesh = devices.mesh()
     x = devices.shard(np.ones(8 * mesh.size, np.float32), mesh)
     total = devices.replicate(np.float32(0), mesh)
     step = jax.jit(lambda total, x: total + x.mean())
-    for k in range(most):
+    for k in range(limit):
         total = jax.block_until_ready(step(total, x))
         if k == 50 and _is_last():
             event()

@@ -38,7 +38,7 @@ def half(tmp_path_factory):
 @pytest.mark.process
 @pytest.mark.slow
 def test_four_processes_share_a_run_and_lose_nothing(half, alone):
-    losses = np.load(half / "found.npz")["losses"]
+    losses = np.load(half / "trained.npz")["losses"]
     np.testing.assert_allclose(losses, alone.losses[: len(losses)], rtol=1e-6)
     assert len(losses) == _problem.STEPS // 2
 
@@ -51,10 +51,10 @@ def test_a_run_goes_on_with_other_processes_and_devices(half, alone, tmp_path):
     first, second = run_together(2, *PEER, "trains", *flags, devices=4)
     assert (first.status, second.status) == (0, 0), first.err + second.err
     assert "resumed at step 3" in first.err
-    found = np.load(folder / "found.npz")
-    np.testing.assert_allclose(found["losses"], alone.losses, rtol=1e-6)
+    saved = np.load(folder / "trained.npz")
+    np.testing.assert_allclose(saved["losses"], alone.losses, rtol=1e-6)
     for k, leaf in enumerate(jax.tree.leaves(alone.params)):
-        np.testing.assert_allclose(found[str(k)], leaf, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(saved[str(k)], leaf, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.process

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in [options.part] if options.part else PARTS:
         run, count, _ = PARTS[name]
         started = time.monotonic()
-        outcome = _found(run, Work(seed, count, end))
+        outcome = _outcome(run, Work(seed, count, end))
         for line in outcome.wrong:
             print(f"wrong: {name}: {line}", flush=True)
         seconds, wrong = time.monotonic() - started, len(outcome.wrong)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(part["wrong"] for part in parts.values()))
 
 
-def _found(run: Callable[[Work], Outcome], work: Work) -> Outcome:
+def _outcome(run: Callable[[Work], Outcome], work: Work) -> Outcome:
     try:
         return run(work)
     except Exception:

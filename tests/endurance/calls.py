@@ -35,7 +35,7 @@ class Case(NamedTuple):
     """A function of named arguments, right ones, and a strategy of wrong ones each."""
 
     call: Callable[..., Any]
-    right: dict[str, Any]
+    valid: dict[str, Any]
     wrong: Wrong
 
 

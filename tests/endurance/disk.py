@@ -122,11 +122,11 @@ def _vanished(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _a_file(folder: Path) -> Iterator[None]:
-    kept = folder.rename(f"{folder}.kept")
+    moved = folder.rename(f"{folder}.kept")
     folder.touch()
     yield
     folder.unlink()
-    kept.rename(folder)
+    moved.rename(folder)
 
 
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)  # one: the program is compiled once

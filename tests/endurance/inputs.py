@@ -62,7 +62,7 @@ def _drawn(data: st.DataObject, case: Case) -> tuple[dict[str, Any], list[str]]:
     Two that are wrong alone may be right together, such as shapes that agree.
     """
     first, *others = data.draw(st.permutations(sorted(case.wrong)))
-    arguments = case.right | {first: data.draw(case.wrong[first])}
+    arguments = case.valid | {first: data.draw(case.wrong[first])}
     if not others or data.draw(st.booleans()):
         return arguments, [first]
     return arguments | {others[0]: data.draw(NOTHING)}, [first, others[0]]

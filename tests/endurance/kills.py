@@ -41,11 +41,11 @@ def kills(work: Work) -> Outcome:
     killed = writing = finished = 0
     enough = lambda: killed >= work.count or time.monotonic() > work.end - REST
     while not wrong and not enough():
-        folder, ended, most = home / f"run{finished}", None, killed + EACH
+        folder, ended, limit = home / f"run{finished}", None, killed + EACH
         while ended is None or ended.was_killed:
             waits = work.is_short or draw.random() < 0.5  # for a write
             delay = draw.uniform(0, 0.2 if work.is_short else LONGEST)
-            may_end = killed >= most or enough()
+            may_end = killed >= limit or enough()
             stop = None if may_end else (delay, LONGEST if waits else 0)
             ended = victim.run(folder, stop)
             killed += ended.was_killed

@@ -72,7 +72,7 @@ def _calls() -> dict[str, Callable[[], Any]]:
 
 
 def _call(case: Case) -> Callable[[], Any]:
-    return lambda: case.call(**case.right)
+    return lambda: case.call(**case.valid)
 
 
 def _saved_and_loaded() -> Any:

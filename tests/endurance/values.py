@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 Strategy = st.SearchStrategy[Any]
-MOST = 4  # entries along an axis, and axes
+LIMIT = 4  # entries along an axis, and axes
 
 
 class Stranger:
@@ -42,7 +42,7 @@ OBJECTS = st.sampled_from(
     ]
 )  # fmt: skip
 NOTHING = st.sampled_from([Stranger(), object(), slice(3), np.array([None])])
-shapes = st.lists(st.integers(0, MOST), max_size=MOST).map(tuple)
+shapes = st.lists(st.integers(0, LIMIT), max_size=LIMIT).map(tuple)
 
 
 def _strange(shape: tuple[int, ...], kind: str) -> Any:

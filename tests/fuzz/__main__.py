@@ -39,11 +39,11 @@ def _check(jobs: Iterator[Job], workers: int, report: Report, seed: int) -> int:
     """Add what jobs find to a report, until they end or are interrupted."""
     started = time.monotonic()
     try:
-        for found in each(run, jobs, workers, RESTART):
-            report.add(found)
-            for failure in found.wrong:
+        for part in each(run, jobs, workers, RESTART):
+            report.add(part)
+            for failure in part.wrong:
                 print(f"wrong: {failure}", flush=True)
-            if report.programs // TOLD > (report.programs - found.programs) // TOLD:
+            if report.programs // TOLD > (report.programs - part.programs) // TOLD:
                 print(_told(report, seed, time.monotonic() - started), flush=True)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -145,23 +145,23 @@ def _second_order(
     # with rules that are not linear, the gradient by forward mode is another function
     by_us = is_hessian and program.family not in ("custom", "solver")
     gradient = derivatives.jacobian(scalar) if by_us else jax.grad(scalar)
-    found = Outcome()
+    inner = Outcome()
     of_hessian = scalar if is_hessian else None
-    traced = _trace(gradient, points[0], truth, found, of_hessian)
+    traced = _trace(gradient, points[0], truth, inner, of_hessian)
     if traced is not None:
         expected = expected_at(truth, points, both=False)
-        checks = Checks(program, traced, points, expected, truth, found)
+        checks = Checks(program, traced, points, expected, truth, inner)
         if traced.is_symmetric:
             checks.symmetry()
         step = checks.jacobians if is_hessian else checks.diagonal
-        _attempt(step, jax.grad(scalar), points[0], found)
+        _attempt(step, jax.grad(scalar), points[0], inner)
         if not is_hessian:
             for mode in ("collapsed", "narrow"):
                 swept = functools.partial(
-                    _swept, mode, program, scalar, points, expected, found
+                    _swept, mode, program, scalar, points, expected, inner
                 )
-                _attempt(swept, jax.grad(scalar), points[0], found)
-    outcome.wrong += [Failure(f"{name} {f.check}", f.detail) for f in found.wrong]
+                _attempt(swept, jax.grad(scalar), points[0], inner)
+    outcome.wrong += [Failure(f"{name} {f.check}", f.detail) for f in inner.wrong]
 
 
 def _swept(
@@ -190,11 +190,11 @@ def _swept(
         # JAX 0.10 differentiates a product from 0 as one from 1
         if truths is None or not np.isclose(*values(*leaves)):
             continue
-        (found,), differences = evaluate(*leaves), []
+        (lap,), differences = evaluate(*leaves), []
         for blocks in truths.all():
             own = np.concatenate([d.ravel() for d in diagonals(blocks)])
             scale = np.abs(own).max(initial=0)  # beside it, a sum may be rounded
-            pairs = [np.array([found, scale])], [np.array([own.sum(), scale])]
+            pairs = [np.array([lap, scale])], [np.array([own.sum(), scale])]
             differences.append(differs(*pairs, tolerance_of(program)))
         if differences and "" not in differences:
             outcome.wrong.append(Failure(mode, differences[0]))

@@ -95,8 +95,8 @@ def expected_at(
     truth: Truth, points: list[Any], *, both: bool
 ) -> list[Expected | None]:
     """Return the true Jacobian at each point, None where it is not finite."""
-    found = [Expected(truth, args) for args in points]
-    return [e if e.is_finite(both=both) else None for e in found]
+    truths = [Expected(truth, args) for args in points]
+    return [e if e.is_finite(both=both) else None for e in truths]
 
 
 class Checks:
@@ -138,11 +138,11 @@ class Checks:
         for k, leaf, lower, upper, depends in self._traced.boxes():
             for expected in self._expected:
                 for blocks in self._known(expected):
-                    found = outside(
+                    entry = outside(
                         blocks[k][leaf], lower, upper, depends, 1e-3 * self._tolerance
                     )
-                    if found is not None:
-                        where = f"output {k}{found[0]} reads input {leaf}{found[1]}"
+                    if entry is not None:
+                        where = f"output {k}{entry[0]} reads input {leaf}{entry[1]}"
                         self._wrong("dependence", where)
                         return
 
@@ -185,8 +185,8 @@ class Checks:
             if isinstance(run, str):
                 continue
             for env, expected in zip(self._envs, self._expected, strict=True):
-                found, _ = run(env)
-                self._compare(f"diagonal {mode}", found, expected, diagonals)
+                values, _ = run(env)
+                self._compare(f"diagonal {mode}", values, expected, diagonals)
 
     def batch(self) -> None:
         """Samples are accepted only where no entry stands between them."""
@@ -238,9 +238,9 @@ class Checks:
         if run is None:
             return False
         for seed in range(3):
-            found, _ = run(Scrambled(self._envs[0], seed))
-            width = len(found) // len(self._truth.out_ranks)
-            rows = [found[n : n + width] for n in range(0, len(found), width)]
+            values, _ = run(Scrambled(self._envs[0], seed))
+            width = len(values) // len(self._truth.out_ranks)
+            rows = [values[n : n + width] for n in range(0, len(values), width)]
             if self._mixed(rows, axes):
                 return False
         return True
@@ -250,18 +250,18 @@ class Checks:
             return own_blocks(blocks, axes, self._truth.out_ranks)
 
         for env, expected in zip(self._envs, self._expected, strict=True):
-            found, _ = run(env)
-            self._compare(f"batch {run.mode}", found, expected, own)
+            values, _ = run(env)
+            self._compare(f"batch {run.mode}", values, expected, own)
 
     def _compare(
-        self, name: str, found: Sequence[Any], expected: Expected, of: Callable
+        self, name: str, actual: Sequence[Any], expected: Expected, select: Callable
     ) -> None:
         """Compare with one mode of JAX's, and where that differs with the other."""
         difference = ""
         for blocks in expected.all():
             if not is_finite(blocks):
                 return  # JAX's reverse mode of equal extremes, on 0.10
-            difference = differs(found, of(blocks), self._tolerance)
+            difference = differs(actual, select(blocks), self._tolerance)
             if not difference:
                 return
         self._wrong(name, difference)

@@ -21,11 +21,11 @@ def tolerance_of(program: Program) -> float:
     return 2e-3 if is_single else 1e-7
 
 
-def differs(found: Sequence[Any], expected: Sequence[Any], tolerance: float) -> str:
+def differs(actual: Sequence[Any], expected: Sequence[Any], tolerance: float) -> str:
     """Say where blocks differ, "" where they do not."""
-    if len(found) != len(expected):
-        return f"{len(found)} blocks, not {len(expected)}"
-    for k, (x, y) in enumerate(zip(found, expected, strict=True)):
+    if len(actual) != len(expected):
+        return f"{len(actual)} blocks, not {len(expected)}"
+    for k, (x, y) in enumerate(zip(actual, expected, strict=True)):
         if np.shape(x) != np.shape(y):
             return f"block {k}: shape {np.shape(x)}, not {np.shape(y)}"
         error = np.abs(np.asarray(x) - y)
@@ -63,13 +63,13 @@ def own_blocks(
     blocks: Sequence[Sequence[Any]], axes: tuple[int, int], ranks: Sequence[int]
 ) -> list[Any]:
     """Return each sample's own block, for each pair of leaves."""
-    found = []
+    own = []
     for row, rank in zip(blocks, ranks, strict=True):
         for block in row:
             moved = np.moveaxis(block, (axes[1], rank + axes[0]), (0, 1))
             n = np.arange(len(moved))
-            found.append(moved[n, n])
-    return found
+            own.append(moved[n, n])
+    return own
 
 
 def matrix(blocks: Sequence[Sequence[Any]]) -> Any:

@@ -8,19 +8,19 @@ from jnumerics.derivatives._dependence.rules import RULES
 
 Counts = dict[str, Counter[str]]  # by primitive: "parameter=value"
 SERVED, JOINED = "", "joined"
-MOST = 12  # values of a parameter that are shown
+LIMIT = 12  # values of a parameter that are shown
 
 
 def record(counts: Counts, eqn: Any, is_served: bool) -> None:
     """Count an equation that boxes passed."""
     name = eqn.primitive.name
-    found = counts[name]
-    found[SERVED if is_served else JOINED] += 1
+    counter = counts[name]
+    counter[SERVED if is_served else JOINED] += 1
     if name not in RULES or not is_served:
         return
     for key, value in eqn.params.items():
         if key in RULES[name][1]:
-            found[f"{key}={_summary(value)}"] += 1
+            counter[f"{key}={_summary(value)}"] += 1
 
 
 def _summary(value: Any) -> str:
@@ -63,13 +63,13 @@ def merge(into: Counts, other: Counts) -> None:
 
 
 def _shortened(names: list[str]) -> str:
-    rest = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + rest
+    rest = f" and {len(names) - LIMIT} more" if len(names) > LIMIT else ""
+    return ", ".join(names[:LIMIT]) + rest
 
 
 def lines(counts: Counts) -> list[str]:
     """Print what occurred, and which rules did not."""
-    found = []
+    told = []
     for name in sorted(counts):
         own, served, joined = counts[name], counts[name][SERVED], counts[name][JOINED]
         values: dict[str, list[str]] = defaultdict(list)
@@ -77,8 +77,8 @@ def lines(counts: Counts) -> list[str]:
             if "=" in key:
                 values[key.partition("=")[0]].append(key.partition("=")[2])
         shown = "; ".join(f"{k} {_shortened(v)}" for k, v in sorted(values.items()))
-        kept = f", joined {joined}" if joined else ""
-        found.append(f"{name}: {served}{kept}{'; ' + shown if shown else ''}")
+        rest = f", joined {joined}" if joined else ""
+        told.append(f"{name}: {served}{rest}{'; ' + shown if shown else ''}")
     missing = sorted(set(RULES) - {n for n, c in counts.items() if c[SERVED]})
-    found.append(f"rules that did not occur: {', '.join(missing) or 'none'}")
-    return found
+    told.append(f"rules that did not occur: {', '.join(missing) or 'none'}")
+    return told

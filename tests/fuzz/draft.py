@@ -30,7 +30,7 @@ class Value(str):
     dtype: np.dtype
 
     @classmethod
-    def of(cls, name: str, x: Any) -> "Value":
+    def named(cls, name: str, x: Any) -> "Value":
         """Name a traced value."""
         value = cls(name)
         value.shape, value.dtype = tuple(x.shape), np.dtype(x.dtype)
@@ -153,12 +153,12 @@ class Draft:
 
     def let(self, code: str) -> Value:
         """Assign an expression to a name."""
-        found = jnp.asarray(eval(code, self.scope))
-        if found.size > MAX_SIZE or found.ndim > MAX_RANK:
+        array = jnp.asarray(eval(code, self.scope))
+        if array.size > MAX_SIZE or array.ndim > MAX_RANK:
             raise SkipError
         name = self.fresh("v")
-        self.scope[name] = found
-        value = Value.of(name, found)
+        self.scope[name] = array
+        value = Value.named(name, array)
         self.statements.append(Assign(name, code, value.shape, str(value.dtype)))
         if str(value.dtype) in FLOATS:
             self.values.append(value)
@@ -191,7 +191,7 @@ class Draft:
             outer = (*self.values, *self.outer) if closes else ()
             inner = Draft(self.rng, scope, self._names, outer)
             inner.depth = self.depth + 1
-            values = [Value.of(n, a) for n, a in zip(names, args, strict=True)]
+            values = [Value.named(n, a) for n, a in zip(names, args, strict=True)]
             inner.values = [v for v in values if str(v.dtype) in FLOATS]
             drafted["result"] = build(inner, *values)
             drafted["body"] = tuple(inner.statements)
@@ -257,23 +257,23 @@ def draw_program(
     batch: tuple[int, int] | None = None,
 ) -> Program:
     """Draw a program of some leaves; `build` returns the names of its results."""
-    scope, found = dict(environment()), {}
+    scope, drawn = dict(environment()), {}
     draft = Draft(random.Random(seed), scope, [len(leaves)])
 
     def trace(*args: Any) -> Any:
         *xs, k = args
         names = [f"x{n}" for n in range(len(xs))]
         scope.update(zip(names, xs, strict=True), k=k)
-        draft.values = [Value.of(n, x) for n, x in zip(names, xs, strict=True)]
-        found["results"] = tuple(build(draft))
-        return [eval(r, scope) for r in found["results"]]
+        draft.values = [Value.named(n, x) for n, x in zip(names, xs, strict=True)]
+        drawn["results"] = tuple(build(draft))
+        return [eval(r, scope) for r in drawn["results"]]
 
     structs = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves]
     jax.eval_shape(trace, *structs, jax.ShapeDtypeStruct((6,), "int32"))
     return Program(
         tuple(leaves),
         tuple(draft.statements),
-        found["results"],
+        drawn["results"],
         family,
         seed,
         batch,

@@ -70,9 +70,9 @@ def _shape(rng: random.Random, odd: float) -> tuple[int, ...]:
 
 
 def _with_axis(shape: tuple[int, ...], axis: int, n: int) -> tuple[int, ...]:
-    found = [*shape] if len(shape) < 3 else [*shape[:2]]
-    found.insert(min(axis, len(found)), n)
-    return tuple(found)
+    sizes = [*shape] if len(shape) < 3 else [*shape[:2]]
+    sizes.insert(min(axis, len(sizes)), n)
+    return tuple(sizes)
 
 
 def _by_samples(

@@ -75,11 +75,11 @@ class Define:
 
     def reads(self) -> set[str]:
         """Return the names that it reads from outside."""
-        found = set(_NAME.findall(self.result + self.after))
+        names = set(_NAME.findall(self.result + self.after))
         for statement in self.body:
-            found |= statement.reads()
+            names |= statement.reads()
         own = {self.name, *self.arguments, *(s.name for s in self.body)}
-        return found - own
+        return names - own
 
 
 Statement = Assign | Define
@@ -139,12 +139,12 @@ class Program:
     def script(self, check: str = "") -> str:
         """Print a script that can be pasted."""
         x, k = self.arguments(0)
-        given = _printed(x)
+        printed = _printed(x)
         parts = [
             PREAMBLE,
             'jax.config.update("jax_enable_x64", True)\n',
             self.body(),
-            f"\nx = {given}\nk = np.array({k.tolist()}, np.int32)",
+            f"\nx = {printed}\nk = np.array({k.tolist()}, np.int32)",
             check,
         ]
         return "\n".join(part for part in parts if part) + "\n"
@@ -155,7 +155,7 @@ class Program:
 
 
 def _alive(statements: Sequence[Statement], wanted: Iterable[str]) -> tuple:
-    needed, kept = set(wanted), []
+    needed, alive = set(wanted), []
     for statement in reversed(statements):
         if statement.name in needed:
             if isinstance(statement, Define):
@@ -163,8 +163,8 @@ def _alive(statements: Sequence[Statement], wanted: Iterable[str]) -> tuple:
                 body = _alive(statement.body, result)
                 statement = replace(statement, body=body)
             needed |= statement.reads()
-            kept.append(statement)
-    return tuple(kept[::-1])
+            alive.append(statement)
+    return tuple(alive[::-1])
 
 
 def walk(statements: Iterable[Statement]) -> Iterator[Statement]:

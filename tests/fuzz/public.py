@@ -42,20 +42,20 @@ def compared(program: Program, check: str, args: Any) -> Answer:
             return check, _box(fun, args, expected, tolerance)
         if kind == "batch":
             return check, _batch(program, fun, args, expected)
-        of: Callable[[Any], Sequence[Any]] = _flat
+        select: Callable[[Any], Sequence[Any]] = _flat
         if kind == "jacobian":
-            found = derivatives.jacobian(fun, mode=rest[0], format=rest[1])(*args)
+            actual = derivatives.jacobian(fun, mode=rest[0], format=rest[1])(*args)
         elif kind == "diagonal":
-            found, of = derivatives.jacobian_diagonal(fun)(*args), diagonals
+            actual, select = derivatives.jacobian_diagonal(fun)(*args), diagonals
         else:
             return check, ""
     except REFUSALS:
         return check, ""
-    return check, _any_of(_arrays(found), [of(e) for e in expected], tolerance)
+    return check, _any_of(_arrays(actual), [select(e) for e in expected], tolerance)
 
 
-def _any_of(found: Sequence[Any], expected: Sequence[Any], tolerance: float) -> str:
-    differences = [differs(found, e, tolerance) for e in expected]
+def _any_of(actual: Sequence[Any], expected: Sequence[Any], tolerance: float) -> str:
+    differences = [differs(actual, e, tolerance) for e in expected]
     return "" if "" in differences or not differences else differences[0]
 
 
@@ -77,19 +77,19 @@ def _truths(fun: Callable[..., Any], args: Any) -> list[Any]:
     width, truths = len(jax.tree.leaves(args[0])), []
     for by in (jax.jacfwd, jax.jacrev):
         try:
-            found = [np.asarray(b) for b in jax.tree.leaves(jax.jit(by(fun))(*args))]
+            blocks = [np.asarray(b) for b in jax.tree.leaves(jax.jit(by(fun))(*args))]
         except Exception:
             continue
-        if not all(np.isfinite(b).all() for b in found):
+        if not all(np.isfinite(b).all() for b in blocks):
             return []
-        truths.append([found[k : k + width] for k in range(0, len(found), width)])
+        truths.append([blocks[k : k + width] for k in range(0, len(blocks), width)])
     return truths
 
 
 def _box(fun: Callable[..., Any], args: Any, expected: Any, tolerance: float) -> str:
-    found = derivatives.dependence(fun, *args)
+    proven = derivatives.dependence(fun, *args)
     trees = zip(
-        *map(jax.tree.leaves, (found.lower, found.upper, found.depends)), strict=True
+        *map(jax.tree.leaves, (proven.lower, proven.upper, proven.depends)), strict=True
     )
     boxes = list(trees)
     for blocks in expected:
@@ -104,7 +104,7 @@ def _box(fun: Callable[..., Any], args: Any, expected: Any, tolerance: float) ->
 def _batch(program: Program, fun: Callable[..., Any], args: Any, expected: Any) -> str:
     axes = program.batch or (0, 0)
     tolerance = tolerance_of(program)
-    found = derivatives.batch_jacobian(fun, in_axis=axes[0], out_axis=axes[1])(*args)
+    actual = derivatives.batch_jacobian(fun, in_axis=axes[0], out_axis=axes[1])(*args)
     ranks = [len(y.shape) for y in jax.tree.leaves(jax.eval_shape(fun, *args))]
     for blocks in expected:
         pairs = zip(blocks, ranks, strict=True)
@@ -113,4 +113,4 @@ def _batch(program: Program, fun: Callable[..., Any], args: Any, expected: Any) 
         ):
             return f"accepts samples that mix, axes {axes}"
     own = [own_blocks(blocks, axes, ranks) for blocks in expected]
-    return _any_of(_arrays(found), own, tolerance)
+    return _any_of(_arrays(actual), own, tolerance)

@@ -41,8 +41,8 @@ def _candidates(program: Program) -> Iterator[Program]:
         if program.results != (statement.name,):
             yield replace(program, results=(statement.name,)).alive()
     if len(program.results) > 1:
-        for kept in program.results:
-            yield replace(program, results=(kept,)).alive()
+        for name in program.results:
+            yield replace(program, results=(name,)).alive()
     shapes = _shapes(program)
     for statement in reversed([*walk(program.statements)]):
         if isinstance(statement, Assign):
@@ -51,11 +51,11 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 
 def _shapes(program: Program) -> dict[str, tuple[tuple[int, ...], str]]:
-    found = {f"x{n}": leaf for n, leaf in enumerate(program.leaves)}
+    shapes = {f"x{n}": leaf for n, leaf in enumerate(program.leaves)}
     for s in walk(program.statements):
         if isinstance(s, Assign):
-            found[s.name] = (s.shape, s.dtype)
-    return found
+            shapes[s.name] = (s.shape, s.dtype)
+    return shapes
 
 
 def _instead(
@@ -96,18 +96,18 @@ def _mapped(
     new: Assign | None,
     renamed: Callable[[str], str],
 ) -> tuple[Statement, ...]:
-    found: list[Statement] = []
+    mapped: list[Statement] = []
     for s in statements:
         if s is gone:
-            found += [] if new is None else [new]
+            mapped += [] if new is None else [new]
         elif isinstance(s, Define):
             body = _mapped(s.body, gone, new, renamed)
-            found.append(
+            mapped.append(
                 replace(s, body=body, result=renamed(s.result), after=renamed(s.after))
             )
         else:
-            found.append(replace(s, code=renamed(s.code)))
-    return tuple(found)
+            mapped.append(replace(s, code=renamed(s.code)))
+    return tuple(mapped)
 
 
 def script(program: Program, check: str) -> str:

@@ -100,8 +100,8 @@ class Truth:
         operands = [*leaves, *leaves, *jax.tree.leaves(rest)]
         push = self._forward.prepared(operands, range(n_in, 2 * n_in))
         for n, (tangents, place) in self._basis(leaves):
-            found = push(*tangents)
-            for row, y in zip(blocks, found, strict=True):
+            pushed = push(*tangents)
+            for row, y in zip(blocks, pushed, strict=True):
                 row[n][(..., *place)] = y
         return blocks
 
@@ -123,8 +123,8 @@ class Truth:
         start = len(operands) - len(outs)
         pull = self._reverse.prepared(operands, range(start, len(operands)))
         for m, (cotangents, place) in self._basis(outs):
-            found = pull(*cotangents)
-            for n, x in enumerate(found):
+            pulled = pull(*cotangents)
+            for n, x in enumerate(pulled):
                 blocks[m][n][place] = x
         return blocks
 

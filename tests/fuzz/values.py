@@ -11,13 +11,13 @@ class Values:
 
     def __init__(self, traced: Any, leaves: Sequence[Any]) -> None:
         self._traced, self._leaves = traced, leaves
-        self._found: dict[int, list[Any]] = {}
+        self._cache: dict[int, list[Any]] = {}
 
-    def of(self, program: Any) -> list[Any]:
+    def residuals(self, program: Any) -> list[Any]:
         """Evaluate a program's primal part, once."""
-        if id(program) not in self._found:
-            self._found[id(program)] = self._traced.evaluated(program, self._leaves)
-        return self._found[id(program)]
+        if id(program) not in self._cache:
+            self._cache[id(program)] = self._traced.evaluated(program, self._leaves)
+        return self._cache[id(program)]
 
 
 class Scrambled(NamedTuple):
@@ -29,14 +29,16 @@ class Scrambled(NamedTuple):
     point: Values
     seed: int
 
-    def of(self, program: Any) -> list[Any]:
+    def residuals(self, program: Any) -> list[Any]:
         """Return the values of the point, some of them replaced."""
-        rng, found = np.random.default_rng(self.seed), []
-        for x, is_made in zip(self.point.of(program), _made(program), strict=True):
+        rng, scrambled = np.random.default_rng(self.seed), []
+        for x, is_made in zip(
+            self.point.residuals(program), _made(program), strict=True
+        ):
             if is_made and x.dtype.kind == "f":
                 x = rng.uniform(0.5, 1.5, np.shape(x)).astype(x.dtype)
-            found.append(x)
-        return found
+            scrambled.append(x)
+        return scrambled
 
 
 def _made(program: Any) -> list[bool]:

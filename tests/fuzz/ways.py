@@ -56,20 +56,20 @@ class Run:
 
     def __call__(self, values: Values | Scrambled) -> tuple[list[Any], list[Any]]:
         """Evaluate blocks, and sparse entries written out."""
-        found = self.interpreter(*values.of(self.program))
-        blocks, entries = found[: self.n_blocks], found[self.n_blocks :]
+        outputs = self.interpreter(*values.residuals(self.program))
+        blocks, entries = outputs[: self.n_blocks], outputs[self.n_blocks :]
         pairs = zip(entries, self.patterns, strict=True)
         return blocks, [_written_out(v, *pattern) for v, pattern in pairs]
 
 
 def _written_out(values: Any, indices: np.ndarray, shape: tuple[int, ...]) -> Any:
     """Add entries up in a dense array; what is beyond the shape is padding."""
-    found = np.zeros(shape, values.dtype)
+    dense = np.zeros(shape, values.dtype)
     if not shape:
-        return found + values.sum()
+        return dense + values.sum()
     inside = (indices < shape).all(1)
-    np.add.at(found, tuple(indices[inside].T), values.reshape(-1)[inside])
-    return found
+    np.add.at(dense, tuple(indices[inside].T), values.reshape(-1)[inside])
+    return dense
 
 
 class Traced:
@@ -113,9 +113,9 @@ class Traced:
         if id(program) not in self._primal:
             self._primal[id(program)] = Interpreter(program.primal_jaxpr())
         consts = [as_numpy(x, v.aval) for v, x in program.consts.items()]
-        given = [*consts, *leaves]
-        found = self._primal[id(program)](*given)
-        return [*given, *found[len(program.values) :]]
+        operands = [*consts, *leaves]
+        results = self._primal[id(program)](*operands)
+        return [*operands, *results[len(program.values) :]]
 
     def boxes(self) -> list[tuple[int, int, Any, Any, Any]]:
         """Return output leaf, input leaf, lower, upper and depends of every block."""
@@ -174,14 +174,14 @@ class Traced:
         axes: Any = None,
     ) -> tuple[str, dict[str, Run | str]]:
         """Plan; keep each candidate's whole program where its passes are counted."""
-        found: dict[int, Run] = {}
+        by_strategy: dict[int, Run] = {}
 
         def counted(problem: Any, _: str, strategy: Any, __: Any) -> Any:
             is_whole = chunk is None or strategy.passes < 2
             some = None if is_whole else min(chunk, strategy.passes)
             memory = strategy if kind == "diagonal" else _Remembered(strategy)
             plan = _Chosen(kind, strategy.mode, memory, some, problem)
-            jaxpr, found[id(strategy)] = self._run(plan, made)
+            jaxpr, by_strategy[id(strategy)] = self._run(plan, made)
             return jaxpr
 
         with _instead(candidates, "passes_jaxpr", counted):
@@ -193,8 +193,8 @@ class Traced:
                 runs[c.mode] = c.note
             elif c.same_as is None:
                 runs[c.mode] = (
-                    found[id(c.strategy)]
-                    if id(c.strategy) in found
+                    by_strategy[id(c.strategy)]
+                    if id(c.strategy) in by_strategy
                     else self._run(plan, made)[1]
                 )
         return plan.mode, runs
@@ -268,9 +268,9 @@ def recorded_rules(record: Callable[[Any, bool], None]) -> Iterator[None]:
     apply_rule = _boxes.apply_rule
 
     def recorded(context: Any, eqn: Any, boxes: Any) -> Any:
-        found = apply_rule(context, eqn, boxes)
-        record(eqn, found is not None)
-        return found
+        joined = apply_rule(context, eqn, boxes)
+        record(eqn, joined is not None)
+        return joined
 
     with _instead(_boxes, "apply_rule", recorded):
         yield

@@ -38,7 +38,7 @@ class Job(NamedTuple):
     stops: bool = False
 
 
-class Found(NamedTuple):
+class Finding(NamedTuple):
     """A wrong answer, with a script that shows it, and the number of the program."""
 
     family: str
@@ -58,7 +58,7 @@ class Report:
     """Counts over programs."""
 
     programs: int = 0
-    wrong: list[Found] = field(default_factory=list)
+    wrong: list[Finding] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     unserved: int = 0  # that JAX refuses, too
     undefined: int = 0
@@ -166,8 +166,8 @@ def _one(job: Job, number: int, report: Report) -> None:
         outcome = examine(program, second=is_second(number), compiled=is_compiled)
     except Exception:  # the fuzzer's own fault: it must not pass for a right answer
         told = traceback.format_exc()
-        found = Found(program.family, program.seed, "fuzzer", told, number=number)
-        report.wrong.append(found)
+        finding = Finding(program.family, program.seed, "fuzzer", told, number=number)
+        report.wrong.append(finding)
         return
     report.unserved += outcome.both_refuse
     report.undefined += outcome.is_undefined
@@ -183,7 +183,7 @@ def _one(job: Job, number: int, report: Report) -> None:
         text = ""
         if job.shrinks and sum(bool(f.script) for f in report.wrong) < SHRUNK:
             text = _shown(program, first.check)
-        report.wrong.append(Found(program.family, program.seed, *first, text, number))
+        report.wrong.append(Finding(program.family, program.seed, *first, text, number))
 
 
 def _shown(program: Any, check: str) -> str:

@@ -87,11 +87,11 @@ def test_interpolate_at_no_points_is_empty(shape, kind):
 @pytest.mark.parametrize("inner", [[], [0.0], [-0.5, 0.3]])
 @pytest.mark.parametrize("turn", [1, 1j])
 def test_interpolate_across_the_whole_range(inner, dtype, turn, x64):
-    most = float(np.finfo(dtype).max)
-    nodes = np.array([-1, *inner, 1]) * most
+    largest = float(np.finfo(dtype).max)
+    nodes = np.array([-1, *inner, 1]) * largest
     values = draw(len(nodes))
-    y = np.array([-1, -0.7, 0.1, 0.99, 1]) * most
-    expected = exact_interpolant(nodes / most, values, y / most)
+    y = np.array([-1, -0.7, 0.1, 0.99, 1]) * largest
+    expected = exact_interpolant(nodes / largest, values, y / largest)
     kind = dtype if turn == 1 else np.result_type(dtype, np.complex64)
     at = [(a * turn).astype(kind) for a in (nodes, y)]
     obtained = polynomial.interpolate(at[0], values.astype(dtype), at[1])

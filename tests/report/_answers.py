@@ -21,5 +21,5 @@ def performance(*answers, failure="", name="system"):
     )
 
 
-RIGHT = answer([1.0, 2.0])
+CORRECT = answer([1.0, 2.0])
 WRONG = answer([1.0, 2.5])

@@ -8,7 +8,7 @@ import pytest
 
 from jnumerics.workbench import lesson, plots, report
 from jnumerics.workbench.lesson import Lesson, Picture
-from tests.report._answers import RIGHT, WRONG, performance
+from tests.report._answers import CORRECT, WRONG, performance
 
 
 class Tags(HTMLParser):
@@ -33,7 +33,7 @@ class Tags(HTMLParser):
 
 def test_page_is_complete_in_itself_and_escaped():
     figure = plots.images({"one": np.zeros((4, 4))})
-    drawn = Lesson([RIGHT], ["a `note`"], [Picture("one", "a < b", figure)])
+    drawn = Lesson([CORRECT], ["a `note`"], [Picture("one", "a < b", figure)])
     told = performance()._replace(lesson=drawn)
     page = report.page([told], [("JAX", "1 & 2")])
     tags = Tags()
@@ -64,8 +64,8 @@ def test_page_names_what_is_wrong():
     pages = [
         report.page(p, [])
         for p in (
-            [performance(RIGHT)],
-            [performance(RIGHT), performance(WRONG, name="other")],
+            [performance(CORRECT)],
+            [performance(CORRECT), performance(WRONG, name="other")],
             [performance(failure="ValueError: no")],
         )
     ]
@@ -85,11 +85,13 @@ def test_picture_is_drawn_only_with_matplotlib(monkeypatch):
 
 
 def test_a_note_of_several_lines_keeps_them_on_the_page():
-    told = performance(RIGHT)._replace(lesson=Lesson([RIGHT], ["a < b\nforward    16"]))
+    told = performance(CORRECT)._replace(
+        lesson=Lesson([CORRECT], ["a < b\nforward    16"])
+    )
     page = report.page([told], [])
     assert '<pre class="note">a &lt; b\nforward    16</pre>' in page
 
 
 def test_page_says_why_a_system_failed():
-    page = report.page([performance(RIGHT, failure="no <luck>")], [])
+    page = report.page([performance(CORRECT, failure="no <luck>")], [])
     assert '<p class="bad">no &lt;luck&gt;</p>' in page

@@ -9,7 +9,7 @@ import pytest
 
 from jnumerics.workbench import lesson, report
 from jnumerics.workbench.lesson import Lesson
-from tests.report._answers import RIGHT, WRONG, answer, performance
+from tests.report._answers import CORRECT, WRONG, answer, performance
 
 
 def test_error_is_relative_to_the_largest_expected_number():
@@ -44,12 +44,12 @@ def test_not_a_number_and_another_shape_are_wrong(obtained):
 
 
 def test_row_of_a_right_system_shows_its_first_answer():
-    row = report.row(performance(RIGHT, answer([3.0], [3.0])))
+    row = report.row(performance(CORRECT, answer([3.0], [3.0])))
     assert row == ("system", "two <numbers>", "1, 2", "1, 2", "0", "500 ms", "2")
 
 
 def test_row_of_a_wrong_system_says_so():
-    row = report.row(performance(RIGHT, WRONG))
+    row = report.row(performance(CORRECT, WRONG))
     assert row[3:5] == ("1, 2.5", "WRONG 0.25")
 
 
@@ -59,14 +59,14 @@ def test_row_of_a_failed_system_says_why():
 
 
 def test_table_keeps_names_whole_within_100_columns():
-    long = performance(RIGHT, name="linear_regression")
+    long = performance(CORRECT, name="linear_regression")
     lines = report.table([long, performance(WRONG)]).splitlines()
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("linear_regression ") for line in lines)
 
 
 def test_text_tells_code_expected_obtained_and_times():
-    text = report.text(performance(RIGHT), "cpu, float64")
+    text = report.text(performance(CORRECT), "cpu, float64")
     assert text.splitlines() == [
         "system on cpu, float64",
         "",
@@ -85,7 +85,7 @@ def test_text_tells_code_expected_obtained_and_times():
 
 def test_text_leaves_a_table_the_whole_width():
     notes = ["a word", "mode  passes\nforward    16"]
-    told = performance(RIGHT)._replace(lesson=Lesson([RIGHT], notes))
+    told = performance(CORRECT)._replace(lesson=Lesson([CORRECT], notes))
     text = report.text(told, "cpu")
     assert text.endswith("\n\n  a word\n\nmode  passes\nforward    16")
 
@@ -182,7 +182,7 @@ def test_race_is_told_of_the_comparison_above_it():
 
 
 def test_answer_that_was_not_timed_has_no_times():
-    told = performance(RIGHT._replace(race=None))
+    told = performance(CORRECT._replace(race=None))
     assert report.row(told)[-2:] == ("-", "-")
     assert "time  " not in report.text(told, "cpu")
     assert 'class="bars"' not in report.page([told], [])

@@ -58,11 +58,11 @@ def shared(folder):
         ("data shared", replicated, devices.shard((X, Y), mesh)),
         ("parameters shared", split, devices.shard((X, Y), mesh)),
     ):
-        found = run(params, data)
-        agree(found, alone)
-        moment = found.state[0].mu
+        trained = run(params, data)
+        agree(trained, alone)
+        moment = trained.state[0].mu
         for key, leaf in params.items():
-            for other in (found.params[key], moment[key]):
+            for other in (trained.params[key], moment[key]):
                 assert other.sharding.is_equivalent_to(leaf.sharding, leaf.ndim), name
     run(split, (X, Y), steps=6, checkpoint=folder)
     agree(run(start(), (X, Y), checkpoint=folder, resume=True), alone)

@@ -30,10 +30,10 @@ def test_an_epoch_has_each_sample_once_but_for_the_remainder(
     size, batch_size, tmp_path
 ):
     per_epoch = size // batch_size
-    found = seen(3 * per_epoch, size, batch_size, tmp_path).reshape(3, -1)
-    for epoch in found:
+    epochs = seen(3 * per_epoch, size, batch_size, tmp_path).reshape(3, -1)
+    for epoch in epochs:
         assert len(np.unique(epoch)) == per_epoch * batch_size
-    assert len({tuple(epoch) for epoch in found}) == 3
+    assert len({tuple(epoch) for epoch in epochs}) == 3
 
 
 def test_order_is_that_of_the_rule(tmp_path):

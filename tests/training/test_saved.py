@@ -120,11 +120,11 @@ def test_checkpoint_holds_what_a_model_and_a_reader_need(tmp_path):
     step, loaded = checkpoint.load(tmp_path, {"params": start()})
     assert step == 7
     assert same_bits(loaded["params"], run.params)
-    found = checkpoint.read(tmp_path)
-    assert found.notes["position"] == {"epoch": 1, "batch": 2}
-    assert found.notes["settings"]["steps"] == 7
-    assert found.notes["run"]["batch_size"] == 4
-    assert found.versions["jax"] == jax.__version__
+    stored = checkpoint.read(tmp_path)
+    assert stored.notes["position"] == {"epoch": 1, "batch": 2}
+    assert stored.notes["settings"]["steps"] == 7
+    assert stored.notes["run"]["batch_size"] == 4
+    assert stored.versions["jax"] == jax.__version__
 
 
 @pytest.mark.parametrize(

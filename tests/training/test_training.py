@@ -30,7 +30,7 @@ from tests.training._problem import (
 def recorded(**options):
     """Run, and return what the callback was given."""
     seen = []
-    train(callback=lambda *given: seen.append(given), **options)
+    train(callback=lambda *args: seen.append(args), **options)
     return seen
 
 

@@ -59,14 +59,14 @@ class Entry:
         """Return what is on the way to the arrays that a static argument holds."""
         _, places = self._statics.get(id(static), (None, None))
         if places is None or not is_unchanged(places):
-            if len(self._statics) == MOST:
+            if len(self._statics) == LIMIT:
                 self._statics.clear()
             places = held(static)
             self._statics[id(static)] = static, places
         return places.values
 
 
-MOST = 400  # objects that are looked into
+LIMIT = 400  # objects that are looked into
 
 
 class Held(NamedTuple):
@@ -127,11 +127,11 @@ def held(fun: Callable | tuple[Callable, ...]) -> Held:
             arrays.append(step)
         elif id(value) in visited:
             again.append((id(value), step))
-        elif not isinstance(value, _OPAQUE) and len(visited) < MOST:
+        elif not isinstance(value, _OPAQUE) and len(visited) < LIMIT:
             visited[id(value)] = value
-            for place, child in itertools.islice(_children(value), MOST):
+            for place, child in itertools.islice(_children(value), LIMIT):
                 waiting.append((child, _Step(place, id(value), step)))
-            for place, child in itertools.islice(_of_class(type(value)), MOST):
+            for place, child in itertools.islice(_of_class(type(value)), LIMIT):
                 classes.append((child, _Step(place, id(value), step)))
     steps = _on_the_way(arrays, again)
     places = [step.place for step in steps if step.place is not None]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-_COLUMNS, _MOST = 6, 24  # of a gallery
+_COLUMNS, _LIMIT = 6, 24  # of a gallery
 
 
 def learning(
@@ -131,7 +131,7 @@ def gallery(pictures: np.ndarray, names: Sequence[str]) -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    shown = min(len(pictures), _MOST)
+    shown = min(len(pictures), _LIMIT)
     columns = max(min(shown, _COLUMNS), 1)
     rows = max(math.ceil(shown / columns), 1)
     with styled():

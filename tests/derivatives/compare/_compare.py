@@ -27,8 +27,8 @@ ROWS = jnp.linspace(0.5, 1.0, 120).reshape(3, 40)
 
 
 def row(comparison, mode) -> Any:
-    (found,) = [m for m in comparison.modes if m.mode == mode]
-    return found
+    (match,) = [m for m in comparison.modes if m.mode == mode]
+    return match
 
 
 def without_figures(result):

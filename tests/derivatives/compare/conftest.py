@@ -10,7 +10,7 @@ from tests.derivatives.compare._compare import AT, MODULE, ROWS, bottleneck
 
 
 @pytest.fixture(scope="module")
-def found():
+def comparison():
     return compare_modes(bottleneck, AT, repeats=3)
 
 

@@ -33,37 +33,42 @@ def wide(x):
 # figures
 
 
-def test_every_mode_has_its_figures(found):
-    assert [m.mode for m in found.modes] == ["forward", "reverse", "cut", "compressed"]
-    assert [m.passes for m in found.modes] == [40, 30, 4, 30]
-    for m in found.modes:
+def test_every_mode_has_its_figures(comparison):
+    assert [m.mode for m in comparison.modes] == [
+        "forward",
+        "reverse",
+        "cut",
+        "compressed",
+    ]
+    assert [m.passes for m in comparison.modes] == [40, 30, 4, 30]
+    for m in comparison.modes:
         assert min(m.flops, m.bytes, m.compile_s, m.predicted_s) > 0
         assert isinstance(m.temp_bytes, int)
         assert len(m.run_s.runs) == 3
-        assert m.times_evaluation == m.run_s.median / found.evaluation.median
+        assert m.times_evaluation == m.run_s.median / comparison.evaluation.median
         assert m.max_relative_difference < 1e-5
         assert m.error is None
 
 
-def test_predicted_is_a_mode_that_keeps_to_the_bound(found):
+def test_predicted_is_a_mode_that_keeps_to_the_bound(comparison):
     bounded = compare_modes(bottleneck, AT, repeats=1, max_bytes=2200)
-    assert found.predicted == "cut"
+    assert comparison.predicted == "cut"
     assert "`max_bytes` must be at least" in row(bounded, "cut").error
     assert row(bounded, bounded.predicted).run_s is not None
 
 
-def test_circumstances_are_named(found):
-    assert (found.function, found.shapes, found.dtypes) == (
+def test_circumstances_are_named(comparison):
+    assert (comparison.function, comparison.shapes, comparison.dtypes) == (
         "bottleneck",
         ((40,),),
         ("float32",),
     )
-    assert found.device == jax.devices()[0].device_kind
-    assert found.versions["jax"] == jax.__version__
+    assert comparison.device == jax.devices()[0].device_kind
+    assert comparison.versions["jax"] == jax.__version__
 
 
-def test_cut_counts_fewer_operations_than_both_ends(found):
-    flops = {m.mode: m.flops for m in found.modes}
+def test_cut_counts_fewer_operations_than_both_ends(comparison):
+    flops = {m.mode: m.flops for m in comparison.modes}
     assert flops["cut"] < 0.7 * min(flops["forward"], flops["reverse"])
 
 
@@ -94,8 +99,8 @@ def test_only_modes_asked_for_are_measured_once_each():
     assert [m.mode for m in measured.modes] == ["cut", "reverse"]
 
 
-def test_loops_are_counted_by_us(found):
-    assert found.counted_by == "compiler"
+def test_loops_are_counted_by_us(comparison):
+    assert comparison.counted_by == "compiler"
     bounded = compared(bottleneck, AT, modes=["forward"], max_bytes=2000)
     assert bounded.counted_by == "jnumerics"
     assert "counted by jnumerics," in str(bounded)
@@ -178,12 +183,12 @@ def test_a_compiler_that_does_not_count_leaves_it_to_us(analysis):
     assert contenders.compilers_count(program) == (3.0, 0.0)
 
 
-def test_why_there_are_no_figures_is_told_once_for_each_program(found):
+def test_why_there_are_no_figures_is_told_once_for_each_program(comparison):
     modes = (
         _compare.ModeResult("reverse", error="no room"),
         _compare.ModeResult("cut", same_as="reverse", error="no room"),
     )
-    text = str(dataclasses.replace(found, modes=modes, tie=False, fastest=None))
+    text = str(dataclasses.replace(comparison, modes=modes, tie=False, fastest=None))
     assert text.count("no room") == 1
 
 

@@ -33,10 +33,10 @@ def test_ctrl_c_keeps_the_runs_until_then(ctrl_c):
     ctrl_c(3 + 2 * 3 + 2)  # one of each to warm up, two rounds, and one more run
     with pytest.raises(Interrupted) as caught:
         compare_modes(bottleneck, AT, modes=("forward", "reverse"), repeats=9)
-    found = caught.value.found
-    assert [len(m.run_s.runs) for m in found.modes] == [2, 2]
-    assert [m.max_relative_difference for m in found.modes] == [None, None]
-    assert found.reference == "nothing"
+    comparison = caught.value.found
+    assert [len(m.run_s.runs) for m in comparison.modes] == [2, 2]
+    assert [m.max_relative_difference for m in comparison.modes] == [None, None]
+    assert comparison.reference == "nothing"
 
 
 def test_ctrl_c_before_every_mode_has_run_keeps_nothing(ctrl_c):
@@ -74,5 +74,5 @@ def test_command_after_ctrl_c_prints_and_writes_what_was_measured(
 
 def test_command_after_ctrl_c_before_any_run_is_one_line(run, ctrl_c):
     ctrl_c(1)
-    found = run("own_functions:tall", "--shape", "9")
-    assert found == (130, "", "jnumerics: interrupted\n")
+    outcome = run("own_functions:tall", "--shape", "9")
+    assert outcome == (130, "", "jnumerics: interrupted\n")

@@ -15,8 +15,8 @@ from tests.derivatives.compare._compare import AT, bottleneck, row
 
 def test_difference_is_relative_to_each_leafs_largest_entry():
     truth = [(np.array([100.0, 1.0]),), (np.array([0.01]),)]
-    found = [(np.array([100.0, 2.0]),), (np.array([0.012]),)]
-    assert reference.difference(found, truth) == pytest.approx(0.2)
+    actual = [(np.array([100.0, 2.0]),), (np.array([0.012]),)]
+    assert reference.difference(actual, truth) == pytest.approx(0.2)
 
 
 def test_equal_infinities_agree_and_nan_does_not_pass():
@@ -38,8 +38,8 @@ def test_wrong_derivative_shows_in_its_row(monkeypatch):
     assert row(measured, "reverse").max_relative_difference < 1e-5
 
 
-def test_reference_is_the_derivative_in_float64(found):
-    assert found.reference == "the derivative in float64"
+def test_reference_is_the_derivative_in_float64(comparison):
+    assert comparison.reference == "the derivative in float64"
 
 
 def test_function_that_keeps_float32_is_compared_with_forward_mode():
@@ -59,8 +59,8 @@ def test_reference_waits_for_a_result_before_it_reads_it(monkeypatch):
         raise RuntimeError(msg)
 
     monkeypatch.setattr(jax, "block_until_ready", out_of_memory)
-    found, kind = reference.find(jnp.sin, {"forward": jnp.cos}, (jnp.ones(2),))
-    assert found is None
+    truth, kind = reference.find(jnp.sin, {"forward": jnp.cos}, (jnp.ones(2),))
+    assert truth is None
     assert "does not run in float64: Out of memory" in kind
 
 
@@ -81,8 +81,8 @@ def identity(x):
 
 def test_reference_is_the_first_mode_that_runs():
     ends = {"forward": fails, "reverse": identity}
-    found, kind = reference.find(fails, ends, (jnp.ones(2),))
-    np.testing.assert_array_equal(found, np.ones(2))
+    truth, kind = reference.find(fails, ends, (jnp.ones(2),))
+    np.testing.assert_array_equal(truth, np.ones(2))
     assert kind == (
         "reverse mode in the given dtype (the function does not run in float64: "
         "no such mode)"
@@ -90,12 +90,12 @@ def test_reference_is_the_first_mode_that_runs():
 
 
 def test_no_reference_where_no_mode_runs():
-    found, kind = reference.find(fails, {"forward": fails}, (jnp.ones(2),))
-    assert found is None
+    truth, kind = reference.find(fails, {"forward": fails}, (jnp.ones(2),))
+    assert truth is None
     assert kind.startswith("nothing (the function does not run in float64")
 
 
 def test_reference_keeps_integers_and_doubles_complex_numbers():
     args = jnp.array([1, 0]), jnp.array([1j, 2], "complex64")
-    found, kind = reference.find(lambda k, z: z[k], {}, args)
-    assert (found.dtype, kind) == ("complex128", "the derivative in float64")
+    truth, kind = reference.find(lambda k, z: z[k], {}, args)
+    assert (truth.dtype, kind) == ("complex128", "the derivative in float64")

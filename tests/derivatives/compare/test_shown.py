@@ -22,16 +22,18 @@ from tests.derivatives.compare._compare import (
 # how it is shown
 
 
-def test_table_keeps_to_100_columns(found, of_batch):
-    for comparison in (found, of_batch):
-        assert max(map(len, str(comparison).splitlines())) <= 100
+def test_table_keeps_to_100_columns(comparison, of_batch):
+    for each in (comparison, of_batch):
+        assert max(map(len, str(each).splitlines())) <= 100
 
 
-def test_comparison_is_pickled_and_shown_in_one_line(found):
-    assert pickle.loads(pickle.dumps(found)) == found
+def test_comparison_is_pickled_and_shown_in_one_line(comparison):
+    assert pickle.loads(pickle.dumps(comparison)) == comparison
     verdict = "fastest abacus, as nothing else ran; predicted cut"
-    alone = [m._replace(mode="abacus") for m in found.modes[:1]]
-    shown = dataclasses.replace(found, modes=(*alone,), fastest="abacus", tie=False)
+    alone = [m._replace(mode="abacus") for m in comparison.modes[:1]]
+    shown = dataclasses.replace(
+        comparison, modes=(*alone,), fastest="abacus", tie=False
+    )
     assert repr(shown) == f"<ModeComparison of bottleneck: {verdict}>"
 
 
@@ -43,10 +45,10 @@ def test_html_holds_the_table_and_escapes():
     assert "Predicted: reverse." in page
 
 
-def test_json_has_its_schema(found):
-    value = json.loads(found.to_json())
+def test_json_has_its_schema(comparison):
+    value = json.loads(comparison.to_json())
     assert faults(value, COMPARE) == []
-    assert value["modes"][0]["run_s"]["runs"] == list(found.modes[0].run_s.runs)
+    assert value["modes"][0]["run_s"]["runs"] == list(comparison.modes[0].run_s.runs)
     assert value["shapes"] == [[40]]
 
 
@@ -68,19 +70,19 @@ def test_json_of_a_mode_without_figures_has_nulls():
         {"more": 1},
     ],
 )
-def test_schema_notices_what_is_wrong(found, wrong):
-    assert faults({**json.loads(found.to_json()), **wrong}, COMPARE)
+def test_schema_notices_what_is_wrong(comparison, wrong):
+    assert faults({**json.loads(comparison.to_json()), **wrong}, COMPARE)
 
 
-def test_figure_draws_each_program_once_with_its_quartiles(found):
-    figure = plots.mode_comparison(found)
+def test_figure_draws_each_program_once_with_its_quartiles(comparison):
+    figure = plots.mode_comparison(comparison)
     times, memory = figure.axes
     labels = [t.get_text() for t in times.get_yticklabels()]
     assert labels == ["forward", "reverse, compressed", "cut"]
     assert len(memory.patches) == 3
     names = [t.get_text() for t in figure.legends[0].get_texts()]
     assert sorted(names) == ["measured, quartiles", "one evaluation", "predicted"]
-    assert f"predicted {found.predicted}" in figure.get_suptitle()
+    assert f"predicted {comparison.predicted}" in figure.get_suptitle()
 
 
 def test_figure_of_modes_without_figures_says_so(tmp_path):

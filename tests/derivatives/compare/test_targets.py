@@ -12,30 +12,32 @@ from tests._second import by_rule, line
 
 
 def test_modes_of_a_laplacian_agree():
-    found = compare_modes(line, jnp.linspace(0.0, 1.0, 20), target="laplacian")
-    assert [(m.mode, m.passes) for m in found.modes] == [
+    comparison = compare_modes(line, jnp.linspace(0.0, 1.0, 20), target="laplacian")
+    assert [(m.mode, m.passes) for m in comparison.modes] == [
         ("nested", 2),
         ("collapsed", 2),
         ("narrow", None),
     ]
-    assert "no place is narrow enough" in str(found.modes[2].error)
-    assert all((m.max_relative_difference or 0) < 1e-5 for m in found.modes)
-    assert str(found).startswith("laplacian of line(float32[20]) on ")
-    assert faults(json.loads(found.to_json()), COMPARE) == []
+    assert "no place is narrow enough" in str(comparison.modes[2].error)
+    assert all((m.max_relative_difference or 0) < 1e-5 for m in comparison.modes)
+    assert str(comparison).startswith("laplacian of line(float32[20]) on ")
+    assert faults(json.loads(comparison.to_json()), COMPARE) == []
 
 
 def test_modes_of_a_hessian_agree():
-    found = compare_modes(line, jnp.linspace(0.0, 1.0, 8), target="hessian", repeats=1)
+    comparison = compare_modes(
+        line, jnp.linspace(0.0, 1.0, 8), target="hessian", repeats=1
+    )
     modes = ["forward", "reverse", "cut", "compressed", "star"]
-    assert [m.mode for m in found.modes] == modes
-    assert all((m.max_relative_difference or 0) < 1e-5 for m in found.modes)
+    assert [m.mode for m in comparison.modes] == modes
+    assert all((m.max_relative_difference or 0) < 1e-5 for m in comparison.modes)
 
 
 def test_a_laplacian_that_no_sweep_passes_is_a_row_that_says_so():
-    found = compare_modes(by_rule, jnp.ones(3), target="laplacian", repeats=1)
-    (collapsed,) = (m for m in found.modes if m.mode == "collapsed")
+    comparison = compare_modes(by_rule, jnp.ones(3), target="laplacian", repeats=1)
+    (collapsed,) = (m for m in comparison.modes if m.mode == "collapsed")
     assert "not through custom_vjp_call" in str(collapsed.error)
-    assert found.predicted == "nested"
+    assert comparison.predicted == "nested"
 
 
 def test_modes_are_those_of_the_target():

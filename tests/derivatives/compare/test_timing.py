@@ -21,14 +21,18 @@ def timing(center, spread=0.0, runs=20):
 
 def test_quartiles_are_those_of_numpy():
     runs = [*np.random.default_rng(0).uniform(size=21)]
-    found = Timing.from_runs(runs)
-    assert found[:3] == pytest.approx([np.quantile(runs, q) for q in (0.5, 0.25, 0.75)])
-    assert found.runs == tuple(runs)
+    summary = Timing.from_runs(runs)
+    assert summary[:3] == pytest.approx(
+        [np.quantile(runs, q) for q in (0.5, 0.25, 0.75)]
+    )
+    assert summary.runs == tuple(runs)
 
 
 def test_clear_win_is_named():
-    found = verdict({"a": timing(2.0, 0.1), "b": timing(1.0, 0.1), "c": timing(9.0, 5)})
-    assert found == ("b", False)
+    outcome = verdict(
+        {"a": timing(2.0, 0.1), "b": timing(1.0, 0.1), "c": timing(9.0, 5)}
+    )
+    assert outcome == ("b", False)
 
 
 def test_margin_within_the_spread_is_a_tie():
@@ -57,8 +61,8 @@ def test_rare_delays_hide_no_winner():
     assert verdict(times).fastest == "a"
 
 
-@pytest.mark.parametrize(("runs", "most"), [(2, 15), (3, 5), (5, 5), (8, 5), (20, 5)])
-def test_noise_alone_names_a_winner_at_most_once_in_a_hundred(runs, most):
+@pytest.mark.parametrize(("runs", "limit"), [(2, 15), (3, 5), (5, 5), (8, 5), (20, 5)])
+def test_noise_alone_names_a_winner_at_most_once_in_a_hundred(runs, limit):
     rng = np.random.default_rng(0)
     named = [
         verdict(
@@ -66,7 +70,7 @@ def test_noise_alone_names_a_winner_at_most_once_in_a_hundred(runs, most):
         ).fastest
         for _ in range(500)
     ]
-    assert sum(name is not None for name in named) <= most
+    assert sum(name is not None for name in named) <= limit
 
 
 def test_modes_level_with_the_best_are_in_the_order_of_their_medians():
@@ -79,11 +83,11 @@ def test_modes_level_with_the_best_are_in_the_order_of_their_medians():
 
 def test_margin_of_one_half_is_seen_through_noise_of_a_tenth():
     noise = np.random.default_rng(0).lognormal(0, 0.1, size=(200, 2, 20))
-    found = [
+    verdicts = [
         verdict({"a": Timing.from_runs([*a]), "b": Timing.from_runs([*(1.5 * b)])})
         for a, b in noise
     ]
-    assert all(v.fastest == "a" for v in found)
+    assert all(v.fastest == "a" for v in verdicts)
 
 
 def test_only_one_that_ran_is_the_fastest():

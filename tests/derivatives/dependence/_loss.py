@@ -1,7 +1,7 @@
 """The loss of a dependence, where structure was lost."""
 
 
-def lost(found, axis=None):
-    loss = found.loss(axis)
+def lost(boxes, axis=None):
+    loss = boxes.loss(axis)
     assert loss is not None
     return loss

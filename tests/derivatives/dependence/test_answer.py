@@ -16,32 +16,32 @@ from tests.derivatives.dependence._loss import lost
 
 
 def test_bounds_have_the_shape_of_the_output_and_the_axes_of_the_input():
-    found = dependence(
+    boxes = dependence(
         lambda x: x[:, :, None] * jnp.ones(5)[None, None], jnp.ones((3, 4))
     )
-    assert found.lower.shape == found.upper.shape == found.widths.shape == (3, 4, 5, 2)
-    assert found.lower.dtype.kind == "i"
-    np.testing.assert_array_equal(found.lower[2, 1, 4], [2, 1])
+    assert boxes.lower.shape == boxes.upper.shape == boxes.widths.shape == (3, 4, 5, 2)
+    assert boxes.lower.dtype.kind == "i"
+    np.testing.assert_array_equal(boxes.lower[2, 1, 4], [2, 1])
 
 
 def test_nothing_behind_an_output_has_lower_above_upper():
-    found = dependence(
+    boxes = dependence(
         lambda x: jnp.stack([x[0], 1.0 + 0 * jnp.floor(x[1])]), jnp.ones(3)
     )
-    assert found.lower[1] > found.upper[1]
-    np.testing.assert_array_equal(found.widths[:, 0], [1, 0])
-    np.testing.assert_array_equal(found.depends, [True, False])
+    assert boxes.lower[1] > boxes.upper[1]
+    np.testing.assert_array_equal(boxes.widths[:, 0], [1, 0])
+    np.testing.assert_array_equal(boxes.depends, [True, False])
 
 
 def test_a_scalar_argument_has_no_axes_but_may_be_depended_on():
-    found = dependence(lambda s: jnp.stack([s, jnp.ones_like(s)]), 2.0)
-    assert found.lower.shape == (2, 0)
-    np.testing.assert_array_equal(found.depends, [True, False])
+    boxes = dependence(lambda s: jnp.stack([s, jnp.ones_like(s)]), 2.0)
+    assert boxes.lower.shape == (2, 0)
+    np.testing.assert_array_equal(boxes.depends, [True, False])
 
 
 def test_an_empty_axis_has_empty_bounds():
-    found = dependence(lambda x: x.sum(1), jnp.ones((3, 0)))
-    np.testing.assert_array_equal(found.widths, np.zeros((3, 2)))
+    boxes = dependence(lambda x: x.sum(1), jnp.ones((3, 0)))
+    np.testing.assert_array_equal(boxes.widths, np.zeros((3, 2)))
     assert dependence(jnp.sin, jnp.ones((0, 2))).is_elementwise
 
 
@@ -50,13 +50,13 @@ def test_trees_nest_as_jax_jacobian_nests():
         return {"y": params["w"] @ x, "w": params["w"]}
 
     args = {"w": jnp.ones((2, 3)), "b": jnp.ones(2)}, jnp.ones(3)
-    found = dependence(fun, *args, argnums=(0, 1))
+    boxes = dependence(fun, *args, argnums=(0, 1))
     nested = jax.jacobian(fun, argnums=(0, 1))(*args)
-    assert jax.tree.structure(found.lower) == jax.tree.structure(nested)
-    assert found.upper["y"][0]["w"].shape == (2, 2)
-    np.testing.assert_array_equal(found.upper["y"][0]["w"], [[0, 2], [1, 2]])
-    assert not found.depends["w"][1].any()
-    assert not found.depends["y"][0]["b"].any()
+    assert jax.tree.structure(boxes.lower) == jax.tree.structure(nested)
+    assert boxes.upper["y"][0]["w"].shape == (2, 2)
+    np.testing.assert_array_equal(boxes.upper["y"][0]["w"], [[0, 2], [1, 2]])
+    assert not boxes.depends["w"][1].any()
+    assert not boxes.depends["y"][0]["b"].any()
 
 
 def test_pytrees_are_elementwise_leaf_by_leaf():
@@ -67,21 +67,21 @@ def test_pytrees_are_elementwise_leaf_by_leaf():
 
 
 def test_complex_parts_count_as_one_output():
-    found = dependence(lambda x: lax.complex(x, jnp.flip(x)), jnp.ones(3))
-    np.testing.assert_array_equal(found.lower[:, 0], [0, 1, 0])
-    np.testing.assert_array_equal(found.upper[:, 0], [2, 1, 2])
+    boxes = dependence(lambda x: lax.complex(x, jnp.flip(x)), jnp.ones(3))
+    np.testing.assert_array_equal(boxes.lower[:, 0], [0, 1, 0])
+    np.testing.assert_array_equal(boxes.upper[:, 0], [2, 1, 2])
 
 
 def test_a_complex_argument_counts_as_one_input_whatever_comes_of_it():
-    found = dependence(lambda z: jnp.abs(z) ** 2, jnp.ones(3, complex))
-    assert found.is_elementwise
+    boxes = dependence(lambda z: jnp.abs(z) ** 2, jnp.ones(3, complex))
+    assert boxes.is_elementwise
 
 
 def test_independence_along_an_axis_from_the_end():
-    found = dependence(lambda x: jnp.cumsum(x, 0), jnp.ones((3, 4)))
-    assert found.independent_along(-1)
-    assert found.independent_along(1)
-    assert not found.independent_along(-2)
+    boxes = dependence(lambda x: jnp.cumsum(x, 0), jnp.ones((3, 4)))
+    assert boxes.independent_along(-1)
+    assert boxes.independent_along(1)
+    assert not boxes.independent_along(-2)
 
 
 def test_an_output_without_the_axis_is_not_independent_along_it():
@@ -92,10 +92,10 @@ def test_an_output_without_the_axis_is_not_independent_along_it():
 
 
 def test_a_transposed_square_is_neither_elementwise_nor_independent():
-    found = dependence(jnp.transpose, jnp.ones((3, 3)))
-    assert not found.is_elementwise
-    assert not found.independent_along(0)
-    assert lost(found).operation == "transpose"
+    boxes = dependence(jnp.transpose, jnp.ones((3, 3)))
+    assert not boxes.is_elementwise
+    assert not boxes.independent_along(0)
+    assert lost(boxes).operation == "transpose"
 
 
 # --- where it was lost ---------------------------------------------------------------
@@ -152,20 +152,20 @@ def test_text_of_an_elementwise_function_says_that_the_jacobian_is_diagonal():
 def test_dependence_is_pickled_without_its_program_and_shown_in_one_line(
     fun, args, shown
 ):
-    found = dependence(fun, *args)
-    assert repr(found).startswith(shown)
-    text = pickle.dumps(found)
+    boxes = dependence(fun, *args)
+    assert repr(boxes).startswith(shown)
+    text = pickle.dumps(boxes)
     assert b"jax" not in text
-    kept = pickle.loads(text)
-    assert (repr(kept), str(kept)) == (repr(found), str(found))
+    loaded = pickle.loads(text)
+    assert (repr(loaded), str(loaded)) == (repr(boxes), str(boxes))
     for name in ("lower", "upper", "depends", "widths"):
-        chex.assert_trees_all_equal(getattr(kept, name), getattr(found, name))
+        chex.assert_trees_all_equal(getattr(loaded, name), getattr(boxes, name))
     rank = min(np.ndim(x) for x in jax.tree.leaves(args))
     for axis in range(-rank, rank):
-        assert kept.independent_along(axis) == found.independent_along(axis)
-        assert kept.loss(axis) == found.loss(axis)
+        assert loaded.independent_along(axis) == boxes.independent_along(axis)
+        assert loaded.loss(axis) == boxes.loss(axis)
     with pytest.raises(ValueError, match="`axis` must be an axis of every input"):
-        kept.loss(9)
+        loaded.loss(9)
 
 
 def test_text_of_a_scalar_and_of_nothing():
@@ -198,17 +198,17 @@ def test_argnums_that_do_not_fit_are_refused(argnums):
 @pytest.mark.boundary
 @pytest.mark.parametrize("method", ["independent_along", "loss"])
 def test_an_axis_that_an_input_lacks_is_refused(method):
-    found = dependence(jnp.sin, jnp.ones((2, 3)))
+    boxes = dependence(jnp.sin, jnp.ones((2, 3)))
     with pytest.raises(
         ValueError, match="`axis` must be an axis of every input, got 2"
     ):
-        getattr(found, method)(2)
+        getattr(boxes, method)(2)
 
 
 def test_numpy_matrices_and_python_numbers_are_welcome():
-    found = dependence(lambda x, s: x * s, np.matrix([[1.0, 2.0]]), 3.0, argnums=(0, 1))
-    assert found.lower[0].shape == (1, 2, 2)
-    assert found.lower[1].shape == (1, 2, 0)
+    boxes = dependence(lambda x, s: x * s, np.matrix([[1.0, 2.0]]), 3.0, argnums=(0, 1))
+    assert boxes.lower[0].shape == (1, 2, 2)
+    assert boxes.lower[1].shape == (1, 2, 0)
 
 
 # --- boxes ---------------------------------------------------------------------------

@@ -56,16 +56,16 @@ FUNCTIONS = {
 def test_boxes_are_the_hulls_of_the_true_nonzeros(name, x64):
     linear, shape = FUNCTIONS[name]
     x = jnp.ones(shape)
-    found = dependence(only_transposes(linear), x)
+    boxes = dependence(only_transposes(linear), x)
     lower, upper = hulls.hull(hulls.pattern(linear, x), x.ndim)
     there = upper >= lower
-    np.testing.assert_array_equal(found.lower[..., : x.ndim][there], lower[there])
-    np.testing.assert_array_equal(found.upper[..., : x.ndim][there], upper[there])
+    np.testing.assert_array_equal(boxes.lower[..., : x.ndim][there], lower[there])
+    np.testing.assert_array_equal(boxes.upper[..., : x.ndim][there], upper[there])
 
 
 def test_what_no_cotangent_reads_depends_on_nothing():
-    found = dependence(only_transposes(lambda x: jnp.pad(x, (1, 2))), jnp.ones(3))
-    assert (found.lower > found.upper).ravel().tolist() == [
+    boxes = dependence(only_transposes(lambda x: jnp.pad(x, (1, 2))), jnp.ones(3))
+    assert (boxes.lower > boxes.upper).ravel().tolist() == [
         True,
         *[False] * 3,
         *[True] * 2,
@@ -92,11 +92,11 @@ def test_independent_samples_share_passes_of_a_rule_that_only_transposes(mode):
         return jnp.tanh(scale(jnp.sin(x)) @ MATRIX.astype(x.dtype))
 
     x = jnp.linspace(0, 1, 15).reshape(5, 3)
-    found = batch_jacobian(fun, mode=mode)(x)
+    blocks = batch_jacobian(fun, mode=mode)(x)
     truth = jax.vmap(
         jax.jacfwd(lambda r: jnp.tanh((3 * jnp.sin(r)) @ MATRIX.astype(r.dtype)))
     )(x)
-    np.testing.assert_allclose(found, truth, atol=1e-5)
+    np.testing.assert_allclose(blocks, truth, atol=1e-5)
     assert plan(fun, x, target="batch").passes == 3
 
 

@@ -29,9 +29,9 @@ def test_a_long_loop_keeps_what_stands_and_joins_what_grows():
 
         return lax.scan(step, x, length=100_000)[0]
 
-    found = dependence(fun, jnp.ones((3, 400)))
-    assert found.independent_along(0)
-    assert (found.widths[..., 1] == 400).all()
+    boxes = dependence(fun, jnp.ones((3, 400)))
+    assert boxes.independent_along(0)
+    assert (boxes.widths[..., 1] == 400).all()
 
 
 def test_a_while_loop_whose_condition_reads_the_tangent_joins_all():
@@ -65,8 +65,8 @@ def test_batch_boxes_stay_small_through_wide_layers():
     weight = jnp.ones((20, 30))
     target = trace.trace(lambda x: jnp.tanh(x @ weight).sum(1), (jnp.ones((1000, 20)),))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
-    found = propagate(target.program.linear, seeds, constants_of(target.program))
-    assert max(box.size for box in found.values()) == 2000
+    boxes = propagate(target.program.linear, seeds, constants_of(target.program))
+    assert max(box.size for box in boxes.values()) == 2000
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
@@ -80,9 +80,9 @@ def test_the_error_of_a_float_operation_is_bounded_and_not_by_far(name):
     operands = [Bounds(1e-3, 0.0, 2.0), Bounds(3e-3, 0.0, 2.0)]
     bound = propagated(name, operands, [a, b]).error
     corners = [(x, y) for x in (a - 1e-3, a + 1e-3) for y in (b - 3e-3, b + 3e-3)]
-    found = max(np.abs(operation(*c) - operation(a, b)).max() for c in corners)
-    assert found <= bound * 1.0001
-    assert bound < 5 * found
+    largest = max(np.abs(operation(*c) - operation(a, b)).max() for c in corners)
+    assert largest <= bound * 1.0001
+    assert bound < 5 * largest
 
 
 def test_a_quotient_whose_divisor_may_be_zero_has_no_bound():

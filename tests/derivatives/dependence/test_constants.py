@@ -23,7 +23,7 @@ def is_known(index):
     return dependence(lambda x: x[index()], jnp.ones(3)).widths.max() == 1
 
 
-def found(fun):
+def constant(fun):
     """What is known of the result of a function without arguments."""
     flat = flatten(jax.make_jaxpr(fun)(), [])
     return Constants(flat.equations, flat.consts)(flat.outputs[0])
@@ -69,13 +69,13 @@ def in_a_rule(index):
 @pytest.mark.parametrize("wrap", [jax.jit, in_a_loop, in_a_branch, in_a_rule])
 def test_no_foreign_code_runs_while_planning(make, wrap):
     calls = []
-    assert found(wrap(make(calls))) is None
+    assert constant(wrap(make(calls))) is None
     assert not calls
 
 
 @pytest.mark.parametrize("wrap", [jax.jit, in_a_loop, in_a_branch, in_a_rule])
 def test_indices_in_the_same_places_are_known(wrap):
-    np.testing.assert_array_equal(found(wrap(lambda: jnp.arange(3))), range(3))
+    np.testing.assert_array_equal(constant(wrap(lambda: jnp.arange(3))), range(3))
 
 
 @pytest.mark.parametrize(

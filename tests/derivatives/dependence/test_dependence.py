@@ -24,13 +24,13 @@ def traced(scenario):
     return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), args)
 
 
-def blocks(scenario, found):
+def blocks(scenario, boxes):
     """Lower, upper, the pattern and the input's rank of every block."""
     chosen = scenario.argnums
     args = traced(scenario)
     inputs = args[chosen] if isinstance(chosen, int) else [args[k] for k in chosen]
     ranks = [leaf.ndim for leaf in jax.tree.leaves(inputs)]
-    leaves = [jax.tree.leaves(t) for t in (found.lower, found.upper, scenario.pattern)]
+    leaves = [jax.tree.leaves(t) for t in (boxes.lower, boxes.upper, scenario.pattern)]
     return [
         (*block, ranks[k % len(ranks)])
         for k, block in enumerate(zip(*leaves, strict=True))
@@ -39,8 +39,8 @@ def blocks(scenario, found):
 
 @pytest.mark.parametrize("scenario", scenarios.params())
 def test_boxes_hold_the_pattern_of_every_scenario(scenario):
-    found = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
-    for lower, upper, pattern, _ in blocks(scenario, found):
+    boxes = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
+    for lower, upper, pattern, _ in blocks(scenario, boxes):
         assert hulls.holds(lower, upper, pattern)
 
 
@@ -49,8 +49,8 @@ DECIDED = [p for p in scenarios.params(without="data_dependent") if p.id not in 
 
 @pytest.mark.parametrize("scenario", DECIDED)
 def test_boxes_are_the_smallest_where_structure_decides(scenario):
-    found = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
-    for lower, upper, pattern, rank in blocks(scenario, found):
+    boxes = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
+    for lower, upper, pattern, rank in blocks(scenario, boxes):
         low, high = hulls.hull(pattern, rank)
         np.testing.assert_array_equal(lower, low)
         np.testing.assert_array_equal(upper, high)
@@ -63,9 +63,9 @@ def test_elementwise_scenarios_are_proven_elementwise(scenario):
 
 @pytest.mark.parametrize("scenario", scenarios.params(without="elementwise"))
 def test_no_other_scenario_is_called_elementwise(scenario):
-    found = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
+    boxes = dependence(scenario.fun, *traced(scenario), argnums=scenario.argnums)
     is_diagonal = "zero" in scenario.tags or "zero_size" in scenario.tags
-    assert found.is_elementwise <= (is_diagonal or not _has_off_diagonal(scenario))
+    assert boxes.is_elementwise <= (is_diagonal or not _has_off_diagonal(scenario))
 
 
 def _has_off_diagonal(scenario):
@@ -85,9 +85,9 @@ def test_samples_of_batch_scenarios_are_proven_apart(scenario):
 
 @pytest.mark.parametrize("scenario", scenarios.params("mixing"))
 def test_mixing_scenarios_are_refused_with_their_line(scenario):
-    found = dependence(scenario.fun, *traced(scenario))
-    assert not found.independent_along(0)
-    assert re.search(r"_scenarios.mixing\.py:\d+$", lost(found, 0).line)
+    boxes = dependence(scenario.fun, *traced(scenario))
+    assert not boxes.independent_along(0)
+    assert re.search(r"_scenarios.mixing\.py:\d+$", lost(boxes, 0).line)
 
 
 def vmapped(name):
@@ -143,20 +143,20 @@ def test_linear_calls_are_looked_into():
             lambda _, x: jnp.cumsum(x, 1), lambda _, y: y, (), x
         )
 
-    found = dependence(fun, jnp.ones((3, 4)))
-    assert found.independent_along(0)
-    np.testing.assert_array_equal(found.upper[0, :, 1], [0, 1, 2, 3])
+    boxes = dependence(fun, jnp.ones((3, 4)))
+    assert boxes.independent_along(0)
+    np.testing.assert_array_equal(boxes.upper[0, :, 1], [0, 1, 2, 3])
 
 
 def test_a_coupled_pair_however_weak_is_found():
-    found = dependence(lambda x: x.at[0].add(1e-12 * x[1]), jnp.ones((4, 2)))
-    assert not found.independent_along(0)
+    boxes = dependence(lambda x: x.at[0].add(1e-12 * x[1]), jnp.ones((4, 2)))
+    assert not boxes.independent_along(0)
 
 
 def test_a_label_picks_from_its_own_row():
     labels = jnp.array([2, 0, 1])
-    found = dependence(lambda x, y: x[jnp.arange(3), y], jnp.ones((3, 4)), labels)
-    assert found.independent_along(0)
+    boxes = dependence(lambda x, y: x[jnp.arange(3), y], jnp.ones((3, 4)), labels)
+    assert boxes.independent_along(0)
 
 
 def test_a_label_picks_from_its_own_row_whatever_integers_hold_the_index():
@@ -166,8 +166,8 @@ def test_a_label_picks_from_its_own_row_whatever_integers_hold_the_index():
         index = jnp.concatenate([jnp.arange(3)[:, None], y[:, None]], 1)
         return lax.gather(x, index.astype("int8"), dimensions, (1, 1))
 
-    found = dependence(fun, jnp.ones((3, 4)), jnp.array([2, 0, 1]))
-    assert found.independent_along(0)
+    boxes = dependence(fun, jnp.ones((3, 4)), jnp.array([2, 0, 1]))
+    assert boxes.independent_along(0)
 
 
 @pytest.mark.parametrize("length", [3, 2000])

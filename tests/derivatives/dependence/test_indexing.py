@@ -26,9 +26,9 @@ def overwritten(mode=None):
 
 def holds(fun, x, i):
     """Whether the boxes hold the Jacobian for an index that is an argument."""
-    found = dependence(fun, x, i)
+    boxes = dependence(fun, x, i)
     jacobians = jax.jit(jax.vmap(jax.jacfwd(fun), (None, 0)))(x, jnp.array(INDICES))
-    return all(hulls.holds(found.lower, found.upper, j != 0) for j in jacobians)
+    return all(hulls.holds(boxes.lower, boxes.upper, j != 0) for j in jacobians)
 
 
 @pytest.mark.usefixtures("x64")
@@ -46,24 +46,24 @@ class TestAnOverwriteThatMayBeDropped:
     @pytest.mark.parametrize("i", INDICES)
     @pytest.mark.parametrize("mode", ["auto", "compressed", "cut"])
     def test_has_the_right_jacobian(self, mode, i):
-        found = jacobian(overwritten(), mode=mode)(self.X, i)
+        J = jacobian(overwritten(), mode=mode)(self.X, i)
         truth = jax.jacfwd(overwritten())(self.X, i)
-        np.testing.assert_array_equal(found, truth)
+        np.testing.assert_array_equal(J, truth)
 
     @pytest.mark.parametrize("i", INDICES)
     def test_has_the_right_diagonal(self, i):
         x = self.X[:, 0]
         truth = np.diagonal(jax.jacfwd(overwritten())(x, i))
-        found = jacobian_diagonal(overwritten())(x, i)
-        np.testing.assert_array_equal(found, truth)
+        diagonal = jacobian_diagonal(overwritten())(x, i)
+        np.testing.assert_array_equal(diagonal, truth)
 
     def test_is_accepted_where_the_index_is_clipped(self):
-        found = batch_jacobian(overwritten("clip"))(self.X, 5)
-        np.testing.assert_array_equal(found, np.tile(np.eye(2), (4, 1, 1)))
+        blocks = batch_jacobian(overwritten("clip"))(self.X, 5)
+        np.testing.assert_array_equal(blocks, np.tile(np.eye(2), (4, 1, 1)))
 
     def test_is_accepted_where_the_index_is_known(self):
-        found = batch_jacobian(lambda X: overwritten()(X, 0))(self.X)
-        np.testing.assert_array_equal(found, np.tile(np.eye(2), (4, 1, 1)))
+        blocks = batch_jacobian(lambda X: overwritten()(X, 0))(self.X)
+        np.testing.assert_array_equal(blocks, np.tile(np.eye(2), (4, 1, 1)))
 
 
 def windowed(kind, window, mode, known):
@@ -160,25 +160,25 @@ def test_extreme_known_indices_are_held(way, index, x64):
     def fun(x):
         return WAYS[way](x, jnp.asarray(index))
 
-    found = dependence(fun, x)
-    assert hulls.holds(found.lower, found.upper, hulls.pattern(fun, x, points=1))
+    boxes = dependence(fun, x)
+    assert hulls.holds(boxes.lower, boxes.upper, hulls.pattern(fun, x, points=1))
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32"])
 def test_known_indices_of_small_dtypes_are_single(dtype):
-    found = dependence(lambda x: x[jnp.array([3, 0, 3], dtype)], jnp.ones(4))
-    np.testing.assert_array_equal(found.lower[:, 0], [3, 0, 3])
-    assert (found.widths == 1).all()
+    boxes = dependence(lambda x: x[jnp.array([3, 0, 3], dtype)], jnp.ones(4))
+    np.testing.assert_array_equal(boxes.lower[:, 0], [3, 0, 3])
+    assert (boxes.widths == 1).all()
 
 
 def test_equal_known_indices_may_leave_any_of_their_updates(x64):
     def fun(x):
         return jnp.zeros(3).at[jnp.array([1, 1, 1])].set(x)
 
-    found = dependence(fun, np.ones(3))
-    assert found.lower[1].tolist() == [0]
-    assert found.upper[1].tolist() == [2]
-    assert not found.depends[0]
+    boxes = dependence(fun, np.ones(3))
+    assert boxes.lower[1].tolist() == [0]
+    assert boxes.upper[1].tolist() == [2]
+    assert not boxes.depends[0]
 
 
 @pytest.mark.parametrize("name", ["multiply", "min", "max", "add", "subtract"])
@@ -189,9 +189,9 @@ def test_what_a_scatter_combines_with_stays(name, i, x64):
         return getattr(at, name)(jnp.full((1,), 3.0))[0]
 
     x = np.arange(1.0, 5)
-    found = dependence(fun, x, i)
+    boxes = dependence(fun, x, i)
     truth = np.eye(4, dtype=bool)[::-1]
-    assert hulls.holds(found.lower, found.upper, truth)
+    assert hulls.holds(boxes.lower, boxes.upper, truth)
 
 
 def test_a_function_applied_in_place_keeps_what_stood_there(x64):
@@ -200,6 +200,6 @@ def test_a_function_applied_in_place_keeps_what_stood_there(x64):
         return x.at[0].apply(lambda v: 2 * v)
 
     fun.defjvp(lambda primals, tangents: (fun(*primals), fun(*tangents)))
-    found = dependence(fun, np.ones(3))
-    np.testing.assert_array_equal(found.lower[:, 0], [0, 1, 2])
-    assert found.is_elementwise
+    boxes = dependence(fun, np.ones(3))
+    np.testing.assert_array_equal(boxes.lower[:, 0], [0, 1, 2])
+    assert boxes.is_elementwise

@@ -80,6 +80,6 @@ def test_a_solve_of_another_library_depends_on_all_that_enters_it():
     solve = Primitive("vprim")
     solve.def_abstract_eval(lambda x, **_: x)
     fun = by_rule(lambda t: solve.bind(t, prim="linear_solve", params=()))
-    found = dependence(fun, jnp.ones((4, 3)))
-    assert (found.widths == [4, 3]).all()
+    boxes = dependence(fun, jnp.ones((4, 3)))
+    assert (boxes.widths == [4, 3]).all()
     assert recorded(fun, jnp.ones((4, 3))) == [("vprim", HERE)]

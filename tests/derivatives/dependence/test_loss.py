@@ -91,9 +91,9 @@ def test_loss_of_a_permutation_is_where_samples_leave_their_row():
         y = y[::-1]  # reversed here
         return jnp.exp(y) + 1
 
-    found = dependence(fun, jnp.ones((4, 3)))
-    assert named(lost(found, 0)) == ("rev", line_of("# reversed " + "here"))
-    assert found.loss(1) is None
+    boxes = dependence(fun, jnp.ones((4, 3)))
+    assert named(lost(boxes, 0)) == ("rev", line_of("# reversed " + "here"))
+    assert boxes.loss(1) is None
 
 
 def test_no_loss_where_the_property_holds():
@@ -111,12 +111,12 @@ def test_mixing_names_an_output_and_the_samples_that_it_reads():
     def fun(x):
         return x.at[2].add(x[0])
 
-    found = batch_mixing(fun, jnp.ones((4, 3)))
-    assert found is not None
-    assert found.leaf == 0
-    assert found.element == (2, 0)
-    assert found.inputs == (0, 2)
-    np.testing.assert_array_equal(found.samples, [2])
+    mixed = batch_mixing(fun, jnp.ones((4, 3)))
+    assert mixed is not None
+    assert mixed.leaf == 0
+    assert mixed.element == (2, 0)
+    assert mixed.inputs == (0, 2)
+    np.testing.assert_array_equal(mixed.samples, [2])
 
 
 def test_mixing_finds_none_where_samples_stay_apart():
@@ -138,9 +138,9 @@ def test_leaves_that_change_places_are_lost_in_the_structure():
 def test_samples_along_another_axis_are_mixed_by_the_result_itself():
     target = trace.trace(lambda x: x, (jnp.ones((3, 3)),))
     seeds = {v: batch_index(shape_of(v), 0) for v in target.program.tangents}
-    found = mixing(target.program, constants_of(target.program), seeds, [1])
-    assert found is not None
-    assert found.operation == "the result itself"
+    mixed = mixing(target.program, constants_of(target.program), seeds, [1])
+    assert mixed is not None
+    assert mixed.operation == "the result itself"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +157,6 @@ def test_samples_along_another_axis_are_mixed_by_the_result_itself():
     ],
 )
 def test_mixing_is_where_samples_leave_their_row(fun):
-    found = batch_mixing(fun, jnp.ones((4, 4)))
-    assert found is not None
-    assert found.operation == "rev"
+    mixed = batch_mixing(fun, jnp.ones((4, 4)))
+    assert mixed is not None
+    assert mixed.operation == "rev"

@@ -13,8 +13,8 @@ F32 = np.float32
 
 def decides(mask):
     """Whether a mask is known where it selects."""
-    found = dependence(lambda x: jnp.where(mask(), x, x[::-1]), jnp.ones(4))
-    return found.widths.max() == 1
+    boxes = dependence(lambda x: jnp.where(mask(), x, x[::-1]), jnp.ones(4))
+    return boxes.widths.max() == 1
 
 
 class TestMasksOfFloats:
@@ -150,5 +150,5 @@ class TestMasksOfFloats:
             index = jnp.concatenate([first, i], 1).astype(int)
             return x[index[:, 0], index[:, 1]]
 
-        found = dependence(fun, jnp.ones((4, 4)), jnp.ones((4, 1)))
-        assert found.widths.min() == 4
+        boxes = dependence(fun, jnp.ones((4, 4)), jnp.ones((4, 1)))
+        assert boxes.widths.min() == 4

@@ -12,9 +12,9 @@ from jnumerics.derivatives import dependence
 from tests import scenarios
 
 
-def entries_of(found):
+def entries_of(proven):
     """Every entry in a box, one by one: a matrix of truths over all leaves."""
-    boxes = found._boxes
+    boxes = proven._boxes
     blocks = []
     for k, out in enumerate(boxes.outs):
         row = []
@@ -31,13 +31,13 @@ def entries_of(found):
     return np.concatenate(blocks)
 
 
-@pytest.mark.parametrize("most", [(24, 64), (5, 3)])
+@pytest.mark.parametrize("limits", [(24, 64), (5, 3)])
 @pytest.mark.parametrize("scenario", scenarios.params())
-def test_each_cell_holds_what_the_boxes_hold(scenario, most, key):
+def test_each_cell_holds_what_the_boxes_hold(scenario, limits, key):
     args = scenario.make_args(key, scenario.dtypes[0])
-    found = dependence(scenario.fun, *args, argnums=scenario.argnums)
-    pattern, held = found.pattern(*most), entries_of(found)
-    assert pattern.counts.shape <= most
+    boxes = dependence(scenario.fun, *args, argnums=scenario.argnums)
+    pattern, held = boxes.pattern(*limits), entries_of(boxes)
+    assert pattern.counts.shape <= limits
     assert (pattern.nonzeros, pattern.size) == (held.sum(), held.size)
     for i, j in np.ndindex(*pattern.counts.shape):
         cell = held[
@@ -99,25 +99,25 @@ def test_no_line_is_wider_than_100_columns():
 
 
 def test_pickled_dependence_has_its_pattern():
-    found = dependence(leaves, AT)
-    kept = pickle.loads(pickle.dumps(found))
-    assert str(kept.pattern()) == str(found.pattern())
+    boxes = dependence(leaves, AT)
+    loaded = pickle.loads(pickle.dumps(boxes))
+    assert str(loaded.pattern()) == str(boxes.pattern())
 
 
 @pytest.mark.boundary
 @pytest.mark.parametrize(
-    ("error", "most", "message"),
+    ("error", "limits", "message"),
     [(ValueError, (0, 1), "`rows` must be at least 1, got 0"),
      (TypeError, (1, 2.0), "`columns` must be an integer, got float")],
 )  # fmt: skip
-def test_cells_are_counted_by_positive_integers(error, most, message):
+def test_cells_are_counted_by_positive_integers(error, limits, message):
     with pytest.raises(error, match=message):
-        dependence(jnp.sin, jnp.ones(3)).pattern(*most)
+        dependence(jnp.sin, jnp.ones(3)).pattern(*limits)
 
 
 def test_notebooks_show_a_table_and_a_picture_escaped():
-    found = dependence(lambda p: p["<b>"] * 2, {"<b>": jnp.ones(3)})
-    page = found._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    boxes = dependence(lambda p: p["<b>"] * 2, {"<b>": jnp.ones(3)})
+    page = boxes._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
     assert page.count("<rect") == 3

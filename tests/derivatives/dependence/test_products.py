@@ -62,10 +62,10 @@ PRODUCTS = {
 @pytest.mark.usefixtures("x64")
 def test_boxes_of_a_known_matrix_are_the_smallest(name, wrap):
     fun, x = wrap(PRODUCTS[name]), RNG.uniform(0.5, 1.5, (4, 4))
-    found, pattern = dependence(fun, x), hulls.pattern(fun, x)
+    boxes, pattern = dependence(fun, x), hulls.pattern(fun, x)
     low, high = hulls.hull(pattern, 2)
-    np.testing.assert_array_equal(found.lower, low)
-    np.testing.assert_array_equal(found.upper, high)
+    np.testing.assert_array_equal(boxes.lower, low)
+    np.testing.assert_array_equal(boxes.upper, high)
 
 
 ACCEPTED = [
@@ -87,10 +87,10 @@ def test_samples_multiplied_by_what_mixes_none_of_them_are_accepted(fun):
     X = RNG.uniform(0.5, 1.5, (5, 4)).astype("float32")
     axis = 1 if fun(X).shape[0] == 4 else 0
     fun_first = (lambda X: jnp.moveaxis(fun(X), axis, 0)) if axis else fun
-    found = batch_jacobian(fun_first)(X)
+    blocks = batch_jacobian(fun_first)(X)
     full = jax.jacfwd(fun_first)(X)
     expected = np.stack([full[k, :, k] for k in range(5)])
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(blocks, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("fun", REFUSED)
@@ -100,8 +100,8 @@ def test_samples_multiplied_by_what_may_mix_them_are_refused(fun):
 
 
 def test_a_matrix_among_the_arguments_is_unknown():
-    found = dependence(lambda x, a: a @ x, np.ones((4, 2)), np.eye(4))
-    assert (found.widths[..., 0] == 4).all()
+    boxes = dependence(lambda x, a: a @ x, np.ones((4, 2)), np.eye(4))
+    assert (boxes.widths[..., 0] == 4).all()
 
 
 def test_a_large_band_is_compressed(x64):
@@ -111,8 +111,8 @@ def test_a_large_band_is_compressed(x64):
     u = np.linspace(0.0, 1.0, 200)
     candidates = {c.mode: c.passes for c in plan(fun, u).candidates}
     assert candidates["compressed"] == 3
-    found = jacobian(fun, mode="compressed")(u)
-    np.testing.assert_allclose(found, jax.jacfwd(fun)(u), rtol=1e-10, atol=1e-10)
+    J = jacobian(fun, mode="compressed")(u)
+    np.testing.assert_allclose(J, jax.jacfwd(fun)(u), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_a_large_band_is_compressed(x64):
 @pytest.mark.parametrize("reverse", [False, True])
 def test_the_transposed_program_knows_the_same_matrix(fun, colors, reverse):
     x = RNG.uniform(0.5, 1.5, (4, 4)).astype("float32")
-    found = compressed(lambda x: fun(jnp.sin(x)), x, reverse=reverse)
-    assert found.n_colors == colors
-    assert not len(found.unproven)
+    compression = compressed(lambda x: fun(jnp.sin(x)), x, reverse=reverse)
+    assert compression.n_colors == colors
+    assert not len(compression.unproven)
 
 
 @pytest.mark.usefixtures("x64")
@@ -138,5 +138,5 @@ def test_rows_by_passes_of_their_own_need_no_promotion_of_dtypes():
         return jnp.concatenate([y.ravel(), x.sum()[None]])
 
     x = RNG.uniform(0.5, 1.5, (4, 4))
-    found = jacobian(arrow, mode="compressed")(x)
-    np.testing.assert_allclose(found, jax.jacfwd(arrow)(x), rtol=1e-12)
+    J = jacobian(arrow, mode="compressed")(x)
+    np.testing.assert_allclose(J, jax.jacfwd(arrow)(x), rtol=1e-12)

@@ -46,9 +46,9 @@ FAMILIES = {
 def test_boxes_are_the_smallest_that_hold_the_jacobian(shape, fun, x64):
     x = 1 + np.arange(np.prod(shape), dtype=F64).reshape(shape) / 7
     with jax.numpy_rank_promotion("allow"):
-        found = dependence(fun, x)
+        boxes = dependence(fun, x)
         patterns = jax.tree.leaves(hulls.pattern(fun, x))
-    lowers, uppers = jax.tree.leaves(found.lower), jax.tree.leaves(found.upper)
+    lowers, uppers = jax.tree.leaves(boxes.lower), jax.tree.leaves(boxes.upper)
     assert len(patterns) == len(lowers)
     for lower, upper, pattern in zip(lowers, uppers, patterns, strict=True):
         low, high = hulls.hull(pattern, len(shape))
@@ -134,9 +134,9 @@ def solved(t):
 def test_a_tangent_in_a_place_that_is_not_linear_is_never_overlooked(fun, x64):
     rule = jax.custom_jvp(lambda x: jnp.zeros_like(fun(x)))
     rule.defjvp(lambda primals, tangents: (rule(*primals), fun(*tangents)))
-    found = dependence(rule, np.ones(3))
-    assert (found.lower == 0).all()
-    assert (found.upper == 2).all()
+    boxes = dependence(rule, np.ones(3))
+    assert (boxes.lower == 0).all()
+    assert (boxes.upper == 2).all()
 
 
 def test_what_a_linear_solver_returns_beside_the_solution_is_read_off_its_body(x64):
@@ -145,5 +145,5 @@ def test_what_a_linear_solver_returns_beside_the_solution_is_read_off_its_body(x
             lambda v: 2 * v, x, lambda _, b: (b / 2, b.sum()), has_aux=True
         )[0]
 
-    found = dependence(fun, np.ones(3))
-    assert found.is_elementwise
+    boxes = dependence(fun, np.ones(3))
+    assert boxes.is_elementwise

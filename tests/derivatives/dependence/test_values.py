@@ -12,15 +12,15 @@ KEY = jax.random.key(0)
 
 
 def bounds_under_jit(fun, x):
-    found = []
+    seen = []
 
     @jax.jit
     def compiled(x):
-        found.append(dependence(fun, x))
+        seen.append(dependence(fun, x))
         return x
 
     compiled(x)
-    return found[0]
+    return seen[0]
 
 
 @pytest.mark.parametrize(
@@ -50,23 +50,23 @@ def test_rows_by_argsort_of_sorted_data_are_not_independent():
 
 
 def test_an_index_that_is_traced_outside_is_unknown():
-    found = []
+    seen = []
 
     @jax.jit
     def outer(index):
-        found.append(dependence(lambda x: x[index], jnp.ones((3, 2))))
+        seen.append(dependence(lambda x: x[index], jnp.ones((3, 2))))
         return index
 
     outer(jnp.array([0, 1, 2]))
-    assert not found[0].independent_along(0)
+    assert not seen[0].independent_along(0)
     known = dependence(lambda x: x[jnp.array([0, 1, 2])], jnp.ones((3, 2)))
     assert known.independent_along(0)
 
 
 def test_an_index_among_the_arguments_is_unknown():
     index = jnp.array([0, 1, 2])
-    found = dependence(lambda x, i: x[i], jnp.ones((3, 2)), index)
-    assert not found.independent_along(0)
+    boxes = dependence(lambda x, i: x[i], jnp.ones((3, 2)), index)
+    assert not boxes.independent_along(0)
 
 
 def test_a_mask_that_hangs_on_rounding_is_unknown():
@@ -98,9 +98,9 @@ def test_float_indices_that_end_in_integers_are_known(dtype):
         place = jnp.floor((jnp.arange(6, dtype=dtype) + 0.5) * 0.5)
         return x[place.astype(int)]
 
-    found = dependence(fun, jnp.ones(3))
-    np.testing.assert_array_equal(found.lower[:, 0], [0, 0, 1, 1, 2, 2])
-    assert (found.widths == 1).all()
+    boxes = dependence(fun, jnp.ones(3))
+    np.testing.assert_array_equal(boxes.lower[:, 0], [0, 0, 1, 1, 2, 2])
+    assert (boxes.widths == 1).all()
 
 
 def test_a_quotient_at_an_integer_is_unknown():
@@ -185,8 +185,8 @@ def test_a_scatter_with_equal_indices_has_no_known_value():
 )
 def test_what_another_platform_or_primitive_decides_is_unknown(index):
     # A function applied in place; floats beyond an integer's range, which saturate.
-    found = dependence(jax.jit(lambda x: x[index()]), jnp.ones(4))
-    assert found.widths.max() == 4
+    boxes = dependence(jax.jit(lambda x: x[index()]), jnp.ones(4))
+    assert boxes.widths.max() == 4
 
 
 @pytest.mark.parametrize(
@@ -270,9 +270,9 @@ def test_known_indices_are_what_jax_computes(index, jitted, standard_promotion):
         return x[index()]
 
     expected = np.asarray(index()) % 4
-    found = dependence(jax.jit(fun) if jitted else fun, jnp.ones(4))
-    np.testing.assert_array_equal(found.lower[:, 0], expected)
-    np.testing.assert_array_equal(found.upper[:, 0], expected)
+    boxes = dependence(jax.jit(fun) if jitted else fun, jnp.ones(4))
+    np.testing.assert_array_equal(boxes.lower[:, 0], expected)
+    np.testing.assert_array_equal(boxes.upper[:, 0], expected)
 
 
 @pytest.mark.parametrize(

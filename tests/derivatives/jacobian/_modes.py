@@ -15,7 +15,7 @@ def options(scenario, args) -> dict[str, Any]:
     return {"holomorphic": True} if is_complex else {}
 
 
-def assert_close(found, expected, digits, name=""):
+def assert_close(actual, expected, digits, name=""):
     def compare(a, b):
         b = np.asarray(b)
         scale = np.abs(b).max(initial=0.0) or 1.0
@@ -23,7 +23,7 @@ def assert_close(found, expected, digits, name=""):
             np.asarray(a, b.dtype), b, 0, 10.0**-digits * scale, err_msg=name
         )
 
-    jax.tree.map(compare, found, expected)
+    jax.tree.map(compare, actual, expected)
 
 
 WEIGHTS = np.random.default_rng(7).normal(size=(5, 12)).astype(np.float32) / 3

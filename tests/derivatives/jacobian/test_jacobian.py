@@ -42,8 +42,8 @@ def test_every_mode_gives_the_true_jacobian(scenario, key):
             if served(scenario, mode)
         }
 
-    for mode, found in by_mode(*args).items():
-        assert_close(found, expected, 4, mode)
+    for mode, J in by_mode(*args).items():
+        assert_close(J, expected, 4, mode)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_auto_agrees_in_float64_as_sparse_entries(scenario, key, x64):
 def test_auto_is_right_under_vmap(scenario, key):
     args = scenario.make_args(key, scenario.dtypes[0])
     stacked = jax.tree.map(lambda x: jnp.stack([x, x]), args)
-    found = jax.vmap(jacobian(scenario.fun, scenario.argnums))(*stacked)
-    assert_close(jax.tree.map(lambda x: x[1], found), scenario.jacobian(args), 4)
+    J = jax.vmap(jacobian(scenario.fun, scenario.argnums))(*stacked)
+    assert_close(jax.tree.map(lambda x: x[1], J), scenario.jacobian(args), 4)
 
 
 def tridiagonal(x):
@@ -84,8 +84,8 @@ def test_jacobian_is_differentiable_again(fun, mode, key):
     def total(derivative):
         return lambda x: jnp.sum(jnp.sin(derivative(fun)(x)))
 
-    found = jax.grad(total(lambda f: jacobian(f, mode=mode)))(x)
-    np.testing.assert_allclose(found, jax.grad(total(jax.jacrev))(x), atol=2e-5)
+    gradient = jax.grad(total(lambda f: jacobian(f, mode=mode)))(x)
+    np.testing.assert_allclose(gradient, jax.grad(total(jax.jacrev))(x), atol=2e-5)
 
 
 def test_jacobian_inside_jit_and_vmap_of_closures(key):
@@ -94,8 +94,8 @@ def test_jacobian_inside_jit_and_vmap_of_closures(key):
     def scaled(a):
         return jacobian(lambda x: a * bottleneck(x))(x)
 
-    found = jax.jit(jax.vmap(scaled))(jnp.array([1.0, 2.0]))
-    np.testing.assert_allclose(found[1], 2 * jax.jacobian(bottleneck)(x), atol=1e-5)
+    J = jax.jit(jax.vmap(scaled))(jnp.array([1.0, 2.0]))
+    np.testing.assert_allclose(J[1], 2 * jax.jacobian(bottleneck)(x), atol=1e-5)
 
 
 def test_jacobian_traces_once_for_each_shape(key):
@@ -108,15 +108,15 @@ def test_jacobian_traces_once_for_each_shape(key):
 
 def test_value_comes_with_the_jacobian(key):
     x = jax.random.normal(key, (12,))
-    value, found = value_and_jacobian(bottleneck)(x)
+    value, J = value_and_jacobian(bottleneck)(x)
     np.testing.assert_allclose(value, bottleneck(x), rtol=1e-6)
-    np.testing.assert_allclose(found, jax.jacobian(bottleneck)(x), atol=1e-6)
+    np.testing.assert_allclose(J, jax.jacobian(bottleneck)(x), atol=1e-6)
 
 
 def test_aux_is_passed_on():
     x = jnp.array([1.0, 2.0])
-    found, aux = jacobian(lambda x: (x**2, {"n": 3}), has_aux=True)(x)
-    np.testing.assert_array_equal(found, [[2.0, 0.0], [0.0, 4.0]])
+    J, aux = jacobian(lambda x: (x**2, {"n": 3}), has_aux=True)(x)
+    np.testing.assert_array_equal(J, [[2.0, 0.0], [0.0, 4.0]])
     assert aux["n"] == 3
     (value, aux), _ = value_and_jacobian(lambda x: (x**2, x[0]), has_aux=True)(x)
     np.testing.assert_array_equal(value, x**2)
@@ -146,8 +146,8 @@ def test_complex_results_of_real_inputs_are_served_in_every_mode(key):
 def test_a_bounded_jacobian_is_the_same(mode, key):
     x = jax.random.normal(key, (12,))
     for fun in (bottleneck, tridiagonal):
-        found = jacobian(fun, mode=mode, max_bytes=3000)(x)
-        np.testing.assert_allclose(found, jax.jacobian(fun)(x), atol=1e-5)
+        J = jacobian(fun, mode=mode, max_bytes=3000)(x)
+        np.testing.assert_allclose(J, jax.jacobian(fun)(x), atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
@@ -198,17 +198,17 @@ def test_hessian_of_a_chain_is_sparse(key):
     def chain(x):
         return jnp.sum((x[1:] - x[:-1] ** 2) ** 2)
 
-    found = hessian(chain, format="bcoo")(x)
-    np.testing.assert_allclose(found.todense(), jax.hessian(chain)(x), atol=1e-4)
-    assert found.nse < 4 * 30
+    H = hessian(chain, format="bcoo")(x)
+    np.testing.assert_allclose(H.todense(), jax.hessian(chain)(x), atol=1e-4)
+    assert H.nse < 4 * 30
 
 
 def test_integer_closures_and_arguments_are_no_obstacle():
     def pick(x, k):
         return x[k] ** 2
 
-    found = jacobian(pick)(jnp.arange(1.0, 4.0), jnp.array([2, 0]))
-    np.testing.assert_array_equal(found, [[0.0, 0.0, 6.0], [2.0, 0.0, 0.0]])
+    J = jacobian(pick)(jnp.arange(1.0, 4.0), jnp.array([2, 0]))
+    np.testing.assert_array_equal(J, [[0.0, 0.0, 6.0], [2.0, 0.0, 0.0]])
 
 
 @pytest.mark.parametrize("format", ["dense", "bcoo"])
@@ -256,8 +256,8 @@ def test_the_largest_is_found_among_values_that_a_compiler_computes_twice(
         )
         / 1000
     )
-    found = jacobian(jax.vmap(largest), mode=mode, format=format)(x)
-    dense = found.todense() if format == "bcoo" else found
+    J = jacobian(jax.vmap(largest), mode=mode, format=format)(x)
+    dense = J.todense() if format == "bcoo" else J
     chex.assert_trees_all_close(dense, jax.jacfwd(jax.vmap(largest))(x), rtol=1e-12)
 
 
@@ -265,17 +265,17 @@ def test_the_largest_is_found_among_values_that_a_compiler_computes_twice(
 def test_strict_promotion_takes_results_of_another_dtype(format):
     x = jnp.array([0.5, 2.0])
     with jax.numpy_dtype_promotion("strict"):
-        found = jacobian(lambda x: (x**2).astype(jnp.float16), format=format)(x)
+        J = jacobian(lambda x: (x**2).astype(jnp.float16), format=format)(x)
         total = divergence(lambda t: (t[0] ** 2, t[1] ** 2))((x.astype(jnp.float16), x))
-    dense = found if format == "dense" else found.todense()
+    dense = J if format == "dense" else J.todense()
     np.testing.assert_allclose(dense, jnp.diag(2 * x), rtol=1e-3)
     np.testing.assert_allclose(total, 10.0, rtol=1e-3)
 
 
 def test_floats_of_eight_bits_have_jacobians_in_wider_ones():
     x = jnp.array([0.5, 2.0], "float8_e4m3fn")
-    found = jacobian(lambda x: x.astype(float) ** 2)(x)
-    np.testing.assert_array_equal(found, np.diag([1.0, 4.0]))
+    J = jacobian(lambda x: x.astype(float) ** 2)(x)
+    np.testing.assert_array_equal(J, np.diag([1.0, 4.0]))
 
 
 def test_reads_out_of_bounds_differ_by_mode_as_documented():

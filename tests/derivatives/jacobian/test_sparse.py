@@ -19,24 +19,24 @@ def through_scipy(block):
     if not block.ndim:
         return block.todense()  # SciPy has no arrays without an axis
     J = block.sum_duplicates()
-    found = scipy.sparse.coo_array((J.data, tuple(J.indices.T)), J.shape)
-    assert found.nnz == len(np.unique(J.indices, axis=0))
+    coo = scipy.sparse.coo_array((J.data, tuple(J.indices.T)), J.shape)
+    assert coo.nnz == len(np.unique(J.indices, axis=0))
     if block.size:
         half = block.ndim // 2
         m, n = math.prod(block.shape[:half]), math.prod(block.shape[half:])
-        matrix = found.reshape(m, n).toarray()
-        np.testing.assert_array_equal(matrix, found.toarray().reshape(m, n))
-    return found.toarray()
+        matrix = coo.reshape(m, n).toarray()
+        np.testing.assert_array_equal(matrix, coo.toarray().reshape(m, n))
+    return coo.toarray()
 
 
 @pytest.mark.parametrize("scenario", scenarios.params(every=4))
 def test_sparse_entries_are_taken_by_scipy(scenario, key):
     args = scenario.make_args(key, scenario.dtypes[0])
-    found = jacobian(
+    J = jacobian(
         scenario.fun, scenario.argnums, format="bcoo", **options(scenario, args)
     )(*args)
     is_block = {"is_leaf": lambda b: isinstance(b, BCOO)}
-    dense = jax.tree.map(through_scipy, found, **is_block)
+    dense = jax.tree.map(through_scipy, J, **is_block)
     assert_close(dense, scenario.jacobian(args), 4)
 
 
@@ -49,11 +49,11 @@ def test_sparse_entries_that_stand_twice_or_nowhere_are_taken_by_scipy(
 ):
     scenario = scenarios.by_name(name)
     args = scenario.make_args(key, "float32")
-    found = jacobian(scenario.fun, scenario.argnums, format="bcoo")(*args)
-    indices = np.asarray(found.indices)
+    J = jacobian(scenario.fun, scenario.argnums, format="bcoo")(*args)
+    indices = np.asarray(J.indices)
     assert len(np.unique(indices, axis=0)) < len(indices)
-    assert bool((indices >= found.shape).any()) == has_padding
-    assert_close(through_scipy(found), scenario.jacobian(args), 4)
+    assert bool((indices >= J.shape).any()) == has_padding
+    assert_close(through_scipy(J), scenario.jacobian(args), 4)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,12 @@ def test_sparse_entries_that_stand_twice_or_nowhere_are_taken_by_scipy(
 )
 def test_sparse_complex_results_hold_each_entry_once(fun, entries):
     x = jnp.linspace(0.1, 1.0, 12)
-    found = jacobian(fun, mode="compressed", format="bcoo")(x)
-    assert found.nse == entries
-    np.testing.assert_allclose(found.todense(), jacobian(fun)(x), atol=1e-6)
+    J = jacobian(fun, mode="compressed", format="bcoo")(x)
+    assert J.nse == entries
+    np.testing.assert_allclose(J.todense(), jacobian(fun)(x), atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["forward", "cut", "compressed"])
 def test_a_sparse_block_between_scalars_holds_its_own_entry_alone(mode):
-    found = jacobian(lambda x: (3 * x[0], 5 * x[1]), mode=mode, format="bcoo")(
-        (1.0, 2.0)
-    )
-    assert [[b.todense() for b in row] for row in found] == [[3, 0], [0, 5]]
+    J = jacobian(lambda x: (3 * x[0], 5 * x[1]), mode=mode, format="bcoo")((1.0, 2.0))
+    assert [[b.todense() for b in row] for row in J] == [[3, 0], [0, 5]]

@@ -87,22 +87,22 @@ def test_cut_and_split_of_every_scenario_give_its_jacobian(scenario, key):
     @jax.jit
     def both(leaves):
         env = program.evaluate(leaves)[1]
-        found = []
+        jacobians = []
         if isinstance(cut, Cut):
-            found.append(product(cut, program, program.outputs, env))
+            jacobians.append(product(cut, program, program.outputs, env))
         if split is not None:
-            found.append(pure_jacobian(split, program, env))
+            jacobians.append(pure_jacobian(split, program, env))
         if isinstance(rest, Cut):
             assert split is not None
-            found[-1] += product(rest, program, split.mixed, env)
-        return found
+            jacobians[-1] += product(rest, program, split.mixed, env)
+        return jacobians
 
     assert isinstance(cut, Cut) or cut == "no output depends on the inputs"
     assert rest is None or isinstance(rest, Cut)
     if isinstance(cut, Cut) and len(scenario.modes) == 2:
         assert cut.width <= min(expected.shape)
-    for found in both(leaves):
-        assert_close(found, expected)
+    for J in both(leaves):
+        assert_close(J, expected)
 
 
 @pytest.mark.slow

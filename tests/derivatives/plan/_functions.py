@@ -10,12 +10,12 @@ NARROW = np.random.default_rng(2).normal(size=(4, 200)).astype(np.float32) / 5
 FEW = np.random.default_rng(3).normal(size=(3, 6)).astype(np.float32) / 2
 
 
-def candidate(found, mode):
-    return next(c for c in found.candidates if c.mode == mode)
+def candidate(planned, mode):
+    return next(c for c in planned.candidates if c.mode == mode)
 
 
-def passes(found):
-    return {c.mode: c.passes for c in found.candidates}
+def passes(planned):
+    return {c.mode: c.passes for c in planned.candidates}
 
 
 def dense(x):

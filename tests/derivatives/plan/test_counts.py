@@ -9,10 +9,10 @@ from tests.derivatives.plan._functions import WIDE, candidate, dense, narrow, pa
 
 
 def test_each_end_takes_a_pass_for_each_of_its_components():
-    found = plan(dense, jnp.ones(50))
-    assert (found.target, found.samples) == ("jacobian", 1)
-    assert (found.n_outputs, found.n_inputs) == (30, 50)
-    assert passes(found) == {"reverse": 30, "forward": 50, "cut": 30, "compressed": 30}
+    chosen = plan(dense, jnp.ones(50))
+    assert (chosen.target, chosen.samples) == ("jacobian", 1)
+    assert (chosen.n_outputs, chosen.n_inputs) == (30, 50)
+    assert passes(chosen) == {"reverse": 30, "forward": 50, "cut": 30, "compressed": 30}
 
 
 @pytest.mark.parametrize("mode", ["reverse", "forward"])
@@ -34,8 +34,8 @@ def test_weights_are_read_once_for_all_passes():
 def test_a_cut_counts_both_factors_and_their_product():
     # 4 passes back through W (4, 200), 4 forward through its transpose, and the product
     # (200, 4) @ (4, 200); elementwise: at most ten steps on either factor
-    found = plan(narrow, jnp.ones(200))
-    cut = candidate(found, "cut")
+    chosen = plan(narrow, jnp.ones(200))
+    cut = candidate(chosen, "cut")
     assert cut.passes == 8
     products = 2 * (2 * 4 * 4 * 200) + 2 * 200 * 4 * 200
     assert products <= cut.cost.operations <= products + 10 * 2 * 4 * 200 * 2
@@ -64,8 +64,8 @@ def test_a_scan_counts_as_often_as_it_runs():
 
 
 def test_outputs_count_whether_or_not_they_depend_on_anything():
-    found = plan(lambda x: (jnp.ones((2, 3)), x[:1] ** 2), jnp.ones(5))
-    assert (found.n_outputs, found.n_inputs) == (7, 5)
+    chosen = plan(lambda x: (jnp.ones((2, 3)), x[:1] ** 2), jnp.ones(5))
+    assert (chosen.n_outputs, chosen.n_inputs) == (7, 5)
     still = plan(lambda _: jnp.ones(3), jnp.ones(5))
     assert (still.n_outputs, still.n_inputs, still.passes) == (3, 5, 0)
     assert still.reason == "nothing depends on the inputs"
@@ -77,5 +77,5 @@ def test_trees_and_argnums_count_all_their_leaves():
 
     tree = {"a": jnp.ones(3), "b": jnp.ones((2, 2))}
     assert plan(fun, tree, 2.0, jnp.ones(5)).n_inputs == 7
-    found = plan(fun, tree, 2.0, jnp.ones(5), argnums=(0, 2))
-    assert (found.n_outputs, found.n_inputs) == (8, 12)
+    chosen = plan(fun, tree, 2.0, jnp.ones(5), argnums=(0, 2))
+    assert (chosen.n_outputs, chosen.n_inputs) == (8, 12)

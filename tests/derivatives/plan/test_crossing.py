@@ -19,12 +19,12 @@ def narrow(x):
 
 
 def test_widths_are_those_of_the_layers():
-    found = crossing(plan(narrow, jnp.ones(30)))
-    assert found.at is not None
-    assert [found.widths[k] for k in (0, found.at, -1)] == [30, 3, 20]
-    assert {30, 12, 3, 20} <= set(found.widths)  # where two live at once, their sum
-    assert min(found.widths) == 3
-    assert found.title.startswith("3 wide at ")
+    profile = crossing(plan(narrow, jnp.ones(30)))
+    assert profile.at is not None
+    assert [profile.widths[k] for k in (0, profile.at, -1)] == [30, 3, 20]
+    assert {30, 12, 3, 20} <= set(profile.widths)  # where two live at once, their sum
+    assert min(profile.widths) == 3
+    assert profile.title.startswith("3 wide at ")
 
 
 def test_cut_is_as_wide_as_it_is_planned():
@@ -32,10 +32,10 @@ def test_cut_is_as_wide_as_it_is_planned():
     for fun in (narrow, lambda x: narrow(x) + x[:20], lambda x: x.sum() * jnp.sin(x)):
         made = plan(fun, both)
         (cut,) = [c.strategy for c in made.candidates if c.mode == "cut"]
-        found = crossing(made)
+        profile = crossing(made)
         assert isinstance(cut, Through)
-        assert found.at is not None
-        assert found.widths[found.at] == cut.width == min(found.widths)
+        assert profile.at is not None
+        assert profile.widths[profile.at] == cut.width == min(profile.widths)
 
 
 def test_samples_are_counted_once():
@@ -46,15 +46,15 @@ def test_samples_are_counted_once():
 
 
 def test_without_a_cut_the_program_keeps_its_order():
-    found = crossing(plan(lambda x: jnp.sin(x) * x, jnp.ones(7)))
-    assert found.at is None
-    assert found.widths[0] == found.widths[-1] == 7
+    profile = crossing(plan(lambda x: jnp.sin(x) * x, jnp.ones(7)))
+    assert profile.at is None
+    assert profile.widths[0] == profile.widths[-1] == 7
 
 
 def test_variable_that_is_read_again_crosses_until_then():
-    found = crossing(plan(lambda x: jnp.concatenate([jnp.sin(x), x]), jnp.ones(4)))
-    assert found.widths[0] == 4
-    assert max(found.widths) == 8
+    profile = crossing(plan(lambda x: jnp.concatenate([jnp.sin(x), x]), jnp.ones(4)))
+    assert profile.widths[0] == 4
+    assert max(profile.widths) == 8
 
 
 def test_plan_without_a_program_is_refused():

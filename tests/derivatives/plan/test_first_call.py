@@ -20,9 +20,9 @@ def test_a_transpose_is_made_once_for_all_that_reads_it(monkeypatch):
 
     monkeypatch.setattr(jax, "linear_transpose", counted)
     x = jnp.linspace(0.1, 1.0, 50)
-    found = jacobian(dense)(x)
+    J = jacobian(dense)(x)
     assert len(made) == 1
-    np.testing.assert_allclose(found, jax.jacfwd(dense)(x), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(J, jax.jacfwd(dense)(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse", "cut"])
@@ -33,7 +33,7 @@ def test_what_runs_is_what_was_counted(monkeypatch, mode):
     monkeypatch.setattr(result, "finish", again)
     x = jnp.linspace(0.1, 1.0, 200)
     truth = jax.jacfwd(narrow)(x)
-    found = jacobian(narrow, mode=mode)(x)
-    np.testing.assert_allclose(found, truth, rtol=1e-4, atol=1e-4)
+    J = jacobian(narrow, mode=mode)(x)
+    np.testing.assert_allclose(J, truth, rtol=1e-4, atol=1e-4)
     diagonal = jacobian_diagonal(narrow)(x)
     np.testing.assert_allclose(diagonal, jnp.diagonal(truth), rtol=1e-4, atol=1e-4)

@@ -43,40 +43,40 @@ from tests.derivatives.plan._functions import (
     ids=["wide", "tall", "dense", "narrow", "stencil", "elementwise"],
 )
 def test_structure_decides(fun, n, mode, n_passes):
-    found = plan(fun, jnp.ones(n) if n > 1 else jnp.ones(()))
-    assert (found.mode, found.passes) == (mode, n_passes)
-    assert found.choice is candidate(found, mode)
+    chosen = plan(fun, jnp.ones(n) if n > 1 else jnp.ones(()))
+    assert (chosen.mode, chosen.passes) == (mode, n_passes)
+    assert chosen.choice is candidate(chosen, mode)
 
 
 def test_nearly_equal_ends_go_to_reverse():
-    found = plan(lambda x: x**3, jnp.ones(3))
-    reverse, forward = candidate(found, "reverse"), candidate(found, "forward")
+    chosen = plan(lambda x: x**3, jnp.ones(3))
+    reverse, forward = candidate(chosen, "reverse"), candidate(chosen, "forward")
     assert forward.cost.seconds == pytest.approx(reverse.cost.seconds, rel=0.1)
-    assert found.mode == "reverse"
+    assert chosen.mode == "reverse"
 
 
 def test_without_structure_the_other_modes_are_the_better_end():
-    found = plan(dense, jnp.ones(50))
+    chosen = plan(dense, jnp.ones(50))
     for mode in ("cut", "compressed"):
-        c = candidate(found, mode)
-        assert (c.same_as, c.strategy) == ("reverse", found.strategy)
+        c = candidate(chosen, mode)
+        assert (c.same_as, c.strategy) == ("reverse", chosen.strategy)
         assert c.note.endswith(": as reverse")
 
 
 def test_what_cannot_be_transposed_goes_forward():
-    found = plan(halved, jnp.ones(50))
-    reverse = candidate(found, "reverse")
-    assert found.mode == "forward"
+    chosen = plan(halved, jnp.ones(50))
+    reverse = candidate(chosen, "reverse")
+    assert chosen.mode == "forward"
     assert (reverse.strategy, reverse.passes) == (None, None)
     assert re.match(r"not through while at .*_functions\.py:\d+", reverse.note)
-    assert found.reason.startswith("reverse is not served: not through while")
+    assert chosen.reason.startswith("reverse is not served: not through while")
 
 
 def test_what_only_transposes_goes_back():
-    found = plan(lambda x: by_loop(WIDE @ x), jnp.ones(50))
-    assert found.mode == "reverse"
-    assert candidate(found, "forward").strategy is None
-    assert re.search(r"test_plan\.py:\d+", found.reason)
+    chosen = plan(lambda x: by_loop(WIDE @ x), jnp.ones(50))
+    assert chosen.mode == "reverse"
+    assert candidate(chosen, "forward").strategy is None
+    assert re.search(r"test_plan\.py:\d+", chosen.reason)
 
 
 def test_a_plan_reads_shapes_alone():
@@ -103,20 +103,20 @@ def test_a_plan_is_made_once_for_each_shape_inside_jit():
 
 
 def test_samples_share_their_passes():
-    found = plan(lambda X: jnp.sin(X @ FEW.T), jnp.ones((500, 6)), target="batch")
-    assert (found.samples, found.n_outputs, found.n_inputs) == (500, 3, 6)
-    assert (found.mode, found.passes) == ("reverse", 3)
-    assert candidate(found, "forward").passes == 6
-    assert "samples share passes already" in candidate(found, "compressed").note
-    assert str(found).startswith(
+    chosen = plan(lambda X: jnp.sin(X @ FEW.T), jnp.ones((500, 6)), target="batch")
+    assert (chosen.samples, chosen.n_outputs, chosen.n_inputs) == (500, 3, 6)
+    assert (chosen.mode, chosen.passes) == ("reverse", 3)
+    assert candidate(chosen, "forward").passes == 6
+    assert "samples share passes already" in candidate(chosen, "compressed").note
+    assert str(chosen).startswith(
         "batch: 3 outputs by 6 inputs for each of 500 samples\n"
     )
 
 
 def test_samples_are_cut_where_one_sample_is_narrow():
     W = jax.random.normal(jax.random.key(4), (2, 64)) / 8
-    found = plan(lambda X: jnp.sin(X @ W.T) @ W, jnp.ones((100, 64)), target="batch")
-    assert (found.mode, found.passes) == ("cut", 4)
+    chosen = plan(lambda X: jnp.sin(X @ W.T) @ W, jnp.ones((100, 64)), target="batch")
+    assert (chosen.mode, chosen.passes) == ("cut", 4)
 
 
 # memory
@@ -187,8 +187,8 @@ def test_another_mode_is_taken_where_it_is_predicted_well_below(
 def test_ends_a_twentieth_apart_are_not_as_fast_as_each_other(
     forward, reason, monkeypatch
 ):
-    found = counted(1.0, forward, 3.0, 3.0)
-    monkeypatch.setattr(_plan, "find_candidates", lambda *_: found)
+    choice = counted(1.0, forward, 3.0, 3.0)
+    monkeypatch.setattr(_plan, "find_candidates", lambda *_: choice)
     assert plan(dense, jnp.ones(50)).reason == reason
 
 
@@ -227,15 +227,15 @@ def halved_alone(x):
     ],
 )
 def test_long_lines_need_a_mode_that_is_served(fun, end):
-    found = candidate(plan(fun, jnp.ones(42)), "compressed")
-    assert found.same_as == end
+    colored = candidate(plan(fun, jnp.ones(42)), "compressed")
+    assert colored.same_as == end
 
 
 def test_outputs_share_passes_where_inputs_share_few():
-    found = candidate(plan(lambda x: two_columns(x) ** 2, jnp.ones(82)), "compressed")
-    assert (found.passes, found.note) == (3, "1 color of outputs")
+    colored = candidate(plan(lambda x: two_columns(x) ** 2, jnp.ones(82)), "compressed")
+    assert (colored.passes, colored.note) == (3, "1 color of outputs")
 
 
 def test_a_connection_around_a_part_is_split_off_where_that_is_narrower():
-    found = plan(lambda x: narrow(x).at[:5].add(x[:5]), jnp.ones(200))
-    assert candidate(found, "cut").passes == 2 * 4 + 1
+    chosen = plan(lambda x: narrow(x).at[:5].add(x[:5]), jnp.ones(200))
+    assert candidate(chosen, "cut").passes == 2 * 4 + 1

@@ -103,9 +103,9 @@ def test_plan_says_why_no_mode_is_left():
 
 
 def test_the_mode_of_a_plan_that_is_not_served_has_no_way():
-    found = replace(plan(halved, jnp.ones(50)), mode="reverse")
+    changed = replace(plan(halved, jnp.ones(50)), mode="reverse")
     with pytest.raises(ValueError, match="plan's mode 'reverse' is not served"):
-        _ = found.strategy
+        _ = changed.strategy
 
 
 def test_a_rule_that_jax_cannot_transpose_leaves_forward_mode():
@@ -117,8 +117,8 @@ def test_a_rule_that_jax_cannot_transpose_leaves_forward_mode():
         return lax.reduce(x, np.float32(0), combined, (0,))
 
     fun.defjvp(lambda xs, ts: (fun(*xs), fun(*ts)))
-    found = plan(fun, jnp.ones((3, 4)))
-    assert found.mode == "forward"
-    assert candidate(found, "reverse").strategy is None
-    assert candidate(found, "reverse").note.startswith("JAX refuses: ")
-    assert found.reason.endswith(candidate(found, "reverse").note)
+    chosen = plan(fun, jnp.ones((3, 4)))
+    assert chosen.mode == "forward"
+    assert candidate(chosen, "reverse").strategy is None
+    assert candidate(chosen, "reverse").note.startswith("JAX refuses: ")
+    assert chosen.reason.endswith(candidate(chosen, "reverse").note)

@@ -24,17 +24,17 @@ from tests.derivatives.plan._functions import (
 
 
 def test_the_table_shows_each_candidate_and_the_choice():
-    found = plan(narrow, jnp.ones(200))
-    title, table, reason = str(found).split("\n\n")
+    chosen = plan(narrow, jnp.ones(200))
+    title, table, reason = str(chosen).split("\n\n")
     header, rule, *lines = table.splitlines()
     rows = [line for line in lines if line[0] != " "]  # the note may go on below
     assert title == "jacobian: 200 outputs by 200 inputs"
     columns = ["mode", "passes", "operations", "bytes", "predicted", "note"]
     assert header.split() == columns
     assert set(rule) == {"─", " "}
-    assert [row.split()[0] for row in rows] == list(passes(found))
+    assert [row.split()[0] for row in rows] == list(passes(chosen))
     marked = [row for row in rows if " * " in row]
-    cut = found.choice
+    cut = chosen.choice
     figures = (
         _table.count(cut.cost.operations),
         _table.memory(cut.cost.bytes),
@@ -49,9 +49,9 @@ def test_the_table_shows_each_candidate_and_the_choice():
 
 def test_a_cut_names_the_users_line():
     line = narrow.__code__.co_firstlineno + 1
-    found = plan(narrow, jnp.ones(200))
-    assert f"_functions.py:{line}" in found.choice.note
-    assert f"_functions.py:{line}" in str(found)
+    chosen = plan(narrow, jnp.ones(200))
+    assert f"_functions.py:{line}" in chosen.choice.note
+    assert f"_functions.py:{line}" in str(chosen)
 
 
 def test_a_mode_that_is_not_served_has_no_figures():
@@ -87,16 +87,16 @@ def test_a_plan_fits_in_100_columns(target):
 
 
 def test_notebooks_show_a_table():
-    found = plan(narrow, jnp.ones(200))
-    html = found._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    chosen = plan(narrow, jnp.ones(200))
+    html = chosen._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert html.count("<tr>") == 5
     assert ">cut *</td>" in html
     assert "jacobian: 200 outputs by 200 inputs" in html
 
 
 def test_notebooks_show_a_reason_escaped():
-    found = replace(plan(narrow, jnp.ones(200)), reason="a < b & c")
-    html = found._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    chosen = replace(plan(narrow, jnp.ones(200)), reason="a < b & c")
+    html = chosen._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert "cut: a &lt; b &amp; c" in html
 
 
@@ -115,26 +115,26 @@ def test_notebooks_show_a_reason_escaped():
 )
 def test_pickled_plan_reads_the_same_and_holds_no_program(fun, target):
     n = {halved: 50, narrow: 200}.get(fun, 9)
-    found = plan(fun, jnp.ones(n), target=target)
-    text = pickle.dumps(found)
+    chosen = plan(fun, jnp.ones(n), target=target)
+    text = pickle.dumps(chosen)
     assert b"jax" not in text
-    kept = pickle.loads(text)
-    assert (str(kept), repr(kept)) == (str(found), repr(found))
-    assert passes(kept) == passes(found)
+    loaded = pickle.loads(text)
+    assert (str(loaded), repr(loaded)) == (str(chosen), repr(chosen))
+    assert passes(loaded) == passes(chosen)
 
 
 def test_pickled_plan_is_not_run():
-    kept = pickle.loads(pickle.dumps(plan(dense, jnp.ones(50))))
+    loaded = pickle.loads(pickle.dumps(plan(dense, jnp.ones(50))))
     problem = make_problem(trace(dense, [jnp.ones(50)]))
     with pytest.raises(ValueError, match="made where it is run, got one that was pick"):
-        kept.strategy.terms(problem, {}, None)
+        loaded.strategy.terms(problem, {}, None)
 
 
 def test_plan_is_shown_in_one_line():
-    found = plan(second_difference, jnp.ones(9))
+    chosen = plan(second_difference, jnp.ones(9))
     title = "jacobian: 7 outputs by 9 inputs"
-    assert repr(found) == f"<Plan for {title}; {found.mode}, {found.passes} passes>"
-    assert max(len(repr(c)) for c in found.candidates) < 300
+    assert repr(chosen) == f"<Plan for {title}; {chosen.mode}, {chosen.passes} passes>"
+    assert max(len(repr(c)) for c in chosen.candidates) < 300
 
 
 def test_plan_names_what_was_joined_for_want_of_a_rule(monkeypatch):

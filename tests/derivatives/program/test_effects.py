@@ -114,9 +114,9 @@ def test_effects_come_once_a_call_and_in_order(tool):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_effects_stay_wherever_they_stand(name):
     fun, expected = FUNCTIONS[name]
-    found = jax.block_until_ready(jacobian(fun)(X))
+    J = jax.block_until_ready(jacobian(fun)(X))
     assert seen() == expected
-    np.testing.assert_allclose(found, jax.jacfwd(fun)(X), rtol=1e-6)
+    np.testing.assert_allclose(J, jax.jacfwd(fun)(X), rtol=1e-6)
 
 
 def test_a_laplacian_prints_once():
@@ -173,8 +173,8 @@ def test_a_root_found_by_optimistix_is_differentiated():
 
     with jax.numpy_dtype_promotion("standard"):
         y = root(X)
-        found = jacobian(root)(X)
-    np.testing.assert_allclose(found, np.diag(1 / (3 * y**2 + 1)), rtol=1e-5)
+        J = jacobian(root)(X)
+    np.testing.assert_allclose(J, np.diag(1 / (3 * y**2 + 1)), rtol=1e-5)
 
 
 @jax.custom_jvp
@@ -190,8 +190,8 @@ doubled.defjvp(lambda primals, tangents: (doubled(*primals), 2 * tangents[0]))
 
 
 def test_a_pallas_kernel_behind_a_rule_is_differentiated():
-    found = jacobian(lambda x: doubled(jnp.sin(x)))(X)
-    np.testing.assert_allclose(found, np.diag(2 * np.cos(X)), rtol=1e-6)
+    J = jacobian(lambda x: doubled(jnp.sin(x)))(X)
+    np.testing.assert_allclose(J, np.diag(2 * np.cos(X)), rtol=1e-6)
 
 
 def test_a_counter_outside_counts_calls():

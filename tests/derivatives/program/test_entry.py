@@ -264,9 +264,9 @@ def test_large_and_circular_holders_are_walked_in_bounds():
     model = Model(jnp.ones(3))
     others = [Model(np.ones(1)) for _ in range(10**4)]
     model.others = {"child": model, "numbers": list(range(10**6)), "models": others}
-    found = entry.held(model.apply)
-    assert any(value is model.weight for value in found.values)
-    assert len(found.values) < 3 * entry.MOST
+    held = entry.held(model.apply)
+    assert any(value is model.weight for value in held.values)
+    assert len(held.values) < 3 * entry.LIMIT
 
 
 def test_an_emptied_holder_counts_as_changed():

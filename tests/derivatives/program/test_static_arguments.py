@@ -59,22 +59,22 @@ each_applied = pytest.mark.parametrize("name", APPLIED)
 @each_applied
 def test_static_arguments_are_passed_by_name(name):
     tool, truth = APPLIED[name]
-    found = tool(scaled)(X, scale=2.0, **STATIC)
-    np.testing.assert_allclose(found, truth, rtol=1e-6)
+    derivative = tool(scaled)(X, scale=2.0, **STATIC)
+    np.testing.assert_allclose(derivative, truth, rtol=1e-6)
 
 
 @each_applied
 def test_static_arguments_are_passed_by_position(name):
     tool, truth = APPLIED[name]
-    found = tool(scaled)(X, 2, False, "cosine", jnp.exp, None)
-    np.testing.assert_allclose(found, truth, rtol=1e-6)
+    derivative = tool(scaled)(X, 2, False, "cosine", jnp.exp, None)
+    np.testing.assert_allclose(derivative, truth, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", OF_A_SUM)
 def test_second_derivatives_take_static_arguments(name):
     tool, truth = OF_A_SUM[name]
-    found = tool(lambda *a, **k: scaled(*a, **k).sum())(X, scale=2.0, **STATIC)
-    np.testing.assert_allclose(found, truth, rtol=1e-6)
+    derivative = tool(lambda *a, **k: scaled(*a, **k).sum())(X, scale=2.0, **STATIC)
+    np.testing.assert_allclose(derivative, truth, rtol=1e-6)
 
 
 def test_plan_and_dependence_take_named_arguments():
@@ -88,9 +88,9 @@ def test_check_derivatives_takes_named_arguments():
 
 @pytest.mark.parametrize("options", [{}, {"batch": True}, {"target": "batch"}])
 def test_compare_modes_takes_named_arguments(options):
-    found = compare_modes(scaled, X, scale=2.0, repeats=1, **options, **STATIC)
-    assert [m.error for m in found.modes] == [None] * 4
-    assert max(m.max_relative_difference or 0 for m in found.modes) < 1e-5
+    comparison = compare_modes(scaled, X, scale=2.0, repeats=1, **options, **STATIC)
+    assert [m.error for m in comparison.modes] == [None] * 4
+    assert max(m.max_relative_difference or 0 for m in comparison.modes) < 1e-5
 
 
 def test_another_static_argument_compiles_again_and_a_number_does_not():
@@ -101,11 +101,11 @@ def test_another_static_argument_compiles_again_and_a_number_does_not():
         return factor * x if train else -factor * x
 
     derivative = jacobian(fun)
-    found = [
+    entries = [
         derivative(X, k, t)[0, 0].item()
         for k, t in [(1, True), (2, True), (2, False), (3, True)]
     ]
-    assert found == [1, 2, -2, 3]
+    assert entries == [1, 2, -2, 3]
     assert traced == [True, False]
 
 
@@ -138,8 +138,8 @@ class Unhashable:
 
 def test_a_static_callable_that_cannot_be_hashed_is_told_by_its_identity():
     derivative = jacobian_diagonal(lambda x, f: f(x))
-    found = [derivative(X, Unhashable(k))[1].item() for k in (1.0, 2.0)]
-    assert found == [2, 4]
+    entries = [derivative(X, Unhashable(k))[1].item() for k in (1.0, 2.0)]
+    assert entries == [2, 4]
 
 
 def test_another_array_of_a_static_argument_is_seen():
@@ -157,12 +157,12 @@ def test_another_array_of_a_static_argument_is_seen():
         return model(x)
 
     derivative = jacobian_diagonal(fun)
-    found = []
+    entries = []
     for weight in (1.0, 1.0, 2.0, 2.0):
         if weight != model.weight[0]:
             model.weight = jnp.full(3, weight)
-        found.append(derivative(jnp.ones(3), model)[0].item())
-    assert found == [1, 1, 2, 2]
+        entries.append(derivative(jnp.ones(3), model)[0].item())
+    assert entries == [1, 1, 2, 2]
     assert len(traced) == 2
 
 
@@ -201,17 +201,17 @@ def mlp():
 
 def test_an_equinox_module_is_an_argument():
     model = mlp()
-    found = jacobian(lambda x, m: m(x))(X, model)
-    np.testing.assert_allclose(found, jax.jacrev(model)(X), rtol=1e-6)
+    J = jacobian(lambda x, m: m(x))(X, model)
+    np.testing.assert_allclose(J, jax.jacrev(model)(X), rtol=1e-6)
 
 
 def test_a_derivative_by_a_module_nests_as_its_arrays():
     model = mlp()
-    found = jacobian(lambda m, x: m(x), mode="reverse")(model, X)
+    J = jacobian(lambda m, x: m(x), mode="reverse")(model, X)
     arrays, rest = equinox.partition(model, equinox.is_inexact_array)
     truth = jax.jacrev(lambda a: equinox.combine(a, rest)(X))(arrays)
-    assert jax.tree.structure(found) == jax.tree.structure(truth)
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5), found, truth)
+    assert jax.tree.structure(J) == jax.tree.structure(truth)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5), J, truth)
 
 
 @pytest.mark.parametrize("tool", [hessian, laplacian])
@@ -220,27 +220,27 @@ def test_second_derivatives_by_a_module(tool):
         return jnp.sum(m(x) ** 2)
 
     model = equinox.nn.Linear(3, 2, key=jax.random.key(0))
-    found = tool(fun)(model, X)
+    derivative = tool(fun)(model, X)
     diagonal = 2 * jnp.stack([X**2] * 2).sum() + 4
     if tool is hessian:
-        full = found.weight.weight.reshape(6, 6), found.bias.bias
-        found = sum(jnp.trace(block) for block in full)
-    np.testing.assert_allclose(found, diagonal, rtol=1e-5)
+        full = derivative.weight.weight.reshape(6, 6), derivative.bias.bias
+        derivative = sum(jnp.trace(block) for block in full)
+    np.testing.assert_allclose(derivative, diagonal, rtol=1e-5)
 
 
 def test_other_tools_take_a_module():
     model = mlp()
     assert plan(lambda m, x: m(x), model, X).n_outputs == 2
     assert check_derivatives(lambda x, m: m(x), X, model).passed
-    found = compare_modes(lambda x, m: m(x), X, model, repeats=1)
-    assert all(m.error is None for m in found.modes)
+    comparison = compare_modes(lambda x, m: m(x), X, model, repeats=1)
+    assert all(m.error is None for m in comparison.modes)
 
 
 def test_a_flax_module_is_an_argument():
     model = nnx.Linear(3, 2, rngs=nnx.Rngs(0))
     graph, state = nnx.split(model)
-    found = jacobian(lambda s, x: nnx.merge(graph, s)(x))(state, X)
-    kernel = jax.tree.leaves(found)[-1]
+    J = jacobian(lambda s, x: nnx.merge(graph, s)(x))(state, X)
+    kernel = jax.tree.leaves(J)[-1]
     np.testing.assert_allclose(kernel[0, :, 0], X, rtol=1e-6)
     np.testing.assert_allclose(
         jacobian(lambda x, m: m(x))(X, model), model.kernel[...].T, rtol=1e-6
@@ -253,14 +253,14 @@ def test_a_flax_module_is_an_argument():
 @pytest.mark.parametrize("target", ["jacobian", "batch", "diagonal"])
 def test_a_plan_needs_shapes_alone(target):
     shape = jax.ShapeDtypeStruct((3,), jnp.float32)
-    found = plan(scaled, shape, scale=shape, target=target)
-    assert str(found) == str(plan(scaled, X, scale=X, target=target))
+    chosen = plan(scaled, shape, scale=shape, target=target)
+    assert str(chosen) == str(plan(scaled, X, scale=X, target=target))
 
 
 def test_dependence_needs_shapes_alone():
     shape, third = (jax.ShapeDtypeStruct((n,), jnp.complex64) for n in (4, 3))
-    found = dependence(lambda x, y: jnp.diff(x) * y["a"], shape, {"a": third})
-    assert found.upper[:, 0].tolist() == [1, 2, 3]
+    boxes = dependence(lambda x, y: jnp.diff(x) * y["a"], shape, {"a": third})
+    assert boxes.upper[:, 0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.boundary

@@ -28,15 +28,15 @@ def rewritten(fun, *args):
     """Return the names of the rewritten equations, and their result."""
     jaxpr = jax.make_jaxpr(fun)(*args).jaxpr
     eqns = by_taps(jaxpr.eqns)
-    found = as_function(eqns, jaxpr.invars, jaxpr.outvars)(*args)
-    return [e.primitive.name for e in eqns], found[0]
+    results = as_function(eqns, jaxpr.invars, jaxpr.outvars)(*args)
+    return [e.primitive.name for e in eqns], results[0]
 
 
 def arrays(layout, *, images=9, read=3, made=2, dtype=float):
     sizes = {"N": images, "C": read, "H": 7, "W": 6}
     window = {"H": 3, "W": 2, "I": read, "O": made}
     pairs = zip((sizes, window), layout[:2], strict=True)
-    shapes = ([of[axis] for axis in axes] for of, axes in pairs)
+    shapes = ([lengths[axis] for axis in axes] for lengths, axes in pairs)
     return [jnp.asarray(random.normal(size=shape), dtype) for shape in shapes]
 
 
@@ -47,27 +47,27 @@ def test_products_and_shifted_sums_are_the_convolution(layout, options, x64):
         lax.conv_general_dilated, dimension_numbers=layout, **options
     )
     x, kernel = arrays(layout)
-    names, found = rewritten(fun, x, kernel)
+    names, y = rewritten(fun, x, kernel)
     assert "conv_general_dilated" not in names
-    np.testing.assert_allclose(found, fun(x, kernel), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(y, fun(x, kernel), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "change",
     [{"images": 2}, {"made": 9, "read": 9}, {"read": 1}, {"dtype": jnp.bfloat16}],
     ids=str,
 )
-def test_others_stay_as_they_are(given):
+def test_others_stay_as_they_are(change):
     fun = functools.partial(
         lax.conv_general_dilated,
         window_strides=(1, 1),
         padding="SAME",
         dimension_numbers=LAYOUTS[0],
     )
-    x, kernel = arrays(LAYOUTS[0], **{"dtype": "f"} | given)
-    names, found = rewritten(fun, x, kernel)
+    x, kernel = arrays(LAYOUTS[0], **{"dtype": "f"} | change)
+    names, y = rewritten(fun, x, kernel)
     assert "conv_general_dilated" in names
-    assert jnp.array_equal(found, fun(x, kernel))
+    assert jnp.array_equal(y, fun(x, kernel))
 
 
 @pytest.mark.slow
@@ -89,9 +89,9 @@ def test_a_laplacian_and_its_derivatives_go_by_taps(x64, monkeypatch):
         return jnp.sum(jnp.sin(y) * y[..., ::-1, :])
 
     x = jnp.asarray(random.normal(size=60))
-    found = laplacian(fun, mode="collapsed")
+    derivative = laplacian(fun, mode="collapsed")
     expected = lambda x, kernel: trace_of_hessian(lambda x: fun(x, kernel), x)
     for along in (lambda f, **_: f, jax.grad, jax.jacfwd):
-        both = (along(f, argnums=1)(x, kernel) for f in (found, expected))
+        both = (along(f, argnums=1)(x, kernel) for f in (derivative, expected))
         np.testing.assert_allclose(*both, rtol=1e-9, atol=1e-9)
     assert used

@@ -31,5 +31,5 @@ def test_integers_that_jax_would_wrap_are_refused(args, kwargs, name):
 
 def test_wide_integers_that_fit_are_welcome():
     times = np.array([2**31 - 1, -(2**31), 3])
-    found = jacobian_diagonal(lambda x, t: x * t.astype(x.dtype))(X, times)
-    np.testing.assert_allclose(found, times.astype(np.float32))
+    diagonal = jacobian_diagonal(lambda x, t: x * t.astype(x.dtype))(X, times)
+    np.testing.assert_allclose(diagonal, times.astype(np.float32))

@@ -22,13 +22,13 @@ def remainders(f, derivative, u=1.0):
 
 def test_remainders_of_a_right_and_of_a_wrong_derivative():
     leaves = [Leaf(0, (1,), np.dtype("float64"))]
-    right = remainders(np.exp, np.exp(0.5))
+    correct = remainders(np.exp, np.exp(0.5))
     wrong = remainders(np.exp, 1.001 * np.exp(0.5))
-    assert right.order(leaves) == pytest.approx(2, abs=0.01)
+    assert correct.order(leaves) == pytest.approx(2, abs=0.01)
     assert wrong.order(leaves) == pytest.approx(1, abs=0.01)
-    assert right.errors[0] < 1e-9
+    assert correct.errors[0] < 1e-9
     assert wrong.errors[0] == pytest.approx(1e-3, rel=0.01)
-    assert not right.is_wrong[0]
+    assert not correct.is_wrong[0]
     assert wrong.is_wrong[0]
 
 
@@ -48,5 +48,5 @@ def test_both_parts_of_a_complex_number_have_its_magnitude():
 
 def test_the_largest_magnitude_is_each_arrays_own_and_finite():
     leaves = layout([np.ones(3), np.ones(2)])
-    found = largest(np.array([1, -3, np.inf, np.nan, 2]), leaves)
-    np.testing.assert_array_equal(found, [3, 3, 3, 2, 2])
+    magnitudes = largest(np.array([1, -3, np.inf, np.nan, 2]), leaves)
+    np.testing.assert_array_equal(magnitudes, [3, 3, 3, 2, 2])

@@ -106,8 +106,8 @@ def test_function_that_no_mode_serves_raises_what_jax_says():
 
 def test_a_point_beside_is_one_where_the_function_is_finite():
     flat = make(lambda x: jnp.sqrt(x - 0.95), (jnp.ones(4),), {}, [0])
-    found = evidence.beside(flat, np.random.default_rng(0))
-    assert np.isfinite(flat.value(found)).all()
-    assert (found != 1).all()
+    point = evidence.beside(flat, np.random.default_rng(0))
+    assert np.isfinite(flat.value(point)).all()
+    assert (point != 1).all()
     nowhere = make(lambda x: jnp.where(x == 1, x, jnp.nan), (jnp.ones(4),), {}, [0])
     assert (evidence.beside(nowhere, np.random.default_rng(0)) != 1).all()

@@ -10,10 +10,10 @@ from jnumerics.derivatives._verify.check import check_derivatives
 from tests import scenarios
 from tests.derivatives.verify._rules import X, at_most, network, with_jvp
 
-RIGHT = scenarios.params(without="stopped", every=12)
+SCENARIOS = scenarios.params(without="stopped", every=12)
 
 
-@pytest.mark.parametrize("scenario", RIGHT)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_right_scenario_passes_in_its_first_dtype(scenario, key):
     args = scenario.make_args(key, scenario.dtypes[0])
     check = check_derivatives(scenario.fun, *args, argnums=scenario.argnums)
@@ -22,7 +22,7 @@ def test_right_scenario_passes_in_its_first_dtype(scenario, key):
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("scenario", RIGHT)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_right_scenario_passes_in_its_other_dtypes(scenario, key):
     for dtype in scenario.dtypes[1:]:
         with jax.enable_x64(dtype in ("float64", "complex128")):

@@ -16,7 +16,7 @@ class Like:
 
     def value(self) -> Value:
         """Return it as a value without a name."""
-        return Value.of("a", self)
+        return Value.named("a", self)
 
 
 def function(
@@ -38,10 +38,10 @@ def endo(
 
     def build(b: Draft, *args: Value) -> str:
         b.grow(COMMON, b.integer(1, 3))
-        found = b.latest(args[0].shape, args[0].dtype)
-        if found == args[0]:
-            found = b.let(f"{b.like(args[0])} * {args[0]}")
-        return found
+        last = b.latest(args[0].shape, args[0].dtype)
+        if last == args[0]:
+            last = b.let(f"{b.like(args[0])} * {args[0]}")
+        return last
 
     return d.define(inputs, build, closes=closes, **kwargs)
 
@@ -64,5 +64,5 @@ def step(d: Draft, x: Value) -> str:
         b.grow(COMMON, b.integer(1, 2))
         return b.latest(c.shape, c.dtype)
 
-    counter = Value.of("a", Like((), "int64"))
+    counter = Value.named("a", Like((), "int64"))
     return d.define([counter, x], build)

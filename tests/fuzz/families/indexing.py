@@ -68,18 +68,18 @@ def _indices(d: Draft, x: Value, plan: _Plan, mode: str) -> str:
         return f"np.zeros({(*plan.batch, 0)}, np.int32)"
     columns = []
     for axis in plan.indexed:
-        most = x.shape[axis] - plan.sizes[axis]
+        last = x.shape[axis] - plan.sizes[axis]
         shape = (*plan.batch, 1)
         if d.flip(0.2) and len(plan.batch) == 1:
             column = f"np.arange({plan.batch[0]}, dtype=np.int32)[:, None]"
         elif d.flip(0.15) and x.size and x.dtype.kind == "f":
-            text = d.indices(shape, 0, max(most, 0))
-            column = f"({text} + jnp.argmax({x}).astype(np.int32)) % {most + 1}"
+            text = d.indices(shape, 0, max(last, 0))
+            column = f"({text} + jnp.argmax({x}).astype(np.int32)) % {last + 1}"
         else:
             outside = d.flip(0.3)
-            column = d.indices(shape, -outside, most + outside)
+            column = d.indices(shape, -outside, last + outside)
         if mode == "promise_in_bounds":
-            column = f"({column}) % {most + 1}"
+            column = f"({column}) % {last + 1}"
         columns.append(column)
     if len(columns) == 1:
         return columns[0]

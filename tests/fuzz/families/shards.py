@@ -44,9 +44,11 @@ def local(d: Draft, x: Value) -> str:
     return _mapped(name, spec, spec, whole)
 
 
-def _mapped(name: str, given: str, made: str, whole: Value, check: str = "True") -> str:
+def _mapped(
+    name: str, in_specs: str, out_specs: str, whole: Value, check: str = "True"
+) -> str:
     return (
-        f"jax.shard_map({name}, mesh=mesh(), in_specs={given}, out_specs={made}, "
+        f"jax.shard_map({name}, mesh=mesh(), in_specs={in_specs}, out_specs={out_specs}, "
         f"check_vma={check})({whole})"
     )
 

@@ -23,11 +23,11 @@ def extreme(d: Draft, x: Value) -> str:
     if x.dtype.kind == "c":
         raise SkipError
     name, start = d.choice([("max", "-np.inf"), ("min", "np.inf")])
-    found = (
+    pooled = (
         f"lax.reduce_window({x}, np.asarray({start}, np.{x.dtype}), lax.{name}, "
         f"{_window(d, x)})"
     )
-    return f"jnp.tanh({found})"  # of padding alone: infinite
+    return f"jnp.tanh({pooled})"  # of padding alone: infinite
 
 
 def pooled(d: Draft, x: Value) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tests.fuzz.faults.trial import Trial, attempt, is_fault_free
 from tests.fuzz.work import each, prepare
 
-MOST = 1000  # programs of its family, within which a fault is to be found
+LIMIT = 1000  # programs of its family, within which a fault is to be found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="a part of the faults' names")
-    parser.add_argument("--programs", type=int, default=MOST)
+    parser.add_argument("--programs", type=int, default=LIMIT)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     options = parser.parse_args(arguments)
     for fault in FAULTS:

@@ -81,7 +81,7 @@ FAULTS = [
         "_dependence/rules/product.py",
         "parts.append(flat[..., _number(index, lhs, shape)])",
         (
-            "parts.append(flat[..., np.minimum(_number(index, kept, shape), "
+            "parts.append(flat[..., np.minimum(_number(index, outer, shape), "
             "flat.shape[-1] - 1)])"
         ),
     ),

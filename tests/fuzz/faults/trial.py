@@ -3,7 +3,7 @@
 import time
 from typing import NamedTuple
 
-from tests.fuzz.work import Found, Job, is_second, prepare, run
+from tests.fuzz.work import Finding, Job, is_second, prepare, run
 
 
 class Trial(NamedTuple):
@@ -16,13 +16,13 @@ class Trial(NamedTuple):
     seconds: float
 
 
-def attempt(work: tuple[int, int, int]) -> tuple[Trial, list[Found]]:
+def attempt(work: tuple[int, int, int]) -> tuple[Trial, list[Finding]]:
     """Put a fault in, and draw programs until one fails; a process of its own.
 
     Args:
         work: The fault's place in the list, the seed, and the most programs to draw.
     """
-    index, seed, most = work
+    index, seed, limit = work
     started = time.monotonic()
     prepare()
     from tests.fuzz.faults.inject import inject
@@ -30,7 +30,7 @@ def attempt(work: tuple[int, int, int]) -> tuple[Trial, list[Found]]:
 
     fault = FAULTS[index]
     inject(fault)
-    job = Job(fault.family, seed, 0, most, shrinks=False, compiles=0, stops=True)
+    job = Job(fault.family, seed, 0, limit, shrinks=False, compiles=0, stops=True)
     wrong = run(job).wrong
     number = wrong[0].number + 1 if wrong else None
     what = f"{wrong[0].check}: {wrong[0].detail}" if wrong else ""
@@ -38,7 +38,7 @@ def attempt(work: tuple[int, int, int]) -> tuple[Trial, list[Found]]:
     return trial, wrong
 
 
-def is_fault_free(found: Found) -> bool:
+def is_fault_free(finding: Finding) -> bool:
     """Whether the program is right where no fault is put in."""
     prepare()
     import jax
@@ -47,5 +47,5 @@ def is_fault_free(found: Found) -> bool:
     from tests.fuzz.generate import draw
 
     with jax.enable_x64(True):
-        program = draw(found.family, found.seed)
-        return not examine(program, second=is_second(found.number)).wrong
+        program = draw(finding.family, finding.seed)
+        return not examine(program, second=is_second(finding.number)).wrong

@@ -57,9 +57,9 @@ def _compared(program: Any) -> Iterator[tuple[str, str]]:
             expected = [*map(np.asarray, jax.tree.leaves(jax.jit(derived)(*args)))]
         except Exception:
             continue  # JAX does not evaluate it
-        found = Interpreter(jaxpr, is_strict=True)(*jax.tree.leaves(args))
+        actual = Interpreter(jaxpr, is_strict=True)(*jax.tree.leaves(args))
         if all(np.isfinite(y).all() for y in expected):
-            yield name, differs(found, expected, 100 * tolerance_of(program))
+            yield name, differs(actual, expected, 100 * tolerance_of(program))
 
 
 def _derived(fun: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:

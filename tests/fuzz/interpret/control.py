@@ -36,9 +36,9 @@ def _(eqn: Eqn) -> Function:
             if step > LONGEST:  # a program that was shrunk too far
                 msg = f"a loop of more than {LONGEST} steps"
                 raise RuntimeError(msg)
-            found = body(*consts, *carry)
+            after = body(*consts, *carry)
             carry = [
-                _chosen(goes, new, old) for new, old in zip(found, carry, strict=True)
+                _chosen(goes, new, old) for new, old in zip(after, carry, strict=True)
             ]
         return carry
 
@@ -79,8 +79,8 @@ def _(eqn: Eqn) -> Function:
         xs = args[n_consts + n_carry :]
         rows: list[Any] = [None] * length
         for time in reversed(times) if eqn.params["reverse"] else times:
-            found = body(*consts, *carry, *(x[time] for x in xs))
-            carry, rows[time] = found[:n_carry], found[n_carry:]
+            results = body(*consts, *carry, *(x[time] for x in xs))
+            carry, rows[time] = results[:n_carry], results[n_carry:]
         if not length:
             return [*carry, *(np.zeros(shape_of(v), v.aval.dtype) for v in stacked)]
         return [*carry, *map(np.stack, zip(*rows, strict=True))]

@@ -71,9 +71,9 @@ class Interpreter:
                 moved.update(places)
                 later.append(step)
                 continue
-            found = fun(*[env[k] for k in ins])
+            results = fun(*[env[k] for k in ins])
             for slot, x in zip(
-                places, [found] if isinstance(outs, int) else found, strict=True
+                places, [results] if isinstance(outs, int) else results, strict=True
             ):
                 env[slot] = x
 
@@ -89,11 +89,11 @@ class Interpreter:
     @staticmethod
     def _run(steps: Sequence[tuple], env: list[Any]) -> None:
         for fun, ins, outs in steps:
-            found = fun(*[env[k] for k in ins])
+            results = fun(*[env[k] for k in ins])
             if outs.__class__ is int:
-                env[outs] = found
+                env[outs] = results
             else:
-                for slot, x in zip(outs, found, strict=True):
+                for slot, x in zip(outs, results, strict=True):
                     env[slot] = x
 
     def _new(self, var: Var) -> int:
@@ -159,9 +159,9 @@ def by_jax(eqn: Eqn) -> Function:
 
     def fun(*args: Any) -> Any:
         fallbacks[eqn.primitive.name] += 1
-        found = eqn.primitive.bind(*map(_for_jax, args), **eqn.params)
+        results = eqn.primitive.bind(*map(_for_jax, args), **eqn.params)
         several = eqn.primitive.multiple_results
-        return [*map(_from_jax, found)] if several else _from_jax(found)
+        return [*map(_from_jax, results)] if several else _from_jax(results)
 
     return fun
 
@@ -176,9 +176,9 @@ def _from_jax(x: Any) -> Any:
     if not jnp.issubdtype(x.dtype, jax.dtypes.extended):
         return np.asarray(x)
     words = np.asarray(jax.random.key_data(x))
-    found = np.empty(x.shape, KEY)
-    found["high"], found["low"] = words[..., 0], words[..., 1]
-    return found
+    keys = np.empty(x.shape, KEY)
+    keys["high"], keys["low"] = words[..., 0], words[..., 1]
+    return keys
 
 
 def as_numpy(value: Any, aval: Any) -> Any:
@@ -200,13 +200,13 @@ def size_of(shape: Sequence[int]) -> int:
 
 def _checked(fun: Function, eqn: Eqn) -> Function:
     def checked(*args: Any) -> Any:
-        found = fun(*args)
+        results = fun(*args)
         several = eqn.primitive.multiple_results
-        for x, v in zip(found if several else [found], eqn.outvars, strict=True):
+        for x, v in zip(results if several else [results], eqn.outvars, strict=True):
             is_key = jnp.issubdtype(v.aval.dtype, jax.dtypes.extended)
             got = np.shape(x), x.dtype
             want = shape_of(v), KEY if is_key else v.aval.dtype
             assert got == want, f"{eqn.primitive.name}: {got}, not {want}\n{eqn}"
-        return found
+        return results
 
     return checked

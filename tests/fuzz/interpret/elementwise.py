@@ -19,8 +19,8 @@ def _div(a: Any, b: Any) -> Any:
     if not _integer(a):
         return a / b
     safe = np.where(b == 0, 1, b).astype(a.dtype)
-    found = (a - np.fmod(a, safe)) // safe  # towards zero
-    return np.where(b == 0, np.array(-1).astype(a.dtype), found)
+    quotient = (a - np.fmod(a, safe)) // safe  # towards zero
+    return np.where(b == 0, np.array(-1).astype(a.dtype), quotient)
 
 
 def _rem(a: Any, b: Any) -> Any:
@@ -136,10 +136,10 @@ def _(eqn: Eqn) -> Function:
         return lambda which, a, b: np.where(which, b, a)
 
     def fun(which: Any, *cases: Any) -> Any:
-        found = cases[0]
+        selected = cases[0]
         for k, case in enumerate(cases[1:], 1):
-            found = np.where(which == k, case, found)
-        return found
+            selected = np.where(which == k, case, selected)
+        return selected
 
     return fun
 
@@ -206,8 +206,8 @@ def _(eqn: Eqn) -> Function:
 
     def fun(m: Any, x: Any) -> Any:
         sign = np.where(m % 2 == 0, -1.0, 1.0)
-        found = sign * special.gamma(m + 1) * special.zeta(m + 1, x)
-        return np.asarray(np.where(m == 0, special.digamma(x), found), dtype)
+        value = sign * special.gamma(m + 1) * special.zeta(m + 1, x)
+        return np.asarray(np.where(m == 0, special.digamma(x), value), dtype)
 
     return fun
 
@@ -226,10 +226,10 @@ def _(eqn: Eqn) -> Function:
     named = [
         k for k, names in enumerate(eqn.params["platforms"]) if names and "cpu" in names
     ]
-    found = named or [
+    branches = named or [
         k for k, names in enumerate(eqn.params["platforms"]) if names is None
     ]
-    return lambda: np.int32(found[0])
+    return lambda: np.int32(branches[0])
 
 
 @evaluator("empty2", "empty")

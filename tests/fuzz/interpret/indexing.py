@@ -49,30 +49,30 @@ class _Slices:
 
     def places(self, indices: Any, *, is_clipped: bool) -> tuple[list[Any], Any]:
         """Return each axis' index, and which elements are of slices in bounds."""
-        found = list(self._fixed)
+        starts = list(self._fixed)
         inside = np.ones((1,) * len(self._spread), bool)
         for k, axis in enumerate(self.columns):
             start = indices[..., k].astype(np.int64).reshape(self._spread)
-            most = self.shape[axis] - self.sizes[axis]
-            inside = inside & (start >= 0) & (start <= most)
+            last = self.shape[axis] - self.sizes[axis]
+            inside = inside & (start >= 0) & (start <= last)
             if is_clipped:
-                start = np.clip(start, 0, most)
-            found[axis] = found[axis] + start
+                start = np.clip(start, 0, last)
+            starts[axis] = starts[axis] + start
         if is_clipped:
             inside = np.ones_like(inside)
-        return found, inside
+        return starts, inside
 
 
 @evaluator("gather")
 def _(eqn: Eqn) -> Function:
     p, dn, shape = eqn.params, eqn.params["dimension_numbers"], shape_of(eqn.invars[0])
     hidden = {*dn.collapsed_slice_dims, *dn.operand_batching_dims}
-    kept = [axis for axis in range(len(shape)) if axis not in hidden]
+    remaining = [axis for axis in range(len(shape)) if axis not in hidden]
     slices = _Slices(
         shape,
         p["slice_sizes"],
         shape_of(eqn.outvars[0]),
-        window=dict(zip(dn.offset_dims, kept, strict=True)),
+        window=dict(zip(dn.offset_dims, remaining, strict=True)),
         columns=dn.start_index_map,
         batching=dict(
             zip(dn.operand_batching_dims, dn.start_indices_batching_dims, strict=True)
@@ -87,11 +87,11 @@ def _(eqn: Eqn) -> Function:
     def fun(x: Any, indices: Any) -> Any:
         index, inside = slices.places(indices, is_clipped=not fills)
         if fills:
-            most = [max(n - 1, 0) for n in shape]
-            index = [np.clip(i, 0, m) for i, m in zip(index, most, strict=True)]
-        found = x[tuple(index)] if index else x
-        found = np.broadcast_to(found, out)
-        return np.where(inside, found, fill) if fills else found
+            last = [max(n - 1, 0) for n in shape]
+            index = [np.clip(i, 0, m) for i, m in zip(index, last, strict=True)]
+        taken = x[tuple(index)] if index else x
+        taken = np.broadcast_to(taken, out)
+        return np.where(inside, taken, fill) if fills else taken
 
     return fun
 
@@ -127,16 +127,16 @@ def _(eqn: Eqn) -> Function:
 
     def fun(x: Any, indices: Any, update: Any) -> Any:
         index, inside = slices.places(indices, is_clipped=is_clipped)
-        found = np.array(x)
-        if not update.size or not found.size:
-            return found
+        updated = np.array(x)
+        if not update.size or not updated.size:
+            return updated
         where = np.broadcast_to(inside, updates)
         target = tuple(np.broadcast_to(i, updates)[where] for i in index)
         if name == "scatter":
-            found[target] = update[where] if index else update
+            updated[target] = update[where] if index else update
         else:
-            _COMBINE[name].at(found, target, update[where])
-        return found
+            _COMBINE[name].at(updated, target, update[where])
+        return updated
 
     return fun
 
@@ -145,8 +145,8 @@ def _slices_of(eqn: Eqn) -> _Slices:
     dn, shape = eqn.params["dimension_numbers"], shape_of(eqn.invars[0])
     updates = shape_of(eqn.invars[2])
     hidden = {*dn.inserted_window_dims, *dn.operand_batching_dims}
-    kept = [axis for axis in range(len(shape)) if axis not in hidden]
-    window = dict(zip(dn.update_window_dims, kept, strict=True))
+    remaining = [axis for axis in range(len(shape)) if axis not in hidden]
+    window = dict(zip(dn.update_window_dims, remaining, strict=True))
     sizes = [1] * len(shape)
     for d, axis in window.items():
         sizes[axis] = updates[d]

@@ -58,10 +58,10 @@ def _each(fun: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
 
     def stacked(a: Any) -> list[Any]:
         flat = a.reshape(-1, *a.shape[-2:])
-        found = [fun(matrix) for matrix in flat]
+        results = [fun(matrix) for matrix in flat]
         return [
             np.stack(column).reshape(*a.shape[:-2], *column[0].shape)
-            for column in zip(*found, strict=True)
+            for column in zip(*results, strict=True)
         ]
 
     return stacked
@@ -106,15 +106,15 @@ def _(eqn: Eqn) -> Function:
 
     def fun(pivots: Any) -> Any:
         flat = pivots.reshape(-1, pivots.shape[-1])
-        found = [_permutation(p, n) for p in flat]
-        return np.array(found, np.int32).reshape(*pivots.shape[:-1], n)
+        permutations = [_permutation(p, n) for p in flat]
+        return np.array(permutations, np.int32).reshape(*pivots.shape[:-1], n)
 
     return fun
 
 
 def _lapack(name: str, a: Any) -> Any:
-    (found,) = scipy.linalg.lapack.get_lapack_funcs([name], [a])
-    return found
+    (routine,) = scipy.linalg.lapack.get_lapack_funcs([name], [a])
+    return routine
 
 
 @evaluator("geqrf")
@@ -148,8 +148,8 @@ def _(eqn: Eqn) -> Function:
             a.reshape(-1, *a.shape[-2:]), taus.reshape(-1, taus.shape[-1]), strict=True
         )
         name = "ungqr" if a.dtype.kind == "c" else "orgqr"
-        found = [_lapack(name, m)(m, t)[0] for m, t in flat]  # fmt: skip
-        return np.stack(found).reshape(a.shape)
+        matrices = [_lapack(name, m)(m, t)[0] for m, t in flat]  # fmt: skip
+        return np.stack(matrices).reshape(a.shape)
 
     return fun
 

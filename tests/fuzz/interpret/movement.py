@@ -103,13 +103,13 @@ def padded(x: Any, value: Any, config: Sequence[tuple[int, int, int]]) -> Any:
     for n, (low, high, interior) in zip(x.shape, config, strict=True):
         length = (n - 1) * (interior + 1) + 1 if n else 0
         places = np.arange(n) * (interior + 1) + low
-        kept = (places >= 0) & (places < length + low + high)
-        source.append(np.flatnonzero(kept))
-        target.append(places[kept])
+        inside = (places >= 0) & (places < length + low + high)
+        source.append(np.flatnonzero(inside))
+        target.append(places[inside])
         shape.append(length + low + high)
-    found = np.full(shape, value, x.dtype)
-    found[np.ix_(*target)] = x[np.ix_(*source)]
-    return found
+    filled = np.full(shape, value, x.dtype)
+    filled[np.ix_(*target)] = x[np.ix_(*source)]
+    return filled
 
 
 @evaluator("dynamic_slice")
@@ -123,9 +123,9 @@ def _(eqn: Eqn) -> Function:
     shape, sizes = shape_of(eqn.invars[0]), shape_of(eqn.invars[1])
 
     def fun(x: Any, update: Any, *starts: Any) -> Any:
-        found = np.array(x)
-        found[_region(starts, shape, sizes)] = update
-        return found
+        updated = np.array(x)
+        updated[_region(starts, shape, sizes)] = update
+        return updated
 
     return fun
 

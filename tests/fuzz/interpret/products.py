@@ -50,8 +50,8 @@ def _(eqn: Eqn) -> Function:
     def fun(image: Any, kernel: Any) -> Any:
         image = padded(np.transpose(image, spec.lhs_spec), 0, config)
         kernel = np.transpose(kernel, spec.rhs_spec)
-        found = _convolved(image, kernel, space, p)
-        return np.ascontiguousarray(found.transpose(back)).astype(out.dtype)
+        convolved = _convolved(image, kernel, space, p)
+        return np.ascontiguousarray(convolved.transpose(back)).astype(out.dtype)
 
     return fun
 
@@ -68,7 +68,7 @@ def _convolved(image: Any, kernel: Any, space: Any, p: Any) -> Any:
         n //= parts
     else:
         image = image.reshape(n, g, c_in, *size)
-    found = np.zeros((n, g, n_out // g, *space), np.result_type(image, kernel))
+    total = np.zeros((n, g, n_out // g, *space), np.result_type(image, kernel))
     for tap in np.ndindex(*window):
         piece = tuple(
             slice(k * d, k * d + (m - 1) * s + 1, s) if m else slice(0, 0)
@@ -78,14 +78,14 @@ def _convolved(image: Any, kernel: Any, space: Any, p: Any) -> Any:
         )
         read = image[(slice(None), slice(None), slice(None), *piece)]
         weight = kernel[(slice(None), slice(None), slice(None), *tap)]
-        found += np.einsum("ngc...,goc->ngo...", read, weight)
-    return found.reshape(n, n_out, *space)
+        total += np.einsum("ngc...,goc->ngo...", read, weight)
+    return total.reshape(n, n_out, *space)
 
 
 def _dense(data: Any, indices: Any, shape: Any) -> Any:
     """Write a sparse array out; indices beyond the shape are padding."""
     n_batch, n_sparse = indices.ndim - 2, indices.shape[-1]
-    found = np.zeros(shape, data.dtype)
+    dense = np.zeros(shape, data.dtype)
     sizes = shape[n_batch : n_batch + n_sparse]
     for place in np.ndindex(*shape[:n_batch]):
         # of batch axes of length 1, the only one
@@ -93,8 +93,8 @@ def _dense(data: Any, indices: Any, shape: Any) -> Any:
         own = tuple(min(p, n - 1) for p, n in zip(place, data.shape, strict=False))
         index = indices[at]
         inside = (index < sizes).all(-1)
-        np.add.at(found[place], tuple(index[inside].T), data[own][inside])
-    return found
+        np.add.at(dense[place], tuple(index[inside].T), data[own][inside])
+    return dense
 
 
 @evaluator("bcoo_dot_general")
@@ -147,7 +147,7 @@ def _extracted(indices: Any, dense: Any) -> Any:
     inside = (indices < sizes).all(-1)
     safe = np.where(inside[..., None], indices, 0)
     lead = np.ix_(*(np.arange(n) for n in dense.shape[:n_batch]), np.arange(1))
-    found = dense[(*lead[:n_batch], *np.moveaxis(safe, -1, 0))]
+    entries = dense[(*lead[:n_batch], *np.moveaxis(safe, -1, 0))]
     return np.where(
-        inside.reshape(inside.shape + (1,) * (found.ndim - inside.ndim)), found, 0
+        inside.reshape(inside.shape + (1,) * (entries.ndim - inside.ndim)), entries, 0
     )

@@ -24,9 +24,9 @@ def _threefry(k1: Any, k2: Any, x1: Any, x2: Any) -> list[Any]:
 
 
 def _key(high: Any, low: Any) -> Any:
-    found = np.empty(np.shape(low), KEY)
-    found["high"], found["low"] = high, low
-    return found
+    keys = np.empty(np.shape(low), KEY)
+    keys["high"], keys["low"] = high, low
+    return keys
 
 
 def _counts(shape: tuple[int, ...]) -> tuple[Any, Any]:

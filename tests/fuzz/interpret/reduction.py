@@ -46,13 +46,13 @@ def _(eqn: Eqn) -> Function:
     def fun(*operands: Any) -> Any:
         xs = [np.moveaxis(x, axes, first) for x in operands[:n]]
         xs = [x.reshape(-1, *x.shape[len(axes) :]) for x in xs]
-        found = [
+        reduced = [
             np.broadcast_to(s, x.shape[1:])
             for s, x in zip(operands[n:], xs, strict=True)
         ]
         for k in range(len(xs[0])):
-            found = body(*found, *(x[k] for x in xs))
-        return [*map(np.asarray, found)]
+            reduced = body(*reduced, *(x[k] for x in xs))
+        return [*map(np.asarray, reduced)]
 
     return fun
 

@@ -30,11 +30,11 @@ class Mesh:
     def group(self, device: int, names: Sequence[str]) -> list[int]:
         """Return the devices that differ along some axes only, in their order."""
         own = dict(zip(self.sizes, self.places[device], strict=True))
-        found = []
+        members = []
         for place in itertools.product(*(range(self.sizes[n]) for n in names)):
             there = own | dict(zip(names, place, strict=True))
-            found.append(self.places.index(tuple(there[n] for n in self.sizes)))
-        return found
+            members.append(self.places.index(tuple(there[n] for n in self.sizes)))
+        return members
 
     def rank(self, device: int, names: Sequence[str]) -> int:
         """Return a device's number along some axes."""
@@ -70,21 +70,21 @@ class LaneInterpreter(Interpreter):
             fun, ins, outs = self.steps[k]
             if not isinstance(fun, _Together):
                 fun = _Together(self._along(fun, outs))
-            self.steps[k] = (self._of(eqn) or fun, ins, outs)
+            self.steps[k] = (self._together(eqn) or fun, ins, outs)
 
     def _along(self, fun: Function, outs: Any) -> Function:
         def each(*operands: Lanes) -> Any:
             lanes = zip(*operands, strict=True) if operands else [()] * self._n
-            found = [fun(*lane) for lane in lanes]
+            results = [fun(*lane) for lane in lanes]
             return (
-                found
+                results
                 if isinstance(outs, int)
-                else [*map(list, zip(*found, strict=True))]
+                else [*map(list, zip(*results, strict=True))]
             )
 
         return each
 
-    def _of(self, eqn: Eqn) -> "_Together | None":
+    def _together(self, eqn: Eqn) -> "_Together | None":
         """Return the function of an equation in which devices communicate."""
         name = eqn.primitive.name
         if name == "axis_index":
@@ -121,8 +121,8 @@ def _scan(eqn: Eqn, mesh: Mesh) -> Function:
         times = range(length)
         for time in reversed(times) if eqn.params["reverse"] else times:
             at = [[x[time] for x in lanes] for lanes in xs]
-            found = body(*consts, *carry, *at)
-            carry, rows[time] = found[:n_carry], found[n_carry:]
+            results = body(*consts, *carry, *at)
+            carry, rows[time] = results[:n_carry], results[n_carry:]
         stacked = [
             [np.stack(steps) for steps in zip(*column, strict=True)]
             for column in zip(*rows, strict=True)
@@ -144,15 +144,15 @@ def _(eqn: Eqn) -> Function:
             [x[mesh.piece(d, spec, x.shape)] for d in devices]
             for x, spec in zip(args, p["in_specs"], strict=True)
         ]
-        found = []
+        wholes = []
         for lanes, v, spec in zip(
             body(*shards), eqn.outvars, p["out_specs"], strict=True
         ):
             whole = np.zeros(shape_of(v), v.aval.dtype)
             for d in reversed(devices):  # of devices that hold the same, the first
                 whole[mesh.piece(d, spec, whole.shape)] = lanes[d]
-            found.append(whole)
-        return found
+            wholes.append(whole)
+        return wholes
 
     return fun
 
@@ -188,12 +188,12 @@ def _(x: Lanes, _: Eqn, __: Mesh) -> Lanes:
 
 @_collective("ppermute")
 def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
-    names, found = _names(eqn), [np.zeros_like(v) for v in x]
+    names, received = _names(eqn), [np.zeros_like(v) for v in x]
     for d in range(len(x)):
         group = mesh.group(d, names)
         for source, target in eqn.params["perm"]:
-            found[group[target]] = x[group[source]]
-    return found
+            received[group[target]] = x[group[source]]
+    return received
 
 
 @_collective("all_gather", "all_gather_invariant")
@@ -207,18 +207,18 @@ def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
 @_collective("reduce_scatter")
 def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
     p, names = eqn.params, _names(eqn)
-    axis, found = p["scatter_dimension"], []
+    axis, scattered = p["scatter_dimension"], []
     for d in range(len(x)):
         group = mesh.group(d, names)
         total = np.add.reduce([x[k] for k in group])
         piece = np.split(total, len(group), axis)[group.index(d)]
-        found.append(piece if p["tiled"] else np.squeeze(piece, axis))
-    return found
+        scattered.append(piece if p["tiled"] else np.squeeze(piece, axis))
+    return scattered
 
 
 @_collective("all_to_all")
 def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
-    p, names, found = eqn.params, _names(eqn), []
+    p, names, gathered = eqn.params, _names(eqn), []
     split, concat = p["split_axis"], p["concat_axis"]
     for d in range(len(x)):
         group = mesh.group(d, names)
@@ -226,5 +226,5 @@ def _(x: Lanes, eqn: Eqn, mesh: Mesh) -> Lanes:
         pieces = [np.split(x[source], len(group), split)[k] for source in group]
         if not p["tiled"]:
             pieces = [np.expand_dims(np.squeeze(v, split), concat) for v in pieces]
-        found.append(np.concatenate(pieces, concat))
-    return found
+        gathered.append(np.concatenate(pieces, concat))
+    return gathered

@@ -71,10 +71,10 @@ def _(eqn: Eqn) -> Function:
     start = _identity(name, aval.dtype)
 
     def fun(x: Any) -> Any:
-        x, found = window.pad(x, start), np.full(aval.shape, start)
+        x, pooled = window.pad(x, start), np.full(aval.shape, start)
         for tap in window.taps():
-            found = combine(found, x[tap])
-        return found
+            pooled = combine(pooled, x[tap])
+        return pooled
 
     return fun
 
@@ -88,10 +88,10 @@ def _(eqn: Eqn) -> Function:
     def fun(*operands: Any) -> Any:
         starts = operands[n:]
         xs = [window.pad(x, s) for x, s in zip(operands[:n], starts, strict=True)]
-        found = [np.full(window.out, s) for s in starts]
+        reduced = [np.full(window.out, s) for s in starts]
         for tap in window.taps():
-            found = body(*found, *(x[tap] for x in xs))
-        return [*map(np.asarray, found)]
+            reduced = body(*reduced, *(x[tap] for x in xs))
+        return [*map(np.asarray, reduced)]
 
     return fun if eqn.primitive.multiple_results else lambda *xs: fun(*xs)[0]
 
@@ -112,12 +112,12 @@ def _(eqn: Eqn) -> Function:
         start = np.array(-np.inf if is_max else np.inf, operand.dtype)
         moved, x = window.pad(tangent, 0), window.pad(operand, start)
         best = np.full(aval.shape, start)
-        found = np.zeros(aval.shape, aval.dtype)
+        picked = np.zeros(aval.shape, aval.dtype)
         for tap in window.taps():
             keeps = best >= x[tap] if is_max else best <= x[tap]
             best = np.where(keeps, best, x[tap])
-            found = np.where(keeps, found, moved[tap])
-        return found
+            picked = np.where(keeps, picked, moved[tap])
+        return picked
 
     return fun
 
@@ -139,9 +139,9 @@ def _(eqn: Eqn) -> Function:
             takes = there & (better | (chosen < 0))
             best = np.where(takes, x[tap], best)
             chosen = np.where(takes, number[tap], chosen)
-        found = np.zeros(operand.size, aval.dtype)
+        scattered = np.zeros(operand.size, aval.dtype)
         hit = chosen >= 0
-        np.add.at(found, chosen[hit], cotangent[hit])
-        return found.reshape(aval.shape)
+        np.add.at(scattered, chosen[hit], cotangent[hit])
+        return scattered.reshape(aval.shape)
 
     return fun

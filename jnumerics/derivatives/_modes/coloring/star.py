@@ -33,7 +33,7 @@ import numpy as np
 from jnumerics.derivatives._modes.coloring.compress import Compression
 from jnumerics.derivatives._modes.coloring.detect import unflatten
 
-MOST = 1 << 21  # entries of a pattern that is colored: it takes seconds
+LIMIT = 1 << 21  # entries of a pattern that is colored: it takes seconds
 
 
 class Pattern(NamedTuple):
@@ -118,7 +118,7 @@ def _symmetric(
         unproven = np.intersect1d(unproven, numbers)
     else:
         rows, unproven = numbers[rows], numbers[unproven]
-    if len(rows) + len(unproven) ** 2 > MOST:
+    if len(rows) + len(unproven) ** 2 > LIMIT:
         return None
     is_proven = np.ones(n, bool)
     is_proven[unproven] = False

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST = 256  # cells along a side
+LIMIT = 256  # cells along a side
 FEW = 40  # entries along a side up to which each has an outline
 SIDE = 4.2  # inches of the longer side
 
@@ -62,7 +62,7 @@ def dependence(
         kind = type(boxes).__name__
         msg = f"`boxes` must be what `derivatives.dependence` returns, got {kind}"
         raise TypeError(msg)
-    pattern = boxes.pattern(MOST, MOST)
+    pattern = boxes.pattern(LIMIT, LIMIT)
     m, n = int(pattern.rows[-1]), int(pattern.columns[-1])
     width, height = _size(m, n)
     figure, (axes,) = canvas(1, (width + 1.0, height + 1.0))
@@ -227,7 +227,7 @@ def plan(
     with styled():
         for one, shown in zip(axes, panels, strict=True):
             if isinstance(shown, Dependence):
-                _draw_pattern(one, shown.pattern(MOST, MOST))
+                _draw_pattern(one, shown.pattern(LIMIT, LIMIT))
             else:
                 _draw_crossing(one, shown)
         passes = _table.plural(plan.passes, "pass", "passes")

@@ -10,8 +10,8 @@ OUT = random.normal(size=(6, 90)) / 3
 Y = random.uniform(0.2, 0.8, size=40)
 
 
-def close(found, expected, rtol=1e-9, atol=1e-9):
-    chex.assert_trees_all_close(found, expected, rtol=rtol, atol=atol)
+def close(actual, expected, rtol=1e-9, atol=1e-9):
+    chex.assert_trees_all_close(actual, expected, rtol=rtol, atol=atol)
 
 
 def scalar(h):

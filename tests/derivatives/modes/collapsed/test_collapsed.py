@@ -17,8 +17,8 @@ from tests.derivatives.modes.collapsed._families import X
 from tests.derivatives.modes.collapsed._loops import FAMILIES, WHILE
 
 
-def close(found, expected, rtol=1e-10, atol=1e-10):
-    chex.assert_trees_all_close(found, expected, rtol=rtol, atol=atol)
+def close(actual, expected, rtol=1e-10, atol=1e-10):
+    chex.assert_trees_all_close(actual, expected, rtol=rtol, atol=atol)
 
 
 def named(functions):
@@ -97,22 +97,22 @@ def test_second_derivatives_out_of_range_do_no_harm(name):
     """Squares of slopes and second derivatives overflow here, their products do not."""
     fun, scale = SCALED[name]
     scaled = lambda x: jnp.sum(fun(scale * (1 + x**2)))
-    found = laplacian(scaled, mode="collapsed")(jnp.array([0.3, 0.7]))
+    lap = laplacian(scaled, mode="collapsed")(jnp.array([0.3, 0.7]))
     with jax.enable_x64(True):
         expected = trace_of_hessian(scaled, np.array([0.3, 0.7]))
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(lap, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("dtype", "slope"), [("float32", 1e25), ("float16", 600.0)])
 def test_where_a_function_is_flat_a_steep_argument_does_no_harm(dtype, slope):
     fun = lambda x: jnp.sum(jnp.tanh(x * jnp.asarray(slope, dtype)))
-    found = laplacian(fun, mode="collapsed")(jnp.array([1.0, 2.0], dtype))
-    assert (found, found.dtype) == (0.0, dtype)
+    lap = laplacian(fun, mode="collapsed")(jnp.array([1.0, 2.0], dtype))
+    assert (lap, lap.dtype) == (0.0, dtype)
 
 
 def test_a_laplacian_has_a_derivative_where_the_second_one_vanishes(x64):
-    found = jax.grad(laplacian(lambda x: jnp.sum(jnp.sin(x)), mode="collapsed"))
-    close(found(np.zeros(3)), -np.ones(3))
+    gradient = jax.grad(laplacian(lambda x: jnp.sum(jnp.sin(x)), mode="collapsed"))
+    close(gradient(np.zeros(3)), -np.ones(3))
 
 
 # rules of users
@@ -174,8 +174,8 @@ def test_what_is_not_proven_goes_the_nested_way(rule, reason, x64):
 
 def test_vouching_serves_collapsed_mode(x64):
     fun = lambda x: jnp.sum(crooked(x) * x)
-    found = laplacian(fun, mode="collapsed", check=None)(X)
-    close(found, np.sum(2 * np.cos(X) - X * np.sin(X)))
+    lap = laplacian(fun, mode="collapsed", check=None)(X)
+    close(lap, np.sum(2 * np.cos(X) - X * np.sin(X)))
 
 
 def test_a_rule_that_makes_its_value_otherwise_goes_the_nested_way(x64):
@@ -253,8 +253,8 @@ KINKS = {
 @pytest.mark.parametrize("name", KINKS)
 def test_kinks_have_the_derivatives_of_the_rules(name):
     fun, expected = KINKS[name]
-    found = laplacian(fun, mode="collapsed")(jnp.zeros(2))
-    np.testing.assert_allclose(found, expected)
+    lap = laplacian(fun, mode="collapsed")(jnp.zeros(2))
+    np.testing.assert_allclose(lap, expected)
 
 
 def test_the_largest_of_normalized_values_keeps_its_derivative():
@@ -264,8 +264,8 @@ def test_the_largest_of_normalized_values_keeps_its_derivative():
     x = jax.random.normal(jax.random.key(0), (33,)) ** 2
     with jax.enable_x64(True):
         expected = trace_of_hessian(fun, np.float64(x))
-    found = laplacian(fun, mode="collapsed")(x)
-    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    lap = laplacian(fun, mode="collapsed")(x)
+    np.testing.assert_allclose(lap, expected, rtol=1e-3)
 
 
 # products

@@ -32,10 +32,10 @@ def test_every_rule_passes_behind_a_narrow_place(family, x64):
 
     by = twice_forward if family == "while" else jax.hessian
     expected = jax.jit(functools.partial(trace_of_hessian, fun, by=by))(Y)
-    found = laplacian(fun, mode="narrow")(Y)
-    rounded = [trees.pop("conversion", 0.0) for trees in (found, expected)]  # float32
+    lap = laplacian(fun, mode="narrow")(Y)
+    rounded = [trees.pop("conversion", 0.0) for trees in (lap, expected)]  # float32
     close(*rounded, rtol=1e-6)
-    close(found, expected)
+    close(lap, expected)
 
 
 def envelope(x):
@@ -104,8 +104,8 @@ def test_what_goes_around_a_place_is_in_it(fun, x64):
     expected = trace_of_hessian(fun, Y)
     close(laplacian(fun, mode="narrow")(Y), expected)
     if fun is not many:
-        found = value_grad_and_laplacian(fun, mode="narrow")(Y)
-        close(tuple(found), (fun(Y), jax.grad(fun)(Y), expected))
+        actual = value_grad_and_laplacian(fun, mode="narrow")(Y)
+        close(tuple(actual), (fun(Y), jax.grad(fun)(Y), expected))
 
 
 def test_along_directions(x64):
@@ -128,9 +128,9 @@ def test_pytrees_meet_in_a_place(x64):
         return scalar(h)
 
     params = {"a": Y[:10], "b": Y[10:].reshape(5, 6)}
-    found = laplacian(fun, argnums=(0, 1), mode="narrow")(params, 0.7)
+    lap = laplacian(fun, argnums=(0, 1), mode="narrow")(params, 0.7)
     flat = lambda v: fun({"a": v[:10], "b": v[10:40].reshape(5, 6)}, v[40])
-    close(found, trace_of_hessian(flat, np.append(Y, 0.7)))
+    close(lap, trace_of_hessian(flat, np.append(Y, 0.7)))
 
 
 def test_numbers_that_move_together_have_derivatives(x64):
@@ -140,11 +140,11 @@ def test_numbers_that_move_together_have_derivatives(x64):
     def fun(x, scale):
         return scalar(jnp.sin(line @ x * scale))
 
-    found = jax.jit(laplacian(fun, mode="narrow"))
+    lap = jax.jit(laplacian(fun, mode="narrow"))
     expected = lambda x, scale: trace_of_hessian(lambda x: fun(x, scale), x)
-    close(found(Y, 0.9), expected(Y, 0.9))
+    close(lap(Y, 0.9), expected(Y, 0.9))
     for derivative in (jax.grad, jax.jacfwd):
-        both = [derivative(f, argnums=(0, 1))(Y, 0.9) for f in (found, expected)]
+        both = [derivative(f, argnums=(0, 1))(Y, 0.9) for f in (lap, expected)]
         close(*both)
 
 
@@ -163,25 +163,25 @@ def test_a_factor_serves_all_points_and_has_every_derivative(x64, monkeypatch):
     spied = classmethod(lambda cls, rows: used.append(rows.shape) or factor(cls, rows))
     monkeypatch.setattr(Factored, "from_rows", spied)
     into = np.outer(np.arange(6.0) - 2, INTO[0]) + np.outer(np.ones(6), INTO[1])
-    found = jax.jit(laplacian(deep, mode="narrow"))
+    derivative = jax.jit(laplacian(deep, mode="narrow"))
     expected = lambda *args: trace_of_hessian(lambda x: deep(x, *args[1:]), args[0])
     args = (Y, into, 0.7)
-    close(found(*args), expected(*args))
+    close(derivative(*args), expected(*args))
     assert used == [(40, 6)]
     for along in (jax.grad, jax.jacfwd):
-        both = [along(f, argnums=(0, 1, 2))(*args) for f in (found, expected)]
+        both = [along(f, argnums=(0, 1, 2))(*args) for f in (derivative, expected)]
         close(*both)
     bent = lambda f: jax.hessian(lambda t: f(Y, into * t, t))(0.7)
-    close(bent(found), bent(expected))
+    close(bent(derivative), bent(expected))
     X = random.uniform(0.2, 0.8, size=(3, 40))
-    mapped = jax.vmap(found, (0, None, None))(X, into, 0.7)
+    mapped = jax.vmap(derivative, (0, None, None))(X, into, 0.7)
     close(mapped, jnp.stack([expected(x, into, 0.7) for x in X]))
 
 
 def test_it_is_mapped_and_nested(x64):
     X = random.uniform(0.2, 0.8, size=(3, 40))
-    found = jax.jit(jax.vmap(laplacian(tube, mode="narrow")))(X)
-    close(found, jax.vmap(lambda x: trace_of_hessian(tube, x))(X))
+    laps = jax.jit(jax.vmap(laplacian(tube, mode="narrow")))(X)
+    close(laps, jax.vmap(lambda x: trace_of_hessian(tube, x))(X))
     twice = laplacian(laplacian(tube, mode="narrow"), mode="nested")(Y[:40])
     close(twice, trace_of_hessian(lambda x: trace_of_hessian(tube, x), Y))
 
@@ -196,8 +196,8 @@ def test_in_bounded_memory_the_first_sweep_goes_in_chunks(x64):
     with pytest.raises(ValueError, match=r"`max_bytes` must be at least") as refusal:
         laplacian(fun, mode="narrow", max_bytes=1)(x)
     least = int(str(refusal.value).split("at least ")[1].split()[0])
-    found = laplacian(fun, mode="narrow", max_bytes=2 * least)(x)
-    close(found, laplacian(fun, mode="collapsed")(x))
+    lap = laplacian(fun, mode="narrow", max_bytes=2 * least)(x)
+    close(lap, laplacian(fun, mode="collapsed")(x))
 
 
 @jax.custom_vjp
@@ -220,8 +220,8 @@ def test_what_stands_still_in_a_loop_that_moves_is_no_obstacle(x64):
 
 
 def test_the_plan_names_the_place():
-    found = plan(tube, Y.astype(np.float32), target="laplacian")
-    (narrow,) = (c for c in found.candidates if c.mode == "narrow")
+    chosen = plan(tube, Y.astype(np.float32), target="laplacian")
+    (narrow,) = (c for c in chosen.candidates if c.mode == "narrow")
     assert narrow.passes == 40 + 6
     assert "6 wide at" in narrow.note
     assert "test_narrow.py" in narrow.note

@@ -16,8 +16,8 @@ def test_float32_beside_bfloat16_in_one_place():
         return scalar(jnp.sin(h)) + jnp.sum(low.astype(jnp.float32) ** 2)
 
     x = Y.astype(np.float32)
-    found = laplacian(fun, mode="narrow")(x)
-    np.testing.assert_allclose(found, trace_of_hessian(fun, x), rtol=2e-2)
+    lap = laplacian(fun, mode="narrow")(x)
+    np.testing.assert_allclose(lap, trace_of_hessian(fun, x), rtol=2e-2)
 
 
 def centered(x):
@@ -40,7 +40,7 @@ def centered_linear(x):
 @pytest.mark.parametrize("fun", [centered, centered_linear, joules])
 def test_a_place_loses_no_digits_that_one_sweep_keeps(fun):
     x = Y.astype(np.float32)
-    found = [laplacian(fun, mode=mode)(x) for mode in ("narrow", "collapsed")]
+    laps = [laplacian(fun, mode=mode)(x) for mode in ("narrow", "collapsed")]
     with jax.enable_x64(True):
         expected = trace_of_hessian(fun, x.astype(float))
-    np.testing.assert_allclose(found, [expected] * 2, rtol=2e-2)
+    np.testing.assert_allclose(laps, [expected] * 2, rtol=2e-2)

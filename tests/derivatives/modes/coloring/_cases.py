@@ -29,15 +29,15 @@ def linear_part(fun, *args):
     return program, linear, constants_of(program)
 
 
-def search(fun, *args, most=10**6, reverse=False):
+def search(fun, *args, limit=10**6, reverse=False):
     _, linear, known = linear_part(fun, *args)
-    return compress(transposed(linear) if reverse else linear, known, limit=most)
+    return compress(transposed(linear) if reverse else linear, known, limit=limit)
 
 
 def compressed(fun, *args, **options):
-    found = search(fun, *args, **options)
-    assert found is not None
-    return found
+    compression = search(fun, *args, **options)
+    assert compression is not None
+    return compression
 
 
 def dense(fun, *args):
@@ -59,27 +59,30 @@ def rebuilt(fun, args, reverse=False):
     _, env = program.evaluate(args)
     if reverse:
         linear = transposed(linear)
-    found = compress(linear, known, limit=10**6)
-    assert found is not None
-    n = sum(c.size for c in found.colors)
+    compression = compress(linear, known, limit=10**6)
+    assert compression is not None
+    n = sum(c.size for c in compression.colors)
     m = sum(int(np.prod(shape_of(v))) for v in linear.outputs)
     masks = [
-        np.arange(found.n_colors)[(...,) + (None,) * c.ndim] == c for c in found.colors
+        np.arange(compression.n_colors)[(...,) + (None,) * c.ndim] == c
+        for c in compression.colors
     ]
     tangents = [jnp.asarray(mask, jnp.float32) for mask in masks]
     passes = over_all(linear.forward(env), tangents, m)
     result = np.zeros((m, n))
-    result[found.rows, found.columns] = passes[found.passes, found.rows]
-    if found.unproven.size:
-        rows = np.arange(m) == found.unproven[:, None]
+    result[compression.rows, compression.columns] = passes[
+        compression.passes, compression.rows
+    ]
+    if compression.unproven.size:
+        rows = np.arange(m) == compression.unproven[:, None]
         ends = np.cumsum([np.prod(shape_of(v), dtype=int) for v in linear.outputs])[:-1]
         parts = zip(np.split(rows, ends, axis=1), linear.outputs, strict=True)
         cotangents = [
             jnp.asarray(part.reshape(-1, *shape_of(v)), jnp.float32)
             for part, v in parts
         ]
-        result[found.unproven] = over_all(linear.reverse(env), cotangents, n)
-    return (result.T if reverse else result), found
+        result[compression.unproven] = over_all(linear.reverse(env), cotangents, n)
+    return (result.T if reverse else result), compression
 
 
 def over_all(linear_map, starts, size):

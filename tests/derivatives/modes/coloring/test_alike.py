@@ -26,11 +26,11 @@ def test_entries_of_all_samples_are_written_as_one_by_one(seed):
     random = np.random.default_rng(seed)
     passes, places, rows, columns = table = entries(random)
     results = random.normal(size=(COLUMNS, *LEAF)).astype(np.float32)
-    found = alike(LEAF, SHAPE, *table)
-    assert found is not None
+    common = alike(LEAF, SHAPE, *table)
+    assert common is not None
     expected = np.zeros(SHAPE, np.float32)
     expected[rows, columns] = results.reshape(COLUMNS, -1)[passes, places]
-    np.testing.assert_array_equal(found.dense(jnp.asarray(results), SHAPE), expected)
+    np.testing.assert_array_equal(common.dense(jnp.asarray(results), SHAPE), expected)
 
 
 def changed(row, by):

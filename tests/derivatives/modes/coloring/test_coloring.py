@@ -40,35 +40,35 @@ from tests.derivatives.modes.coloring._cases import (
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 def test_the_passes_give_the_jacobian(name, reverse):
     fun, args = CASES[name]
-    found, _ = rebuilt(fun, args, reverse)
-    np.testing.assert_allclose(found, dense(fun, *args), rtol=1e-5, atol=1e-6)
+    J, _ = rebuilt(fun, args, reverse)
+    np.testing.assert_allclose(J, dense(fun, *args), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_entries_are_the_true_nonzeros(name):
     fun, args = CASES[name]
-    found = compressed(fun, *args)
+    compression = compressed(fun, *args)
     jacobian = dense(fun, *args)
     pattern = np.zeros(jacobian.shape, bool)
-    pattern[found.rows, found.columns] = True
-    pattern[found.unproven] = jacobian[found.unproven] != 0
+    pattern[compression.rows, compression.columns] = True
+    pattern[compression.unproven] = jacobian[compression.unproven] != 0
     np.testing.assert_array_equal(pattern, jacobian != 0)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_entries_ascend_and_passes_are_their_columns_colors(name):
     fun, args = CASES[name]
-    found = compressed(fun, *args)
-    colors = np.concatenate([c.ravel() for c in found.colors])
-    assert [c.shape for c in found.colors] == [a.shape for a in args]
-    assert {c.dtype for c in found.colors} == {np.dtype(np.int32)}
-    place = found.rows.astype(np.int64) * colors.size + found.columns
+    compression = compressed(fun, *args)
+    colors = np.concatenate([c.ravel() for c in compression.colors])
+    assert [c.shape for c in compression.colors] == [a.shape for a in args]
+    assert {c.dtype for c in compression.colors} == {np.dtype(np.int32)}
+    place = compression.rows.astype(np.int64) * colors.size + compression.columns
     assert (np.diff(place) > 0).all()
-    np.testing.assert_array_equal(found.passes, colors[found.columns])
-    assert set(colors[found.columns]) == set(range(found.n_colors))
-    unread = np.delete(np.arange(colors.size), found.columns)
+    np.testing.assert_array_equal(compression.passes, colors[compression.columns])
+    assert set(colors[compression.columns]) == set(range(compression.n_colors))
+    unread = np.delete(np.arange(colors.size), compression.columns)
     assert (colors[unread] == -1).all()
-    assert not set(found.rows) & set(found.unproven)
+    assert not set(compression.rows) & set(compression.unproven)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_entries_ascend_and_passes_are_their_columns_colors(name):
     ],
 )
 def test_as_few_colors_as_are_possible(fun, shape, n_colors):
-    found = compressed(fun, array(*shape))
-    assert (found.n_colors, found.unproven.size) == (n_colors, 0)
+    compression = compressed(fun, array(*shape))
+    assert (compression.n_colors, compression.unproven.size) == (n_colors, 0)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_as_few_colors_as_are_possible(fun, shape, n_colors):
     ids=["strided convolution", "pool", "blocks"],
 )
 def test_reverse_passes_are_fewer_where_outputs_are(fun, args, n_colors):
-    found = compressed(fun, *args, reverse=True)
-    assert (found.n_colors, found.unproven.size) == (n_colors, 0)
+    compression = compressed(fun, *args, reverse=True)
+    assert (compression.n_colors, compression.unproven.size) == (n_colors, 0)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -121,54 +121,54 @@ def test_outputs_are_colored_by_the_pattern_that_is_known(name):
     known, (_, linear, _) = compressed(fun, *args), linear_part(fun, *args)
     shapes = [shape_of(v) for v in linear.outputs]
     truth = dense(fun, *args) != 0
-    found = of_outputs(known, shapes, sum(truth.shape) + 1)
-    if len(known.unproven) or found is None:  # None: the pattern is its own transpose
+    turned = of_outputs(known, shapes, sum(truth.shape) + 1)
+    if len(known.unproven) or turned is None:  # None: the pattern is its own transpose
         assert len(known.unproven) or (truth == truth.T).all()
         return
     pattern = np.zeros(truth.T.shape, bool)
-    pattern[found.rows, found.columns] = True
-    rest = found.unproven
+    pattern[turned.rows, turned.columns] = True
+    rest = turned.unproven
     np.testing.assert_array_equal(
         np.delete(pattern, rest, 0), np.delete(truth.T, rest, 0)
     )
-    meets = np.stack([found.rows, found.passes], 1)
-    assert len(np.unique(meets, axis=0)) == len(found.rows)  # alone in its pass
-    assert [c.shape for c in found.colors] == shapes
+    meets = np.stack([turned.rows, turned.passes], 1)
+    assert len(np.unique(meets, axis=0)) == len(turned.rows)  # alone in its pass
+    assert [c.shape for c in turned.colors] == shapes
 
 
 def test_a_periodic_star_of_many_numbers_takes_few_colors(monkeypatch):
     monkeypatch.setattr(lattice, "_LARGE", 1000)
     monkeypatch.setattr(detect, "_MANY", 1000)
-    found = compressed(periodic_star, array(40, 41))
-    assert found.n_colors <= 9  # 5 where sides divide by 5; greedily more than 10
-    assert not found.unproven.size
+    compression = compressed(periodic_star, array(40, 41))
+    assert compression.n_colors <= 9  # 5 where sides divide by 5; greedily more than 10
+    assert not compression.unproven.size
 
 
 def test_leaves_of_one_shape_share_colors():
-    found = compressed(reaction, array(30, 41), array(30, 41))
-    assert found.n_colors == 6
+    compression = compressed(reaction, array(30, 41), array(30, 41))
+    assert compression.n_colors == 6
 
 
 def test_an_arrows_head_is_left_to_a_reverse_pass():
-    found = compressed(arrow, array(3000))
-    assert found.n_colors == 2
-    np.testing.assert_array_equal(found.unproven, [0])
+    compression = compressed(arrow, array(3000))
+    assert compression.n_colors == 2
+    np.testing.assert_array_equal(compression.unproven, [0])
 
 
 def test_an_irregular_pattern_takes_few_colors():
-    found = compressed(mesh, array(60))
-    longest = np.bincount(found.rows).max()
-    assert found.n_colors + found.unproven.size <= 2 * longest
+    compression = compressed(mesh, array(60))
+    longest = np.bincount(compression.rows).max()
+    assert compression.n_colors + compression.unproven.size <= 2 * longest
 
 
-@pytest.mark.parametrize("most", [1, 3, 5])
-def test_none_where_the_coloring_does_not_save(most):
-    assert search(star, array(20, 30), most=most) is None
-    assert search(arrow, array(30), most=min(most, 3)) is None
+@pytest.mark.parametrize("limit", [1, 3, 5])
+def test_none_where_the_coloring_does_not_save(limit):
+    assert search(star, array(20, 30), limit=limit) is None
+    assert search(arrow, array(30), limit=min(limit, 3)) is None
 
 
 def test_one_pass_fewer_is_taken():
-    assert compressed(star, array(20, 30), most=6).n_colors == 5
+    assert compressed(star, array(20, 30), limit=6).n_colors == 5
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_one_pass_fewer_is_taken():
     ],
 )
 def test_dense_functions_have_none(fun):
-    assert search(fun, array(300), most=300) is None
+    assert search(fun, array(300), limit=300) is None
 
 
 def test_a_search_beyond_the_budget_is_given_up(monkeypatch):
     monkeypatch.setattr(detect, "BUDGET", 1000)
-    assert search(star, array(20, 30), most=600) is None
+    assert search(star, array(20, 30), limit=600) is None
 
 
 @pytest.mark.parametrize("chunk", [1, 10_000])

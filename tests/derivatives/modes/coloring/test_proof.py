@@ -36,9 +36,9 @@ def test_columns_of_which_nothing_is_known_are_proven_too():
 
 def test_known_indices_stay_known_in_the_transpose():
     order = np.random.default_rng(3).permutation(40)
-    found = compressed(lambda x: x[order] * x, array(40), reverse=True)
-    assert found.n_colors <= 3
-    assert found.rows.size == 80 - (order == np.arange(40)).sum()
+    compression = compressed(lambda x: x[order] * x, array(40), reverse=True)
+    assert compression.n_colors <= 3
+    assert compression.rows.size == 80 - (order == np.arange(40)).sum()
 
 
 def test_the_transpose_reads_the_same_environment():
@@ -75,8 +75,8 @@ def test_gathers_of_any_pattern_are_proven(pattern):
     if not row.size:
         return
     x = array(mask.shape[1]) + 5
-    found, compression = rebuilt(fun, [x])
-    np.testing.assert_allclose(found, dense(fun, x), rtol=1e-5)
+    J, compression = rebuilt(fun, [x])
+    np.testing.assert_allclose(J, dense(fun, x), rtol=1e-5)
     assert (
         compression.n_colors + compression.unproven.size <= mask.sum(axis=1).max() * 3
     )
@@ -87,8 +87,10 @@ def test_a_loop_of_steps_is_as_wide_as_its_steps_reach():
         p = jnp.pad(u, 1)
         return u + 0.1 * (p[2:] - 2 * u + p[:-2]), None
 
-    found = compressed(lambda u: jax.lax.scan(step, u, None, length=3)[0], array(3000))
-    assert found.n_colors == 7
+    compression = compressed(
+        lambda u: jax.lax.scan(step, u, None, length=3)[0], array(3000)
+    )
+    assert compression.n_colors == 7
 
 
 def two_heads(x):
@@ -123,11 +125,11 @@ def some_of(x):
     ],
 )
 def test_entries_of_a_compression_are_those_of_the_jacobian(fun, x):
-    found = jacobian(fun, mode="compressed", format="bcoo")(x)
+    J = jacobian(fun, mode="compressed", format="bcoo")(x)
     if x.size < 100:
-        np.testing.assert_allclose(found.todense(), jax.jacfwd(fun)(x), rtol=1e-6)
+        np.testing.assert_allclose(J.todense(), jax.jacfwd(fun)(x), rtol=1e-6)
     else:
-        np.testing.assert_allclose(found.data, 2 * x.ravel(), rtol=1e-6)
+        np.testing.assert_allclose(J.data, 2 * x.ravel(), rtol=1e-6)
 
 
 def test_what_was_proven_before_counts_against_the_budget(monkeypatch):
@@ -149,13 +151,13 @@ def test_a_proof_of_few_reads_leaves_nothing_of_what_was_supposed():
     supposed = np.array([[0, 3, 5], [1, 2, 4]], np.int32)
     learned = Learned(supposed, np.zeros(2, bool))
     reads = np.array([[3, NONE], [NONE, 4]], np.int32)
-    found = learned.add(reads, reads)
-    assert found.proven.all()
-    np.testing.assert_array_equal(found.reads, [[3, NONE, NONE], [4, NONE, NONE]])
+    updated = learned.add(reads, reads)
+    assert updated.proven.all()
+    np.testing.assert_array_equal(updated.reads, [[3, NONE, NONE], [4, NONE, NONE]])
 
 
 def test_a_full_result_is_taken_as_it_stands():
     """Its few places without an entry are padding, beyond the matrix."""
-    found = jacobian(star, mode="compressed", format="bcoo")(array(40, 50))
-    inside = (np.asarray(found.indices) < found.shape).all(axis=1)
+    J = jacobian(star, mode="compressed", format="bcoo")(array(40, 50))
+    inside = (np.asarray(J.indices) < J.shape).all(axis=1)
     assert inside.sum() < len(inside) == 5 * 2000

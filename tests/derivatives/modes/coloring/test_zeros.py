@@ -14,11 +14,15 @@ def test_the_zero_jacobian_takes_no_pass():
         return x[jnp.array([7, 9])] * 2  # out of range: filled, not read
 
     with jax.numpy_dtype_promotion("standard"):
-        found = compressed(
-            lambda x: x.at[jnp.array([7])].get(mode="fill") * 2, array(3), most=1
+        compression = compressed(
+            lambda x: x.at[jnp.array([7])].get(mode="fill") * 2, array(3), limit=1
         )
     del fun
-    assert (found.n_colors, found.rows.size, found.unproven.size) == (0, 0, 0)
+    assert (compression.n_colors, compression.rows.size, compression.unproven.size) == (
+        0,
+        0,
+        0,
+    )
 
 
 NOTHING_READ = {
@@ -34,9 +38,9 @@ NOTHING_READ = {
 @pytest.mark.parametrize("format", ["dense", "bcoo"])
 def test_a_jacobian_of_zeros_is_compressed_to_no_pass(name, mode, format):
     fun, x = NOTHING_READ[name], jnp.ones(5)
-    found = jacobian(fun, mode=mode, format=format)(x)
+    J = jacobian(fun, mode=mode, format=format)(x)
     for block, expected in zip(
-        jax.tree.leaves(found, is_leaf=lambda b: hasattr(b, "todense")),
+        jax.tree.leaves(J, is_leaf=lambda b: hasattr(b, "todense")),
         jax.tree.leaves(jax.jacfwd(fun)(x)),
         strict=True,
     ):
@@ -46,8 +50,8 @@ def test_a_jacobian_of_zeros_is_compressed_to_no_pass(name, mode, format):
 
 
 def test_a_diagonal_of_zeros_is_found():
-    found = jacobian_diagonal(NOTHING_READ["selected"])(jnp.ones(5))
-    np.testing.assert_array_equal(found, np.zeros(5))
+    diagonal = jacobian_diagonal(NOTHING_READ["selected"])(jnp.ones(5))
+    np.testing.assert_array_equal(diagonal, np.zeros(5))
 
 
 def test_a_plan_of_a_jacobian_of_zeros_names_no_colors():

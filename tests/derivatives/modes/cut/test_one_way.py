@@ -89,8 +89,10 @@ def test_one_way_equations_are_found_inside_loops_and_branches():
     def ways(fun):
         program = traced(fun, 2.0 + jnp.abs(array(4)))
         reached = reach(program.linear, program.tangents)
-        found = [(transposable(e, reached), forwardable(e)) for e in program.linear]
-        return tuple(all(column) for column in zip(*found, strict=True))
+        directions = [
+            (transposable(e, reached), forwardable(e)) for e in program.linear
+        ]
+        return tuple(all(column) for column in zip(*directions, strict=True))
 
     for nested in (lambda fun: fun, scanned, branched, lambda f: scanned(branched(f))):
         assert ways(nested(newton)) == (False, True)

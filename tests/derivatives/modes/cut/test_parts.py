@@ -30,12 +30,12 @@ def test_directions_of_a_variable_run_only_through_what_they_reach():
     def both(args):
         env = program.evaluate(args)[1]
         dt = jnp.asarray(array(4, seed=2))
-        found = first.forward(env)(dt)
+        actual = first.forward(env)(dt)
         expected = whole.forward(env)(dt, jnp.zeros(4))
-        return found, [expected[k] for k in positions]
+        return actual, [expected[k] for k in positions]
 
-    for found, expected in zip(*both([jnp.asarray(a) for a in args]), strict=True):
-        assert_close(found, expected)
+    for actual, expected in zip(*both([jnp.asarray(a) for a in args]), strict=True):
+        assert_close(actual, expected)
 
 
 @settings(max_examples=10, deadline=None)
@@ -53,8 +53,8 @@ def test_part_started_at_one_input_equals_the_whole_with_the_others_zero(chosen)
         expected = whole.forward(env)(jnp.zeros(5), dt)
         return alone.forward(env)(dt), [expected[k] for k in positions], expected
 
-    found, expected, everything = both([jnp.asarray(array(5)), jnp.asarray(array(3))])
-    for f, e in zip(found, expected, strict=True):
+    actual, expected, everything = both([jnp.asarray(array(5)), jnp.asarray(array(3))])
+    for f, e in zip(actual, expected, strict=True):
         assert_close(f, e)
     for k, e in enumerate(everything):
         assert k in positions or not e.any()

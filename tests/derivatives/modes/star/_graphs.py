@@ -53,8 +53,8 @@ def graph(n, edges, seed):
 
 
 def candidates(fun, *args, **options):
-    found = plan(fun, *args, target="hessian", **options)
-    return {c.mode: c for c in found.candidates}
+    chosen = plan(fun, *args, target="hessian", **options)
+    return {c.mode: c for c in chosen.candidates}
 
 
 def dense(tree):
@@ -64,10 +64,10 @@ def dense(tree):
     )
 
 
-def assert_close(found, expected):
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
+def assert_close(actual, expected):
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10),
-        found,
+        actual,
         expected,
     )

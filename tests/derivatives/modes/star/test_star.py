@@ -46,8 +46,8 @@ COUNTED = {
 @pytest.mark.parametrize("name", COUNTED)
 def test_star_colors_are_no_more_than_those_of_columns(name, x64):
     fun, shape, by_columns, by_stars = COUNTED[name]
-    found = candidates(fun, numbers(*shape))
-    passes = [found[mode].passes or 0 for mode in ("compressed", "star")]
+    counted = candidates(fun, numbers(*shape))
+    passes = [counted[mode].passes or 0 for mode in ("compressed", "star")]
     assert passes[0] <= by_columns
     assert passes[1] <= min(by_stars, passes[0])
 
@@ -57,8 +57,8 @@ def test_star_colors_are_no_more_than_those_of_columns(name, x64):
 def test_entries_of_both_sides_are_those_of_jax(name, format, x64):
     fun, shape, *_ = COUNTED[name]
     x = numbers(*shape)
-    found = hessian(fun, mode="star", format=format)(x)
-    assert_close(dense(found), jax.jit(jax.hessian(fun))(x))
+    H = hessian(fun, mode="star", format=format)(x)
+    assert_close(dense(H), jax.jit(jax.hessian(fun))(x))
 
 
 @pytest.mark.parametrize("n", [2, 3, 400])
@@ -67,9 +67,9 @@ def test_an_arrow_of_any_size_takes_two_passes(n):
 
 
 def test_the_plan_takes_stars_where_they_are_cheaper_and_says_why():
-    found = plan(arrow, jnp.ones(400), target="hessian")
-    assert found.mode == "star"
-    assert "2 colors of inputs, entries read on both sides" in str(found)
+    chosen = plan(arrow, jnp.ones(400), target="hessian")
+    assert chosen.mode == "star"
+    assert "2 colors of inputs, entries read on both sides" in str(chosen)
     (star,) = (c for c in plan(line, jnp.ones(40), target="hessian").candidates[-1:])
     assert (star.mode, star.same_as) == ("star", "compressed")
     assert "no fewer passes by reading entries on both sides" in star.note
@@ -118,11 +118,11 @@ def test_stars_serve_the_scenarios(scenario, x64):
 
     if candidates(total, *args, argnums=k)["star"].strategy is None:
         pytest.skip("a rule of its own")
-    found = hessian(total, k, mode="star", format="bcoo")(*args)
+    H = hessian(total, k, mode="star", format="bcoo")(*args)
     expected = jax.jit(jax.jacfwd(jax.grad(total, k), k))(*args)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8),
-        dense(found),
+        dense(H),
         expected,
     )
 
@@ -131,5 +131,5 @@ def test_stars_serve_the_scenarios(scenario, x64):
 def test_a_hundred_thousand_inputs_are_colored():
     x = jnp.ones(100_000)
     assert candidates(arrow, x)["star"].passes == 2
-    found = candidates(graph(10**5, 10**5, 0), x)
-    assert found["star"].same_as is None
+    counted = candidates(graph(10**5, 10**5, 0), x)
+    assert counted["star"].same_as is None

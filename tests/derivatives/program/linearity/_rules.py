@@ -179,17 +179,17 @@ _known_truths = {}
 def truths(fun, x):
     """What JAX's own forward and reverse mode give, where they serve the function."""
     if (fun, x.tobytes()) not in _known_truths:
-        found = _known_truths[fun, x.tobytes()] = {}
+        by_mode = _known_truths[fun, x.tobytes()] = {}
         for mode, transform in (("forward", jax.jacfwd), ("reverse", jax.jacrev)):
             try:
-                found[mode] = np.asarray(transform(fun)(x))
+                by_mode[mode] = np.asarray(transform(fun)(x))
             except Exception:  # whatever JAX's reason
                 continue
     return _known_truths[fun, x.tobytes()]
 
 
-def close(found, truth):
-    return np.allclose(found, truth, rtol=1e-10, atol=1e-12, equal_nan=True)
+def close(actual, truth):
+    return np.allclose(actual, truth, rtol=1e-10, atol=1e-12, equal_nan=True)
 
 
 def judged(fun, *args):

@@ -47,9 +47,9 @@ def test_unproven_derivative_is_what_jax_gives_or_refused(fun, mode):
 @some_unproven
 def test_unproven_derivative_is_served_in_every_form(fun):
     truth = truths(fun, X)[derivatives.plan(fun, X).mode]
-    value, found = derivatives.value_and_jacobian(fun)(X)
+    value, J = derivatives.value_and_jacobian(fun)(X)
     assert close(value, fun(X))
-    assert close(found, truth)
+    assert close(J, truth)
     sparse = derivatives.jacobian(fun, format="bcoo")(X)
     assert close(sparse.todense(), truth)
     chosen = derivatives.plan(fun, X, target="diagonal").mode
@@ -97,9 +97,9 @@ def through(rule, width=2):
 def test_no_cut_is_taken_through_a_rule_that_is_not_linear(name):
     x, fun = np.linspace(-1, 1, 40), through(UNPROVEN[name])
     expected = truths(fun, x)
-    found = derivatives.jacobian(fun)(x)
-    assert close(found, expected.get("forward", expected.get("reverse")))
-    assert close(derivatives.jacobian_diagonal(fun)(x), np.diagonal(found))
+    J = derivatives.jacobian(fun)(x)
+    assert close(J, expected.get("forward", expected.get("reverse")))
+    assert close(derivatives.jacobian_diagonal(fun)(x), np.diagonal(J))
     shown = str(derivatives.plan(fun, x))
     assert "is not proven linear" in shown
     assert "linearity/_rules.py" in shown
@@ -127,8 +127,8 @@ def test_vouching_for_solvers_reads_structure_of_the_matrix():
     def solve(b):
         return sparse_linalg.cg(lambda v: d * v, b)[0]
 
-    found = derivatives.jacobian_diagonal(solve, check=None)(X)
-    np.testing.assert_allclose(found, 1 / d, rtol=1e-5)
+    diagonal = derivatives.jacobian_diagonal(solve, check=None)(X)
+    np.testing.assert_allclose(diagonal, 1 / d, rtol=1e-5)
 
 
 def test_diagonal_of_a_truncated_solver_is_that_of_its_jacobian():

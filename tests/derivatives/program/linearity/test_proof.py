@@ -20,16 +20,16 @@ from tests.derivatives.program.linearity._rules import (
 
 @each_linear
 def test_linear_derivative_is_proven(fun):
-    found = judged(fun, X)
-    assert found.is_proven
-    assert found.is_zero_at_zero == (True,)
+    verdict = judged(fun, X)
+    assert verdict.is_proven
+    assert verdict.is_zero_at_zero == (True,)
 
 
 @each_unproven
 def test_derivative_that_is_not_linear_is_not_proven(fun):
-    found = judged(fun, X)
-    assert not found.is_proven
-    assert found.reason.endswith("is not proven linear")
+    verdict = judged(fun, X)
+    assert not verdict.is_proven
+    assert verdict.reason.endswith("is not proven linear")
 
 
 def _shape(*sizes):
@@ -219,8 +219,8 @@ def test_operation_that_is_not_linear_is_not_proven(fun):
 )
 def test_what_is_zero_at_zero_tangents_is_said_to_be_only_where_it_is(fun, is_zero):
     program = jax.make_jaxpr(fun)(_shape(4, 3))
-    found = judge(program, [True], [True])
-    assert not found.is_proven
-    assert found.is_zero_at_zero == (is_zero,)
+    verdict = judge(program, [True], [True])
+    assert not verdict.is_proven
+    assert verdict.is_zero_at_zero == (is_zero,)
     if is_zero:
         assert not np.any(fun(jnp.zeros((4, 3))))

@@ -96,8 +96,8 @@ def test_solve_whose_transpose_iterates_over_the_whole_batch_is_refused():
         )
 
     b = jnp.array([0.5, -1.0, 1.5, 2.0])
-    found = derivatives.batch_jacobian(fun)(b)
-    assert close(found, np.diagonal(jax.jacfwd(fun)(b)))
+    blocks = derivatives.batch_jacobian(fun)(b)
+    assert close(blocks, np.diagonal(jax.jacfwd(fun)(b)))
     with pytest.raises(SampleMixingError):
         derivatives.batch_jacobian(fun, mode="reverse")(b)
 
@@ -113,10 +113,10 @@ def root(x):
 
 
 def test_vmapped_root_with_an_iterative_solver_is_accepted():
-    found = derivatives.batch_jacobian(jax.vmap(root))(BATCH)
+    blocks = derivatives.batch_jacobian(jax.vmap(root))(BATCH)
     y = np.asarray(jax.vmap(root)(BATCH))
     expected = np.stack([np.diag(1 / (3 * row**2 + 1)) for row in y])
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(blocks, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_rule_that_mixes_samples_is_refused_in_the_mode_that_runs():
@@ -138,10 +138,10 @@ def test_window_of_products_is_served_as_jax_serves_it():
         return lax.reduce_window(jnp.asarray(x), 1.0, lax.mul, (2,), (1,), "SAME")
 
     assert judged(fun, X).is_proven  # the derivative of its reducer is linear
-    value, found = derivatives.value_and_jacobian(fun)(X)
+    value, J = derivatives.value_and_jacobian(fun)(X)
     assert close(value, fun(X))
     columns = [jax.jvp(fun, (X,), (e,))[1] for e in np.eye(3)]
-    assert close(found, np.stack(columns, 1))
+    assert close(J, np.stack(columns, 1))
     with pytest.raises(ValueError, match="got 'reverse': JAX refuses"):
         derivatives.jacobian(fun, mode="reverse")(X)
 
@@ -151,8 +151,8 @@ def test_probe_sees_an_unproven_rule_that_mixes_samples():
     with pytest.raises(SampleMixingError):
         derivatives.batch_jacobian(mixing, check="probe")(BATCH)
     apart = backward(lambda _, g: jnp.clip(g, -0.5, 0.5))
-    found = derivatives.batch_jacobian(apart, check="probe")(BATCH)
-    assert close(found, np.stack([np.eye(3) / 2] * 4))
+    blocks = derivatives.batch_jacobian(apart, check="probe")(BATCH)
+    assert close(blocks, np.stack([np.eye(3) / 2] * 4))
 
 
 def test_probe_proves_what_random_tangents_cannot_decide():
@@ -160,8 +160,8 @@ def test_probe_proves_what_random_tangents_cannot_decide():
     rule = backward(lambda _, g: g / (1 + jnp.linalg.norm(g)))
     with pytest.raises(SampleMixingError, match="derivative by input"):
         derivatives.batch_jacobian(rule, check="probe")(BATCH)
-    found = derivatives.batch_jacobian(jax.vmap(rule), check="probe")(BATCH)
-    assert close(found, np.stack([np.eye(3) / 2] * 4))
+    blocks = derivatives.batch_jacobian(jax.vmap(rule), check="probe")(BATCH)
+    assert close(blocks, np.stack([np.eye(3) / 2] * 4))
 
 
 def test_probe_pulls_back_what_only_transposes():
@@ -171,8 +171,8 @@ def test_probe_pulls_back_what_only_transposes():
         )
 
     rule = backward(lambda _, g: halved(g)[1])
-    found = derivatives.batch_jacobian(rule, check="probe")(BATCH)
-    assert close(found, np.stack([np.eye(3) / 2] * 4))
+    blocks = derivatives.batch_jacobian(rule, check="probe")(BATCH)
+    assert close(blocks, np.stack([np.eye(3) / 2] * 4))
     mixing = backward(lambda _, g: halved(g + g[::-1])[1])
     with pytest.raises(SampleMixingError):
         derivatives.batch_jacobian(mixing, check="probe")(BATCH)

@@ -183,10 +183,10 @@ def arrow_by_rule(x):
 
 
 def test_stars_are_refused_with_the_line_until_vouched_for(x64):
-    found = plan(arrow_by_rule, AT_KINKS, target="hessian")
-    (star,) = (c for c in found.candidates if c.mode == "star")
+    chosen = plan(arrow_by_rule, AT_KINKS, target="hessian")
+    (star,) = (c for c in chosen.candidates if c.mode == "star")
     assert star.strategy is None
-    assert found.mode != "star"
+    assert chosen.mode != "star"
     assert "test_symmetry.py:" in star.note
     with pytest.raises(ValueError, match=r"got 'star': custom_jvp_call at .*symmetry"):
         hessian(arrow_by_rule, mode="star")(AT_KINKS)
@@ -194,6 +194,6 @@ def test_stars_are_refused_with_the_line_until_vouched_for(x64):
 
 def test_vouched_for_in_vain_a_hessian_by_stars_is_symmetric_and_wrong(x64):
     truth = jax.jacfwd(jax.grad(arrow_by_rule))(AT_KINKS)
-    found = hessian(arrow_by_rule, mode="star", check=None)(AT_KINKS)
-    np.testing.assert_array_equal(found, found.T)
-    assert np.abs(found - truth).max() > 0.1
+    H = hessian(arrow_by_rule, mode="star", check=None)(AT_KINKS)
+    np.testing.assert_array_equal(H, H.T)
+    assert np.abs(H - truth).max() > 0.1

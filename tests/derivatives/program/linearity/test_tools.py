@@ -18,8 +18,8 @@ from tests.derivatives.program.linearity._rules import (
 
 
 def test_modes_are_compared_where_a_rule_is_not_linear():
-    found = derivatives.compare_modes(UNPROVEN["forward adds"], X, repeats=2)
-    rows = {m.mode: m for m in found.modes}
+    comparison = derivatives.compare_modes(UNPROVEN["forward adds"], X, repeats=2)
+    rows = {m.mode: m for m in comparison.modes}
     assert rows["forward"].max_relative_difference == 0
     assert "is not proven linear" in (rows["cut"].error or "")
 
@@ -59,9 +59,9 @@ def test_second_derivatives_take_the_gradient_as_jax_does(name):
     truth = jax.jacfwd(first(fun))(X)
     assert close(derivatives.hessian(fun)(X), truth)
     assert close(derivatives.hessian_diagonal(fun)(X), np.diagonal(truth))
-    found = derivatives.value_grad_and_laplacian(fun)(X)
-    assert close(found.laplacian, np.trace(truth))
-    assert close(found.gradient, first(fun)(X))
+    actual = derivatives.value_grad_and_laplacian(fun)(X)
+    assert close(actual.laplacian, np.trace(truth))
+    assert close(actual.gradient, first(fun)(X))
 
 
 @pytest.mark.parametrize("target", ["hessian", "hessian_diagonal"])
@@ -77,8 +77,8 @@ def test_hessians_are_compared_where_a_rule_is_not_linear():
     def fun(x):
         return jnp.sum(UNPROVEN["forward adds"](x) ** 3)
 
-    found = derivatives.compare_modes(fun, X, target="hessian", repeats=1)
-    assert {m.max_relative_difference for m in found.modes} == {0}
+    comparison = derivatives.compare_modes(fun, X, target="hessian", repeats=1)
+    assert {m.max_relative_difference for m in comparison.modes} == {0}
 
 
 @jax.custom_jvp
@@ -129,8 +129,8 @@ def test_backward_rule_that_sees_zeros_runs_as_in_jax(check):
         return both(jnp.asarray(x))[0]
 
     for mode in ("auto", "reverse"):
-        found = derivatives.jacobian(fun, mode=mode, check=check)(X)
-        assert close(found, 3 * np.eye(3))
+        J = derivatives.jacobian(fun, mode=mode, check=check)(X)
+        assert close(J, 3 * np.eye(3))
     with pytest.raises(ValueError, match="got 'forward'"):
         derivatives.jacobian(fun, mode="forward", check=check)(X)
 
@@ -144,8 +144,8 @@ def test_backward_rule_that_is_not_complex_linear_runs_in_reverse(check):
         return rule(1j * z)
 
     truth = jax.jacrev(fun, holomorphic=True)(z)
-    found = derivatives.jacobian(fun, holomorphic=True, check=check)(z)
-    np.testing.assert_allclose(found, truth)
+    J = derivatives.jacobian(fun, holomorphic=True, check=check)(z)
+    np.testing.assert_allclose(J, truth)
     with pytest.raises(ValueError, match="got 'forward'"):
         derivatives.jacobian(fun, mode="forward", holomorphic=True, check=check)(z)
     holomorphic = backward(lambda x, g: g * x)
@@ -166,7 +166,7 @@ def test_structures_of_several_leaves_get_one_basis_vector_in_all():
         return {"s": rule(tree["a"]) * tree["b"].sum(), "p": rule(tree["b"])}
 
     tree = {"a": jnp.array(X), "b": jnp.ones((2, 2))}
-    found, truth = derivatives.jacobian(fun)(tree), jax.jacfwd(fun)(tree)
-    assert jax.tree.structure(found) == jax.tree.structure(truth)
-    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(truth), strict=True)
+    J, truth = derivatives.jacobian(fun)(tree), jax.jacfwd(fun)(tree)
+    assert jax.tree.structure(J) == jax.tree.structure(truth)
+    pairs = zip(jax.tree.leaves(J), jax.tree.leaves(truth), strict=True)
     assert all(close(a, b) for a, b in pairs)
