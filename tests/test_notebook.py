@@ -13,7 +13,7 @@ NOTEBOOKS = sorted(ROOT.glob("examples/*.ipynb"))
 SHOWN = {  # what each of these results is shown by
     "boxes": ("not elementwise", "<svg"),
     "plan": ("cut *", "3 wide at "),
-    "found": ("Predicted: cut.", "compressed"),
+    "comparison": ("Predicted: cut.", "compressed"),
     "run": ("least loss", "<svg"),
 }
 

@@ -48,8 +48,8 @@ def _mapped(
     name: str, in_specs: str, out_specs: str, whole: Value, check: str = "True"
 ) -> str:
     return (
-        f"jax.shard_map({name}, mesh=mesh(), in_specs={in_specs}, out_specs={out_specs}, "
-        f"check_vma={check})({whole})"
+        f"jax.shard_map({name}, mesh=mesh(), in_specs={in_specs}, "
+        f"out_specs={out_specs}, check_vma={check})({whole})"
     )
 
 
