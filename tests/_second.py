@@ -9,10 +9,18 @@ from jax.flatten_util import ravel_pytree
 
 
 def trace_of_hessian(fun: Callable, x: Any, by: Callable = jax.hessian) -> Any:
-    """Return the trace of each entry's Hessian, over all leaves of the argument."""
+    """Return the trace of each entry's Hessian, over all leaves of the argument.
+
+    It is one program: by hand JAX would compile each of its operations.
+    """
     flat, unravel = ravel_pytree(x)
-    full = by(lambda v: fun(unravel(v)))(flat)
-    return jax.tree.map(lambda h: jnp.trace(h, axis1=-2, axis2=-1), full)
+
+    @jax.jit
+    def trace(flat: Any) -> Any:
+        full = by(lambda v: fun(unravel(v)))(flat)
+        return jax.tree.map(lambda h: jnp.trace(h, axis1=-2, axis2=-1), full)
+
+    return trace(flat)
 
 
 def twice_forward(fun: Callable) -> Callable:
