@@ -214,14 +214,14 @@ def test_tags_of_the_program_are_true(tag):
 def test_forward_only_function_has_no_reverse_mode(scenario, key):
     args = scenario.make_args(key, "float32")
     with pytest.raises(ValueError, match="Reverse-mode"):
-        jax.jacrev(scenario.fun)(*args)
+        jax.jit(jax.jacrev(scenario.fun))(*args)
 
 
 @pytest.mark.parametrize("scenario", scenarios.params("reverse_only"))
 def test_reverse_only_function_has_no_forward_mode(scenario, key):
     args = scenario.make_args(key, "float32")
     with pytest.raises(TypeError, match="forward-mode"):
-        jax.jacfwd(scenario.fun)(*args)
+        jax.jit(jax.jacfwd(scenario.fun))(*args)
 
 
 def along(scenario, args, step):
@@ -245,7 +245,7 @@ def test_second_derivative_is_the_slope_of_the_stated_jacobian(scenario, x64):
 
     def jacobian(x):
         moved = [x if k == i else a for i, a in enumerate(args)]
-        return jax.jacrev(scenario.fun, k)(*moved)
+        return jax.jit(jax.jacrev(scenario.fun, k))(*moved)
 
     _, actual = jax.jit(lambda x: jax.jvp(jacobian, (x,), (x,)))(args[k])
     high, low = (along(scenario, args, s) for s in (1e-5, -1e-5))

@@ -20,7 +20,7 @@ def blocks_of(full, out, x):
 
 def assert_true_blocks(fun, *args, atol=1e-5, **options):
     blocks = batch_jacobian(fun, **options)(*args)
-    full = jax.jacfwd(fun)(*args)
+    full = jax.jit(jax.jacfwd(fun))(*args)
     expected = blocks_of(full, fun(*args), args[0])
     np.testing.assert_allclose(
         blocks, expected, atol=atol * (np.abs(expected).max() or 1)

@@ -28,7 +28,7 @@ def close(actual, expected, rtol=1e-10, atol=1e-10):
 
 
 def along(fun, x, stack):
-    full = jax.hessian(fun)(x)
+    full = jax.jit(jax.hessian(fun))(x)
     return jax.tree.map(lambda h: jnp.einsum("ki,...ij,kj->...", stack, h, stack), full)
 
 

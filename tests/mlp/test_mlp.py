@@ -41,7 +41,7 @@ class TestSeed:
         params = network(1, 20, 20, 4)
         times = jnp.linspace(0.0, 4.0, 7)[:, None]
         per_sample = jax.vmap(jax.jacfwd(lambda t: mlp.apply(params, t)))(times)
-        full = jax.jacrev(lambda t: mlp.apply(params, t))(times)
+        full = jax.jit(jax.jacrev(lambda t: mlp.apply(params, t)))(times)
         blocks = np.einsum("skse->ske", full)
         np.testing.assert_allclose(per_sample, blocks, rtol=1e-12, atol=1e-14)
         assert np.count_nonzero(full) == np.count_nonzero(blocks)

@@ -148,8 +148,8 @@ class TestExtremeScores:
         jacobian = np.diag(p) - np.outer(p, p)
         for computed in (
             softmax.jacobian(x),
-            jax.jacfwd(softmax.softmax)(x),
-            jax.jacrev(softmax.softmax)(x),
+            jax.jit(jax.jacfwd(softmax.softmax))(x),
+            jax.jit(jax.jacrev(softmax.softmax))(x),
         ):
             np.testing.assert_allclose(computed, jacobian, rtol=1e-6)
         log_jacobian = np.eye(p.size) - p
@@ -168,8 +168,8 @@ class TestExtremeScores:
         ids=["softmax", "log_softmax", "vjp", "jacobian"],
     )
     def test_second_derivative_at_a_masked_score_is_that_without_it(self, fun):
-        masked = jax.hessian(lambda x: fun(x)[0])(jnp.array([0.3, 1.0, -INF]))
-        far = jax.hessian(lambda x: fun(x)[0])(jnp.array([0.3, 1.0, -200.0]))
+        masked = jax.jit(jax.hessian(lambda x: fun(x)[0]))(jnp.array([0.3, 1.0, -INF]))
+        far = jax.jit(jax.hessian(lambda x: fun(x)[0]))(jnp.array([0.3, 1.0, -200.0]))
         np.testing.assert_allclose(masked, far, rtol=1e-5)
 
     @pytest.mark.parametrize("row", [[-INF, -INF], [INF, 0.0], [np.nan, 0.0]])

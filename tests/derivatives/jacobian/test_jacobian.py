@@ -138,7 +138,7 @@ def test_complex_results_of_real_inputs_are_served_in_every_mode(key):
 
     for mode in MODES:
         np.testing.assert_allclose(
-            jacobian(wave, mode=mode)(x), jax.jacfwd(wave)(x), atol=1e-5
+            jacobian(wave, mode=mode)(x), jax.jit(jax.jacfwd(wave))(x), atol=1e-5
         )
 
 
@@ -189,7 +189,7 @@ def test_hessian_agrees_with_jax(key):
     def energy(t):
         return jnp.sum(jnp.sin(t["a"]) ** 2 * t["b"]) + t["b"] ** 3 * t["a"][0]
 
-    assert_close(hessian(energy)(tree), jax.hessian(energy)(tree), 5)
+    assert_close(hessian(energy)(tree), jax.jit(jax.hessian(energy))(tree), 5)
 
 
 def test_hessian_of_a_chain_is_sparse(key):
@@ -199,7 +199,7 @@ def test_hessian_of_a_chain_is_sparse(key):
         return jnp.sum((x[1:] - x[:-1] ** 2) ** 2)
 
     H = hessian(chain, format="bcoo")(x)
-    np.testing.assert_allclose(H.todense(), jax.hessian(chain)(x), atol=1e-4)
+    np.testing.assert_allclose(H.todense(), jax.jit(jax.hessian(chain))(x), atol=1e-4)
     assert H.nse < 4 * 30
 
 
@@ -258,7 +258,9 @@ def test_the_largest_is_found_among_values_that_a_compiler_computes_twice(
     )
     J = jacobian(jax.vmap(largest), mode=mode, format=format)(x)
     dense = J.todense() if format == "bcoo" else J
-    chex.assert_trees_all_close(dense, jax.jacfwd(jax.vmap(largest))(x), rtol=1e-12)
+    chex.assert_trees_all_close(
+        dense, jax.jit(jax.jacfwd(jax.vmap(largest)))(x), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("format", ["dense", "bcoo"])

@@ -110,7 +110,7 @@ def test_what_goes_around_a_place_is_in_it(fun, x64):
 
 def test_along_directions(x64):
     stack = random.normal(size=(20, 40))
-    hessian = jax.hessian(tube)(Y)
+    hessian = jax.jit(jax.hessian(tube))(Y)
     expected = jnp.einsum("ki,ij,kj", stack, hessian, stack)
     close(laplacian(tube, directions=stack, mode="narrow")(Y), expected)
 
@@ -156,6 +156,7 @@ def deep(x, into, scale=1.0):
     return jnp.sum(h**2) * jnp.prod(jnp.cos(h))
 
 
+@pytest.mark.slow
 def test_a_factor_serves_all_points_and_has_every_derivative(x64, monkeypatch):
     """A place of rank 2, also where only a factor without derivatives would do."""
     used = []
