@@ -31,7 +31,7 @@ _OTHERS = (
 )
 _IGNORED = (
     "new_dtype weak_type sharding exponent_bits mantissa_bits out_dtype accuracy y "
-    "rounding_method"
+    "rounding_method input_dtype"
 )
 
 

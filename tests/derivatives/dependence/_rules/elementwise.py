@@ -26,6 +26,7 @@ ELEMENTWISE = {
     ),
     "convert": ((3,), lambda x: x.astype("float32").astype(F64)),
     "complex parts": ((3,), lambda x: jnp.real(lax.complex(x, 2 * x))),
+    "conjugate": ((3,), lambda x: jnp.imag(jnp.conj(lax.complex(x, 2 * x)))),
     "clip": ((3,), lambda x: jnp.clip(x, -9.0, 9.0)),
     "barrier": ((3,), lambda x: lax.optimization_barrier((x, x[::-1], 1.0))[:2]),
 }
