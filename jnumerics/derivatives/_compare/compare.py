@@ -33,6 +33,7 @@ __all__ = ["ModeComparison", "ModeResult", "compare_modes"]
 CALLS = 5  # in a run of a short program
 
 
+@jax.disable_jit(False)  # what is measured are compiled programs
 def compare_modes(
     fun: Callable,
     *args: Any,
