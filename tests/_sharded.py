@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, auto_axes
 
 from jnumerics.derivatives import (
@@ -184,11 +185,21 @@ def check_in_shards():
         np.testing.assert_allclose(actual, expected, atol=1e-5, err_msg=str(k))
 
 
+def check_note():
+    """What JAX refuses on a mesh with explicit axes says what to do."""
+    mesh = jax.make_mesh((4,), ("samples",), axis_types=(AxisType.Explicit,))
+    x = jax.device_put(X, NamedSharding(mesh, SPLIT))
+    said = r"explicit axes \('samples',\)[^`]*`jax.sharding.auto_axes`"
+    with pytest.raises(Exception, match=said):
+        jacobian(layer)(x)
+
+
 if __name__ == "__main__":
     assert jax.device_count() == 4
     check_shards()
     check_in_shards()
     check(AxisType.Auto, jax.jit(every_mode))
     check(AxisType.Explicit, auto_axes(every_mode, out_sharding=SPLIT))
+    check_note()
     spread = jax.device_put(X, jax.devices()[3])
     np.testing.assert_allclose(jacobian_diagonal(jnp.sin)(spread), np.cos(X), atol=1e-6)

@@ -1,9 +1,8 @@
 """The entry of every derivative: compiled once, and again where it must be.
 
 `Entry` compiles a program once for each tree of arguments, for the shapes, and for the
-arrays that the user's function holds: they are found where a function keeps things, in
-the cells of its closure, the globals that it names, arrays of modules among them, its
-attributes and defaults, those of its object, and what that object's class holds.
+arrays that the user's function holds: in the cells of its closure, the globals that it
+names, its attributes and defaults, those of its object and of that object's class.
 """
 
 import contextlib
@@ -21,6 +20,7 @@ import numpy as np
 
 from jnumerics.derivatives._program.arguments import closed
 from jnumerics.derivatives._program.jaxpr import is_user_file
+from jnumerics.derivatives._program.layout import note_explicit_axes
 
 
 class Entry:
@@ -28,8 +28,7 @@ class Entry:
 
     Args:
         fun: The user's function, or several. What they read besides their arguments is
-            compiled in; where an array that one holds is replaced by another, it
-            compiles again.
+            compiled in, and again where an array that one holds is replaced.
         program: Maps (args, kwargs), in which static arguments are nodes, to arrays.
     """
 
@@ -53,7 +52,11 @@ class Entry:
             # a new function: JAX keeps what it traced by the function's identity
             self._run = jax.jit(lambda *args, **kwargs: program(args, kwargs))
         args, kwargs = closed(args, kwargs, holds=self._held_by)
-        return self._run(*args, **kwargs)  # trees of them take longer to call
+        try:
+            return self._run(*args, **kwargs)  # trees of them take longer to call
+        except Exception as error:
+            note_explicit_axes(error, (args, kwargs))
+            raise
 
     def _held_by(self, static: Any) -> tuple[Any, ...]:
         """Return what is on the way to the arrays that a static argument holds."""
@@ -91,9 +94,7 @@ class _Step(NamedTuple):
     before: "_Step | None"
 
 
-_INSTALLED = tuple(
-    sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")
-)
+_INSTALLED = tuple(map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
 _OPAQUE = (
     int, float, complex, str, bytes, type(None), type, np.generic, np.dtype, jax.Ref,
     types.ModuleType, types.BuiltinFunctionType, type(jax.jit(len)),

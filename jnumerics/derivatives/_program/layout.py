@@ -120,6 +120,19 @@ def is_shared(aval: Any) -> bool:
     return AxisType.Auto in place.mesh.axis_types
 
 
+def note_explicit_axes(error: Exception, tree: Any) -> None:
+    """Say in an error that a mesh leaves it to the program how results are sharded."""
+    for x in jax.tree.leaves(tree):
+        place = getattr(jax.typeof(x), "sharding", None)
+        if place is not None and place.mesh.explicit_axes:
+            error.add_note(
+                f"The arguments lie on a mesh with explicit axes "
+                f"{place.mesh.explicit_axes}: wrap the derivative in "
+                "`jax.sharding.auto_axes`, which asks how the answer is to be sharded."
+            )
+            return
+
+
 def as_varying(x: Any, aval: Any) -> Any:
     """Let a value differ among the devices of a mesh as one of another type does.
 
