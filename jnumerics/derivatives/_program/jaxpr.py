@@ -89,6 +89,11 @@ def constants(jaxpr: Any) -> Sequence[Any]:
     return getattr(jaxpr, "consts", ())
 
 
+def with_constants(jaxpr: Any, consts: Sequence[Any]) -> Any:
+    """Return a closed jaxpr with other values of its constants."""
+    return jex.ClosedJaxpr(open_jaxpr(jaxpr), list(consts))
+
+
 def is_var(atom: Atom) -> bool:
     """Whether an atom is a variable rather than a literal."""
     return isinstance(atom, Var)

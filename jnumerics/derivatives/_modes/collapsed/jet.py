@@ -103,6 +103,31 @@ class Factored(NamedTuple):
         del along
         return run(self.rows, self.factor, jets)
 
+    def carried(self, sweep: Callable[[Any, Array | None, Expand], Any], x: Any) -> Any:
+        """Sweep from `x` along the factor's rows; its derivative goes along J itself.
+
+        Args:
+            sweep: Takes `x`, the directions (None: unit vectors) and how to expand.
+            x: What the sweep reads that is traced.
+        """
+
+        @jax.custom_jvp
+        def run(rows: Array, factor: Array, x: Any) -> Any:
+            del rows
+            return sweep(x, factor, itself)
+
+        @run.defjvp
+        def along(primals: Any, tangents: Any) -> Any:
+            (rows, _, x), (moved, _, bent) = primals, tangents
+
+            def plain(rows: Array, x: Any) -> Any:
+                return sweep(x, None, combined(rows))
+
+            return jax.jvp(plain, (rows, x), (moved, bent))
+
+        del along
+        return run(self.rows, self.factor, x)
+
 
 def moving(jets: list[Jet]) -> list[int]:
     """Return the positions of the jets that move."""

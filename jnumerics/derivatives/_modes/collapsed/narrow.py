@@ -13,7 +13,8 @@ For f(x) = sin(h), h = x0 + 2 x1, both directions at once:
     h        x0 + 2 x1     J = (1, 2)      L = 0
     f        sin h         K = cos h       L = -sin h ((1 * 1)^2 + (2 * 1)^2)
 
-With J = QR the d rows of R do in place of the c of J, since J'J = R'R: d combinations.
+With J = QR the d rows of R do in place of the c of J, since J'J = R'R: they are carried
+themselves, and nothing is combined, unless the results' own derivatives are asked for.
 That pays where J is the same for all x, as through a first layer: one factor serves
 every sample (`Factored`). M = J'J itself, as sum_ab M_ab g''[e_a, e_b], squares what J
 loses: in float32, a common mode of 1,000 that g takes off again leaves no digit.
@@ -26,20 +27,45 @@ sweep rests on. A derivative of the place that is not finite spoils every result
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
+from jnumerics import _check
 from jnumerics.derivatives._modes.collapsed.interpret import interpret
-from jnumerics.derivatives._modes.collapsed.jet import Factored, Jet, combined
+from jnumerics.derivatives._modes.collapsed.jet import (
+    Expand,
+    Factored,
+    Jet,
+    combined,
+)
 from jnumerics.derivatives._modes.collapsed.sweep import (
     Directions,
     Sweep,
     Swept,
     basis,
+    stacked,
 )
+from jnumerics.derivatives._program.jaxpr import constants, with_constants
 from jnumerics.derivatives._program.layout import common_dtype
+
+
+class _Point(NamedTuple):
+    """What is known at a place.
+
+    Attributes:
+        leaves: The arguments.
+        values: Of the place.
+        laps: The sums of their second derivatives.
+        traced: Of the constants behind the place those that are traced, by position.
+    """
+
+    leaves: list[Any]
+    values: list[Array]
+    laps: list[Array]
+    traced: dict[int, Any]
 
 
 @dataclass(frozen=True)
@@ -77,17 +103,31 @@ class Narrow:
     def __call__(self, leaves: Sequence[Any], chunk: int | None = None) -> Swept:
         """Sweep to the place, at most `chunk` directions at a time, and on from it."""
         values, jacs, laps = self.before(leaves, chunk)
-        rows = _side_by_side(jacs)
-        units = basis(values).make(0, self.width)
-        jets = [*map(Jet, leaves), *map(Jet, values, units, laps)]
-        vouched = self.before.vouched
-        expand = Factored.from_rows(rows) if self.is_factored else combined(rows)
-        results = interpret(self.after, jets, expand, vouched=vouched)
+        rows, held = _side_by_side(jacs), enumerate(constants(self.after))
+        traced = {k: x for k, x in held if not _check.is_concrete(x)}
+        point = _Point([*leaves], values, laps, traced)
+        if not self.is_factored:
+            swept = self._behind(point, None, combined(rows))
+        elif self.keeps_jacs:
+            swept = self._behind(point, None, Factored.from_rows(rows))
+        else:
+            swept = Factored.from_rows(rows).carried(self._behind, point)
+        return swept._replace(jacs=[combined(rows)(jac) for jac in swept.jacs])
+
+    def _behind(self, point: _Point, carried: Array | None, expand: Expand) -> Swept:
+        """Sweep on from the place, along directions that start there: unit vectors."""
+        units = basis(point.values)
+        start = units if carried is None else stacked(_apart(carried, point.values))
+        held = enumerate(constants(self.after))
+        consts = [point.traced.get(k, x) for k, x in held]
+        jacs = start.make(0, self.width)
+        jets = [*map(Jet, point.leaves), *map(Jet, point.values, jacs, point.laps)]
+        after = with_constants(self.after, consts)
+        results = interpret(after, jets, expand, vouched=self.before.vouched)
         results = [jet.raised(2, self.width) for jet in results]
-        expanded = results if self.keeps_jacs else []
         return Swept(
             [jet.value for jet in results],
-            [combined(rows)(jet.jac) for jet in expanded],
+            [jet.jac for jet in results] if self.keeps_jacs else [],
             [jet.lap for jet in results],
         )
 
@@ -100,3 +140,10 @@ def _side_by_side(jacs: Sequence[Array]) -> Array:
         for jac in jacs
     ]
     return jnp.concatenate(flat, 1)
+
+
+def _apart(rows: Array, values: Sequence[Array]) -> list[Array]:
+    """Return the derivatives of each number again, of its shape and dtype."""
+    ends = np.cumsum([value.size for value in values])[:-1]
+    pairs = zip(jnp.split(rows, ends, 1), values, strict=True)
+    return [part.reshape(-1, *x.shape).astype(x.dtype) for part, x in pairs]
