@@ -10,7 +10,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, moving, total
+from jnumerics.derivatives._modes.collapsed.jet import (
+    Expand,
+    Jet,
+    early,
+    has_units,
+    moving,
+    total,
+)
 from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 from jnumerics.derivatives._program.linearity.directions import is_complex
@@ -71,6 +78,8 @@ def _curved(eqn: JaxprEqn, bend: Array, jac: Array) -> Array:
     The sum comes first, since it may be one for a whole batch; not in half precision,
     whose range is too small for that, nor of powers, which may change the scale.
     """
+    if has_units(jac):
+        return bend * early(lambda: jnp.sum(jac, 0), [jac], jac.size)
     if jnp.finfo(jac.dtype).maxexp < 100 or eqn.primitive.name in _POWERS:
         return jnp.sum(bend[None] * jac * jac, 0)
     squares = jnp.sum(jac * jac, 0)

@@ -1,12 +1,16 @@
 """Jets: a value, its derivatives along directions, and a sum of second ones."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
+from jnumerics import _check
+
+Made = TypeVar("Made")
 Expand = Callable[[Array], Array]
 """From the derivatives along what is carried to those along all directions."""
 
@@ -127,6 +131,30 @@ class Factored(NamedTuple):
 
         del along
         return run(self.rows, self.factor, x)
+
+
+# Entries of derivatives that are known while JAX traces: constants of the program, so
+# that what is made of these alone costs a call nothing.
+MOST_KNOWN = 1 << 14
+
+
+def known(x: Any, dtype: Any) -> Array:
+    """Return what is known as an array that stays so in a trace."""
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(x, dtype)
+
+
+def early(make: Callable[[], Made], inputs: Sequence[Any], size: int) -> Made:
+    """Make arrays of `size` entries, while JAX traces where all inputs are known."""
+    if size > MOST_KNOWN or not _check.is_concrete(*inputs):
+        return make()
+    with jax.ensure_compile_time_eval():
+        return make()
+
+
+def has_units(jac: Any) -> bool:
+    """Whether derivatives are known to be ones and zeros, so that they are squares."""
+    return _check.is_concrete(jac) and bool(np.isin(np.asarray(jac), (0, 1)).all())
 
 
 def moving(jets: list[Jet]) -> list[int]:

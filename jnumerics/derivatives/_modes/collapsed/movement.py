@@ -4,12 +4,19 @@ J and L go through alike, each by the operation itself. A constant beside what m
 a concatenation or an update, has the derivative zero.
 """
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, total
+from jnumerics.derivatives._modes.collapsed.jet import (
+    Expand,
+    Jet,
+    count_of,
+    early,
+    total,
+)
 from jnumerics.derivatives._modes.collapsed.operation import operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
 from jnumerics.derivatives._program.linearity.directions import is_inexact
@@ -43,7 +50,14 @@ def applied(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
         return call(*((_or_zero(t, v) if m else v) for t, v, m in triples))
 
     axes = [None if jet.jac is None else 0 for jet in jets]
-    jacs = jax.vmap(push, in_axes=(axes,))([jet.jac for jet in jets])
+    jacs = early(
+        lambda: jax.vmap(push, in_axes=(axes,))([jet.jac for jet in jets]),
+        [
+            *(jet.jac for jet in jets if jet.jac is not None),
+            *(x for x, m in zip(values, is_number, strict=True) if not m),
+        ],
+        count_of(jets) * sum(math.prod(shape_of(v)) for v in eqn.outvars),
+    )
     laps = [jet.lap for jet in jets]
     is_bent = any(lap is not None for lap in laps)
     bent = push(laps) if is_bent else [None] * len(jacs)

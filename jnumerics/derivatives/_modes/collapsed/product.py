@@ -4,12 +4,22 @@
 merged: one large matrix product, whose result needs no transpose.
 """
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, moving, total
+from jnumerics import _check
+from jnumerics.derivatives._modes.collapsed.jet import (
+    Expand,
+    Jet,
+    count_of,
+    early,
+    moving,
+    total,
+)
 from jnumerics.derivatives._modes.collapsed.movement import fitted, spread
 from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
@@ -23,9 +33,11 @@ def multiplied(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     jac = total(_scaled(x.jac, y.value, rank), _scaled(y.jac, x.value, rank))
     cross = None
     if x.jac is not None and y.jac is not None:
-        cross = 2 * jnp.sum(
-            spread(expand(x.jac), rank) * spread(expand(y.jac), rank), 0
-        )
+        pair = [spread(expand(jac), rank) for jac in (x.jac, y.jac)]
+        size = math.prod(shape_of(eqn.outvars[0])) * count_of(jets)
+        cross = early(lambda: 2 * jnp.sum(pair[0] * pair[1], 0), pair, size)
+        if _check.is_concrete(cross) and not np.asarray(cross).any():
+            cross = None  # no direction moves both
     laps = (_times(x.lap, y.value), _times(y.lap, x.value), cross)
     return [fitted(value, jac, total(*laps))]
 

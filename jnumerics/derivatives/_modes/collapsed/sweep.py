@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes.collapsed.interpret import interpret
-from jnumerics.derivatives._modes.collapsed.jet import Jet
+from jnumerics.derivatives._modes.collapsed.jet import MOST_KNOWN, Jet, known
 
 
 class Swept(NamedTuple):
@@ -63,6 +63,13 @@ def classes(labels: Sequence[np.ndarray], avals: Sequence[Any]) -> Directions:
     count = 1 + max((int(leaf.max(initial=-1)) for leaf in labels), default=-1)
 
     def make(start: Any, number: int) -> list[Array]:
+        if isinstance(start, int) and number * sum(map(np.size, labels)) <= MOST_KNOWN:
+            which = np.arange(start, start + number, dtype=np.int32)
+            parts = [np.equal.outer(which, leaf) for leaf in labels]
+            return [
+                known(part.reshape(number, *aval.shape), aval.dtype)
+                for part, aval in zip(parts, avals, strict=True)
+            ]
         which = jnp.asarray(start, jnp.int32) + lax.iota(jnp.int32, number)
         return [
             (which[:, None] == jnp.asarray(leaf)[None])
