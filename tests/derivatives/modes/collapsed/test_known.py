@@ -23,7 +23,7 @@ def padded(x):
 
 def strided(x):
     wide = jnp.zeros(2 * x.size, x.dtype).at[::2].add(x)
-    return jnp.sum(wide**3 * jnp.arange(2 * x.size))
+    return jnp.sum(wide**3 * jnp.arange(2.0 * x.size, dtype=x.dtype))
 
 
 def shifted(x):
