@@ -115,7 +115,7 @@ class Narrow:
         return swept._replace(jacs=[combined(rows)(jac) for jac in swept.jacs])
 
     def _behind(self, point: _Point, carried: Array | None, expand: Expand) -> Swept:
-        """Sweep on from the place, along directions that start there: unit vectors."""
+        """Sweep on from the place along `carried`, or along unit vectors."""
         units = basis(point.values)
         start = units if carried is None else stacked(_apart(carried, point.values))
         held = enumerate(constants(self.after))
