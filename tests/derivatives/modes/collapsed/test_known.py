@@ -54,8 +54,8 @@ def test_the_laplacian_is_that_of_any_directions(fun, x64):
 
 def test_one_entry_without_bound_spoils_no_other_direction(x64):
     x = np.array([0.0, 1.0, 2.0, 3.0])
-    found = laplacian(singular, mode="collapsed")(x)
-    assert np.isposinf(found)
+    ours = laplacian(singular, mode="collapsed")(x)
+    assert np.isposinf(ours)
 
 
 def test_a_product_of_what_no_direction_moves_together_bends_nothing():
@@ -77,9 +77,9 @@ def test_a_factor_has_the_derivatives_of_what_a_function_closes_over(x64):
 
         return fun
 
-    found = lambda *args: laplacian(deep(*args), mode="narrow")(Y)
+    ours = lambda *args: laplacian(deep(*args), mode="narrow")(Y)
     expected = lambda *args: trace_of_hessian(deep(*args), Y)
-    both = [jax.grad(f, argnums=(0, 1))(INTO, OUT) for f in (found, expected)]
+    both = [jax.grad(f, argnums=(0, 1))(INTO, OUT) for f in (ours, expected)]
     close(*both)
-    compiled = jax.jit(jax.grad(found))(INTO, OUT)
+    compiled = jax.jit(jax.grad(ours))(INTO, OUT)
     close(compiled, both[1][0])
