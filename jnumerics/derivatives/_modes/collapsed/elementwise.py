@@ -15,6 +15,7 @@ from jnumerics.derivatives._modes.collapsed.jet import (
     Jet,
     early,
     has_units,
+    held,
     moving,
     total,
 )
@@ -67,7 +68,7 @@ def smooth(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
         (y, slope), bend = along(x), (exponent - 1) / x
         moved = slope[None] * jac
         # in this order: a product of two derivatives alone may leave the range
-        every = expand(jac)
+        every = held(expand(jac), bend)
         bent = jnp.sum(bend[None] * every * (slope[None] * every), 0)
     return [Jet(y, moved, total(bent, None if lap is None else slope * lap))]
 
@@ -81,6 +82,7 @@ def _curved(eqn: JaxprEqn, bend: Array, jac: Array) -> Array:
     if has_units(jac):
         return bend * early(lambda: jnp.sum(jac, 0), [jac], jac.size)
     if jnp.finfo(jac.dtype).maxexp < 100 or eqn.primitive.name in _POWERS:
+        jac = held(jac, bend)
         return jnp.sum(bend[None] * jac * jac, 0)
     squares = jnp.sum(jac * jac, 0)
     is_flat = (bend == 0) & jnp.isinf(squares)

@@ -152,6 +152,15 @@ def early(make: Callable[[], Made], inputs: Sequence[Any], size: int) -> Made:
         return make()
 
 
+def held(jac: Array, bend: Array) -> Array:
+    """Keep derivatives that are known from the compiler: it would multiply these first.
+
+    What it cannot know is whether the second derivative beside them is a number; where
+    that is none, nor is the sum.
+    """
+    return jnp.where(jnp.isnan(bend), bend, jac)
+
+
 def has_units(jac: Any) -> bool:
     """Whether derivatives are known to be ones and zeros, so that they are squares."""
     return _check.is_concrete(jac) and bool(np.isin(np.asarray(jac), (0, 1)).all())
