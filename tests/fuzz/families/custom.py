@@ -73,9 +73,8 @@ def _affine(d: Draft, x: str, t: str, v: Value) -> str:
             f"{t} + {d.weights(v.shape, v.dtype)}",
             f"jnp.where({d.mask(v.shape)}, {t}, 1)",
             f"lax.fori_loop(0, 2, lambda i, u: u + {x}, {t})",
-            f"jnp.pad({t}.ravel(), 1, constant_values=1)[1:].reshape({v.shape}) "
-            f"if {t}.size == 0 else jnp.pad({t}.ravel(), (1, 0), "
-            f"constant_values=1)[:{v.size}].reshape({v.shape})",
+            f"jnp.pad({t}.ravel(), (1, 0), constant_values=1)[:{v.size}]"
+            f".reshape({v.shape})",
         ]
     )
 
