@@ -1,28 +1,26 @@
-"""Least squares at once, by a QR factorization."""
+"""Least squares at once."""
 
-import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
+from jax import lax
 from jaxtyping import Array, Float
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike, Operand
 from jnumerics._programs import checked
-from jnumerics.linear_regression import _tall
+from jnumerics.linear_regression import _factors
 from jnumerics.linear_regression._gradient_descent import has_rows
-
-# Measured for dependent columns of 1 to 10^6 rows, constant ones included, which round
-# alike in each row: below 5 roundings for each column, where one LAPACK call has 30.
-_ROUNDINGS = 16
+from jnumerics.linear_regression._tall import product
 
 
 def solve(X: ArrayLike, y: ArrayLike) -> Float[Array, "n ..."]:
     r"""Find the $\theta$ that minimizes $\lVert X \theta - y \rVert$.
 
     With every column of $X$ scaled to size one by a power of two, so that no unit of a
-    column overflows, $X = Q R$ and $R \theta = Q^\top y$: $4 m n^2$ operations for the
-    factorization, blocks of rows first, and $O(m n)$ for each right-hand side. The
-    derivative is the closed form
+    column overflows, $X = Q R$ and $R \theta = Q^\top y$. Of many rows $R$ alone is
+    found: from $X^\top X$, $2 m n^2$ operations, where the columns are far from
+    dependent, else by a QR factorization, blocks of rows first; then $R^\top R \theta =
+    X^\top y$, corrected by its residuals, $4 m n$ operations each, until nothing is
+    left but rounding. The derivative is the closed form
 
     $d\theta = X^+ (dy - dX \, \theta) + (X^\top X)^{-1} dX^\top (y - X \theta)$,
 
@@ -52,8 +50,10 @@ def solve(X: ArrayLike, y: ArrayLike) -> Float[Array, "n ..."]:
         Array([ 9.25, -1.5 ], dtype=float32)
 
     Reference:
-        Golub & Van Loan (2013), "Matrix Computations", section 5.3; the derivative is
-        equation 4.12 of Golub & Pereyra (1973) at full rank.
+        Golub & Van Loan (2013), "Matrix Computations", section 5.3; Bjorck (1987),
+        "Stability analysis of the method of seminormal equations for linear least
+        squares problems"; the derivative is equation 4.12 of Golub & Pereyra (1973) at
+        full rank.
     """
     return _solve(X, y)
 
@@ -77,61 +77,42 @@ def _solve(X: Array, y: Array) -> Array:
     if n == 0:
         return jnp.zeros((0, *y.shape[1:]), y.dtype)
     Y = y if y.ndim == 2 else y[:, None]
-    theta = _least_squares(*map(_check.at_least_float32, (X, Y)))
+    X, Y = map(_check.at_least_float32, (X, Y))
+    of_X, of_Y = _power(X), _power(Y)
+    theta = _least_squares(_scaled(X, -of_X), _scaled(Y, -of_Y))
+    theta = _scaled(theta, of_Y - of_X.T)
     return theta.reshape(n, *y.shape[1:]).astype(y.dtype)
 
 
-@jax.custom_jvp
 def _least_squares(X: Array, Y: Array) -> Array:
-    Q, R, power = _scaled_qr(X)
-    return _scaled(solve_triangular(R, _product(Q.T, Y)), -power)
+    """Return X^+ Y as part of the solution of r + X theta = Y, X'r = 0.
+
+    That system is linear and symmetric, so that JAX has the derivatives of its solution
+    to every order, and needs none of the factors.
+    """
+
+    def matvec(x: tuple[Array, Array]) -> tuple[Array, Array]:
+        r, theta = x
+        return r + product(X, theta), product(X.T, r)
+
+    # behind a barrier, else XLA scales X anew for each of its uses
+    constant = lax.optimization_barrier(lax.stop_gradient(X))
+    factors = _factors.factorize(constant)
+    none = jnp.pad(Y[:0], ((0, X.shape[1]), (0, 0)))  # JAX must see that it is of Y
+    return lax.custom_linear_solve(
+        matvec, (Y, none), lambda _, b: _factors.solve(factors, b), symmetric=True
+    )[1]
 
 
-@_least_squares.defjvp
-def _(
-    primals: tuple[Array, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    (X, Y), (dX, dY) = primals, tangents
-    theta = _least_squares(X, Y)
-    residual = Y - _product(X, theta)
-    direct = _least_squares(X, dY - _product(dX, theta))
-    return theta, direct + _normal_solve(X, _product(dX.T, residual))
-
-
-@jax.custom_jvp
-def _normal_solve(X: Array, W: Array) -> Array:
-    """Return (X'X)^-1 W without forming X'X."""
-    _, R, power = _scaled_qr(X)
-    half = solve_triangular(R, _scaled(W, -power), trans="T")
-    return _scaled(solve_triangular(R, half), -power)
-
-
-@_normal_solve.defjvp
-def _(
-    primals: tuple[Array, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    (X, W), (dX, dW) = primals, tangents
-    N = _normal_solve(X, W)
-    change = _product(dX.T, _product(X, N)) + _product(X.T, _product(dX, N))
-    return N, _normal_solve(X, dW - change)
-
-
-def _scaled_qr(X: Array) -> tuple[Array, Array, Array]:
-    """Return Q, R and powers of two p with X = Q R 2^p; R is NaN if X lacks rank."""
-    _, power = jnp.frexp(jnp.max(jnp.abs(X), 0)[:, None])
-    Q, R = _tall.qr(_scaled(X.T, -power).T)
-    distance, length = jnp.abs(jnp.diag(R)), jnp.linalg.norm(R, axis=0)
-    roundings = _ROUNDINGS * X.shape[1] * jnp.finfo(X.dtype).eps
-    is_full_rank = jnp.all(distance > roundings * length)
-    return Q, jnp.where(is_full_rank, R, jnp.nan), power
+def _power(A: Array) -> Array:
+    """Return powers of two just above the columns' largest entries, as a row."""
+    return jnp.frexp(jnp.max(jnp.abs(lax.stop_gradient(A)), 0, keepdims=True))[1]
 
 
 def _scaled(x: Array, power: Array) -> Array:
-    """Multiply rows by powers of two: exact, in two factors that do not overflow."""
+    """Multiply by powers of two: exact, in two factors that do not overflow."""
     half = power // 2
     one = jnp.ones_like(x, shape=power.shape)
-    return x * jnp.ldexp(one, half) * jnp.ldexp(one, power - half)
-
-
-def _product(A: Array, B: Array) -> Array:
-    return jnp.matmul(A, B, precision="highest")
+    factors = jnp.ldexp(one, half), jnp.ldexp(one, power - half)
+    low, high = lax.optimization_barrier(factors)  # else raised anew for each element
+    return x * low * high

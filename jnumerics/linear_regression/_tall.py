@@ -11,6 +11,33 @@ from jax import lax
 from jaxtyping import Array
 
 _BLOCK = 256  # rows of a block: few enough to stay in a core's cache
+_SUMMED, _GROUP = 64, 16  # terms of a sum, and of a sum of sums
+
+
+def is_tall(A: Array) -> bool:
+    """Whether there are enough rows for blocks."""
+    return len(A) >= 2 * _block(A)
+
+
+def product(A: Array, B: Array) -> Array:
+    """Return A B to all digits."""
+    return jnp.matmul(A, B, precision="highest")
+
+
+def transposed_product(A: Array, B: Array) -> Array:
+    """Return A'B, sums of sums: one after the other 10^6 terms lose four digits."""
+    rows, block = len(A), max(_SUMMED, 16 * B.shape[1])
+    if rows < 2 * block:
+        return product(A.T, B)
+    whole = rows // block * block
+    tops = _in_blocks(A[:whole], block), _in_blocks(B[:whole], block)
+    sums = jnp.einsum("bij,bik->bjk", *tops, precision="highest")
+    while len(sums) > 1:
+        groups = -(-len(sums) // _GROUP)
+        missing = groups * _GROUP - len(sums)
+        sums = jnp.pad(sums, ((0, missing), (0, 0), (0, 0)))
+        sums = jnp.sum(sums.reshape(groups, _GROUP, *sums.shape[1:]), 1)
+    return sums[0] + product(A[whole:].T, B[whole:])
 
 
 def triangle(A: Array) -> Array:
@@ -33,7 +60,7 @@ def qr(A: Array) -> tuple[Array, Array]:
     n_tops = whole // block * columns
     inner, R = qr(jnp.concatenate([tops.reshape(n_tops, columns), A[whole:]]))
     turns = inner[:n_tops].reshape(-1, columns, columns)
-    turned = jnp.matmul(bases, turns, precision="highest")
+    turned = product(bases, turns)
     return jnp.concatenate([turned.reshape(whole, columns), inner[n_tops:]]), R
 
 
@@ -46,4 +73,4 @@ def _block(A: Array) -> int:
 
 
 def _in_blocks(A: Array, block: int) -> Array:
-    return A.reshape(-1, block, A.shape[1])
+    return A.reshape(len(A) // block, block, A.shape[1])
