@@ -65,6 +65,7 @@ def test_a_product_of_what_no_direction_moves_together_bends_nothing():
     assert "cos" not in left
 
 
+@pytest.mark.slow
 def test_a_factor_has_the_derivatives_of_what_a_function_closes_over(x64):
     behind = INTO @ np.outer(np.ones(INTO.shape[1]), np.arange(6.0)) / 40
 
