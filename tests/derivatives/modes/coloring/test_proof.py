@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from jnumerics.derivatives import jacobian
 from jnumerics.derivatives._dependence.boxes import NONE
 from jnumerics.derivatives._modes.coloring import detect
-from jnumerics.derivatives._modes.coloring.compress import transposed
+from jnumerics.derivatives._modes.coloring.compress import NEARLY_FULL, transposed
 from jnumerics.derivatives._modes.coloring.detect import Learned, Prover
 from jnumerics.derivatives._program.tangent import part
 from tests.derivatives.modes.coloring._cases import (
@@ -72,8 +72,8 @@ def test_gathers_of_any_pattern_are_proven(pattern):
     def fun(x):
         return jnp.zeros(len(mask)).at[row].add(x[column] ** 2)
 
-    if not row.size:
-        return
+    if not 0 < row.size <= NEARLY_FULL * mask.size:
+        return  # what is nearly full is left to plain passes
     x = array(mask.shape[1]) + 5
     J, compression = rebuilt(fun, [x])
     np.testing.assert_allclose(J, dense(fun, x), rtol=1e-5)
