@@ -122,15 +122,16 @@ def is_shared(aval: Any) -> bool:
 
 def note_explicit_axes(error: Exception, tree: Any) -> None:
     """Say in an error that a mesh leaves it to the program how results are sharded."""
-    for x in jax.tree.leaves(tree):
-        place = getattr(jax.typeof(x), "sharding", None)
-        if place is not None and place.mesh.explicit_axes:
-            error.add_note(
-                f"The arguments lie on a mesh with explicit axes "
-                f"{place.mesh.explicit_axes}: wrap the derivative in "
-                "`jax.sharding.auto_axes`, which asks how the answer is to be sharded."
-            )
-            return
+    arrays = [x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)]
+    places = [getattr(jax.typeof(x), "sharding", None) for x in arrays]
+    axes = [p.mesh.explicit_axes for p in places if p and p.mesh.explicit_axes]
+    said = getattr(error, "__notes__", ())  # by a derivative inside of this one
+    if axes and not any("explicit axes" in note for note in said):
+        error.add_note(
+            f"The arguments lie on a mesh with explicit axes {axes[0]}: wrap the "
+            "derivative in `jax.sharding.auto_axes`, which asks how the answer is to "
+            "be sharded."
+        )
 
 
 def as_varying(x: Any, aval: Any) -> Any:

@@ -153,10 +153,10 @@ def early(make: Callable[[], Made], inputs: Sequence[Any], size: int) -> Made:
 
 
 def held(jac: Array, bend: Array) -> Array:
-    """Keep derivatives that are known from the compiler: it would multiply these first.
+    """Hide from the compiler which derivatives are constants.
 
-    What it cannot know is whether the second derivative beside them is a number; where
-    that is none, nor is the sum.
+    It would multiply these with each other first, out of range. What it cannot know is
+    whether `bend`, the second derivative beside them, is NaN, as then the sum is, too.
     """
     return jnp.where(jnp.isnan(bend), bend, jac)
 
