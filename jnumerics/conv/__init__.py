@@ -5,14 +5,15 @@ For one output channel $o$, at stride $s$ and dilation $d$, on the padded input,
 $y_{n,u,v,o} = \sum_{i,j,c} x_{n,\, u s + i d,\, v s + j d,\, c} \, k_{i,j,c,o}$.
 
 The kernel is not flipped, as in TensorFlow, PyTorch and ONNX. The general case is
-`jax.lax.conv_general_dilated`, and GPUs and TPUs have no other. On CPUs four forms are
-faster where shapes favor them, and are taken by shape and dtype alone; value, input
-derivative and kernel derivative choose each for itself:
+`jax.lax.conv_general_dilated`, and GPUs and TPUs have no other. On CPUs five forms are
+faster where shapes favor them, and are taken by shape, dtype and version of JAX alone;
+value, input derivative and kernel derivative choose each for itself:
 
 - Depthwise, one channel to a group, has nothing to contract: a sum of shifted copies of
   the input, one for each of the kernel's offsets. Half precision is summed in float32.
 - Unfolded into one matrix product (im2col): a 1x1 kernel, which needs no copies; few
   channels; and the kernel's derivative, where each copied entry meets many channels.
+- Unfolded by rows of the kernel, where that takes much memory: a product for each.
 - Paired: for more pixels of few channels, what two neighbors see is unfolded together.
   It multiplies by zero, so that an infinity or NaN reaches its neighbor as a NaN.
 - Winograd's F(2, 3), float32 with a precision below "highest" alone: a 3x3 kernel

@@ -16,25 +16,38 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array
 
-from jnumerics.conv._forms import convolve, paired, shifted, unfolded
+from jnumerics.conv._forms import (
+    convolve,
+    paired,
+    shifted,
+    unfolded,
+    unfolded_by_rows,
+)
 from jnumerics.conv._options import AXES, Options, output_shape
 from jnumerics.conv._winograd import winograd
 
 Form = Callable[[Array, Array, Options], Array]
 
-# All measured on CPUs. Up to 16 channels on both sides, XLA's convolution is another,
-# slower one, but its kernel derivative is the faster.
+# All measured on CPUs of AMD and of Intel by the benchmark `conv2d_shapes`. Up to 16
+# channels on both sides, XLA's convolution is another, slower one, but its kernel
+# derivative is the faster. Before JAX 0.11 it was slow up to 32 channels out.
 _FEW = 16
+_IS_OLD = jax.__version_info__ < (0, 11)
+_MOST_OUT = 32 if _IS_OLD else _FEW
 
 # Below, XLA's 1x1 convolution beats its matrix product.
 _LEAST_CONTRACTED = 17
 
 # Columns of few channels pay for their memory; of small ones, pairing does not.
-_MOST_IN, _MOST_TAPS = 4, 25  # channels, kernel entries
+_MOST_IN = 4  # channels
+_MOST_TAPS, _MOST_TAPS_BACK = 49 if _IS_OLD else 25, 25  # kernel entries
 _MOST_COLUMNS, _LEAST_PAIRED = 2**22, 2**16  # entries
 
-# Of the kernel's derivative: each entry is used once for each output channel.
-_MOST_COLUMNS_PER_CHANNEL = 2**16
+# Of the kernel's derivative: each entry is used once for each output channel. Small
+# columns are had at once, others by rows of the kernel.
+_MOST_COLUMNS_OF_FEW = 40_000  # for each output channel, of few channels in
+_MOST_COLUMNS_OF_MANY = 2**12 if _IS_OLD else 2**14
+_SMALL_COLUMNS, _MOST_ROWS = 2**19, 7
 
 # Below, the transforms cost more than the products that they save. They round what a
 # tile holds, not what an output sees: too much beside a pixel 1e8 times the others.
@@ -85,7 +98,7 @@ def _on_cpu(form: Form, x: Array, kernel: Array, options: Options) -> Array:
     def elsewhere(x: Array, kernel: Array) -> Array:
         return convolve(x, kernel, options)
 
-    if form is unfolded:  # keep the image, not its columns, for the reverse pass
+    if form in (unfolded, unfolded_by_rows):  # the reverse pass unfolds again
         there = jax.checkpoint(there, prevent_cse=False)
     return jax.lax.platform_dependent(x, kernel, cpu=there, default=elsewhere)
 
@@ -99,7 +112,7 @@ def _form_of_value(x: Array, kernel: Array, options: Options) -> Form:
     if _is_pointwise(kernel, options):
         return unfolded if c_in >= _LEAST_CONTRACTED else convolve
     n_entries, pixels = _columns(x, kernel, options), _pixels(x, kernel, options)
-    if c_in <= _MOST_IN and 1 < c_out <= _FEW and taps <= _MOST_TAPS:
+    if c_in <= _MOST_IN and 1 < c_out <= _MOST_OUT and taps <= _MOST_TAPS:
         if n_entries <= _LEAST_PAIRED:
             return unfolded
         is_dilated = options.dilation[1] > 1
@@ -116,27 +129,36 @@ def _form_of_value(x: Array, kernel: Array, options: Options) -> Form:
 
 
 def _form_of_image_tangent(x: Array, kernel: Array, options: Options) -> Form:
-    _, c_out, _ = _sizes(kernel, options)
+    c_in, c_out, taps = _sizes(kernel, options)
     if _is_depthwise(x, kernel, options):
         return shifted
-    if options.groups == 1 and _is_pointwise(kernel, options):
+    if options.groups > 1:
+        return convolve
+    if _is_pointwise(kernel, options):
         return unfolded if c_out >= _LEAST_CONTRACTED else convolve
-    return convolve
+    is_few = c_in <= _MOST_IN and c_out > 1 and taps <= _MOST_TAPS_BACK
+    fits = _columns(x, kernel, options) <= _MOST_COLUMNS
+    return unfolded if is_few and fits else convolve
 
 
 def _form_of_kernel_tangent(x: Array, kernel: Array, options: Options) -> Form:
     c_in, c_out, _ = _sizes(kernel, options)
     is_last = options.layout == "NHWC"
     if _is_depthwise(x, kernel, options):
-        return shifted
+        return shifted if options.groups > 1 else convolve
     if options.groups > 1:
         return convolve
     if _is_pointwise(kernel, options):
         is_wide = c_out >= _LEAST_CONTRACTED and c_in <= 8 * c_out
         pays = is_wide or c_in <= 32 if is_last else is_wide and c_in > 32
         return unfolded if pays else convolve
-    fits = _columns(x, kernel, options) <= _MOST_COLUMNS_PER_CHANNEL * c_out
-    return unfolded if is_last and max(c_in, c_out) > _FEW and fits else convolve
+    n_entries = _columns(x, kernel, options)
+    is_short = kernel.shape[0] <= _MOST_ROWS
+    limit = _MOST_COLUMNS_OF_FEW if c_in <= _MOST_IN else _MOST_COLUMNS_OF_MANY
+    fits = n_entries <= limit * c_out
+    if is_last and max(c_in, c_out) > _FEW and is_short and fits:
+        return unfolded if n_entries <= _SMALL_COLUMNS else unfolded_by_rows
+    return convolve
 
 
 def _sizes(kernel: Array, options: Options) -> tuple[int, int, int]:

@@ -1,6 +1,8 @@
-"""A convolution in five forms, equal but for rounding."""
+"""A convolution in six forms, equal but for rounding."""
 
+from functools import reduce
 from itertools import product
+from operator import add
 
 import jax
 import jax.numpy as jnp
@@ -60,23 +62,46 @@ def _window(x: Array, offset: Two, shape: tuple[int, ...], options: Options) -> 
 
 def unfolded(x: Array, kernel: Array, options: Options) -> Array:
     """Multiply by one matrix what the kernel sees of each pixel (im2col)."""
-    axes, shape = AXES[options.layout], output_shape(x, kernel, options)
-    x = _padded(x, options)
+    axes, x = AXES[options.layout], _padded(x, options)
     for dim in (1, 0):  # the width first: its pieces are contiguous
-        axis, size = axes.spatial[dim], kernel.shape[axes.kernel[dim]]
-        stride, dilation = options.stride[dim], options.dilation[dim]
-        reach = (shape[axis] - 1) * stride + 1
-        pieces = [
-            jax.lax.slice_in_dim(x, i, i + reach, stride, axis)
-            for i in range(0, size * dilation, dilation)
-        ]
-        x = jnp.concatenate(pieces, axes.channel)
-    x = jnp.moveaxis(x, axes.channel, -1)
-    weight = jnp.transpose(kernel, axes.kernel).reshape(x.shape[-1], -1)
+        x = jnp.concatenate(_pieces(x, kernel, dim, options), axes.channel)
+    weight = jnp.transpose(kernel, axes.kernel)
+    return _product(x, weight.reshape(-1, weight.shape[3]), options)
+
+
+def unfolded_by_rows(x: Array, kernel: Array, options: Options) -> Array:
+    """Unfold the width alone, and add a product for each row of the kernel.
+
+    As many multiplications in an n-th of the memory, n rows (Cho & Brand 2017, "MEC:
+    memory-efficient convolution").
+    """
+    axes, x = AXES[options.layout], _padded(x, options)
+    x = jnp.concatenate(_pieces(x, kernel, 1, options), axes.channel)
+    weight = jnp.transpose(kernel, axes.kernel)
+    weight = weight.reshape(weight.shape[0], -1, weight.shape[3])
+    rows = zip(_pieces(x, kernel, 0, options), weight, strict=True)
+    return reduce(add, (_product(seen, row, options) for seen, row in rows))
+
+
+def _pieces(x: Array, kernel: Array, dim: int, options: Options) -> list[Array]:
+    """Return what each entry of the kernel along an axis sees of the padded image."""
+    axes = AXES[options.layout]
+    axis, size = axes.spatial[dim], kernel.shape[axes.kernel[dim]]
+    dilation = options.dilation[dim]
+    reach = x.shape[axis] - (size - 1) * dilation
+    return [
+        jax.lax.slice_in_dim(x, i, i + reach, options.stride[dim], axis)
+        for i in range(0, size * dilation, dilation)
+    ]
+
+
+def _product(x: Array, weight: Array, options: Options) -> Array:
+    channel = AXES[options.layout].channel
+    x = jnp.moveaxis(x, channel, -1)
     # Pixels as one axis: the kernel's derivative is faster so.
     pixels = x.reshape(-1, x.shape[-1])
     y = jnp.matmul(pixels, weight, precision=options.precision)
-    return jnp.moveaxis(y.reshape(*x.shape[:-1], -1), -1, axes.channel)
+    return jnp.moveaxis(y.reshape(*x.shape[:-1], -1), -1, channel)
 
 
 def paired(x: Array, kernel: Array, options: Options) -> Array:
