@@ -1,8 +1,9 @@
 """Which versions of JAX pass the tests: `python -m benchmarks.compat [VERSION ...]`.
 
 Each version gets an environment of its own, `.venv-jax-VERSION`, by the Python that
-runs this, and one case of each test. What was found replaces what the file had of it
-before; `python -m benchmarks.pages` writes it into the README.
+runs this, and one case of each test but the slow ones, as the oldest Python in
+`.ci/run`. What was found replaces what the file had of it before; `python -m
+benchmarks.pages` writes it into the README.
 """
 
 import argparse
@@ -25,7 +26,8 @@ FILE = Path(__file__).with_name("compat.json")
 VERSIONS = (  # all from the oldest that is served to the newest that was tried
     "0.10.0", "0.10.1", "0.10.2", "0.11.0", "0.11.1", "0.11.2", "0.12.0", "0.12.0.1",
 )  # fmt: skip
-SUITE = ("-m", "not product", "--cases", "1", "-n", "auto", "--dist", "worksteal")
+MARKS = "not (product or slow)"
+SUITE = ("-m", MARKS, "--cases", "1", "-n", "auto", "--dist", "worksteal")
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|error)")
 MOST_NAMED = 20  # failures of a version
 
