@@ -1,6 +1,7 @@
 """Coefficients from values: the recurrences of Björck and Pereyra."""
 
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -122,14 +123,32 @@ def _scale(x: Array) -> _Scale:
     gaps = _nodes.size(near[np.maximum(i, k)] - near[np.maximum(i - k, 0)])
     least = _nodes.exponent(jnp.min(gaps, 1)) + shift
     power, last = _nodes.exponent(largest), np.int32(n - 1)
-    mean = lax.div(jnp.sum(least, dtype=least.dtype), last)
+    total, size, smallest = _reduced(
+        (lax.add, lax.add, lax.min), least, abs(least), least
+    )
+    mean = lax.div(total, last)
     rise = jnp.maximum(mean - least, 0)
-    peak, at = jnp.sum(rise, dtype=rise.dtype), jnp.sum(rise > 0, dtype=rise.dtype)
-    unit = jnp.minimum(mean - lax.div(peak, at + last), jnp.min(least) + limit - 4)
+    peak, at = _reduced((lax.add, lax.add), rise, (rise > 0).astype(rise.dtype))
+    unit = jnp.minimum(mean - lax.div(peak, at + last), smallest + limit - 4)
     unit = jnp.maximum(unit, power - limit + 4)
-    size = jnp.sum(jnp.abs(least), dtype=least.dtype)
     is_plain = size + n * (jnp.maximum(power, 0) + 1) <= limit // 2
     return _Scale(jnp.where(is_plain, 0, unit), is_plain)
+
+
+def _reduced(operations: Sequence[Callable], *vectors: Array) -> Sequence[Array]:
+    """Add up vectors of integers or take their least, all at once.
+
+    Each reduction of its own is kernels to compile: with five, fit's first call takes a
+    tenth longer.
+    """
+    unit = {lax.add: 0, lax.min: np.iinfo(np.int32).max}
+    start = tuple(np.int32(unit[operation]) for operation in operations)
+
+    def join(a: Sequence[Array], b: Sequence[Array]) -> tuple[Array, ...]:
+        pairs = zip(operations, a, b, strict=True)
+        return tuple(operation(x, y) for operation, x, y in pairs)
+
+    return lax.reduce(vectors, start, join, (0,))
 
 
 def _divided_by_rows(x: Array, c: Array) -> Array:
