@@ -201,17 +201,21 @@ def place(run: Mapping[str, Any]) -> str:
 
 
 def by_place(runs: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Sort runs by their places: the processor before cards, the newest JAX first."""
+    """Sort runs by their places: the processor before cards, the newest JAX first.
+
+    Of places that differ by the processor alone, the one that measured last is first.
+    """
     groups: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault(place(run), []).append(run)
+    by_time = sorted(groups, key=lambda name: groups[name][-1]["time"], reverse=True)
 
     def rank(name: str) -> tuple[bool, list[int]]:
         m = groups[name][-1]["machine"]
         version = [-int(part) for part in re.findall(r"\d+", m["versions"]["jax"])]
         return m["platform"] != "cpu", version
 
-    return {name: groups[name] for name in sorted(groups, key=rank)}
+    return {name: groups[name] for name in sorted(by_time, key=rank)}
 
 
 def figures(runs: Sequence[dict[str, Any]], benchmark: str) -> list[Figure]:

@@ -17,7 +17,17 @@ from jnumerics.derivatives._compare.result import ModeResult
 from jnumerics.derivatives._compare.timing import Timing
 
 
-def run(value, *, day=1, jax="0.12", note="", platform="cpu", target=None, **more):
+def run(
+    value,
+    *,
+    day=1,
+    jax="0.12",
+    cpu="EPYC",
+    note="",
+    platform="cpu",
+    target=None,
+    **more,
+):
     """A saved run of one benchmark with one line."""
     target = at_least(10.0) if target is None else target
     bound = {"bound": target.bound, "is_floor": target.is_floor, "unit": target.unit}
@@ -28,7 +38,7 @@ def run(value, *, day=1, jax="0.12", note="", platform="cpu", target=None, **mor
         "note": note,
     }
     machine = {
-        "cpu": "EPYC",
+        "cpu": cpu,
         "cores": 2,
         "platform": platform,
         "device": "H100" if platform == "gpu" else "cpu",
@@ -107,6 +117,12 @@ def test_places_are_jax_versions_and_devices_newest_first_and_cards_last():
         "JAX 0.9, 2 cores of EPYC",
         "JAX 0.12, H100",
     ]
+
+
+def test_of_two_processors_the_one_that_measured_last_is_first():
+    runs = [run(1.0), run(1.0, cpu="Xeon", day=2), run(1.0, jax="0.10", day=3)]
+    names = [name.split(", ")[0] + name[-4:] for name in _record.by_place(runs)]
+    assert names == ["JAX 0.12Xeon", "JAX 0.12EPYC", "JAX 0.10EPYC"]
 
 
 def test_missed_target_tells_why_where_that_was_measured(monkeypatch):
