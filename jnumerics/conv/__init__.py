@@ -10,7 +10,7 @@ faster where shapes favor them, and are taken by shape, dtype and version of JAX
 value, input derivative and kernel derivative choose each for itself:
 
 - Depthwise, one channel to a group, has nothing to contract: a sum of shifted copies of
-  the input, one for each of the kernel's offsets. Half precision is summed in float32.
+  the input, one for each of the kernel's offsets.
 - Unfolded into one matrix product (im2col): a 1x1 kernel, which needs no copies; few
   channels; and the kernel's derivative, where each copied entry meets many channels.
 - Unfolded by rows of the kernel, where that takes much memory: a product for each.
@@ -20,6 +20,8 @@ value, input derivative and kernel derivative choose each for itself:
   between many channels, in 4/9 of the multiplications. Its rounding error is a small
   multiple of the sum's own, but measured against the largest entry of a 4x4 tile:
   beside a huge pixel, outputs that do not see it lose their digits.
+
+Half precision is computed in float32 and rounded once, whatever the form.
 
 Not offered: transposed convolution (the `jax.vjp` of this one), input dilation,
 negative padding (slice the input).

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array
 
+from jnumerics import _check
 from jnumerics.conv._forms import (
     convolve,
     paired,
@@ -92,8 +93,9 @@ def _on_cpu(form: Form, x: Array, kernel: Array, options: Options) -> Array:
     if form is convolve:
         return convolve(x, kernel, options)
 
-    def there(x: Array, kernel: Array) -> Array:
-        return form(x, kernel, options)
+    def there(x: Array, kernel: Array) -> Array:  # half precision is rounded once
+        wide = _check.at_least_float32(x), _check.at_least_float32(kernel)
+        return form(*wide, options).astype(x.dtype)
 
     def elsewhere(x: Array, kernel: Array) -> Array:
         return convolve(x, kernel, options)

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jnumerics import _check
 from jnumerics.conv._options import AXES, Options, Two, output_shape
 
 
@@ -28,11 +27,10 @@ def convolve(x: Array, kernel: Array, options: Options) -> Array:
 
 def shifted(x: Array, kernel: Array, options: Options) -> Array:
     """Sum shifted copies of the input, one channel to a group."""
-    axes, dtype = AXES[options.layout], x.dtype
-    shape = output_shape(x, kernel, options)
-    kernel = _check.at_least_float32(jnp.transpose(kernel, axes.kernel))
+    axes, shape = AXES[options.layout], output_shape(x, kernel, options)
+    kernel = jnp.transpose(kernel, axes.kernel)
     height, width, _, c_out = kernel.shape
-    x = _padded(_check.at_least_float32(x), options)
+    x = _padded(x, options)
     x = jnp.repeat(x, c_out // x.shape[axes.channel], axes.channel)
     per_channel = [1] * 4
     per_channel[axes.channel] = c_out
@@ -41,7 +39,7 @@ def shifted(x: Array, kernel: Array, options: Options) -> Array:
         offset = i * options.dilation[0], j * options.dilation[1]
         weight = kernel[i, j].reshape(per_channel)
         y += _window(x, offset, shape, options) * weight
-    return y.astype(dtype)
+    return y
 
 
 def _padded(x: Array, options: Options) -> Array:

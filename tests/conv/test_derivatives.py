@@ -123,3 +123,39 @@ class TestDerivatives:
         )(x, kernel)
         expected = jnp.full_like(x, 3 / groups), jnp.full_like(kernel, 4)
         chex.assert_trees_all_equal(gradients, expected)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize(
+    ("x_shape", "kernel_shape"),
+    [((2, 12, 12, 3), (5, 5, 3, 8)), ((2, 100, 100, 3), (3, 3, 3, 24))],
+    ids=["unfolded", "unfolded by rows"],
+)
+def test_half_precision_derivatives_are_rounded_once(x_shape, kernel_shape, dtype):
+    args = draw(0, *x_shape).astype(dtype), draw(1, *kernel_shape).astype(dtype)
+    tangents = tuple(np.sin(a.astype(np.float32)).astype(dtype) for a in args)
+
+    def derivatives(*args):
+        y, pull = jax.vjp(conv.conv2d, *args)
+        pushes = [jax.jvp(conv.conv2d, args, t)[1] for t in _one_at_a_time(tangents)]
+        return *pull(jnp.sin(y.astype(jnp.float32)).astype(y.dtype)), *pushes
+
+    def in_float32(*args):
+        wide = tuple(jnp.float32(a) for a in args)
+        cotangent = jnp.sin(jnp.float32(conv.conv2d(*args))).astype(dtype)
+        pull = jax.vjp(conv.conv2d, *wide)[1]
+        pushes = [
+            jax.jvp(conv.conv2d, wide, tuple(map(jnp.float32, t)))[1]
+            for t in _one_at_a_time(tangents)
+        ]
+        return *pull(jnp.float32(cotangent)), *pushes
+
+    eps = float(jnp.finfo(dtype).eps)
+    for ours, exact in zip(derivatives(*args), in_float32(*args), strict=True):
+        atol = 1e-5 * np.max(np.abs(exact))  # float32 sums in another order
+        np.testing.assert_allclose(jnp.float32(ours), exact, rtol=0.51 * eps, atol=atol)
+
+
+def _one_at_a_time(tangents):
+    dx, dkernel = tangents
+    return (dx, np.zeros_like(dkernel)), (np.zeros_like(dx), dkernel)
