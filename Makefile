@@ -72,7 +72,6 @@ dist: $(call has,dist)
 
 compat: $(call has,test)
 	$(bin)/python -m benchmarks.compat $(JAX)
-	$(bin)/python -m benchmarks.pages
 
 clean:
 	rm -rf .venv* build dist out

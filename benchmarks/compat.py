@@ -2,8 +2,8 @@
 
 Each version gets an environment of its own, `.venv-jax-VERSION`, by the Python that
 runs this, and one case of each test but the slow ones, as the oldest Python in
-`.ci/run`. What was found replaces what the file had of it before; `python -m
-benchmarks.pages` writes it into the README.
+`.ci/run`. What was found replaces what the file had of it before, and goes into the
+README.
 """
 
 import argparse
@@ -28,6 +28,7 @@ VERSIONS = (  # all from the oldest that is served to the newest that was tried
 )  # fmt: skip
 MARKS = "not (product or slow)"
 SUITE = ("-m", MARKS, "--cases", "1", "-n", "auto", "--dist", "worksteal")
+PAGES = (sys.executable, "-m", "benchmarks.pages")
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|error)")
 MOST_NAMED = 20  # failures of a version
 
@@ -118,6 +119,7 @@ def main(argv: Sequence[str]) -> int:
     for version in asked:
         trial = try_version(version)
         keep(trial)
+        subprocess.run(PAGES, cwd=ROOT, check=True)  # whose tests the next version runs
         print(
             f"JAX {version}: {_outcome(trial)}", *trial.get("failures", ()), sep="\n  "
         )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import jax
@@ -54,11 +55,15 @@ def test_closing_line_is_read():
 
 
 def test_status_is_1_where_a_version_fails(file, monkeypatch, capsys):
+    pages = file.with_name("pages")
+    write = f"open({str(pages)!r}, 'w').close()"
+    monkeypatch.setattr(compat, "PAGES", (sys.executable, "-c", write))
     failed = {**RUN, "passed": 1, "failed": 1, "failures": ["FAILED tests/a.py::b"]}
     monkeypatch.setattr(compat, "try_version", lambda _: failed)
     assert compat.main(["0.10.1"]) == 1
     assert "FAILED tests/a.py::b" in capsys.readouterr().out
     assert json.loads(file.read_text()) == [failed]
+    assert pages.exists()
 
 
 def test_versions_begin_with_the_oldest_that_is_served_and_hold_todays():

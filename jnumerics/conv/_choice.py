@@ -41,7 +41,7 @@ _LEAST_CONTRACTED = 17
 
 # Columns of few channels pay for their memory; of small ones, pairing does not.
 _MOST_IN = 4  # channels
-_MOST_TAPS, _MOST_TAPS_BACK = 49 if _IS_OLD else 25, 25  # kernel entries
+_MOST_TAPS = 49 if _IS_OLD else 25  # kernel entries
 _MOST_COLUMNS, _LEAST_PAIRED = 2**22, 2**16  # entries
 
 # Of the kernel's derivative: each entry is used once for each output channel. Small
@@ -131,16 +131,13 @@ def _form_of_value(x: Array, kernel: Array, options: Options) -> Form:
 
 
 def _form_of_image_tangent(x: Array, kernel: Array, options: Options) -> Form:
-    c_in, c_out, taps = _sizes(kernel, options)
+    _, c_out, _ = _sizes(kernel, options)
     if _is_depthwise(x, kernel, options):
         return shifted
-    if options.groups > 1:
-        return convolve
-    if _is_pointwise(kernel, options):
-        return unfolded if c_out >= _LEAST_CONTRACTED else convolve
-    is_few = c_in <= _MOST_IN and c_out > 1 and taps <= _MOST_TAPS_BACK
-    fits = _columns(x, kernel, options) <= _MOST_COLUMNS
-    return unfolded if is_few and fits else convolve
+    is_product = options.groups == 1 and _is_pointwise(kernel, options)
+    # Of few channels the columns would serve reverse mode, two to three times as fast;
+    # forward mode along many directions would take three to ten times as long.
+    return unfolded if is_product and c_out >= _LEAST_CONTRACTED else convolve
 
 
 def _form_of_kernel_tangent(x: Array, kernel: Array, options: Options) -> Form:

@@ -128,8 +128,12 @@ class TestDerivatives:
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 @pytest.mark.parametrize(
     ("x_shape", "kernel_shape"),
-    [((2, 12, 12, 3), (5, 5, 3, 8)), ((2, 100, 100, 3), (3, 3, 3, 24))],
-    ids=["unfolded", "unfolded by rows"],
+    [
+        ((2, 12, 12, 20), (1, 1, 20, 20)),
+        ((2, 12, 12, 3), (5, 5, 3, 40)),
+        ((2, 100, 100, 3), (3, 3, 3, 24)),
+    ],
+    ids=["a product", "unfolded", "unfolded by rows"],
 )
 def test_half_precision_derivatives_are_rounded_once(x_shape, kernel_shape, dtype):
     args = draw(0, *x_shape).astype(dtype), draw(1, *kernel_shape).astype(dtype)
