@@ -177,7 +177,8 @@ def digest(drawn: bytes) -> str:
 
 def reasons() -> dict[str, str]:
     """Return why goals are missed: what was measured of it, by the goal's words."""
-    return tomllib.loads((RESULTS.parent / "reasons.toml").read_text(encoding="utf-8"))
+    text = (RESULTS.parent / "reasons.toml").read_text(encoding="utf-8")
+    return {miss["goal"]: miss["why"] for miss in tomllib.loads(text)["miss"]}
 
 
 def load() -> list[dict[str, Any]]:
