@@ -67,7 +67,8 @@ def divergence(
     one a sample, take `jax.vmap` of it, for a function of one sample.
 
     Args:
-        fun: As in `jacobian_diagonal`.
+        fun: As in `jacobian_diagonal`. What it holds besides its arguments is compiled
+            in, as in `jacobian`.
         argnums: As in `jacobian_diagonal`.
         check: As in `jacobian_diagonal`.
 

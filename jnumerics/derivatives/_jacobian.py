@@ -152,7 +152,8 @@ def value_and_jacobian(
     As `jacobian`; the value costs little more, since the passes need most of it.
 
     Args:
-        fun: As in `jacobian`.
+        fun: As in `jacobian`, which says what of it is compiled in, and how to change
+            that later.
         argnums: As in `jacobian`.
         mode: As in `jacobian`.
         max_bytes: As in `jacobian`.

@@ -143,7 +143,8 @@ def value_grad_and_laplacian(
     directions, the gradient takes one reverse pass more.
 
     Args:
-        fun: As in `laplacian`, with a scalar as result.
+        fun: As in `laplacian`, with a scalar as result. What it holds besides its
+            arguments is compiled in, as in `jacobian`.
         argnums: As in `laplacian`.
         directions: As in `laplacian`.
         mode: As in `laplacian`.

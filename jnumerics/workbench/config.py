@@ -112,7 +112,7 @@ def load(cls: type[S], file: Path, flags: Mapping[str, str] | None = None) -> S:
         # as JSON, where a strict tuple may be written as a list: TOML has no other
         return cls.model_validate_json(json.dumps(values, default=str))
     except ValidationError as e:
-        # the first, but what is missing comes last: a misspelt key is missing too
+        # the first, but what is missing comes last: a misspelled key is missing too
         error = min(e.errors(), key=lambda k: _RANKS.get(k["type"], 1))
     except RecursionError:
         msg = f"{file}: its lists or tables are nested too deeply"

@@ -41,7 +41,7 @@ from jnumerics.derivatives._program.tangent import LinearPart
 from jnumerics.derivatives._program.trace import Target
 
 # Entries of directions that may be constants of the program: the compiler folds what
-# the passes make of these alone, one number at a time.
+# the passes make of these alone, one number at a time. `make bench`: `asdex`.
 MOST_FOLDED = 1 << 17
 MOST_HEADED = 256  # inputs whose pattern is looked at where no columns share a pass
 FEW = 4  # colors of inputs, up to which the outputs are not colored as well

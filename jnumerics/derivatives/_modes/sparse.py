@@ -13,6 +13,7 @@ from jnumerics.derivatives._program.trace import Target
 
 # Entries up to which values are flattened in the program of their passes. Of more, the
 # compiler makes one slow loop, which costs more than to start a program of their own.
+# `make bench`: `hessians`, `stencil`.
 MOST_INSIDE = 1 << 15
 
 

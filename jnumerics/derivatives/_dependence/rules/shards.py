@@ -23,13 +23,14 @@ from jnumerics.derivatives._dependence.boxes import (
 from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, equations_inside, shape_of
 
+# `manual_axes` is what `newly_manual_axes` was called before JAX 0.10.2. These are
 # primitives that may communicate without an axis name among their parameters
 _HIDDEN = {"call_hi_primitive", "custom_lin", "ffi_call", "pallas_call"}
 
 
 @RULES.rule(
     "shard_map",
-    reads="jaxpr mesh in_specs out_specs newly_manual_axes",
+    reads="jaxpr mesh in_specs out_specs manual_axes newly_manual_axes",
     ignores="check_vma",
 )
 def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
@@ -41,7 +42,7 @@ def _(context: Context, eqn: JaxprEqn, boxes: Boxes) -> list[Box] | None:
     is_hidden = not _HIDDEN.isdisjoint(e.primitive.name for e in inner)
     if is_hidden or any(getattr(spec, "unreduced", None) for spec in specs):
         return None
-    manual = p["newly_manual_axes"]
+    manual = p["newly_manual_axes" if "newly_manual_axes" in p else "manual_axes"]
     mesh = _Mesh({k: n for k, n in p["mesh"].shape.items() if k in manual}, inner)
     inside = [
         None if box is None else mesh.shards(box, spec)

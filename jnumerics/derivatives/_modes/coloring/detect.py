@@ -33,6 +33,7 @@ from jnumerics.derivatives._program.jaxpr import (
 )
 from jnumerics.derivatives._program.tangent import LinearPart
 
+# `make bench` finds them again: `coloring_large`, `planning`, `stencil`.
 BUDGET = 1 << 29  # box entries that one search may fill: about a second
 SHARE = 1 << 12  # or this part of the work of the passes that it may save
 CHUNK = 1 << 23  # box entries filled at a time
