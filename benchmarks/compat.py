@@ -98,7 +98,9 @@ def text() -> str:
     if not results:
         return "Not run yet."
     rows = [[r["jax"], r["python"], _outcome(r), r["date"]] for r in results]
-    return _report.markdown(["JAX", "Python", "tests", "date"], rows)
+    notes = [f"JAX {r['jax']}: {r['note']}" for r in results if "note" in r]
+    table = _report.markdown(["JAX", "Python", "tests", "date"], rows)
+    return "\n".join([table, *([""] if notes else []), *map(_report.item, notes)])
 
 
 def _outcome(trial: dict[str, Any]) -> str:
