@@ -21,7 +21,7 @@ value, input derivative and kernel derivative choose each for itself:
   multiple of the sum's own, but measured against the largest entry of a 4x4 tile:
   beside a huge pixel, outputs that do not see it lose their digits.
 
-Half precision is computed in float32 and rounded once, whatever the form.
+All of these but XLA's own compute half precision in float32 and round it once.
 
 Not offered: transposed convolution (the `jax.vjp` of this one), input dilation,
 negative padding (slice the input).
