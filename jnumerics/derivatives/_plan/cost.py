@@ -56,6 +56,7 @@ class Cost:
         return Cost(n * self.operations, n * self.bytes, n * self.seconds)
 
 
+_VIEWS = {"reshape", "squeeze", "broadcast_in_dim", "split", "transpose"}
 _FREE = {"reshape", "squeeze", "broadcast_in_dim", "iota", "copy", "stop_gradient"}
 _TRANSCENDENTAL = {
     "exp", "log", "tanh", "sin", "cos", "logistic", "erf", "pow", "div", "sqrt",
@@ -76,10 +77,25 @@ def _equation(eqn: Any, weights: Weights) -> Cost:
         return sum(inner, Cost()).times(eqn.params.get("length", 1))
     moved = sum(size_bytes(v.aval) for v in (*eqn.invars, *eqn.outvars))
     operations, rate = _operations(eqn, weights)
-    if name in _FREE or (name == "split" and len(eqn.outvars) == 1):
+    if name in _FREE or is_view(eqn):
         return Cost(0.0, 0.0, 0.0)
-    seconds = max(operations / rate, moved / weights.bandwidth) + weights.fixed
+    fixed = 0.0 if name == "transpose" else weights.fixed  # its reader fuses it
+    seconds = max(operations / rate, moved / weights.bandwidth) + fixed
     return Cost(float(operations), float(moved), float(seconds))
+
+
+def is_view(eqn: Any) -> bool:
+    """Whether an equation gives its operand another shape, and no more.
+
+    A transpose does where it moves none but axes of one entry.
+    """
+    if eqn.primitive.name not in _VIEWS or len(eqn.outvars) > 1:
+        return False
+    operand, result = eqn.invars[0].aval, eqn.outvars[0].aval
+    if eqn.primitive.name == "transpose":
+        order = [k for k in eqn.params["permutation"] if operand.shape[k] != 1]
+        return order == sorted(order)
+    return size_bytes(operand) == size_bytes(result)
 
 
 def _operations(eqn: Any, weights: Weights) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from jnumerics.derivatives._plan.candidates import passes_jaxpr
-from jnumerics.derivatives._plan.cost import size_bytes
+from jnumerics.derivatives._plan.cost import is_view, size_bytes
 from jnumerics.derivatives._plan.result import Plan
 from jnumerics.derivatives._program.jaxpr import (
     Atom,
@@ -22,7 +22,6 @@ from jnumerics.derivatives._program.jaxpr import (
 )
 
 SPARE, FIXED = 1.5, 1024  # a compiler's over what is estimated: times, bytes more
-_VIEWS = {"reshape", "squeeze", "broadcast_in_dim", "split"}
 
 
 def temporary_bytes(jaxpr: Any, *, is_body: bool = False) -> int:
@@ -68,7 +67,7 @@ def _buffers(jaxpr: Any) -> dict[Any, Any]:
     for k, eqn in enumerate(jaxpr.eqns):
         for v, source in zip(eqn.outvars, _sources(eqn), strict=True):
             operand = source if isinstance(source, Var) else v
-            is_free = _is_view(eqn) or last.get(operand) == k
+            is_free = is_view(eqn) or last.get(operand) == k
             buffers[v] = buffers.get(operand, v) if is_free else v
     return buffers
 
@@ -76,7 +75,7 @@ def _buffers(jaxpr: Any) -> dict[Any, Any]:
 def _sources(eqn: JaxprEqn) -> Sequence[Atom | None]:
     """Return, for each result, the operand in whose place it may be written."""
     name, n = eqn.primitive.name, len(eqn.outvars)
-    if _is_view(eqn) or name.startswith(("dynamic_update_slice", "scatter")):
+    if is_view(eqn) or name.startswith(("dynamic_update_slice", "scatter")):
         return [eqn.invars[0]]
     if name == "while":
         return eqn.invars[len(eqn.invars) - n :]
@@ -85,13 +84,6 @@ def _sources(eqn: JaxprEqn) -> Sequence[Atom | None]:
         stacked = [None] * (n - roles.n_carry)
         return [*eqn.invars[roles.n_consts : roles.n_whole], *stacked]
     return [None] * n
-
-
-def _is_view(eqn: JaxprEqn) -> bool:
-    """Whether an equation gives its operand another shape, and no more."""
-    if eqn.primitive.name not in _VIEWS or len(eqn.outvars) > 1:
-        return False
-    return size_bytes(eqn.invars[0].aval) == size_bytes(eqn.outvars[0].aval)
 
 
 def others(plan: Plan) -> list[Plan]:

@@ -1,10 +1,13 @@
 """What a plan counts: passes, operations, outputs."""
 
+import jax
 import jax.numpy as jnp
 import pytest
 from jax import lax
 
 from jnumerics.derivatives import plan
+from jnumerics.derivatives._plan.cost import count
+from jnumerics.derivatives._plan.memory import temporary_bytes
 from tests.derivatives.plan._functions import WIDE, candidate, dense, narrow, passes
 
 
@@ -79,3 +82,16 @@ def test_trees_and_argnums_count_all_their_leaves():
     assert plan(fun, tree, 2.0, jnp.ones(5)).n_inputs == 7
     chosen = plan(fun, tree, 2.0, jnp.ones(5), argnums=(0, 2))
     assert (chosen.n_outputs, chosen.n_inputs) == (8, 12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "order", "is_moved"),
+    [((1, 20, 30), (1, 0, 2), False), ((20, 30, 1), (2, 0, 1), False),
+     ((20, 30), (1, 0), True), ((2, 1, 3), (2, 1, 0), True)],
+)  # fmt: skip
+def test_a_transpose_that_keeps_the_order_of_entries_is_a_view(shape, order, is_moved):
+    x = jnp.ones(shape)
+    alone = jax.make_jaxpr(lambda x: lax.transpose(x, order))(x)
+    assert count(alone).bytes == (2 * x.nbytes if is_moved else 0)
+    read = jax.make_jaxpr(lambda x: 1 + lax.transpose(jnp.sin(x), order))(x)
+    assert temporary_bytes(read) == (2 * x.nbytes if is_moved else x.nbytes)
