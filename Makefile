@@ -2,13 +2,13 @@
 # compat, on a fresh clone. test-rest runs the tests that check leaves out; compat runs
 # one case of each on every JAX that is served, each in an environment of its own; JAX=
 # names some of them.
-# PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder,
-# CASES= how many cases of each parametrized test run, at even distances; test-all: all.
-# MARKS= which marks `test` runs, as for pytest -m. PLATFORM=cuda: benchmarks on a GPU.
+# PYTHON= chooses the interpreter (a name or a path), VENV= the environment's folder.
+# `test` runs one case of each test but the slow ones, below five minutes on two cores;
+# CASES= runs more of them, at even distances; test-all runs all. PLATFORM=cuda:
+# benchmarks on a GPU.
 VENV ?= .venv
 PYTHON ?=
-CASES ?= 4
-MARKS ?= not product
+CASES ?= 1
 PLATFORM ?=
 
 bin := $(VENV)/bin
@@ -32,7 +32,7 @@ demo: $(call has,demo)
 	$(bin)/python -m jnumerics demo
 
 test: $(call has,test)
-	$(bin)/pytest $(few) -m "$(MARKS)"
+	$(bin)/pytest $(few) -m "not (product or slow)"
 
 test-rest: $(call has,test)
 	$(bin)/pytest $(few) -m "($(rest)) and not product"

@@ -22,16 +22,14 @@ import pytest
 
 from tests._scenarios import (
     accumulation,
-    batch_programs,
-    batches,
     control,
     dense,
     elementwise,
     linalg,
-    mixing,
     movement,
     stencils,
 )
+from tests._scenarios.samples import batch_programs, batches, mixing
 from tests._scenarios.table import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (

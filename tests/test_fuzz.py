@@ -13,8 +13,8 @@ from tests.fuzz import coverage
 from tests.fuzz.check import Failure, Outcome
 from tests.fuzz.faults.listed import FAULTS
 from tests.fuzz.interpret import Interpreter
-from tests.fuzz.program import Assign, Define, Program
-from tests.fuzz.shrink import script, shrunk
+from tests.fuzz.programs.program import Assign, Define, Program
+from tests.fuzz.programs.shrink import script, shrunk
 from tests.fuzz.work import Finding, Report
 
 
@@ -30,7 +30,6 @@ def run(*arguments):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.process
 def test_random_programs_have_right_derivatives_by_every_way():
     finished = run("tests.fuzz", "--programs", "150", "--seed", "0", "--workers", "1")

@@ -104,6 +104,13 @@ def test_folders_are_small():
         assert len(modules) <= MOST_FILES, folder
 
 
+def test_folders_of_tests_are_small():
+    """A file for each family of primitives may stand beside the others."""
+    folders = {path.parent for path in TESTS.rglob("*.py")}
+    large = {x for x in folders if len([*x.glob("[!_]*.py")]) > MOST_FILES}
+    assert large <= {TESTS / "fuzz" / name for name in ("families", "interpret")}
+
+
 def test_modules_of_tests_are_short():
     lengths = {p: len(p.read_text().splitlines()) for p in TESTS.rglob("*.py")}
     assert [p for p, n in lengths.items() if n > MOST_LINES_OF_TESTS] == []

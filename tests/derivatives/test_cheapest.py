@@ -11,7 +11,7 @@ import pytest
 
 from jnumerics.derivatives import laplacian, plan
 from jnumerics.derivatives._plan.second import choose as second
-from tests._second import by_rule, line, trace_of_hessian
+from tests.derivatives._second import by_rule, line, trace_of_hessian
 
 WEIGHTS = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
 WIDE = np.random.default_rng(1).normal(size=(64, 512)).astype(np.float32) / 16
@@ -92,7 +92,7 @@ def test_what_the_sweep_cannot_pass_is_named():
     chosen = plan(by_rule, jnp.ones(3), target="laplacian")
     assert chosen.mode == "nested"
     assert "collapsed is not served: not through custom_vjp_call" in chosen.reason
-    assert "tests/_second.py" in chosen.reason  # where the rule stands
+    assert "tests/derivatives/_second.py" in chosen.reason  # where the rule stands
     assert modes(chosen)["collapsed"] is None
 
 

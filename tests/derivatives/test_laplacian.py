@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jax.test_util import check_grads
 
 from jnumerics.derivatives import laplacian, value_grad_and_laplacian
-from tests._second import trace_of_hessian
+from tests.derivatives._second import trace_of_hessian
 
 random = np.random.default_rng(0)
 WIDE = random.normal(size=(3, 6)) / 2

@@ -11,7 +11,7 @@ from jnumerics.derivatives._plan.second.choose import choose, shared
 from jnumerics.derivatives._plan.second.collapsed import collapsed
 from jnumerics.derivatives._plan.second.request import Request
 from jnumerics.derivatives._program.trace import trace
-from tests._second import trace_of_hessian
+from tests.derivatives._second import trace_of_hessian
 
 random = np.random.default_rng(0)
 WIDE = random.normal(size=(3, 6)) / 2

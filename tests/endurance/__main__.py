@@ -8,7 +8,8 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from benchmarks.trials import endurance as record
-from tests.endurance import damage, disk, inputs, kills, memory, threads
+from tests.endurance import inputs, memory, threads
+from tests.endurance.files import damage, disk, kills
 from tests.endurance.outcome import Outcome, Work
 
 PARTS: dict[str, tuple[Callable[[Work], Outcome], int, int]] = {

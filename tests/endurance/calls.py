@@ -11,7 +11,8 @@ from hypothesis.strategies import SearchStrategy
 
 from jnumerics.workbench import checkpoint
 from jnumerics.workbench.training import train
-from tests._promises.arguments import (
+from tests.endurance import values as v
+from tests.package._promises.arguments import (
     KEY,
     ROWS,
     THETA,
@@ -26,7 +27,6 @@ from tests._promises.arguments import (
     polynomial,
     softmax,
 )  # fmt: skip
-from tests.endurance import values as v
 
 Wrong = dict[str, SearchStrategy[Any]]
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.endurance import __main__ as endurance
 from tests.endurance.calls import Case
-from tests.endurance.damage import flips_and_truncations
+from tests.endurance.files.damage import flips_and_truncations
 from tests.endurance.inputs import outcome_of
 from tests.endurance.outcome import Outcome, Work
 

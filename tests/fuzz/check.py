@@ -20,7 +20,7 @@ from tests.fuzz.checks import (
 )
 from tests.fuzz.compare import REFUSALS, diagonals, differs, tolerance_of
 from tests.fuzz.interpret import Interpreter
-from tests.fuzz.program import Program
+from tests.fuzz.programs.program import Program
 from tests.fuzz.truth import Truth
 from tests.fuzz.ways import Traced
 

@@ -18,9 +18,9 @@ from tests.fuzz.compare import (
     tolerance_of,
 )
 from tests.fuzz.families.custom import NONLINEAR
-from tests.fuzz.program import Program
+from tests.fuzz.programs.program import Program
+from tests.fuzz.programs.values import Scrambled
 from tests.fuzz.truth import Blocks, Truth
-from tests.fuzz.values import Scrambled
 from tests.fuzz.ways import Run, SampleMixingError, Traced
 
 POINTS = 3

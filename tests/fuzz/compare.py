@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz.program import Program, walk
+from tests.fuzz.programs.program import Program, walk
 
 REFUSALS = (TypeError, ValueError, NotImplementedError)
 

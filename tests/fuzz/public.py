@@ -16,7 +16,7 @@ from tests.fuzz.compare import (
     own_blocks,
     tolerance_of,
 )
-from tests.fuzz.program import Program
+from tests.fuzz.programs.program import Program
 
 MODES = ("auto", "forward", "reverse", "cut", "compressed")
 Answer = tuple[str, str]  # what was compared, and how it differs: "" if it does not

@@ -27,7 +27,7 @@ from jnumerics.derivatives._program.linearity.symmetry import asymmetry_of
 from tests.fuzz.compare import REFUSALS
 from tests.fuzz.interpret import Interpreter
 from tests.fuzz.interpret.core import as_numpy
-from tests.fuzz.values import Scrambled, Values
+from tests.fuzz.programs.values import Scrambled, Values
 
 # What the public functions do with a plan, once they are traced.
 _dense, _sparse_blocks = vars(_jacobian)["_dense"], vars(_jacobian)["_sparse"]

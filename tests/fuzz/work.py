@@ -150,7 +150,7 @@ def is_second(number: int) -> bool:
 def program_of(job: Job, number: int) -> Any:
     """Draw a program by its number."""
     from tests.fuzz.families import TURNS
-    from tests.fuzz.generate import draw
+    from tests.fuzz.programs.generate import draw
 
     family = job.family or TURNS[number % len(TURNS)]
     return draw(family, job.seed * 10**6 + number)
@@ -190,7 +190,7 @@ def _shown(program: Any, check: str) -> str:
     """Shrink a failure, and see whether the compiled functions fail as well."""
     from tests.fuzz import public
     from tests.fuzz.check import examine
-    from tests.fuzz.shrink import script, shrunk
+    from tests.fuzz.programs.shrink import script, shrunk
 
     is_hessian = check.split()[0] in ("hessian", "laplacian")
 

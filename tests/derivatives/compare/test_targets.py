@@ -8,7 +8,7 @@ import pytest
 from jnumerics.derivatives import compare_modes
 from jnumerics.workbench import cli
 from tests._schema import COMPARE, faults
-from tests._second import by_rule, line
+from tests.derivatives._second import by_rule, line
 
 
 def test_modes_of_a_laplacian_agree():

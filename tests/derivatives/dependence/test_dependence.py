@@ -11,7 +11,7 @@ from jax import lax
 from jnumerics.derivatives._dependence import boxes as _boxes
 from jnumerics.derivatives._dependence.result import dependence
 from tests import hulls, scenarios
-from tests._collection import COLLECTION, samples
+from tests.derivatives.dependence._collection import COLLECTION, samples
 from tests.derivatives.dependence._loss import lost
 
 # Boxes larger than the pattern's hull: zeros of a triangular factor are values.
@@ -87,7 +87,7 @@ def test_samples_of_batch_scenarios_are_proven_apart(scenario):
 def test_mixing_scenarios_are_refused_with_their_line(scenario):
     boxes = dependence(scenario.fun, *traced(scenario))
     assert not boxes.independent_along(0)
-    assert re.search(r"_scenarios.mixing\.py:\d+$", lost(boxes, 0).line)
+    assert re.search(r"_scenarios.samples.mixing\.py:\d+$", lost(boxes, 0).line)
 
 
 def vmapped(name):

@@ -225,7 +225,7 @@ def test_zero_and_empty_derivatives(format):
 def test_arrays_on_several_devices_have_the_same_derivatives():
     devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
     finished = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests._sharded"],
+        [sys.executable, "-W", "error", "-m", "tests.derivatives.jacobian._sharded"],
         cwd=Path(__file__).parents[3],
         env=os.environ | devices,
         capture_output=True,

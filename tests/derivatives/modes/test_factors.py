@@ -14,8 +14,14 @@ from jnumerics.derivatives._modes.flow import Cut, narrowest
 from jnumerics.derivatives._modes.skip import split_skips
 from jnumerics.derivatives._program.joint import trace
 from tests import scenarios
-from tests._factors.functions import array, network, program_of, residual_blocks, steps
-from tests._factors.jacobians import (
+from tests.derivatives.modes._factors.functions import (
+    array,
+    network,
+    program_of,
+    residual_blocks,
+    steps,
+)
+from tests.derivatives.modes._factors.jacobians import (
     assert_close,
     checked_cut,
     checked_split,

@@ -11,8 +11,12 @@ from jax import lax
 from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._modes.skip import split_skips
 from jnumerics.derivatives._program.tangent import part
-from tests._factors.batches import batch_blocks, batch_cut, true_blocks
-from tests._factors.functions import (
+from tests.derivatives.modes._factors.batches import (
+    batch_blocks,
+    batch_cut,
+    true_blocks,
+)
+from tests.derivatives.modes._factors.functions import (
     array,
     complex_array,
     network,
@@ -21,7 +25,12 @@ from tests._factors.functions import (
     residual_blocks,
     weights,
 )
-from tests._factors.jacobians import assert_close, checked_split, split_of, traced
+from tests.derivatives.modes._factors.jacobians import (
+    assert_close,
+    checked_split,
+    split_of,
+    traced,
+)
 
 pytestmark = pytest.mark.usefixtures("x64")
 

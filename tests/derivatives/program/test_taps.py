@@ -11,7 +11,7 @@ from jax import lax
 from jnumerics.derivatives import laplacian
 from jnumerics.derivatives._program.convolutions import by_taps, taps
 from jnumerics.derivatives._program.jaxpr import as_function
-from tests._second import trace_of_hessian
+from tests.derivatives._second import trace_of_hessian
 
 random = np.random.default_rng(0)
 LAYOUTS = [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("HWNC", "IOHW", "CHWN")]

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tests.fuzz.draft import Draft, Value
 from tests.fuzz.families import elementwise, movement, reduction
+from tests.fuzz.programs.draft import Draft, Value
 
 COMMON = [*elementwise.OPERATIONS, *movement.OPERATIONS, *reduction.OPERATIONS]
 

@@ -1,7 +1,7 @@
 """Nested calls: jit, vmap, grad, jvp, remat, and calls that JAX keeps as equations."""
 
-from tests.fuzz.draft import Draft, SkipError, Value, fitted
 from tests.fuzz.families import bodies
+from tests.fuzz.programs.draft import Draft, SkipError, Value, fitted
 
 
 def jit(d: Draft, x: Value) -> str:

@@ -1,7 +1,7 @@
 """Loops and branches: known and unknown predicates and trip counts."""
 
-from tests.fuzz.draft import Draft, SkipError, Value
 from tests.fuzz.families import bodies
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 
 def _predicate(d: Draft, x: Value) -> str:

@@ -1,7 +1,7 @@
 """Functions with derivative rules of their own: linear, affine, and not even that."""
 
-from tests.fuzz.draft import Draft, SkipError, Value
 from tests.fuzz.families import bodies
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 _PRIMALS = ["jnp.sin({0})", "{0} * {0}", "jnp.tanh({0})", "{0}", "2 * {0}"]
 _UNARY = [

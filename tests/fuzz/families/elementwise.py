@@ -1,6 +1,6 @@
 """Elementwise operations."""
 
-from tests.fuzz.draft import Draft, SkipError, Value
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 
 def function(d: Draft, x: Value) -> str:

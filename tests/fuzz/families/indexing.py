@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from tests.fuzz.draft import Draft, SkipError, Value, fitted
+from tests.fuzz.programs.draft import Draft, SkipError, Value, fitted
 
 IS_OLD = jax.__version_info__ < (0, 11)
 

@@ -1,6 +1,6 @@
 """Linear algebra and Fourier transforms."""
 
-from tests.fuzz.draft import Draft, SkipError, Value, fitted
+from tests.fuzz.programs.draft import Draft, SkipError, Value, fitted
 
 
 def _stack(d: Draft, x: Value, rows: int, columns: int) -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 
-from tests.fuzz.draft import Draft, SkipError, Value
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 
 def broadcast(d: Draft, x: Value) -> str:

@@ -1,6 +1,6 @@
 """Products, convolutions with the tangent on either side, sparse products."""
 
-from tests.fuzz.draft import Draft, SkipError, Value
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 
 def dot(d: Draft, x: Value) -> str:

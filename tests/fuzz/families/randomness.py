@@ -1,6 +1,6 @@
 """Random bits: keys that are known, and keys that are not."""
 
-from tests.fuzz.draft import Draft, SkipError, Value
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 
 def _key(d: Draft) -> str:

@@ -1,6 +1,6 @@
 """Reductions, running reductions, sorts."""
 
-from tests.fuzz.draft import Draft, SkipError, Value
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 
 def reduce(d: Draft, x: Value) -> str:

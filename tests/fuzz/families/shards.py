@@ -1,7 +1,7 @@
 """Functions on the shards of a mesh of four devices, and what they send each other."""
 
-from tests.fuzz.draft import Draft, SkipError, Value, fitted
 from tests.fuzz.families import bodies
+from tests.fuzz.programs.draft import Draft, SkipError, Value, fitted
 
 _SHAPES = [(4,), (4, 2), (4, 4), (2, 4), (8, 3), (4, 1, 2)]
 

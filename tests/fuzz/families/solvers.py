@@ -1,6 +1,6 @@
 """Solvers that are given functions: iterative ones, truncated ones, exact ones."""
 
-from tests.fuzz.draft import Draft, SkipError, Value
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 
 def _matrix(d: Draft, x: Value, n: int) -> str:

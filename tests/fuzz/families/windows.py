@@ -1,6 +1,6 @@
 """Windows: pooling of every kind, and its derivatives."""
 
-from tests.fuzz.draft import Draft, SkipError, Value
+from tests.fuzz.programs.draft import Draft, SkipError, Value
 
 
 def _window(d: Draft, x: Value) -> str:

@@ -44,7 +44,7 @@ def is_fault_free(finding: Finding) -> bool:
     import jax
 
     from tests.fuzz.check import examine
-    from tests.fuzz.generate import draw
+    from tests.fuzz.programs.generate import draw
 
     with jax.enable_x64(True):
         program = draw(finding.family, finding.seed)

@@ -12,7 +12,7 @@ from jax import lax
 from jnumerics.derivatives import laplacian
 from jnumerics.derivatives._modes.collapsed.control import CONTROL
 from jnumerics.derivatives._modes.collapsed.rules import RULES
-from tests._second import trace_of_hessian, twice_forward
+from tests.derivatives._second import trace_of_hessian, twice_forward
 from tests.derivatives.modes.collapsed._families import X
 from tests.derivatives.modes.collapsed._loops import FAMILIES, WHILE
 

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 from jnumerics.derivatives import laplacian
-from tests._second import trace_of_hessian
+from tests.derivatives._second import trace_of_hessian
 from tests.derivatives.modes.collapsed._place import INTO, OUT, Y, close
 
 X = np.random.default_rng(3).uniform(0.2, 0.9, 12)

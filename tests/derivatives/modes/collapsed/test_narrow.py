@@ -10,7 +10,7 @@ from jax import lax
 
 from jnumerics.derivatives import laplacian, plan, value_grad_and_laplacian
 from jnumerics.derivatives._modes.collapsed.jet import Factored
-from tests._second import trace_of_hessian, twice_forward
+from tests.derivatives._second import trace_of_hessian, twice_forward
 from tests.derivatives.modes.collapsed._loops import FAMILIES, WHILE
 from tests.derivatives.modes.collapsed._place import INTO, OUT, Y, close, scalar
 
@@ -180,6 +180,7 @@ def test_a_factor_serves_all_points_and_has_every_derivative(x64, monkeypatch):
     close(mapped, jnp.stack([expected(x, into, 0.7) for x in X]))
 
 
+@pytest.mark.slow
 def test_it_is_mapped_and_nested(x64):
     X = random.uniform(0.2, 0.8, size=(3, 40))
     laps = jax.jit(jax.vmap(laplacian(tube, mode="narrow")))(X)
@@ -246,6 +247,7 @@ def test_a_program_with_effects_is_refused():
         laplacian(fun, mode="narrow")(Y.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_random_graphs_lose_no_path(x64):
     """Values that read two others each: whatever is cut, nothing goes around it."""
     for seed in range(4):

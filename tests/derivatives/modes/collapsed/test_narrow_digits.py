@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jnumerics.derivatives import laplacian
-from tests._second import trace_of_hessian
+from tests.derivatives._second import trace_of_hessian
 from tests.derivatives.modes.collapsed._place import INTO, OUT, Y, scalar
 
 

@@ -7,9 +7,9 @@ from jnumerics.derivatives._dependence.boxes import batch_index
 from jnumerics.derivatives._dependence.constants.fold import constants_of
 from jnumerics.derivatives._dependence.propagate import propagate
 from jnumerics.derivatives._modes.flow import SampleAxis, batch_capacity
-from tests._factors.batches import batch_cut, checked_batch_cut
-from tests._factors.functions import array, weights
-from tests._factors.jacobians import no_cut, traced
+from tests.derivatives.modes._factors.batches import batch_cut, checked_batch_cut
+from tests.derivatives.modes._factors.functions import array, weights
+from tests.derivatives.modes._factors.jacobians import no_cut, traced
 
 pytestmark = pytest.mark.usefixtures("x64")
 

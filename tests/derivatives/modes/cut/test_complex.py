@@ -6,8 +6,8 @@ import pytest
 from jax import lax
 
 from jnumerics.derivatives._program.jaxpr import dtype_of
-from tests._factors.functions import array, complex_array, weights
-from tests._factors.jacobians import checked_cut, no_cut
+from tests.derivatives.modes._factors.functions import array, complex_array, weights
+from tests.derivatives.modes._factors.jacobians import checked_cut, no_cut
 
 pytestmark = pytest.mark.usefixtures("x64")
 

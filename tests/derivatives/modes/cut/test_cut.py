@@ -15,8 +15,14 @@ from jnumerics.derivatives._program.linearity.directions import (
     transposable,
 )
 from jnumerics.derivatives._program.tangent import needed_for
-from tests._factors.functions import array, network, program_of, steps, weights
-from tests._factors.jacobians import checked_cut, no_cut, traced
+from tests.derivatives.modes._factors.functions import (
+    array,
+    network,
+    program_of,
+    steps,
+    weights,
+)
+from tests.derivatives.modes._factors.jacobians import checked_cut, no_cut, traced
 
 pytestmark = pytest.mark.usefixtures("x64")
 

@@ -11,8 +11,19 @@ from jnumerics.derivatives._program.linearity.directions import (
     reach,
     transposable,
 )
-from tests._factors.functions import array, network, newton, only_reverse, weights
-from tests._factors.jacobians import checked_cut, dense, no_cut, traced
+from tests.derivatives.modes._factors.functions import (
+    array,
+    network,
+    newton,
+    only_reverse,
+    weights,
+)
+from tests.derivatives.modes._factors.jacobians import (
+    checked_cut,
+    dense,
+    no_cut,
+    traced,
+)
 
 pytestmark = pytest.mark.usefixtures("x64")
 

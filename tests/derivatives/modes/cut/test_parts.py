@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from jnumerics.derivatives._modes.rewrite import started_at
 from jnumerics.derivatives._program.tangent import part
-from tests._factors.functions import array, program_of, steps, weights
-from tests._factors.jacobians import assert_close, traced
+from tests.derivatives.modes._factors.functions import array, program_of, steps, weights
+from tests.derivatives.modes._factors.jacobians import assert_close, traced
 
 pytestmark = pytest.mark.usefixtures("x64")
 

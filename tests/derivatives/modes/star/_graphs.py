@@ -6,7 +6,7 @@ import numpy as np
 from jax.experimental.sparse import BCOO
 
 from jnumerics.derivatives import plan
-from tests._second import line
+from tests.derivatives._second import line
 
 
 def numbers(*shape, seed=0):

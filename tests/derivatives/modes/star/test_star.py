@@ -10,7 +10,7 @@ import pytest
 from jnumerics.derivatives import hessian, plan
 from jnumerics.derivatives._modes.compressed import Compressed
 from tests import scenarios
-from tests._second import line
+from tests.derivatives._second import line
 from tests.derivatives.modes.star._graphs import (
     arrow,
     assert_close,
