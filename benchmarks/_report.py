@@ -1,7 +1,7 @@
 """What was measured, on the screen, and the record as Markdown."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import _record
@@ -50,10 +50,10 @@ def promises(places: Places, benchmarks: Sequence[str]) -> str:
     for where, runs in places.items():
         for figure in _figures(runs, benchmarks):
             rows.setdefault(figure.what, {})[where] = figure
-    body = [
-        [what, _bound_of(at), *(_cell(at.get(p)) for p in places)]
-        for what, at in rows.items()
-    ]
+    body = []
+    for what, at in rows.items():
+        bound = _bound_of(at)
+        body.append([what, bound, *(_cell(at.get(p), bound, str) for p in places)])
     return markdown(["what", "target", *places], body)
 
 
@@ -66,8 +66,9 @@ def goals(places: Places, benchmarks: Sequence[str]) -> str:
     rows = []
     for what in GOALS:
         at = {where: f[what] for where, f in figures.items() if what in f}
-        cells = [_median(at.get(where)) for where in places]
-        rows.append([what, _bound_of(at), *cells])
+        bound = _bound_of(at)
+        cells = [_cell(at.get(where), bound, _median) for where in places]
+        rows.append([what, bound, *cells])
     named = dict.fromkeys(v for runs in places.values() for v in _versions(runs))
     also = "; ".join(named)
     table = markdown(["task, and over what", "goal", *places], rows)
@@ -81,12 +82,9 @@ def _versions(runs: Runs) -> list[str]:
     return here + list(_record.peers_of(runs).values())
 
 
-def _median(figure: Figure | None) -> str:
-    if figure is None or not figure.values:
-        return "-" if figure is None else str(figure)
+def _median(figure: Figure) -> str:
     write = figure.target.write if figure.target else _table.number
-    value = write(figure.median)
-    return f"{value}, **missed**" if figure.is_met is False else value
+    return write(figure.median) if figure.values else str(figure)
 
 
 def _bound_of(at: Mapping[str, Figure]) -> str:
@@ -100,10 +98,13 @@ def _figures(runs: Runs, benchmarks: Sequence[str]) -> Iterable[Figure]:
         yield from _record.figures(runs, name)
 
 
-def _cell(figure: Figure | None) -> str:
+def _cell(figure: Figure | None, bound: str, write: Callable[[Figure], str]) -> str:
+    """Write a figure of a row, and whether its place misses or lacks the bound."""
     if figure is None:
         return "-"
-    return f"{figure}, **missed**" if figure.is_met is False else str(figure)
+    if figure.values and figure.target is None and bound != "-":
+        return f"{write(figure)}, no goal"
+    return f"{write(figure)}, **missed**" if figure.is_met is False else write(figure)
 
 
 def missed(places: Places, benchmarks: Sequence[str]) -> str:

@@ -75,11 +75,19 @@ def rows() -> list[list[str]]:
 
 
 def _row(jax: str, runs: Sequence[_runs.Run]) -> list[str]:
-    programs, wrong = (sum(run[k] for run in runs) for k in ("programs", "wrong"))
+    programs = sum(run["programs"] for run in runs)
     what = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     days = [*dict.fromkeys(run["date"] for run in runs)]
     dates = ", ".join(reversed(days))
-    return [jax, f"{programs:,} in {what}", f"{wrong:,}", _needless(runs), dates]
+    return [jax, f"{programs:,} in {what}", _wrong(runs), _needless(runs), dates]
+
+
+def _wrong(runs: Sequence[_runs.Run]) -> str:
+    """Count what was wrong, and the programs since."""
+    last = max((k for k, run in enumerate(runs, 1) if run["wrong"]), default=0)
+    since = sum(run["programs"] for run in runs[last:])
+    wrong = f"{sum(run['wrong'] for run in runs):,}"
+    return f"{wrong}, none in {since:,} since" if last and since else wrong
 
 
 def _needless(runs: Sequence[_runs.Run]) -> str:

@@ -115,8 +115,10 @@ def load(cls: type[S], file: Path, flags: Mapping[str, str] | None = None) -> S:
         # the first, but what is missing comes last: a misspelled key is missing too
         error = min(e.errors(), key=lambda k: _RANKS.get(k["type"], 1))
     except RecursionError:
+        error = None
+    if error is None or not error["loc"]:  # too deep for json, or for pydantic's parser
         msg = f"{file}: its lists or tables are nested too deeply"
-        raise UsageError(msg) from None
+        raise UsageError(msg)
     key = str(error["loc"][0])
     if key in flags:
         msg = f"{_flag(key)} {_expectation(error)}, got {flags[key]!r}"

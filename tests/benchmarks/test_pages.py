@@ -161,6 +161,9 @@ def test_passes_that_the_pages_count_are_the_plans():
     stencil = derivatives.plan(network.heat, jnp.ones((32, 32)))
     assert (narrow.mode, narrow.choice.passes) == ("cut", 16)
     assert (stencil.mode, stencil.choice.passes) == ("compressed", 5)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "# 16 passes, not 784" in readme
+    assert "sparse Jacobians of five passes" in readme
 
 
 def test_runs_and_calls_are_as_many_as_the_page_says():

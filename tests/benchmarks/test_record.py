@@ -155,6 +155,19 @@ def test_goals_are_the_medians_with_the_peers_versions(monkeypatch):
     ]
 
 
+def test_figure_of_a_place_without_the_goal_of_its_row_says_so(monkeypatch):
+    monkeypatch.setattr(_report, "GOALS", ("speed",))
+    old, new = run(5.0, jax="0.10.2"), run(50.0)
+    for line in lines_of(old):
+        line["target"] = None
+    places = _record.by_place([old, new])
+    for write, cells in (
+        (_report.goals, "| 50 | 5, no goal |"),
+        (_report.promises, "| 50 (1 run) | 5 (1 run), no goal |"),
+    ):
+        assert write(places, ["made_up"]).splitlines()[2] == f"| speed | ≥ 10 {cells}"
+
+
 def test_durations_are_those_of_the_last_runs():
     first, second = run(1.0), run(1.0, day=2)
     first["seconds"], second["seconds"] = {"a": 50, "b": 20}, {"a": 40}

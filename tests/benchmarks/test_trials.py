@@ -75,6 +75,12 @@ def test_newest_jax_is_told_first_with_the_sums_of_its_runs():
     ]
 
 
+def test_programs_since_the_last_wrong_one_are_told():
+    for programs, wrong in ((1000, 1), (200, 0), (30, 0)):
+        fuzz.append({**RUN, **COUNTS, "programs": programs, "wrong": wrong})
+    assert fuzz.rows()[0][2] == "1, none in 230 since"
+
+
 def test_share_is_of_the_newest_run_that_counted_it():
     fuzz.append({**RUN, **COUNTS, "needless": 0})
     fuzz.append({**RUN, **COUNTS, "independent": None, "needless": None})

@@ -74,7 +74,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, help="of the run; without: a fresh one")
     parser.add_argument("--family", default="", choices=["", *FAMILIES])
-    parser.add_argument("--minutes", type=float, help="the longest that it may take")
+    parser.add_argument("--minutes", type=float, help="after which no more are begun")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--save", action="store_true", help="add it to the record")
     parser.add_argument("--note", default="", help="what is to be known of it")

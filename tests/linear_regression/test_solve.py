@@ -92,7 +92,7 @@ def nearly_dependent(m, n, distance, dtype):
     return X.astype(dtype)
 
 
-@pytest.mark.parametrize(("m", "n"), [(9, 2), (800, 2), (9000, 5), (1_000_000, 2)])
+@pytest.mark.parametrize(("m", "n"), [(9000, 5), (9, 2), (800, 2), (1_000_000, 2)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rank_is_lost_at_the_documented_distance(m, n, dtype, x64):
     bound = 16 * n * np.finfo(dtype).eps

@@ -160,6 +160,8 @@ def test_integer_serves_as_a_float(load):
         ("[sizes]\na.b.c = 1", ":1: `sizes` must be a valid array, got {'a': "),
         ("sizes = " + "[" * 9999 + "]" * 9999, "lists or tables are nested too deeply"),
         ("sizes" + ".a" * 9999 + " = 1", "lists or tables are nested too deeply"),
+        ("sizes = " + "[" * 300 + "]" * 300, "lists or tables are nested too deeply"),
+        ("sizes" + ".a" * 300 + " = 1", "lists or tables are nested too deeply"),
         (
             "sizes = " + "[" * 99 + "]" * 99,
             "must be a valid integer, got [[[[[...]]]]]",
