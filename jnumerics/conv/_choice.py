@@ -29,10 +29,10 @@ from jnumerics.conv._winograd import winograd
 
 Form = Callable[[Array, Array, Options], Array]
 
-# Measured by the benchmark `conv2d_shapes` on an AMD EPYC, and again on an Intel Xeon,
-# where the limits of the kernel's derivative and those of old JAX are from. Up to 16
-# channels on both sides, XLA's convolution is another, slower one, but its kernel
-# derivative is the faster. Before JAX 0.11 it was slow up to 32 channels out.
+# Measured by the benchmark `conv2d_shapes` on an AMD EPYC and on an Intel Xeon: a form
+# is taken up to the lower limit of the two. Up to 16 channels on both sides, XLA's
+# convolution is another, slower one, but its kernel derivative is the faster. Before
+# JAX 0.11 it was slow up to 32 channels out.
 _FEW = 16
 _IS_OLD = jax.__version_info__ < (0, 11)
 _MOST_OUT = 32 if _IS_OLD else _FEW
@@ -47,8 +47,8 @@ _MOST_COLUMNS, _LEAST_PAIRED = 2**22, 2**16  # entries
 
 # Of the kernel's derivative: each entry is used once for each output channel. Small
 # columns are had at once, others by rows of the kernel.
-_MOST_COLUMNS_OF_FEW = 40_000  # for each output channel, of few channels in
-_MOST_COLUMNS_OF_MANY = 2**12 if _IS_OLD else 2**14
+_MOST_COLUMNS_OF_FEW = 40_000 if _IS_OLD else 20_000  # for each channel out
+_MOST_COLUMNS_OF_MANY = 2**11 if _IS_OLD else 2**10
 _SMALL_COLUMNS, _MOST_ROWS = 2**19, 7
 
 # Below, the transforms cost more than the products that they save. They round what a
