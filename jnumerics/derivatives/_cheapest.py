@@ -42,7 +42,8 @@ def plan(
         target: "jacobian", "batch" (blocks for each sample along axis 0), "diagonal";
             of second order "hessian", "hessian_diagonal" (both count the passes over
             the gradient) or "laplacian".
-        **kwargs: Its named arguments; names of ours, `argnums` and `target`, are ours.
+        **kwargs: Its named arguments; names of ours, `fun`, `argnums` and
+            `target`, are ours.
 
     Returns:
         The plan; `print` it.

@@ -56,7 +56,9 @@ def minimize(
         steps: Number of updates, from 0 to 2^31 - 1.
         state: That of an earlier `Descent`, which this one continues: n + m steps are
             n steps and then m, bit for bit on CPU where both are at least 2 (of a
-            loop of one step a compiler makes another program). None starts afresh.
+            loop of one step a compiler makes another program) and all parameters are
+            real (it rounds complex products with constants of a fresh state
+            otherwise). None starts afresh.
         batches: Pytree of arrays with leading axis `steps`; update k sees the k-th
             entries. None minimizes the same loss in each update.
 

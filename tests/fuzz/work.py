@@ -177,7 +177,7 @@ def _one(job: Job, number: int, report: Report) -> None:
     if outcome.needless:
         report.needless.append((program.family, program.seed))
     if outcome.refused:
-        report.refused[outcome.refused] += 1
+        report.refused[f"{outcome.refused} ({program.family} {program.seed})"] += 1
     if outcome.wrong:
         first = outcome.wrong[0]
         text = ""

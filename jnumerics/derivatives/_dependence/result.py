@@ -178,7 +178,7 @@ def dependence(
         *args: Its arguments; only their shapes and dtypes are read, so that each leaf
             may be a `jax.ShapeDtypeStruct`.
         argnums: Which of them to differentiate with respect to.
-        **kwargs: Its named arguments; a name of ours, `argnums`, is ours.
+        **kwargs: Its named arguments; names of ours, `fun` and `argnums`, are ours.
 
     Returns:
         The boxes, `lower` and `upper` of shape (*out, k) for an input with k axes.

@@ -49,8 +49,8 @@ class Entry:
         if self._run is None or not is_unchanged(self._held):
             program = self._program
             self._held = held(self._fun)
-            # a new function: JAX keeps what it traced by the function's identity
-            self._run = jax.jit(lambda *args, **kwargs: program(args, kwargs))
+            # new, as JAX keeps traces by identity; `args` may be a name of the user's
+            self._run = jax.jit(lambda *_args, **kwargs: program(_args, kwargs))
         args, kwargs = closed(args, kwargs, holds=self._held_by)
         try:
             return self._run(*args, **kwargs)  # trees of them take longer to call

@@ -94,10 +94,17 @@ def trace(
 
     Raises:
         TypeError: If `fun` needs concrete values, or has effects.
+        ValueError: If JAX has no derivative of it.
     """
     avals = [jax.typeof(x) for x in leaves]
     tangents = [avals[k] for k in active]
-    pushed = _Joint(fun, avals, active, _by_jvp, tangents)
+    try:
+        pushed = _Joint(fun, avals, active, _by_jvp, tangents)
+    except NotImplementedError as error:
+        jax.eval_shape(fun, avals)  # which may be the user's own
+        reason = str(error).split("\n", maxsplit=1)[0]
+        msg = f"`fun` must be differentiable by JAX, got one that is not: {reason}"
+        raise ValueError(msg) from error
     linearity = pushed.linearity()
     taken_apart = _taken_apart(pushed)
     if taken_apart is not None:

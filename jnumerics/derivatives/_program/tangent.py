@@ -266,7 +266,7 @@ def _at_zero(
     A loop may carry both; its values are the same whatever the tangents are.
     """
     made = {v for e in linear for v in e.eqn.outvars}
-    needed = needed_for(linear, [v for v in values if v in made])
+    needed = needed_for(linear, [v for v in values if is_var(v) and v in made])
     names: dict[Any, Atom] = {}
     for v in tangents if needed else ():
         aval: Any = v.aval

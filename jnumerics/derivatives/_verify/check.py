@@ -66,7 +66,8 @@ def check_derivatives(
             complex.
         argnums: Which of them to differentiate by.
         key: A JAX random key for the directions.
-        **kwargs: Its named arguments; names of ours, `argnums` and `key`, are ours.
+        **kwargs: Its named arguments; names of ours, `fun`, `argnums` and `key`,
+            are ours.
 
     Returns:
         The figures, and `passed`. Values or derivatives that are not finite, and jumps,

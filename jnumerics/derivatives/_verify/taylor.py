@@ -6,8 +6,7 @@ in round-off. So it is looked at for all h = 2^-k at once, element by element:
 
 - the error of J u is the smallest that three successive steps agree on, as far as
   round-off lets them resolve it;
-- the order is the slope of log remainder against log h where it stands out of
-  round-off;
+- the order is the slope of log remainder against log h where it exceeds round-off;
 - a kink is what three successive resolved steps show in the same size: one-sided
   slopes that differ, or slopes along u, w and u + w that do not add up.
 
@@ -88,7 +87,7 @@ class Remainders:
         behind: (f(x) - f(x - h u)) / h - J u.
         noise: Round-off in these quotients.
         reference: What an error is relative to: the larger of J u and the quotients.
-        size: The largest |f| of each output along the way.
+        least_jump: The least change of each output that counts as a jump.
         precision: The working precision.
     """
 
@@ -97,7 +96,7 @@ class Remainders:
     behind: np.ndarray
     noise: np.ndarray
     reference: np.ndarray
-    size: np.ndarray
+    least_jump: np.ndarray
     precision: Precision
 
     @property
@@ -178,7 +177,7 @@ class Remainders:
         steep = growth & (sides[-1] > 0.3 * _at(self.reference, last))
         remainder = (side * self.precision.steps[:, None])[PLATEAU]
         is_level = remainder.min(0) > 0.7 * remainder.max(0)
-        return steep | (is_level & (remainder.max(0) > JUMP * self.size))
+        return steep | (is_level & (remainder.max(0) > self.least_jump))
 
     def order(self, out_leaves: list[Leaf]) -> float:
         """Estimate the slope of log remainder against log h, infinite for none."""
@@ -228,7 +227,9 @@ def measure(
     reference = np.max(np.where(np.isfinite(both), both, 0), axis=0)
     least = np.maximum(np.abs(slope), precision.floor * largest(slope, out_leaves))
     reference = np.maximum(reference, least)
-    return Remainders(slope, ahead, behind, noise, reference, sizes.max(0), precision)
+    size = sizes.max(0)  # round-off may be that of other outputs
+    jump = np.maximum(JUMP * size, SAFETY * precision.eps * largest(size, out_leaves))
+    return Remainders(slope, ahead, behind, noise, reference, jump, precision)
 
 
 def _noise(

@@ -17,6 +17,11 @@ REFUSED = {
         r"test_refusal\.py:\d+",
     ),
     "a concrete index": (lambda x: x[x > 0], TypeError, r"test_refusal\.py:\d+"),
+    "scatter-mul": (
+        lambda x: x.at[np.arange(2)].multiply(x[1]),
+        ValueError,
+        "differentiable",
+    ),
     "NumPy": (lambda x: np.sin(np.asarray(x)), TypeError, r"test_refusal\.py:\d+"),
 }
 
@@ -27,6 +32,14 @@ def test_functions_without_a_derivative_program_are_refused(name):
     fun, error, match = REFUSED[name]
     with pytest.raises(error, match=match):
         jacobian(fun)(jnp.ones(3))
+
+
+def test_an_error_of_the_users_own_stays_it():
+    def later(_):
+        raise NotImplementedError("not yet")  # noqa: EM101
+
+    with pytest.raises(NotImplementedError, match="not yet"):
+        jacobian(later)(jnp.ones(3))
 
 
 @pytest.mark.boundary

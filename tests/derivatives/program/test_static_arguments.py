@@ -279,3 +279,9 @@ def test_nothing_is_differentiated_by_what_is_static(name, argument):
     }
     with pytest.raises(TypeError, match=r"`args\[1\]` must be an array, got "):
         call[name](lambda x, _: x, X, argument)
+
+
+@pytest.mark.parametrize("name", ["args", "kwargs", "fun", "self", "mode"])
+def test_named_arguments_may_have_any_name(name):
+    J = jacobian(lambda x, **named: x * named[name])(jnp.ones(2), **{name: 2.0})
+    np.testing.assert_array_equal(J, 2 * np.eye(2))

@@ -140,3 +140,10 @@ def test_diagonal_of_a_truncated_solver_is_that_of_its_jacobian():
     b = jnp.arange(1.0, 6.0)
     truth = np.diagonal(jax.jacfwd(solve)(b))
     np.testing.assert_allclose(derivatives.jacobian_diagonal(solve)(b), truth)
+
+
+def test_results_that_are_constants_stand_beside_what_is_not_proven():
+    clipped = UNPROVEN["backward clips"]
+    J = derivatives.jacobian(lambda x: {"rule": clipped(x), "one": jnp.float32(1)})(X)
+    assert close(J["rule"], jax.jacrev(clipped)(X))
+    assert close(J["one"], jnp.zeros_like(X))
