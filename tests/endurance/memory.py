@@ -41,29 +41,7 @@ def loss(params: Any, x: Any) -> Any:
 def growth(work: Work) -> Outcome:
     """Train in many chunks, each reported, and compare a quarter with the end."""
     early, late = work.count // 4, work.count
-    seen: dict[int, Used] = {}
-
-    def look(step: int, params: Any, losses: np.ndarray) -> None:
-        if step == early:
-            tracemalloc.start()  # from here on: it makes tracing and compiling slow
-        if step in (early, late):
-            seen[step] = _used()
-
-    x = np.random.default_rng(0).normal(size=(64, 100)).astype(np.float32)
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
-        train(
-            loss,
-            {"w": jnp.zeros((100, 100))},
-            optimizer=optax.sgd(0.01, momentum=0.9),
-            steps=work.count,
-            data=x,
-            batch_size=8,
-            report_every=1,
-            checkpoint=tempfile.mkdtemp(),
-            checkpoint_every=max(work.count // 20, 1),
-            callback=look,
-        )
-    tracemalloc.stop()
+    seen = _used_at((early, late), work.count)
     resident, objects, arrays = (
         b - a for a, b in zip(seen[early], seen[late], strict=True)
     )
@@ -81,3 +59,30 @@ def growth(work: Work) -> Outcome:
         f"(losses {losses / 1000:.0f} kB), JAX's arrays by {arrays}"
     )
     return Outcome(figures, wrong)
+
+
+def _used_at(moments: tuple[int, ...], steps: int) -> dict[int, Used]:
+    seen: dict[int, Used] = {}
+
+    def look(step: int, params: Any, losses: np.ndarray) -> None:
+        if step == moments[0]:
+            tracemalloc.start()  # from here on: it makes tracing and compiling slow
+        if step in moments:
+            seen[step] = _used()
+
+    x = np.random.default_rng(0).normal(size=(64, 100)).astype(np.float32)
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+        train(
+            loss,
+            {"w": jnp.zeros((100, 100))},
+            optimizer=optax.sgd(0.01, momentum=0.9),
+            steps=steps,
+            data=x,
+            batch_size=8,
+            report_every=1,
+            checkpoint=tempfile.mkdtemp(),
+            checkpoint_every=max(steps // 20, 1),
+            callback=look,
+        )
+    tracemalloc.stop()
+    return seen
