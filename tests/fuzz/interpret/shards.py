@@ -135,7 +135,8 @@ def _scan(eqn: Eqn, mesh: Mesh) -> Function:
 @evaluator("shard_map")
 def _(eqn: Eqn) -> Function:
     p = eqn.params
-    sizes = {k: n for k, n in p["mesh"].shape.items() if k in p["newly_manual_axes"]}
+    manual = p["newly_manual_axes" if "newly_manual_axes" in p else "manual_axes"]
+    sizes = {k: n for k, n in p["mesh"].shape.items() if k in manual}
     mesh = Mesh(sizes)
     body, devices = LaneInterpreter(p["jaxpr"], mesh), range(len(mesh.places))
 
