@@ -15,8 +15,8 @@ from jnumerics.derivatives._program.jaxpr import as_function, closed
 from jnumerics.derivatives._program.tangent import needed_for
 
 # over what is estimated for the sweep's own equations: products turn their operands,
-# and a last chunk of another size has buffers of its own; whether it suffices is measured
-# by `test_max_bytes_bounds_the_temporary_memory`
+# and a last chunk of another size has buffers of its own: measured by
+# `test_max_bytes_bounds_the_temporary_memory`
 COPIES = 3.0
 
 
