@@ -40,11 +40,36 @@ def generations(folder: Path) -> dict[Path, int]:
 def newest(folder: Path, use: Callable[[Opened], Result]) -> Result:
     """Return what `use` makes of the newest good checkpoint; name those that are not.
 
+    A file that is gone since it was listed was replaced by a newer one: list again.
+
     Raises:
         FileNotFoundError: If there is no checkpoint.
         ValueError: If none is good; what `use` raises.
         OSError: If the folder cannot be read.
     """
+    refused: list[str] = []
+    is_listed_again = True
+    while is_listed_again:
+        refused, is_listed_again = [], False
+        for path, step in _listed(folder).items():
+            try:
+                with _named(path, step) as checkpoint:
+                    result = use(checkpoint)
+            except RefusedError as reason:
+                if os.path.lexists(path):
+                    refused.append(f"{path}: {reason}")
+                else:
+                    is_listed_again = True
+                continue
+            for line in refused:
+                warnings.warn(f"skipped {line}", stacklevel=3)  # where `load` is called
+            return result
+    reasons = "; ".join(refused)
+    msg = f"`folder` must hold a checkpoint that is whole, got none: {reasons}"
+    raise ValueError(msg)
+
+
+def _listed(folder: Path) -> dict[Path, int]:
     try:
         candidates = generations(folder)
     except FileNotFoundError:
@@ -52,20 +77,7 @@ def newest(folder: Path, use: Callable[[Opened], Result]) -> Result:
     if not candidates:
         msg = f"`folder` must hold a checkpoint, got {str(folder)!r}, which holds none"
         raise FileNotFoundError(msg)
-    refused: list[str] = []
-    for path, step in candidates.items():
-        try:
-            with _named(path, step) as checkpoint:
-                result = use(checkpoint)
-        except RefusedError as reason:
-            refused.append(f"{path}: {reason}")
-            continue
-        for line in refused:
-            warnings.warn(f"skipped {line}", stacklevel=3)  # where `load` is called
-        return result
-    reasons = "; ".join(refused)
-    msg = f"`folder` must hold a checkpoint that is whole, got none: {reasons}"
-    raise ValueError(msg)
+    return candidates
 
 
 @contextlib.contextmanager

@@ -184,7 +184,7 @@ def test_interrupted_writing_leaves_nothing_behind(tmp_path):
 @pytest.mark.slow
 def test_a_reader_meets_whole_checkpoints_while_they_are_replaced(tmp_path):
     save(tmp_path, 0)
-    stop, told = threading.Event(), []
+    stop = threading.Event()
 
     def write():
         for step in range(1, 60):
@@ -194,14 +194,9 @@ def test_a_reader_meets_whole_checkpoints_while_they_are_replaced(tmp_path):
     writer = threading.Thread(target=write)
     writer.start()
     while not stop.is_set():
-        try:
-            step, tree = checkpoint.load(tmp_path, TREE)
-        except (UserWarning, ValueError) as e:
-            told.append(str(e))
-            continue
+        step, tree = checkpoint.load(tmp_path, TREE)  # a warning would be an error
         np.testing.assert_array_equal(tree["x"], TREE["x"] + step)
     writer.join()
-    assert all("No such file" in text for text in told)  # it was just removed
     assert checkpoint.load(tmp_path, TREE)[0] == 59
 
 
