@@ -136,6 +136,7 @@ def test_integer_serves_as_a_float(load):
     assert (rate, type(rate)) == (1.0, float)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("text", "message"),
     [

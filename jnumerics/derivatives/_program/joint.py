@@ -101,7 +101,7 @@ def trace(
     try:
         pushed = _Joint(fun, avals, active, _by_jvp, tangents)
     except NotImplementedError as error:
-        jax.eval_shape(fun, avals)  # which may be the user's own
+        jax.eval_shape(fun, avals)  # raises again what is the user's own
         reason = str(error).split("\n", maxsplit=1)[0]
         msg = f"`fun` must be differentiable by JAX, got one that is not: {reason}"
         raise ValueError(msg) from error

@@ -26,6 +26,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.whole
 @pytest.mark.boundary
 @pytest.mark.parametrize("name", REFUSED)
 def test_functions_without_a_derivative_program_are_refused(name):
@@ -36,9 +37,9 @@ def test_functions_without_a_derivative_program_are_refused(name):
 
 def test_an_error_of_the_users_own_stays_it():
     def later(_):
-        raise NotImplementedError("not yet")  # noqa: EM101
+        raise NotImplementedError
 
-    with pytest.raises(NotImplementedError, match="not yet"):
+    with pytest.raises(NotImplementedError):
         jacobian(later)(jnp.ones(3))
 
 

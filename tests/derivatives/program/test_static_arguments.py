@@ -281,6 +281,7 @@ def test_nothing_is_differentiated_by_what_is_static(name, argument):
         call[name](lambda x, _: x, X, argument)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", ["args", "kwargs", "fun", "self", "mode"])
 def test_named_arguments_may_have_any_name(name):
     J = jacobian(lambda x, **named: x * named[name])(jnp.ones(2), **{name: 2.0})

@@ -136,7 +136,7 @@ def test_global_precision_is_left_alone():
     assert jnp.ones(2).dtype == jnp.float32
 
 
-@pytest.mark.parametrize("n", [8, 100, 200, 256])
+@pytest.mark.parametrize("n", [100, 200, 8, 256])
 def test_an_output_that_is_round_off_of_others_is_no_jump(n):
     for seed in range(6):
         x = np.random.default_rng(seed).normal(size=n).astype(np.float32)
@@ -145,7 +145,7 @@ def test_an_output_that_is_round_off_of_others_is_no_jump(n):
 
 
 def test_a_small_jump_is_seen():
-    """A millionth and a half of the largest output, which is beside it."""
-    jump = lambda x: jnp.where(x > 0.5, 2e-6 * jnp.ones_like(x), 0.0) + jnp.sin(x)
+    """Two millionths of its own output, less than one of what stands beside it."""
+    jump = lambda x: jnp.where(x > 0.5, 1e-6 * jnp.ones_like(x), 0.0) + jnp.sin(x)
     check = check_derivatives(lambda x: jnp.stack([jump(x), 1 + x]), 0.5)
     assert not check.passed
