@@ -114,6 +114,8 @@ def _operations(eqn: Any, weights: Weights) -> tuple[float, float]:
         *batch, m, n = eqn.invars[0].aval.shape
         return math.prod(batch) * factoring(m, n), weights.factor
     largest = max([out, *(_size(v.aval) for v in eqn.invars)])
+    if name.startswith("scatter"):  # a CPU adds one update after the other
+        return float(max(largest, 5 * _size(eqn.invars[2].aval))), weights.elementwise
     return float(largest * (10 if name in _TRANSCENDENTAL else 1)), weights.elementwise
 
 

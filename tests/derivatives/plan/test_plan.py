@@ -239,3 +239,8 @@ def test_outputs_share_passes_where_inputs_share_few():
 def test_a_connection_around_a_part_is_split_off_where_that_is_narrower():
     chosen = plan(lambda x: narrow(x).at[:5].add(x[:5]), jnp.ones(200))
     assert candidate(chosen, "cut").passes == 2 * 4 + 1
+
+
+def test_what_gathers_is_not_pulled_back_through_scatters():
+    """Both ends take as many passes: a scatter takes seven times as long."""
+    assert plan(jnp.sort, jnp.ones(1000)).mode == "forward"
