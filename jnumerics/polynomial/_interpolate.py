@@ -1,18 +1,20 @@
 """Evaluation of a polynomial from its values at nodes."""
 
 import math
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Inexact
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike
 from jnumerics._programs import checked
-from jnumerics.polynomial import _nodes
+from jnumerics.polynomial import _newton, _nodes
 
 _CANCELED = 16  # loss of accuracy in the second form that is put up with
 
@@ -28,11 +30,14 @@ def interpolate(
     coefficients to lose digits in, and at a node it returns the value there, bit for
     bit. Where its denominator cancels, which is outside the nodes' range and near the
     ends of equispaced nodes, the denominator's closed form $1 / \prod_j (y - x_j)$ is
-    taken (first form): so extrapolation too, and what is differentiated there, is as
-    accurate as the data allow. $O(n^2)$ operations, and $n$ for each point and for each
-    entry of the answer; `y.size` times $n$ numbers of memory. The order of the nodes
-    does not change a bit of the answer. bfloat16 and float16 are computed in float32
-    and rounded once.
+    taken (first form); farther than three radii from the nodes' center, Newton's form.
+    So extrapolation too, and what is differentiated there, has the error that rounding
+    the values would make, $\epsilon \sum_j |\ell_j(y) V_j|$ with Lagrange's basis
+    $\ell_j$, and far away much less where divided differences are exact: constants, or
+    lines through integers, stay what they are at any distance. $O(n^2)$ operations, and
+    $n$ for each point and for each entry of the answer; `y.size` times $n$ numbers of
+    memory. The order of the nodes does not change a bit of the answer. bfloat16 and
+    float16 are computed in float32 and rounded once.
 
     Args:
         nodes: $n \ge 1$ distinct finite points $x_j$, shape `(n,)`, real or complex.
@@ -43,7 +48,8 @@ def interpolate(
 
     Returns:
         $p$ at every point, shape `(*y.shape, *shape)`, in the common dtype.
-        Equal or infinite nodes, where a trace hides them from the check, give NaN.
+        Equal or infinite nodes, where a trace hides them from the check, give NaN, as
+        do those whose difference is below the normal numbers.
 
     Raises:
         TypeError: If an argument is not an array of numbers.
@@ -58,7 +64,8 @@ def interpolate(
     Reference:
         Berrut & Trefethen (2004), "Barycentric Lagrange interpolation", equations 3.3
         and 4.2, https://doi.org/10.1137/S0036144502417715; on their stability Higham
-        (2004), https://doi.org/10.1093/imanum/24.4.547
+        (2004), https://doi.org/10.1093/imanum/24.4.547; on Newton's form Higham (2002),
+        "Accuracy and Stability of Numerical Algorithms", section 5.3.
     """
     return _interpolate(*_nodes.seen(nodes, values), y)
 
@@ -73,24 +80,85 @@ def _interpolate(nodes: Array, values: Array, y: ArrayLike) -> Array:
     n, *shape = values.shape
     v = _check.at_least_float32(values.reshape(n, math.prod(shape)))
     x, v = _nodes.in_order(_check.at_least_float32(nodes), v)
-    basis, power = _lagrange_basis(x, _check.at_least_float32(y.reshape(y.size)))
+    p = _at_points(x, v, _check.at_least_float32(y.reshape(y.size)), False)
+    return p.reshape(*y.shape, *shape).astype(values.dtype)
 
-    def plain(v: Array) -> Array:
+
+@partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _at_points(x: Array, v: Array, y: Array, is_tangent: bool) -> Array:
+    """Map `(n,)` nodes, `(n, k)` values and `(m,)` points to `(m, k)`."""
+    return _near_and_far(x, v, y, is_tangent)
+
+
+def _near_and_far(x: Array, v: Array, y: Array, is_tangent: bool) -> Array:
+    is_far = _is_far(x, y)
+    basis, power = _lagrange_basis(x, jnp.where(is_far, x[0], y))
+
+    def plain() -> Array:
         return _nodes.product(basis, v)
 
-    def beside(v: Array) -> Array:
+    def beside() -> Array:
         return _nodes.scaled(_nodes.product(basis, v), power)
 
-    p = lax.cond(jnp.all(power == 0), plain, beside, v)
-    return p.reshape(*y.shape, *shape).astype(values.dtype)
+    near = lax.cond(jnp.all(power == 0), plain, beside)
+    if x.size == 1:
+        return near
+
+    def extrapolated() -> Array:
+        far = _newton.extrapolated(x, v, y, is_far, is_tangent)
+        return jnp.where(is_far[:, None], far, near)
+
+    return lax.cond(jnp.any(is_far), extrapolated, lambda: near)
+
+
+def _at_points_jvp(
+    is_tangent: bool,
+    primals: tuple[Array, Array, Array],
+    tangents: tuple[Array | SymbolicZero, ...],
+) -> tuple[Array, Array]:
+    del is_tangent  # reverse mode goes through scans only
+    (x, v, y), (dx, dv, dy) = primals, tangents
+    dy = jnp.zeros_like(y) if isinstance(dy, SymbolicZero) else dy
+    at = partial(_near_and_far, x, v, is_tangent=True)
+    # no pass backwards through it: powers of a far point overflow where p does not
+    p, slope = jax.jvp(at, (y,), (jnp.ones_like(y),))
+    tangent = slope * _nodes.as_column(dy, p)
+    if isinstance(dx, SymbolicZero) and isinstance(dv, SymbolicZero):
+        return p, tangent
+    moved = _nodes.values_tangent(x, v, dx, dv)
+    return p, tangent + _at_points(x, moved, y, True)
+
+
+_at_points.defjvp(_at_points_jvp, symbolic_zeros=True)
+
+
+def _is_wrong(x: Array) -> Array:
+    """Whether nodes are equal or were infinite, so that each answer is NaN.
+
+    Equal where their difference is: one that is not a normal number may be zero.
+    """
+    return jnp.any(x[1:] - x[:-1] == 0) | jnp.any(jnp.isnan(x))
+
+
+def _is_far(x: Array, y: Array) -> Array:
+    """Find points so far away that no two nodes are farther apart than they from one.
+
+    There Newton's form is as accurate as the first form for any values and any order of
+    the nodes, and for values of a low degree much more so.
+    """
+    points, nodes = y / 8, x / 8  # no distance overflows
+    center = nodes[0] / 2 + nodes[-1] / 2
+    radius = jnp.max(jnp.abs(nodes - center))
+    is_far = jnp.abs(points - center) > 3 * radius
+    return is_far & jnp.isfinite(y) & ~_is_wrong(x)
 
 
 @jax.custom_jvp
 def _lagrange_basis(x: Array, y: Array) -> tuple[Array, Array]:
     """Return the basis polynomials `(m, n)` at the points, and powers of two for rows.
 
-    So that far away, where these overflow, the sum of their products with values does
-    only if the answer does.
+    So that where these overflow, the sum of their products with values does only if the
+    answer does.
     """
     shift = _nodes.headroom(jnp.maximum(jnp.max(_nodes.size(x)), _nodes.size(y)))
     column = shift[:, None]
@@ -121,36 +189,13 @@ def _lagrange_basis(x: Array, y: Array) -> tuple[Array, Array]:
         lambda: (terms / total, jnp.zeros_like(column)),
     )
     basis = jnp.where(is_node, at_node.astype(x.dtype), basis)
-    is_wrong = jnp.any(x[1:] == x[:-1]) | jnp.any(jnp.isnan(x))
     # else a point at a node would not tell
-    return jnp.where(is_wrong, jnp.nan, basis), power
+    return jnp.where(_is_wrong(x), jnp.nan, basis), power
 
 
 @_lagrange_basis.defjvp
 def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
     basis, power = _lagrange_basis(*primals)
-    (dx, dy), still = tangents, jnp.zeros_like(tangents[1])
     D = _nodes.differentiation_matrix(primals[0])
-    logarithmic, is_far = _logarithmic_derivatives(*primals)
-    dy_near, dy_far = jnp.where(is_far, still, dy), jnp.where(is_far, dy, still)
-    near = _nodes.basis_tangent(basis, D, dx, dy_near)
-    tangent = near + dy_far[:, None] * basis * logarithmic
+    tangent = _nodes.basis_tangent(basis, D, *tangents)
     return (basis, power), (tangent, np.zeros(power.shape, jax.dtypes.float0))
-
-
-def _logarithmic_derivatives(x: Array, y: Array) -> tuple[Array, Array]:
-    r"""Return $\sum_{k \ne j} 1 / (y - x_k)$ for each basis polynomial, and where.
-
-    At points far from all nodes the slopes of the basis at the nodes, which give its
-    slopes elsewhere, cancel; this sum, of terms alike, does not. Zero at other points.
-    """
-    shift = _nodes.headroom(jnp.maximum(jnp.max(_nodes.size(x)), _nodes.size(y)))
-    column = shift[:, None]
-    points, nodes = (_nodes.scaled(a, -column) for a in (y[:, None], x[None, :]))
-    center = nodes[:, :1] / 2 + nodes[:, -1:] / 2
-    radius = jnp.max(jnp.abs(nodes - center), 1, keepdims=True)
-    is_far = jnp.abs(points - center) > 2 * radius
-    distance = jnp.where(is_far, points - nodes, jnp.ones_like(nodes))
-    inverse = jnp.where(is_far, 1 / distance, jnp.zeros_like(nodes))
-    sums = jnp.sum(inverse, 1, keepdims=True) - inverse
-    return _nodes.scaled(sums, -column), is_far[:, 0]

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array
 
 from jnumerics import _check
@@ -135,6 +136,16 @@ def basis_tangent(basis: Array, D: Array, dx: Array, dy: Array) -> Array:
     whose values move by -(D v) dx: entry by entry, ((dy_i - dx_j) basis_ij) D.
     """
     return product((dy[:, None] - dx[None, :]) * basis, D)
+
+
+def values_tangent(
+    x: Array, v: Array, dx: Array | SymbolicZero, dv: Array | SymbolicZero
+) -> Array:
+    """Return the tangent of the values that stands for the nodes' as well."""
+    dv = jnp.zeros_like(v) if isinstance(dv, SymbolicZero) else dv
+    if isinstance(dx, SymbolicZero):
+        return dv
+    return dv - product(differentiation_matrix(x), v) * as_column(dx, v)
 
 
 def as_column(x: Array, v: Array) -> Array:

@@ -1,6 +1,7 @@
 """`interpolate`: its accuracy in range, across it and far away."""
 
 from fractions import Fraction
+from functools import partial
 
 import jax
 import numpy as np
@@ -109,6 +110,36 @@ def test_far_away_the_answer_overflows_only_where_it_must(dtype, far, sign, x64)
     np.testing.assert_allclose(
         polynomial.interpolate(nodes, tiny, y), [far, far], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize(("dtype", "far"), [(np.float32, 1e30), (np.float64, 1e250)])
+@pytest.mark.parametrize("turn", [1, 1j])
+def test_far_away_what_exact_data_determine_is_exact(dtype, far, turn, x64):
+    kind = dtype if turn == 1 else np.result_type(dtype, np.complex64)
+    nodes = np.array([0, 1, 2, 4, 7], kind) * turn
+    y = np.array([20, 1e4, 1e8, far], kind) * turn  # from three radii on
+    values = np.stack([np.full(5, 3), 2 * nodes + 5], 1)
+    expected = np.stack([np.full(4, 3), 2 * y + 5], 1)
+    at = jax.vmap(partial(polynomial.interpolate, nodes, values))
+    slope = jax.jacfwd(polynomial.interpolate, 2, holomorphic=turn != 1)
+    rtol = 8 * np.finfo(dtype).eps
+    np.testing.assert_allclose(at(y), expected, rtol=rtol)
+    for point in y:
+        np.testing.assert_allclose(slope(nodes, values, point), [0, 2], rtol=rtol)
+
+
+@pytest.mark.parametrize("nodes", [*NODE_SETS.values(), chebyshev(40)])
+def test_outside_the_error_is_that_of_rounding_the_values(nodes, x64):
+    x, values = list(map(Fraction, nodes)), draw(len(nodes), seed=2) - 0.5
+    center, radius = (nodes.max() + nodes.min()) / 2, np.ptp(nodes) / 2 + 0.1
+    reach = np.array([1.1, 1.5, 2, 2.9, 3.1, 5, 30, 1e4, 1e6])
+    y = center + radius * np.concatenate([reach, -reach])
+    obtained = np.asarray(polynomial.interpolate(nodes, values, y))
+    for p, t in zip(obtained, map(Fraction, y), strict=True):
+        basis = [float(reference.lagrange(x, e, t)) for e in np.eye(len(x), dtype=int)]
+        exact = reference.lagrange(x, list(map(Fraction, values)), t)
+        scale = np.abs(basis) @ np.abs(values) * 2.0**-53
+        assert abs(float(Fraction(p) - exact)) <= (4 + len(x)) * scale
 
 
 @pytest.mark.parametrize(("dtype", "far"), [(np.float32, 1e16), (np.float64, 1e150)])

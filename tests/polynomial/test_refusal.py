@@ -97,3 +97,10 @@ def test_nodes_that_are_not_finite_give_nan_under_a_trace(bad):
     interpolate = jax.jit(polynomial.interpolate)
     for y in (0.7, 1.0):  # elsewhere, at a node
         assert jnp.isnan(interpolate(nodes, values, y))
+
+
+def test_nodes_nearer_than_the_least_normal_number_give_nan_or_what_is_right():
+    nodes = jnp.float32(1.25e-33) * (1 + jnp.arange(4) * jnp.float32(5e-7))
+    points = nodes[:2] * jnp.float32(1.0000002)  # differences may be flushed to zero
+    p = polynomial.interpolate(nodes, jnp.full(4, 3.0), points)
+    assert jnp.all(jnp.isnan(p) | (p == 3))
