@@ -170,13 +170,17 @@ def at(d: Draft, x: Value) -> str:
     index = d.indices((d.integer(1, 2),), -1, n)
     if way == "one":
         index = d.index(x, n)
-    elif way == "distinct":  # and known: it stays a scatter
-        index = f"np.array({d.rng.sample(range(n + 2), min(2, n + 1))}, np.int32)"
-    place = ", ".join([":"] * axis + [index])
+    places = d.rng.sample(range(n + 2), min(2, n + 1)) if way == "distinct" else []
     kind = d.choice(["set", "set", "add", "subtract", "multiply", "min", "max"])
     value = d.choice(["2.0", f"{x}.ravel()[:1].sum()", "0.0"])
     base = f"jnp.asarray({d.choice([str(x), d.like(x)])})"
     mode = _served(kind, d.choice(["drop", "clip"]))
+    if way == "distinct":  # and known: it stays a scatter
+        is_one = mode == "clip" and min(places) >= n - 1  # all are moved to the last
+        index = f"np.array({places[:1] if is_one else places}, np.int32)"
+    elif way == "any" and kind == "multiply":  # JAX differentiates distinct ones only
+        index += "[:1]"
+    place = ", ".join([":"] * axis + [index])
     unique = ", unique_indices=True" if way != "any" or kind == "multiply" else ""
     return f"{base}.at[{place}].{kind}({value}, mode='{mode}'{unique})"
 
