@@ -121,6 +121,22 @@ def cg_of_40(x):
     )[0]
 
 
+@pytest.mark.parametrize(
+    "rule", [lambda t: t * t, lambda t: jnp.where(t > 0, t, jnp.zeros_like(t))]
+)
+def test_vouched_for_in_vain_a_rule_without_a_transpose_is_forward_only(rule):
+    @jax.custom_jvp
+    def fun(x):
+        return jnp.sin(x)
+
+    fun.defjvp(lambda primals, tangents: (fun(*primals), rule(*tangents)))
+    jacobian = derivatives.jacobian(fun, check=None)
+    np.testing.assert_array_equal(jacobian(X), np.eye(X.size))
+    reverse = derivatives.jacobian(fun, mode="reverse", check=None)
+    with pytest.raises(ValueError, match="JAX refuses: it has no transpose"):
+        reverse(X)
+
+
 def test_vouching_for_solvers_reads_structure_of_the_matrix():
     d = np.array([1.0, 2.0, 3.0])
 
