@@ -172,6 +172,24 @@ def test_a_rule_that_no_derivative_passes_does_not_matter():
     assert reason(fun, jnp.ones(3)) == ""
 
 
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: x[0] * jnp.sum(jnp.interp(x, AT_KINKS, AT_KINKS**2) * x),
+        lambda x: x[0] * jnp.sum(jnp.histogram(x, 3)[0] * jnp.sum(x)),
+        lambda x: printed(x[0] * jnp.sum(x**2)),
+    ],
+    ids=["searchsorted", "histogram", "print"],
+)
+def test_what_makes_no_inexact_number_does_not_matter(fun):
+    assert reason(fun, jnp.linspace(0.1, 0.9, AT_KINKS.size)) == ""
+
+
+def printed(y):
+    jax.debug.print("y = {}", y)
+    return y
+
+
 def test_a_function_of_jax_with_a_rule_by_the_user_is_the_users():
     mine = jax.custom_jvp(jnp.hypot)
     mine.defjvp(lambda p, t: (jnp.hypot(*p), p[1] * p[1] * t[0]))
