@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -193,9 +193,93 @@ def _lagrange_basis(x: Array, y: Array) -> tuple[Array, Array]:
     return jnp.where(_is_wrong(x), jnp.nan, basis), power
 
 
-@_lagrange_basis.defjvp
-def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
-    basis, power = _lagrange_basis(*primals)
-    D = _nodes.differentiation_matrix(primals[0])
-    tangent = _nodes.basis_tangent(basis, D, *tangents)
+def _lagrange_basis_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array | SymbolicZero, ...]
+) -> Any:
+    (x, y), (dx, dy) = primals, tangents
+    basis, power = _lagrange_basis(x, y)
+    tangent = jnp.zeros_like(basis)
+    if not isinstance(dy, SymbolicZero):
+        tangent += dy[:, None] * _basis_slopes(x, y, power)
+    if not isinstance(dx, SymbolicZero):
+        D = _nodes.differentiation_matrix(x)
+        tangent -= _nodes.product(dx[None, :] * basis, D)
     return (basis, power), (tangent, np.zeros(power.shape, jax.dtypes.float0))
+
+
+_lagrange_basis.defjvp(_lagrange_basis_jvp, symbolic_zeros=True)
+
+
+def _basis_slopes(x: Array, y: Array, power: Array) -> Array:
+    r"""Return the slopes of the basis polynomials at the points, shape `(m, n)`.
+
+    With $\ell_j = (y - x_i) q_j$, $x_i$ the node next to $y$, they are
+    $q_j + (y - x_i) q_j'$, and $q_i'$ with $q_i = \ell_i$ where $j = i$: nothing is
+    divided by a distance that may be zero, and no node's gap enters twice, as it does
+    in the slopes at the nodes, interpolated.
+    """
+    place, q = _place(x, y), _rests(x, y, power)
+    others = q + place.nearest * q * place.logarithmic
+    own = _nodes.scaled(q * place.logarithmic, -place.shift)
+    return jnp.where(place.is_nearest, own, others)
+
+
+class _Place(NamedTuple):
+    """Where points are among the nodes, in units of 2^shift, in which all is finite."""
+
+    nearest: Array  # distance from the nearest node, a column
+    is_nearest: Array
+    rest: Array  # the distances, but 1 from the nearest node
+    logarithmic: Array  # the sums over k of 1 / (y - x_k), k the others but that one
+    shift: Array  # a column
+
+
+def _place(x: Array, y: Array) -> _Place:
+    shift = _nodes.headroom(jnp.maximum(jnp.max(_nodes.size(x)), _nodes.size(y)))
+    column = shift[:, None]
+    distance = _nodes.scaled(y[:, None], -column) - _nodes.scaled(x[None, :], -column)
+    chosen = jnp.argmin(jnp.abs(distance), 1)
+    is_nearest = chosen[:, None] == np.arange(x.size)[None, :]
+    zero, one = jnp.zeros_like(distance), jnp.ones_like(distance)
+    nearest = jnp.sum(jnp.where(is_nearest, distance, zero), 1, keepdims=True)
+    rest = jnp.where(is_nearest, one, distance)
+    inverse = jnp.where(is_nearest, zero, 1 / rest)
+    logarithmic = jnp.sum(inverse, 1, keepdims=True) - inverse
+    return _Place(nearest, is_nearest, rest, logarithmic, column)
+
+
+@jax.custom_jvp
+def _rests(x: Array, y: Array, power: Array) -> Array:
+    r"""Return $q_j = \prod_{k \ne i, j} (y - x_k) / \prod_{k \ne j} (x_j - x_k)$.
+
+    Divided by 2^power, row by row.
+    """
+    place = _place(x, y)
+    mantissa, exponent = _nodes.mantissa_exponent(place.rest)
+    own_mantissa, own_exponent = _nodes.split(place.rest)
+    node_mantissa, node_exponent = _nodes.node_products(x)
+    quotient = mantissa[:, None] / (own_mantissa * node_mantissa[None, :])
+    exponent = exponent[:, None] - own_exponent - node_exponent[None, :] - power
+    n_factors = x.size - 2 + place.is_nearest.astype(power.dtype)
+    return _nodes.scaled(quotient, exponent + n_factors * place.shift)
+
+
+def _rests_jvp(
+    primals: tuple[Array, Array, Array], tangents: tuple[Array | SymbolicZero, ...]
+) -> tuple[Array, Array]:
+    (x, y, _), (dx, dy, _) = primals, tangents
+    q, place = _rests(*primals), _place(x, y)
+    change = jnp.zeros_like(q)  # of their logarithms
+    if not isinstance(dy, SymbolicZero):
+        change += dy[:, None] * _nodes.scaled(place.logarithmic, -place.shift)
+    if not isinstance(dx, SymbolicZero):
+        inverse = jnp.where(place.is_nearest, 0, 1 / place.rest)
+        terms = _nodes.scaled(inverse, -place.shift) * dx[None, :]
+        gaps = x[:, None] - x[None, :]
+        gaps = jnp.where(gaps == 0, jnp.inf, gaps)  # from itself
+        moved = jnp.sum((dx[:, None] - dx[None, :]) / gaps, 1)
+        change += terms - jnp.sum(terms, 1, keepdims=True) - moved[None, :]
+    return q, q * change
+
+
+_rests.defjvp(_rests_jvp, symbolic_zeros=True)

@@ -162,10 +162,11 @@ def extrapolated(
 ) -> Array:
     """Evaluate at points far from all nodes, shape `(m, k)`; others get finite ones.
 
-    In units of the nodes' extent, in which terms, if not the answer, are the largest;
-    in larger ones where a point has no number otherwise.
+    In units of the nodes' extent, in which no divided difference is larger than its
+    term; in larger ones where a point has no number otherwise.
     """
-    extent = _nodes.exponent(jnp.max(_nodes.size(x / 4 - x[:1] / 4))) + 2
+    # a power of two that no distance is below
+    extent = _nodes.exponent(jnp.max(_nodes.size(x / 4 - x[:1] / 4))) + 1
     newton = form(*ordered(x, v), extent, is_tangent)
     beyond = _nodes.exponent(_nodes.size(y)) - extent - jnp.finfo(x.dtype).maxexp + 4
     beyond = jnp.where(is_far, jnp.maximum(beyond, 0), 0)

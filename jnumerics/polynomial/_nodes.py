@@ -125,17 +125,9 @@ def differentiation_matrix(x: Array) -> Array:
 
 @differentiation_matrix.defjvp
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    D = differentiation_matrix(*primals)
-    return D, basis_tangent(D, D, *tangents, *tangents)
-
-
-def basis_tangent(basis: Array, D: Array, dx: Array, dy: Array) -> Array:
-    """Return the tangent of a matrix of linear maps from values at nodes x to points y.
-
-    A polynomial that keeps its values while its nodes move by dx is changed like one
-    whose values move by -(D v) dx: entry by entry, ((dy_i - dx_j) basis_ij) D.
-    """
-    return product((dy[:, None] - dx[None, :]) * basis, D)
+    # slopes at moving nodes of a polynomial that keeps its values at them
+    D, (dx,) = differentiation_matrix(*primals), tangents
+    return D, product((dx[:, None] - dx[None, :]) * D, D)
 
 
 def values_tangent(

@@ -1,5 +1,6 @@
 """`interpolate`: its accuracy in range, across it and far away."""
 
+import math
 from fractions import Fraction
 from functools import partial
 
@@ -158,6 +159,42 @@ def test_far_away_the_slopes_keep_their_digits(dtype, far, turn, x64):
     inverse_weights = np.array([3.0, -2, 6]) * turn**2
     expected = 2 * y / inverse_weights.astype(kind)
     np.testing.assert_allclose(of_values(nodes, square, y), expected, rtol=rtol)
+
+
+@pytest.mark.parametrize(("dtype", "n"), [(np.float32, 40), (np.float64, 305)])
+def test_beyond_three_radii_no_difference_overflows_before_its_term(dtype, n, x64):
+    nodes, values = np.linspace(0, 1, n).astype(dtype), (-1.0) ** np.arange(n)
+    y = np.array([1.99, 2.05, -1.05], dtype)
+    obtained = polynomial.interpolate(nodes, values.astype(dtype), y)
+    expected = exact_interpolant(nodes.astype(float), values, y.astype(float))
+    np.testing.assert_allclose(obtained, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [[0, 1e-3, 1], [0, 1e-9, 1], 2.0 ** -np.arange(14), np.linspace(0, 1, 9)],
+    ids=["a gap", "a tiny gap", "graded", "equispaced"],
+)
+def test_no_gap_of_the_nodes_enters_a_slope_twice(nodes, x64):
+    x, values = np.asarray(nodes), 2 * np.asarray(nodes) + 1
+    y = np.concatenate([[x[0], x[-1], 0.5, 1.8, -0.4], draw(6, seed=3)])
+    slope = jax.vmap(jax.grad(polynomial.interpolate, 2), (None, None, 0))
+    for obtained, at in zip(slope(x, values, y), map(Fraction, y), strict=True):
+        exact, scale = slope_and_scale(x, values, at)
+        assert abs(Fraction(float(obtained)) - exact) <= 8 * len(x) * 2**-53 * scale
+
+
+def slope_and_scale(nodes, values, y):
+    """The slope by the product rule, and the sum of its terms' moduli."""
+    x, total, scale = [*map(Fraction, nodes)], Fraction(0), Fraction(0)
+    for j, v in enumerate(map(Fraction, values)):
+        for i in range(len(x)):
+            if i != j:
+                rest = [k for k in range(len(x)) if k not in (i, j)]
+                terms = [(y - x[k]) / (x[j] - x[k]) for k in rest]
+                term = v * math.prod(terms, start=1 / (x[j] - x[i]))
+                total, scale = total + term, scale + abs(term)
+    return total, scale
 
 
 def test_one_node_makes_a_constant():
