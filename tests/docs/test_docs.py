@@ -96,6 +96,32 @@ def test_every_example_that_a_page_names_is_there():
             assert (DOCS.parent / name).is_file(), name
 
 
+def bound(tree):
+    """The names that code gives a meaning."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+
+
+@each_page
+def test_code_that_a_page_shows_takes_no_name_from_folded_code(page):
+    cells = re.findall(
+        r"^```{code-cell} ipython3\n(?::tags: \[(.+?)\]\n)?(.*?)^```$",
+        page.read_text(encoding="utf-8"),
+        flags=re.M | re.S,
+    )
+    folded = [ast.parse(code) for tags, code in cells if tags == "hide-input"]
+    shown = [ast.parse(code) for tags, code in cells if tags != "hide-input"]
+    names = (n for tree in shown for n in ast.walk(tree) if isinstance(n, ast.Name))
+    known = {name for tree in shown for name in bound(tree)}
+    missing = {name.id for name in names} - known
+    assert missing & {name for tree in folded for name in bound(tree)} == set()
+
+
 def test_reference_has_every_public_name():
     text = "".join(p.read_text() for p in DOCS.glob("reference/*.md"))
     modules = set(re.findall(r"automodule:: ([\w.]+)", text))
