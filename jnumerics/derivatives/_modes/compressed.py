@@ -67,6 +67,15 @@ class Compressed:
         """Colors, and lines that need a pass of their own."""
         return self.compression.n_colors + len(self.compression.unproven)
 
+    @property
+    def note(self) -> str:
+        """What the passes are: colors, and lines that take one each."""
+        ends, line = ("outputs", "column") if self.is_transposed else ("inputs", "row")
+        colors = _table.plural(self.compression.n_colors, "color", "colors")
+        lines = _table.plural(len(self.compression.unproven), line, f"{line}s")
+        apart = f", {lines} apart" if len(self.compression.unproven) else ""
+        return f"{colors} of {ends}{apart}"
+
     def terms(self, problem: Problem, env: Env, chunk: int | None) -> list[Term]:
         """Push all inputs of a color in one pass, and read the entries off."""
         c, terms = self.compression, []
@@ -144,7 +153,7 @@ def find(
         reverse: Whether reverse passes can run.
 
     Returns:
-        The mode and its number of colors, in words; or None, and why there is none.
+        The mode and its passes, in words; or None, and why there is none.
     """
     _, m, n = problem.sizes.shape
     if min(m, n) < 2:
@@ -181,9 +190,7 @@ def find(
         strategy = back or strategy
     if strategy is None:
         return None, "no inputs or outputs share a pass"
-    shared = "outputs" if strategy.is_transposed else "inputs"
-    colors = _table.plural(strategy.compression.n_colors, "color", "colors")
-    return strategy, f"{colors} of {shared}"
+    return strategy, strategy.note
 
 
 def find_star(
@@ -200,7 +207,7 @@ def find_star(
             one, the heads of an arrow may be too many for columns, and not for stars.
 
     Returns:
-        The mode and its number of colors, in words; or None, and why there is none.
+        The mode and its passes, in words; or None, and why there is none.
     """
     n, compression, is_transposed = problem.sizes.shape[2], None, False
     limit = n
@@ -226,6 +233,5 @@ def find_star(
     )
     if compression is None:
         return None, "no fewer passes by reading entries on both sides"
-    colors = _table.plural(compression.n_colors, "color", "colors")
-    note = f"{colors} of inputs, entries read on both sides"
-    return Compressed(problem.linear, compression, mode="star"), note
+    strategy = Compressed(problem.linear, compression, mode="star")
+    return strategy, f"{strategy.note}, entries read on both sides"

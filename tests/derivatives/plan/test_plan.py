@@ -233,7 +233,8 @@ def test_long_lines_need_a_mode_that_is_served(fun, end):
 
 def test_outputs_share_passes_where_inputs_share_few():
     colored = candidate(plan(lambda x: two_columns(x) ** 2, jnp.ones(82)), "compressed")
-    assert (colored.passes, colored.note) == (3, "1 color of outputs")
+    note = "1 color of outputs, 2 columns apart"
+    assert (colored.passes, colored.note) == (3, note)
 
 
 def test_a_connection_around_a_part_is_split_off_where_that_is_narrower():

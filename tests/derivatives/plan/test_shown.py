@@ -77,6 +77,11 @@ def test_one_is_singular():
     assert "1 color of inputs" in str(plan(lambda x: x**3, jnp.ones(9)))
 
 
+def test_a_row_that_shares_no_pass_is_told_beside_the_colors():
+    text = str(plan(lambda x: jnp.append(x**2, x.sum()), jnp.ones(40)))
+    assert re.search(r"compressed +2 .* 1 color of inputs, 1 row apart\n", text)
+
+
 @pytest.mark.parametrize("target", ["jacobian", "diagonal"])
 def test_a_plan_fits_in_100_columns(target):
     def residual(x):
