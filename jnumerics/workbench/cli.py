@@ -19,6 +19,7 @@ import jax
 import jnumerics
 from jnumerics.workbench import config, devices, lesson, report
 from jnumerics.workbench.commands import (
+    _interrupt,
     _terminal,
     check,
     compare,
@@ -141,7 +142,7 @@ def _guarded(program: str, run: Callable[[], int]) -> int:
     with _terminal.plain_where_needed():
         try:
             try:
-                return run()
+                return _interrupt.counted()(run)()
             finally:
                 _terminal.flush()
         except UsageError as e:

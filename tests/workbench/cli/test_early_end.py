@@ -1,10 +1,13 @@
 """What ends a command early."""
 
 import errno
+import gc
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,49 @@ def interrupted(performances):
 
 def test_ctrl_c_is_one_line_and_status_130(one_line):
     assert one_line(KeyboardInterrupt()) == (130, "", "jnumerics: interrupted\n")
+
+
+@pytest.fixture
+def collected():
+    """Raise an error where the garbage is collected, which Python drops."""
+
+    def collected(error):
+        def callback(*_):
+            gc.callbacks.remove(callback)
+            raise error
+
+        gc.callbacks.append(callback)
+        gc.collect()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield collected
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_ctrl_c_in_a_callback_of_the_collector_ends_the_command(
+    run, monkeypatch, collected, seconds
+):
+    def facts(_):
+        collected(KeyboardInterrupt())
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.01)
+        return {}
+
+    monkeypatch.setattr(info, "facts", facts)
+    status, _, err = run("info")
+    assert (status, err) == (130, "jnumerics: interrupted\n")
+
+
+def test_other_errors_of_the_collector_are_told_as_ever(run, monkeypatch, collected):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", hook := told.append)
+    monkeypatch.setattr(info, "facts", lambda _: collected(ValueError()) or {})
+    status, _, err = run("info")
+    assert (status, err) == (0, "")
+    assert [dropped.exc_type for dropped in told] == [ValueError]
+    assert sys.unraisablehook is hook
 
 
 @pytest.mark.parametrize("count", [1, 6])
