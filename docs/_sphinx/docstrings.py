@@ -144,9 +144,22 @@ def _named(_app: Any, *described: Any) -> tuple[str, str] | None:
     return ARRAYS.sub("ArrayLike", signature), returned
 
 
+def _reached(_app: Any, _domain: str, _kind: str, content: Any) -> None:
+    """Give a class of a private module the public anchor as well.
+
+    The page of a module's source has one name for all that leads back from it, and that
+    of a module with both kinds is the public one.
+    """
+    signature = content.parent[0]
+    public, private, _ = signature.get("module", "").partition("._")
+    if private:
+        signature["ids"].append(f"{public}.{signature['fullname']}")
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Convert docstrings before napoleon reads their sections."""
     app.connect("autodoc-process-docstring", _process, priority=400)
     app.connect("autodoc-process-signature", _named)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("object-description-transform", _reached)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
