@@ -10,5 +10,6 @@
 | `measure_weights`    | the weights of the plan's cost model on this machine     |
 | `_measure`           | interleaved runs, their ratios, and targets              |
 | `_record`, `_report` | every saved run, and their median; tables of them        |
+| `_times`             | the times in the record, first calls that were one apart |
 | `_figure`            | the figure of growth                                     |
 """

@@ -221,13 +221,13 @@ def by_place(runs: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 def figures(runs: Sequence[dict[str, Any]], benchmark: str) -> list[Figure]:
     """Return a benchmark's lines, each over the last runs of one place."""
-    having = _having(runs, benchmark)
-    newest = having[-1]["lines"] if having else []
+    saved = having(runs, benchmark)
+    newest = saved[-1]["lines"] if saved else []
     return [
         Figure(
             line["what"],
             Target(**line["target"]) if line["target"] else None,
-            tuple(_last(having, "lines", "what", line["what"], "value", "median")),
+            tuple(_last(saved, line["what"])),
             line["note"],
         )
         for line in newest
@@ -245,37 +245,12 @@ def peers_of(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
     return {name: version for peers in known for name, version in peers.items()}
 
 
-class Times(NamedTuple):
-    """One contender's times over the last runs, in seconds, oldest first."""
-
-    name: str
-    first: tuple[float, ...]
-    compiling: tuple[float, ...]
-    steady: tuple[float, ...]
-
-
-def times(runs: Sequence[dict[str, Any]], benchmark: str) -> list[Times]:
-    """Return the times of a benchmark's contenders, each over the last runs."""
-    having = _having(runs, benchmark)
-    names = [t["contender"] for t in having[-1]["times"]] if having else []
-    keys = ("first_s", "compiling_s", "median_s")
-    return [
-        Times(
-            name, *(tuple(_last(having, "times", "contender", name, k)) for k in keys)
-        )
-        for name in names
-    ]
-
-
-def _having(runs: Sequence[dict[str, Any]], benchmark: str) -> list[dict[str, Any]]:
+def having(runs: Iterable[dict[str, Any]], benchmark: str) -> list[dict[str, Any]]:
+    """Return what the runs that have a benchmark saved of it."""
     return [r["benchmarks"][benchmark] for r in runs if benchmark in r["benchmarks"]]
 
 
-def _last(
-    having: Sequence[dict[str, Any]], rows: str, key: str, name: str, *path: str
-) -> list[float]:
-    """Return a row's numbers in the last runs that could measure it."""
-    values = [row for run in having for row in run.get(rows, ()) if row[key] == name]
-    for part in path:
-        values = [row[part] for row in values if row[part] is not None]
-    return values[-LAST:]
+def _last(saved: Sequence[dict[str, Any]], what: str) -> list[float]:
+    """Return a line's figures in the last runs that could measure it."""
+    lines = [x for run in saved for x in run.get("lines", ()) if x["what"] == what]
+    return [x["value"]["median"] for x in lines if x["value"] is not None][-LAST:]

@@ -1,10 +1,10 @@
 """What was measured, on the screen, and the record as Markdown."""
 
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import _record
+from benchmarks import _record, _times
 from benchmarks._measure import Bench, Clock, Line
 from benchmarks._record import Figure
 from benchmarks.goals import GOALS
@@ -124,20 +124,22 @@ def missed(places: Places, benchmarks: Sequence[str]) -> str:
 
 def times(places: Places, benchmarks: Sequence[str]) -> str:
     """Write a table of times for each place."""
-    return "\n\n".join(_times(*place, benchmarks) for place in places.items())
+    every = [run for runs in places.values() for run in runs]
+    known = {name: _times.compiled(every, name) for name in benchmarks}
+    return "\n\n".join(_times_at(*place, known) for place in places.items())
 
 
-def _times(where: str, runs: Runs, benchmarks: Sequence[str]) -> str:
+def _times_at(where: str, runs: Runs, known: Mapping[str, Container[str]]) -> str:
     header = [where, "first call", "of that compiling", "further calls (range)"]
     rows = [
         [
             t.name,
-            _median_s(t.first),
+            _median_s(t.first) if t.first else "-",
             _median_s(t.compiling) if any(t.compiling) else "-",
             _record.over_runs(t.steady, _table.seconds),
         ]
-        for name in benchmarks
-        for t in _record.times(runs, name)
+        for name, compiled in known.items()
+        for t in _times.over_runs(runs, name, compiled)
     ]
     return markdown(header, rows)
 

@@ -1,9 +1,9 @@
 """Contenders in one race, first calls apart.
 
 Contenders run interleaved, each round in a random order, every result waited for; those
-that must agree are compared before any is timed. A ratio is the median of the ratios
-within a round, with its quartiles: what slows the machine down for a while slows both
-down. Every round counts.
+that must agree are compared after their first calls, before any further one. A ratio is
+the median of the ratios within a round, with its quartiles: what slows the machine down
+for a while slows both down. Every round counts.
 """
 
 import contextlib
@@ -105,6 +105,9 @@ class Bench:
     ) -> Race:
         """Time contenders: first calls apart, then rounds for about some seconds.
 
+        Where the times are kept, JAX forgets all programs before: what ran earlier in
+        this process is compiled again, within the first call.
+
         Args:
             contenders: Functions without arguments, or whoever takes turns.
             seconds: About how long; a tenth of it when quick.
@@ -116,9 +119,13 @@ class Bench:
             keep: Whether the times go into the table of times.
 
         Raises:
-            ArithmeticError: If results differ; nothing is timed then.
+            ArithmeticError: If results differ; only first calls are timed then.
+            ValueError: If the table of times has one of the contenders already.
         """
         there = _there(contenders)
+        if keep:
+            _require_new(there, self.clocks)
+            jax.clear_caches()
         firsts = {name: contender.first() for name, contender in there.items()}
         if same is not None:
             require_same(there, same)
@@ -179,6 +186,14 @@ def _there(contenders: Contenders) -> dict[str, Contender]:
         for name, c in contenders.items()
         if not isinstance(c, Missing)
     }
+
+
+def _require_new(there: Mapping[str, Contender], clocks: list[Clock]) -> None:
+    """Require that no contender has times already: a name has one row in the table."""
+    for clock in clocks:
+        if clock.name in there:
+            msg = f"a contender must be timed once, got `{clock.name}` again"
+            raise ValueError(msg)
 
 
 def _plan(

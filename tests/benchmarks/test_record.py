@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import _record, _report
+from benchmarks import _record, _report, _times
 from benchmarks._measure import Bench, Clock, at_least, at_most, usual_s
 from benchmarks._record import Figure
 from benchmarks.goals import GOALS
@@ -202,7 +202,7 @@ def test_saved_run_is_added_and_never_replaces_another(results, monkeypatch):
     assert [r["note"] for r in _record.load()] == ["alone", ""]
     (figure,) = _record.figures(_record.load(), "made_up")
     assert figure == Figure("speed", at_least(10.0), (11.0, 11.0), "a note")
-    (times,) = _record.times(_record.load(), "made_up")
+    (times,) = _times.over_runs(_record.load(), "made_up")
     assert times == ("ours", (2.0, 2.0), (1.0, 1.0), (2.0, 2.0))
     known = _record.load()[0]["benchmarks"]["made_up"]
     assert known["shown"] == {"text": "a table"}
