@@ -106,7 +106,8 @@ class Bench:
         """Time contenders: first calls apart, then rounds for about some seconds.
 
         Where the times are kept, JAX forgets all programs before: what ran earlier in
-        this process is compiled again, within the first call.
+        this process is compiled again, within the first call. Arrays that are still
+        being computed are waited for.
 
         Args:
             contenders: Functions without arguments, or whoever takes turns.
@@ -126,6 +127,7 @@ class Bench:
         if keep:
             _require_new(there, self.clocks)
             jax.clear_caches()
+            jax.block_until_ready(jax.live_arrays())
         firsts = {name: contender.first() for name, contender in there.items()}
         if same is not None:
             require_same(there, same)

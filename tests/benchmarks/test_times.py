@@ -1,5 +1,7 @@
 """First calls: taken where programs are new, shown where they were."""
 
+from typing import Any
+
 import jax
 import pytest
 
@@ -49,6 +51,14 @@ def test_programs_of_one_race_stay_compiled_for_its_further_calls():
     both = {"ours": lambda: program(1.0), "twice": lambda: program(program(1.0))}
     Bench(is_quick=True).race(both, seconds=0.0, same=2.0)
     assert len(traced) == 1
+
+
+def test_first_call_does_not_wait_for_its_arguments():
+    argument: Any = jax.random.normal(jax.random.key(0), (2048, 2048))
+    was_ready = []
+    race = {"ours": lambda: was_ready.append(argument.is_ready())}
+    Bench(is_quick=True).race(race, seconds=0.0)
+    assert was_ready[0]
 
 
 def test_contender_is_timed_once_in_a_benchmark():
