@@ -98,17 +98,17 @@ def _near_and_far(x: Array, v: Array, y: Array, is_tangent: bool) -> Array:
         return _nodes.product(basis, v)
 
     def beside() -> Array:
-        return _nodes.scaled(_nodes.product(basis, v), power)
-
-    near = lax.cond(jnp.all(power == 0), plain, beside)
-    if x.size == 1:
-        return near
+        return _nodes.scaled(plain(), power)
 
     def extrapolated() -> Array:
         far = _newton.extrapolated(x, v, y, is_far, is_tangent)
-        return jnp.where(is_far[:, None], far, near)
+        return jnp.where(is_far[:, None], far, beside())
 
-    return lax.cond(jnp.any(is_far), extrapolated, lambda: near)
+    if x.size == 1:
+        return plain()
+    is_scaled = jnp.any(power != 0).astype(np.int32)
+    way = jnp.where(jnp.any(is_far), np.int32(2), is_scaled)
+    return lax.switch(way, (plain, beside, extrapolated))
 
 
 def _at_points_jvp(
