@@ -68,7 +68,8 @@ def _coefficients(x: Array, v: Array, is_tangent: bool) -> Array:
         return v
     x, v = _newton.ordered(x, v)
     unit, is_plain = _newton.moderate_unit(x)
-    return _multiplied_out(_newton.form(x, v, unit, is_tangent), is_plain)
+    form = _newton.form(x, v, unit, is_tangent)
+    return _multiplied_out(*form, unit, is_plain)
 
 
 def _coefficients_jvp(
@@ -84,7 +85,7 @@ def _coefficients_jvp(
 _coefficients.defjvp(_coefficients_jvp, symbolic_zeros=True)
 
 
-def _multiplied_out(form: _newton.Form, is_plain: Array) -> Array:
+def _multiplied_out(x: Array, d: Array, unit: Array, is_plain: Array) -> Array:
     r"""Return the coefficients of $\sum_j d_j N_j$, $N_j = \prod_{k<j} (x - x_k)$.
 
     One product with the coefficients of all $N_j$, as accurate as Horner's scheme on
@@ -100,13 +101,13 @@ def _multiplied_out(form: _newton.Form, is_plain: Array) -> Array:
         shift = jnp.where(is_plain, 0, shift)
         return (_nodes.scaled(following, -shift), power + shift), carry
 
-    one = jnp.zeros_like(form.x).at[0].set(1)
-    newton, power = lax.scan(step, (one, jnp.zeros_like(form.unit)), form.x)[1]
+    one = jnp.zeros_like(x).at[0].set(1)
+    newton, power = lax.scan(step, (one, jnp.zeros_like(unit)), x)[1]
 
     def beside(d: Array) -> Array:
         c = _nodes.product(newton.T, _nodes.scaled(d, power[:, None]))
-        exponents = -form.unit * jnp.arange(form.x.size, dtype=power.dtype)
+        exponents = -unit * jnp.arange(x.size, dtype=power.dtype)
         return _nodes.scaled(c, exponents[:, None])
 
     plain = partial(_nodes.product, newton.T)
-    return lax.cond(is_plain, plain, beside, form.differences)
+    return lax.cond(is_plain, plain, beside, d)

@@ -153,6 +153,14 @@ def _is_far(x: Array, y: Array) -> Array:
     return is_far & jnp.isfinite(y) & ~_is_wrong(x)
 
 
+def _distances(x: Array, y: Array) -> tuple[Array, Array]:
+    """Return $y_i - x_j$, in units of 2^shift that overflow nowhere, and the shifts."""
+    shift = _nodes.headroom(jnp.maximum(jnp.max(_nodes.size(x)), _nodes.size(y)))
+    column = shift[:, None]
+    points, nodes = (_nodes.scaled(a, -column) for a in (y[:, None], x[None, :]))
+    return points - nodes, column
+
+
 @jax.custom_jvp
 def _lagrange_basis(x: Array, y: Array) -> tuple[Array, Array]:
     """Return the basis polynomials `(m, n)` at the points, and powers of two for rows.
@@ -160,9 +168,7 @@ def _lagrange_basis(x: Array, y: Array) -> tuple[Array, Array]:
     So that where these overflow, the sum of their products with values does only if the
     answer does.
     """
-    shift = _nodes.headroom(jnp.maximum(jnp.max(_nodes.size(x)), _nodes.size(y)))
-    column = shift[:, None]
-    distance = _nodes.scaled(y[:, None], -column) - _nodes.scaled(x[None, :], -column)
+    distance, column = _distances(x, y)
     at_node = distance == 0
     is_node = jnp.any(at_node, 1, keepdims=True)
     distance = jnp.where(is_node, jnp.ones_like(distance), distance)
@@ -225,19 +231,18 @@ def _basis_slopes(x: Array, y: Array, power: Array) -> Array:
 
 
 class _Place(NamedTuple):
-    """Where points are among the nodes, in units of 2^shift, in which all is finite."""
+    """Where points are among the nodes, in the units of `_distances`."""
 
     nearest: Array  # distance from the nearest node, a column
     is_nearest: Array
     rest: Array  # the distances, but 1 from the nearest node
+    inverse: Array  # 1 / rest, but 0 of the nearest node
     logarithmic: Array  # the sums over k of 1 / (y - x_k), k the others but that one
     shift: Array  # a column
 
 
 def _place(x: Array, y: Array) -> _Place:
-    shift = _nodes.headroom(jnp.maximum(jnp.max(_nodes.size(x)), _nodes.size(y)))
-    column = shift[:, None]
-    distance = _nodes.scaled(y[:, None], -column) - _nodes.scaled(x[None, :], -column)
+    distance, column = _distances(x, y)
     chosen = jnp.argmin(jnp.abs(distance), 1)
     is_nearest = chosen[:, None] == np.arange(x.size)[None, :]
     zero, one = jnp.zeros_like(distance), jnp.ones_like(distance)
@@ -245,7 +250,7 @@ def _place(x: Array, y: Array) -> _Place:
     rest = jnp.where(is_nearest, one, distance)
     inverse = jnp.where(is_nearest, zero, 1 / rest)
     logarithmic = jnp.sum(inverse, 1, keepdims=True) - inverse
-    return _Place(nearest, is_nearest, rest, logarithmic, column)
+    return _Place(nearest, is_nearest, rest, inverse, logarithmic, column)
 
 
 @jax.custom_jvp
@@ -273,8 +278,7 @@ def _rests_jvp(
     if not isinstance(dy, SymbolicZero):
         change += dy[:, None] * _nodes.scaled(place.logarithmic, -place.shift)
     if not isinstance(dx, SymbolicZero):
-        inverse = jnp.where(place.is_nearest, 0, 1 / place.rest)
-        terms = _nodes.scaled(inverse, -place.shift) * dx[None, :]
+        terms = _nodes.scaled(place.inverse, -place.shift) * dx[None, :]
         gaps = x[:, None] - x[None, :]
         gaps = jnp.where(gaps == 0, jnp.inf, gaps)  # from itself
         moved = jnp.sum((dx[:, None] - dx[None, :]) / gaps, 1)

@@ -1,7 +1,10 @@
-"""Newton's form: divided differences of values at ordered nodes, and their unit."""
+r"""Newton's form of a polynomial, $\sum_j d_j \prod_{k<j} (x - x_k)$.
+
+Its divided differences $d_j$ at ordered nodes, in a power of two as unit of length, and
+its values far away.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,17 +12,6 @@ from jax import lax
 from jaxtyping import Array
 
 from jnumerics.polynomial import _nodes
-
-
-class Form(NamedTuple):
-    r"""$\sum_j d_j \prod_{k<j} (x - x_k)$, all in a power of two as unit of length."""
-
-    x: Array
-    """Nodes, shape `(n,)`."""
-    differences: Array
-    """The $d_j$, shape `(n, k)`."""
-    unit: Array
-    """Exponent of the unit."""
 
 
 def ordered(x: Array, v: Array) -> tuple[Array, Array]:
@@ -30,10 +22,11 @@ def ordered(x: Array, v: Array) -> tuple[Array, Array]:
     return x, v
 
 
-def form(x: Array, v: Array, unit: Array, is_tangent: bool) -> Form:
-    """Take divided differences, in $n (n - 1) / 2$ steps for each entry of a value.
+def form(x: Array, v: Array, unit: Array, is_tangent: bool) -> tuple[Array, Array]:
+    """Return nodes and divided differences, shapes `(n,)` and `(n, k)`, in a unit.
 
-    Of a tangent as what reverse mode goes through: a scan.
+    In $n (n - 1) / 2$ steps for each entry of a value; of a tangent as what reverse
+    mode goes through: a scan.
     """
     x = _nodes.scaled(x, -unit)
     if is_tangent:
@@ -41,7 +34,7 @@ def form(x: Array, v: Array, unit: Array, is_tangent: bool) -> Form:
     else:
         ways = {"cpu": _divided_by_rows, "default": _divided_by_steps}
         d = lax.platform_dependent(x, v, **ways)
-    return Form(x, d, unit)
+    return x, d
 
 
 def moderate_unit(x: Array) -> tuple[Array, Array]:
@@ -167,7 +160,7 @@ def extrapolated(
     """
     # a power of two that no distance is below
     extent = _nodes.exponent(jnp.max(_nodes.size(x / 4 - x[:1] / 4))) + 1
-    newton = form(*ordered(x, v), extent, is_tangent)
+    nodes, differences = form(*ordered(x, v), extent, is_tangent)
     beyond = _nodes.exponent(_nodes.size(y)) - extent - jnp.finfo(x.dtype).maxexp + 4
     beyond = jnp.where(is_far, jnp.maximum(beyond, 0), 0)
     point = _nodes.scaled(y, -extent - beyond)
@@ -179,7 +172,6 @@ def extrapolated(
         difference = _nodes.scaled(difference[None, :], j * beyond[:, None])
         return difference + _nodes.as_column(distance, p) * p, None
 
-    n, shape = x.size, (y.size, v.shape[1])
-    terms = newton.x, newton.differences, jnp.arange(n, dtype=extent.dtype)
-    start = jnp.zeros(shape, newton.differences.dtype)
+    terms = nodes, differences, jnp.arange(x.size, dtype=extent.dtype)
+    start = jnp.zeros((y.size, v.shape[1]), v.dtype)
     return lax.scan(step, start, terms, reverse=True)[0]
