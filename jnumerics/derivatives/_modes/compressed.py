@@ -35,7 +35,6 @@ from jnumerics.derivatives._modes.terms import (
     Term,
     concatenate,
 )
-from jnumerics.derivatives._program.convolutions import samples_first
 from jnumerics.derivatives._program.layout import Env, common_dtype
 from jnumerics.derivatives._program.tangent import LinearPart
 from jnumerics.derivatives._program.trace import Target
@@ -113,7 +112,7 @@ class Compressed:
                 jnp.asarray(x, s.dtype)
                 for x, (_, s) in zip(by_color, pairs, strict=True)
             ]
-            stacked = jax.vmap(samples_first(push))(*seeds)
+            stacked = jax.vmap(push)(*seeds)
         else:
             stacked = _passes.stack(lambda k: push(*directions(k)), n, 0, chunk)
         if len(stacked) == 1:

@@ -16,7 +16,6 @@ from jax import lax
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes.rewrite import started_at
-from jnumerics.derivatives._program.convolutions import samples_first
 from jnumerics.derivatives._program.layout import Env, Layout, as_varying
 from jnumerics.derivatives._program.tangent import LinearPart
 
@@ -141,7 +140,7 @@ def stack(
     """
     if count == 1:
         return [jnp.expand_dims(r, axis) for r in apply(0)]
-    along = jax.vmap(samples_first(apply), out_axes=axis)
+    along = jax.vmap(apply, out_axes=axis)
     if count == 0 or chunk is None or chunk >= count:
         return along(lax.iota(jnp.int32, count))
 

@@ -14,7 +14,6 @@ pass.
 
 import functools
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,15 +22,15 @@ import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.xla_metadata import set_xla_metadata
-from jax.extend.core import JaxprEqn, Literal, Var
+from jax.extend.core import Literal, Var
 
+from jnumerics.derivatives._program.compared import compared_once
+from jnumerics.derivatives._program.convolutions import samples_first
 from jnumerics.derivatives._program.inline import Flat, as_array
 from jnumerics.derivatives._program.jaxpr import (
     Atom,
     Equation,
     closed,
-    dtype_of,
     is_var,
     variables,
 )
@@ -75,7 +74,7 @@ class Program:
     def primal_jaxpr(self) -> Any:
         """Make the primal program: constants and leaves to values and residuals."""
         inputs = [*self.consts, *self.inputs]
-        eqns = _compared_once([e.eqn for e in self.primal])
+        eqns = compared_once([e.eqn for e in self.primal])
         return closed(eqns, inputs, [*self.values, *self.residuals])
 
     def evaluate(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[Var, Any]]:
@@ -86,42 +85,6 @@ class Program:
         n = len(self.values)
         env.update(zip(self.residuals, results[n:], strict=True))
         return results[:n], env
-
-
-def _compared_once(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
-    """Let what is compared for equality and read elsewhere be computed once.
-
-    A compiler may fuse an operation into each that reads it, and round it differently
-    in each: no value is then equal to the largest of them, whose derivative is lost.
-    """
-    reads = Counter(v for eqn in eqns for v in eqn.invars if is_var(v))
-    compared = {
-        v
-        for eqn in eqns
-        if eqn.primitive.name == "eq" and all(map(is_var, eqn.invars))
-        for v in eqn.invars
-        if reads[v] > 1 and jnp.issubdtype(dtype_of(v), jnp.inexact)
-    }
-    rewritten = []
-    for eqn in eqns:
-        fresh = {v: Var(v.aval) for v in eqn.outvars if v in compared}
-        if fresh:
-            eqn = eqn.replace(outvars=[fresh.get(v, v) for v in eqn.outvars])
-        rewritten.append(eqn)
-        rewritten += [_stored(new, old) for old, new in fresh.items()]
-    return rewritten
-
-
-def _stored(before: Var, after: Var) -> JaxprEqn:
-    """Make the equation that holds a value in memory, for all that read it.
-
-    XLA neither fuses a call nor what is around it into it; JAX 0.10's CPU compiler
-    drops a barrier alone before it fuses. Without the barrier, the call is empty.
-    """
-    stored = jax.jit(jax.lax.optimization_barrier)
-    with set_xla_metadata(inlineable="false"):
-        (eqn,) = jax.make_jaxpr(lambda v: stored(v))(before.aval).eqns
-    return eqn.replace(invars=[before], outvars=[after])
 
 
 @dataclass(frozen=True)
@@ -140,28 +103,35 @@ class LinearPart:
     equations: list[Equation]
     residuals: list[Var]
 
+    @functools.cached_property
+    def _towards(self) -> dict[Var, "LinearPart"]:
+        return {self.outputs[0]: self} if len(self.outputs) == 1 else {}
+
     def towards(self, output: Var) -> "LinearPart":
-        """Return the part that leads to one of the outputs."""
-        if self.outputs == [output]:
-            return self  # with what is known of it
-        return part(self.equations, self.inputs, [output])
+        """Return the part that leads to one of the outputs: the same each time."""
+        if output not in self._towards:
+            self._towards[output] = part(self.equations, self.inputs, [output])
+        return self._towards[output]
+
+    @functools.cached_property
+    def jaxpr(self) -> Any:
+        """It as a closed jaxpr of the residuals and the tangents."""
+        eqns = [e.eqn for e in self.equations]
+        return closed(eqns, [*self.residuals, *self.inputs], self.outputs)
 
     def forward(self, env: dict[Var, Any]) -> Callable[..., list[Any]]:
         """Return the linear map from tangents of `inputs` to those of `outputs`."""
-        eqns = [e.eqn for e in self.equations]
-        fun = jex.jaxpr_as_fun(
-            closed(eqns, [*self.residuals, *self.inputs], self.outputs)
-        )
-        residuals = [env[v] for v in self.residuals]
-        avals = [v.aval for v in (*self.residuals, *self.inputs)]
-        return lambda *tangents: fun(*map(as_varying, [*residuals, *tangents], avals))
+        return self._run(samples_first(self.jaxpr), env)
 
     def reverse(self, env: dict[Var, Any]) -> Callable[..., list[Any]]:
         """Return its transpose, from cotangents of `outputs` to those of `inputs`."""
-        back = jex.jaxpr_as_fun(self.transpose)
-        residuals = [as_varying(env[v], v.aval) for v in self.residuals]
-        ends = [v.aval for v in self.outputs]
-        return lambda *cotangents: back(*residuals, *map(as_varying, cotangents, ends))
+        return self._run(samples_first(self.transpose), env)
+
+    def _run(self, jaxpr: Any, env: dict[Var, Any]) -> Callable[..., list[Any]]:
+        """Return a program as a function of what moves, the residuals known."""
+        fun, avals = jex.jaxpr_as_fun(jaxpr), jaxpr.in_avals
+        residuals = [env[v] for v in self.residuals]
+        return lambda *moving: fun(*map(as_varying, [*residuals, *moving], avals))
 
     @functools.cached_property
     def transpose(self) -> Any:
@@ -173,7 +143,7 @@ class LinearPart:
         def backward(residuals: list[Any], cotangents: list[Any]) -> list[Any]:
             env = dict(zip(self.residuals, residuals, strict=True))
             start = [v.aval for v in self.inputs]
-            back = jax.linear_transpose(self.forward(env), *start)
+            back = jax.linear_transpose(self._run(self.jaxpr, env), *start)
             try:
                 return list(back(cotangents))
             except AssertionError as error:  # JAX's, of a rule wrongly vouched for

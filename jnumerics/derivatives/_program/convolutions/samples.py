@@ -17,9 +17,8 @@ from jax.custom_batching import custom_vmap
 from jax.extend.core import JaxprEqn
 from jaxtyping import Array
 
-from jnumerics.derivatives._program.inline import as_array
 from jnumerics.derivatives._program.jaxpr import (
-    as_function,
+    closed,
     constants,
     open_jaxpr,
     shape_of,
@@ -29,25 +28,18 @@ from jnumerics.derivatives._program.layout import is_shared
 CONVOLUTION = "conv_general_dilated"
 
 
-def samples_first(fun: Callable[..., list[Array]]) -> Callable[..., list[Array]]:
-    """Return a function for `jax.vmap`, whose convolutions have their samples first.
+def samples_first(jaxpr: Any) -> Any:
+    """Return a closed program for `jax.vmap`, whose convolutions have samples first.
 
     They do where devices may share the samples; inside of loops they stay as they are.
     """
-
-    def run(*args: Any) -> list[Array]:
-        traced = jax.make_jaxpr(fun)(*args)
-        jaxpr = open_jaxpr(traced)
-        made = itertools.chain(jaxpr.constvars, *(e.outvars for e in jaxpr.eqns))
-        is_of_use = any(is_shared(v.aval) for v in made)
-        rewrites = [is_of_use and _has_samples(e) for e in jaxpr.eqns]
-        pairs = zip(jaxpr.eqns, rewrites, strict=True)
-        eqns = [_rewritten(e) if has_samples else e for e, has_samples in pairs]
-        inputs = [*jaxpr.constvars, *jaxpr.invars]
-        operands = map(as_array, (*constants(traced), *args))
-        return as_function(eqns, inputs, jaxpr.outvars)(*operands)
-
-    return run
+    program = open_jaxpr(jaxpr)
+    made = itertools.chain.from_iterable(e.outvars for e in program.eqns)
+    if not any(is_shared(v.aval) for v in made):
+        return jaxpr
+    eqns = [_rewritten(e) if _has_samples(e) else e for e in program.eqns]
+    held = dict(zip(program.constvars, constants(jaxpr), strict=True))
+    return closed(eqns, program.invars, program.outvars, held)
 
 
 def _has_samples(eqn: JaxprEqn) -> bool:
