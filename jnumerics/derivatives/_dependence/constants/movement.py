@@ -30,12 +30,12 @@ MOVES = {
 
 
 class _Operands:
-    """The context of an equation all of whose operands are known."""
+    """The context of an equation that moves what is known."""
 
     trusts_solvers = False
 
     def __init__(self, eqn: JaxprEqn, operands: Sequence[Value]) -> None:
-        self._values = {id(v): x for v, x in zip(eqn.invars, operands, strict=True)}
+        self._values = {id(v): x for v, x in zip(eqn.invars, operands, strict=False)}
 
     def constant(self, atom: Any) -> np.ndarray:
         return self._values[id(atom)].full
@@ -53,9 +53,15 @@ class _Operands:
         raise NotImplementedError  # nor a rule
 
 
+def moved_rows(
+    eqn: JaxprEqn, rows: Sequence[np.ndarray], operands: Sequence[Value] = ()
+) -> Sequence[np.ndarray] | None:
+    """Move several values of each operand alike, stacked along a first axis."""
+    return apply_rule(_Operands(eqn, operands), eqn, list(rows))
+
+
 def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
-    data: list[np.ndarray | None] = [x.array[None] for x in operands]
-    results = apply_rule(_Operands(eqn, operands), eqn, data)
+    results = moved_rows(eqn, [x.array[None] for x in operands], operands)
     if results is None:
         return None
     bounds = joined(operands)

@@ -1,7 +1,8 @@
 """Jets: a value, its derivatives along directions, and a sum of second ones."""
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,6 @@ from jaxtyping import Array
 
 from jnumerics import _check
 
-Made = TypeVar("Made")
 Expand = Callable[[Array], Array]
 """From the derivatives along what is carried to those along all directions."""
 
@@ -138,18 +138,28 @@ class Factored(NamedTuple):
 MOST_KNOWN = 1 << 14
 
 
+def is_known(inputs: Sequence[Any], size: int) -> bool:
+    """Whether what is made of some inputs, of `size` entries, is made while tracing."""
+    return size <= MOST_KNOWN and _check.is_concrete(*inputs)
+
+
 def known(x: Any, dtype: Any) -> Array:
     """Return what is known as an array that stays so in a trace."""
+    with np.errstate(all="ignore"):
+        array = np.asarray(x).astype(dtype)  # by JAX, it would be compiled
     with jax.ensure_compile_time_eval():
-        return jnp.asarray(x, dtype)
+        return jax.device_put(array)
 
 
-def early(make: Callable[[], Made], inputs: Sequence[Any], size: int) -> Made:
-    """Make arrays of `size` entries, while JAX traces where all inputs are known."""
-    if size > MOST_KNOWN or not _check.is_concrete(*inputs):
-        return make()
-    with jax.ensure_compile_time_eval():
-        return make()
+def summed(*factors: Array) -> Array:
+    """Sum a product of derivatives over all directions, early where they are known."""
+    dtype = factors[0].dtype
+    if not is_known(factors, math.prod(np.broadcast_shapes(*map(np.shape, factors)))):
+        return jnp.sum(math.prod(factors[1:], start=factors[0]), 0)
+    wide = np.complex128 if jnp.iscomplexobj(factors[0]) else np.float64
+    with np.errstate(all="ignore"):
+        product = math.prod(np.asarray(x).astype(wide) for x in factors)
+        return known(np.sum(product, 0), dtype)
 
 
 def held(jac: Array, bend: Array) -> Array:

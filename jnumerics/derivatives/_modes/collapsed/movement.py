@@ -9,16 +9,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jnumerics.derivatives._dependence.constants.movement import MOVES, moved_rows
 from jnumerics.derivatives._modes.collapsed.jet import (
     Expand,
     Jet,
     count_of,
-    early,
+    is_known,
+    known,
     total,
 )
 from jnumerics.derivatives._modes.collapsed.operation import operation
-from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
+from jnumerics.derivatives._program.jaxpr import JaxprEqn, dtype_of, shape_of
 from jnumerics.derivatives._program.linearity.directions import is_inexact
 
 ALONE = frozenset({  # in their only operand of numbers
@@ -49,19 +52,35 @@ def applied(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
         triples = zip(tangents, values, is_number, strict=True)
         return call(*((_or_zero(t, v) if m else v) for t, v, m in triples))
 
-    axes = [None if jet.jac is None else 0 for jet in jets]
-    jacs = early(
-        lambda: jax.vmap(push, in_axes=(axes,))([jet.jac for jet in jets]),
-        [
-            *(jet.jac for jet in jets if jet.jac is not None),
-            *(x for x, m in zip(values, is_number, strict=True) if not m),
-        ],
-        count_of(jets) * sum(math.prod(shape_of(v)) for v in eqn.outvars),
-    )
+    jacs = _moved(eqn, jets)
+    if jacs is None:
+        axes = [None if jet.jac is None else 0 for jet in jets]
+        jacs = jax.vmap(push, in_axes=(axes,))([jet.jac for jet in jets])
     laps = [jet.lap for jet in jets]
     is_bent = any(lap is not None for lap in laps)
     bent = push(laps) if is_bent else [None] * len(jacs)
     return [Jet(*parts) for parts in zip(call(*values), jacs, bent, strict=True)]
+
+
+def _moved(eqn: JaxprEqn, jets: list[Jet]) -> list[Any] | None:
+    """Move derivatives that are known, in NumPy: JAX would compile it; else None."""
+    count, ends = count_of(jets), eqn.outvars
+    size = count * sum(math.prod(shape_of(v)) for v in ends)
+    moving = [jet.jac for jet in jets if jet.jac is not None]
+    if eqn.primitive.name not in MOVES or not is_known(moving, size):
+        return None
+    pairs = zip(jets, eqn.invars, strict=True)
+    rows = [
+        np.zeros((count, *shape_of(v)), dtype_of(v)) if j.jac is None else j.jac
+        for j, v in pairs
+    ]
+    moved = moved_rows(eqn, [*map(np.asarray, rows)])
+    if moved is None:
+        return None
+    return [
+        known(np.broadcast_to(y, (count, *shape_of(v))), dtype_of(v))
+        for y, v in zip(moved, ends, strict=True)
+    ]
 
 
 def _or_zero(tangent: Any, value: Any) -> Any:

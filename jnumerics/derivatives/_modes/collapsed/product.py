@@ -4,7 +4,6 @@
 merged: one large matrix product, whose result needs no transpose.
 """
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,9 +14,8 @@ from jnumerics import _check
 from jnumerics.derivatives._modes.collapsed.jet import (
     Expand,
     Jet,
-    count_of,
-    early,
     moving,
+    summed,
     total,
 )
 from jnumerics.derivatives._modes.collapsed.movement import fitted, spread
@@ -34,10 +32,9 @@ def multiplied(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     cross = None
     if x.jac is not None and y.jac is not None:
         pair = [spread(expand(jac), rank) for jac in (x.jac, y.jac)]
-        size = math.prod(shape_of(eqn.outvars[0])) * count_of(jets)
-        cross = early(lambda: 2 * jnp.sum(pair[0] * pair[1], 0), pair, size)
-        if _check.is_concrete(cross) and not np.asarray(cross).any():
-            cross = None  # no direction moves both
+        cross = summed(*pair)
+        is_none = _check.is_concrete(cross) and not np.asarray(cross).any()
+        cross = None if is_none else 2 * cross  # none: no direction moves both
     laps = (_times(x.lap, y.value), _times(y.lap, x.value), cross)
     return [fitted(value, jac, total(*laps))]
 
