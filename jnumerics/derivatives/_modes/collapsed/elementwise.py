@@ -13,10 +13,10 @@ from jaxtyping import Array
 from jnumerics.derivatives._modes.collapsed.jet import (
     Expand,
     Jet,
-    early,
     has_units,
     held,
     moving,
+    summed,
     total,
 )
 from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
@@ -80,13 +80,14 @@ def _curved(eqn: JaxprEqn, bend: Array, jac: Array) -> Array:
     whose range is too small for that, nor of powers, which may change the scale.
     """
     if has_units(jac):
-        return bend * early(lambda: jnp.sum(jac, 0), [jac], jac.size)
+        return bend * summed(jac)
     if jnp.finfo(jac.dtype).maxexp < 100 or eqn.primitive.name in _POWERS:
         jac = held(jac, bend)
         return jnp.sum(bend[None] * jac * jac, 0)
     squares = jnp.sum(jac * jac, 0)
-    is_flat = (bend == 0) & jnp.isinf(squares)
-    return bend * jnp.where(is_flat, jnp.zeros_like(squares), squares)
+    # infinite but where f'' is zero; no selection, at which a fused product would end
+    bound = jnp.finfo(jac.dtype).max / (1 - jnp.abs(jnp.sign(bend)))
+    return bend * jnp.minimum(squares, bound)
 
 
 def _exponent(eqn: JaxprEqn) -> float | None:
