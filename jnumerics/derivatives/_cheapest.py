@@ -97,7 +97,14 @@ def planned(
     if kind == "diagonal":
         require_square(traced)
     axes = sample_axes(traced, 0, 0) if kind == "batch" else None
-    chosen = choose(traced, kind, axes=axes, max_bytes=max_bytes, asymmetry=symmetry)
+    chosen = choose(
+        traced,
+        kind,
+        axes=axes,
+        max_bytes=max_bytes,
+        asymmetry=symmetry,
+        traces="all",
+    )
     reason = "; ".join(filter(None, [chosen.reason, unproven]))
     return replace(chosen, target=target, reason=reason)
 

@@ -34,9 +34,9 @@ def request(fun, x):
 def directions(fun, x):
     """How many directions the collapsed mode takes."""
     asked = request(fun, x)
-    swept = collapsed(asked)
+    swept = collapsed(asked, shared(asked, None))
     assert not isinstance(swept, str)
-    return swept.along(shared(asked, None)).count
+    return swept.count
 
 
 RING, GRID_SHAPE = 32, (6, 7)

@@ -186,7 +186,9 @@ class Traced:
 
         with _instead(candidates, "passes_jaxpr", counted):
             asymmetry = self._asymmetry if kind == "jacobian" else None
-            plan = _plan.choose(self.target, kind, axes=axes, asymmetry=asymmetry)
+            plan = _plan.choose(
+                self.target, kind, axes=axes, asymmetry=asymmetry, traces="all"
+            )
         runs: dict[str, Run | str] = {}
         for c in plan.candidates:
             if c.strategy is None:

@@ -1,4 +1,8 @@
-"""The candidates for a derivative: each mode, counted on the program it would run."""
+"""The candidates for a derivative: each mode, counted.
+
+Forward and reverse mode are counted on one of their passes (`passes`), the others on
+the program that they would run. `traced` makes that of the one that is taken.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +16,7 @@ from jnumerics.derivatives._modes.compressed import Compressed
 from jnumerics.derivatives._modes.ends import Forward, Problem, Reverse, Strategy
 from jnumerics.derivatives._modes.jacobian import finish
 from jnumerics.derivatives._plan import cost as _cost
+from jnumerics.derivatives._plan import passes
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.result import Candidate
 from jnumerics.derivatives._program.jaxpr import Equation
@@ -22,6 +27,7 @@ ENDS = ("forward", "reverse")  # the modes that need no proof
 MODES = (*ENDS, "cut", "compressed")
 MODES_OF_HESSIANS = (*MODES, "star")
 NEARLY_EQUAL = 0.9  # forward must be below this share of reverse to be preferred
+_REFUSALS = (NotImplementedError, TypeError, ValueError)  # what JAX raises
 
 
 def find_candidates(
@@ -38,8 +44,8 @@ def find_candidates(
     one = one_way(
         problem.linear.equations, reach(problem.linear.equations, problem.linear.inputs)
     )
-    reverse = counted(problem, kind, Reverse(m), _obstacle(one.forward))
-    forward = counted(problem, kind, Forward(n), _obstacle(one.reverse))
+    reverse = _end(problem, kind, Reverse(m), _obstacle(one.forward))
+    forward = _end(problem, kind, Forward(n), _obstacle(one.reverse))
     candidates = [reverse, forward]
     end = better(reverse, forward)
     if mode in ("auto", "cut"):
@@ -81,21 +87,53 @@ def _star(
     if strategy is None:
         same = columns.same_as or columns.mode
         return replace(columns, mode="star", note=f"{note}: as {same}", same_as=same)
-    candidate = counted(problem, kind, strategy, asymmetry())
+    lack = asymmetry()
+    if lack:
+        return Candidate("star", None, Cost(), lack)
+    candidate = counted(problem, kind, strategy)
     return candidate if candidate.strategy is None else replace(candidate, note=note)
 
 
-def counted(problem: Problem, kind: str, strategy: Strategy, note: str) -> Candidate:
-    """Count the program that a strategy would run; a note says that it cannot."""
+def _end(
+    problem: Problem, kind: str, strategy: Forward | Reverse, note: str
+) -> Candidate:
+    """Count the passes of forward or reverse mode; a note says that it cannot run."""
     if note:
         return Candidate(strategy.mode, None, Cost(), note)
     try:
+        cost = passes.of_end(problem, kind, strategy)
+    except _REFUSALS as error:
+        return _refused(strategy.mode, error)
+    return Candidate(strategy.mode, strategy, cost, problem=problem)
+
+
+def counted(problem: Problem, kind: str, strategy: Strategy) -> Candidate:
+    """Count the program that a strategy would run."""
+    try:
         jaxpr = passes_jaxpr(problem, kind, strategy, None)
-    except (NotImplementedError, TypeError, ValueError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        return Candidate(strategy.mode, None, Cost(), f"JAX refuses: {reason}")
+    except _REFUSALS as error:
+        return _refused(strategy.mode, error)
     cost = _cost.count(jaxpr)
     return Candidate(strategy.mode, strategy, cost, problem=problem, passed=jaxpr)
+
+
+def traced(
+    candidates: Sequence[Candidate], kind: str, one: Candidate
+) -> list[Candidate]:
+    """Trace the passes of one that is counted; what JAX refuses is not served."""
+    assert isinstance(one.strategy, Strategy)
+    assert one.problem is not None
+    new = counted(one.problem, kind, one.strategy)
+    note = {"note": new.note} if new.strategy is None else {}
+    fields = {"strategy": new.strategy, "passed": new.passed, **note}
+    return [
+        replace(c, **fields) if c.strategy is one.strategy else c for c in candidates
+    ]
+
+
+def _refused(mode: str, error: Exception) -> Candidate:
+    reason = str(error).split("\n", maxsplit=1)[0]
+    return Candidate(mode, None, Cost(), f"JAX refuses: {reason}")
 
 
 def passes_jaxpr(
@@ -136,4 +174,4 @@ def _or_end(
     """Count a strategy; without one, the mode comes down to the better end."""
     if strategy is None:
         return replace(end, mode=mode, note=f"{note}: as {end.mode}", same_as=end.mode)
-    return replace(counted(problem, kind, strategy, ""), note=note)
+    return replace(counted(problem, kind, strategy), note=note)

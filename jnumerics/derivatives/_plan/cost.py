@@ -6,10 +6,17 @@ were measured on a CPU by `benchmarks/measure_weights.py`; what matters is their
 """
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from jnumerics.derivatives._program.jaxpr import inner_jaxprs, open_jaxpr
+from jnumerics.derivatives._program.jaxpr import (
+    Var,
+    inner_jaxprs,
+    is_var,
+    open_jaxpr,
+    scan_roles,
+)
 
 
 @dataclass(frozen=True)
@@ -63,25 +70,106 @@ _TRANSCENDENTAL = {
 }  # fmt: skip
 
 
-def count(jaxpr: Any, weights: Weights = WEIGHTS) -> Cost:
-    """Count a jaxpr."""
-    return sum((_equation(eqn, weights) for eqn in open_jaxpr(jaxpr).eqns), Cost())
+def count(
+    jaxpr: Any,
+    weights: Weights = WEIGHTS,
+    *,
+    moving: Iterable[Var] = (),
+    copies: int = 1,
+) -> Cost:
+    """Count a jaxpr.
+
+    Args:
+        jaxpr: The program.
+        weights: The rates.
+        moving: What is there in several copies, as is all that depends on it; the rest
+            is shared.
+        copies: How many copies.
+    """
+    several = _Several(set(moving), copies)
+    return sum((_equation(e, weights, several) for e in open_jaxpr(jaxpr).eqns), Cost())
 
 
-def _equation(eqn: Any, weights: Weights) -> Cost:
-    inner = [count(body, weights) for body in inner_jaxprs(eqn)]
-    name = eqn.primitive.name
+class _Several(NamedTuple):
+    """What is there in several copies: `jax.vmap` of a program, without tracing it."""
+
+    variables: set[Var]
+    copies: int
+
+    def reach(self, eqn: Any) -> None:
+        """Add the results of an equation that reads what is among them."""
+        if any(is_var(v) and v in self.variables for v in eqn.invars):
+            self.variables.update(eqn.outvars)
+
+    def size(self, v: Any) -> int:
+        """Return the entries of all copies of a value."""
+        is_among = is_var(v) and v in self.variables
+        return _size(v.aval) * (self.copies if is_among else 1)
+
+    def bytes(self, v: Any) -> int:
+        """Return the bytes of all copies of a value."""
+        return self.size(v) * _item_bytes(v.aval)
+
+    def inside(self, eqn: Any, body: Any) -> "_Several":
+        """Return what there is in several copies in an equation's body.
+
+        A body reads the last operands of its equation; what a loop carries is there in
+        several copies if it is so at its start, or after any step.
+        """
+        jaxpr, n = open_jaxpr(body), len(open_jaxpr(body).invars)
+        outer = eqn.invars[len(eqn.invars) - n :]
+        inner = _Several(set(), self.copies)
+        for v, operand in zip(jaxpr.invars, outer, strict=True):
+            if is_var(operand) and operand in self.variables:
+                inner.variables.add(v)
+        carried = _carried(eqn, jaxpr)
+        before = -1
+        while inner.variables and len(inner.variables) > before:
+            before = len(inner.variables)
+            for e in jaxpr.eqns:
+                inner.reach(e)
+            ends = ((v, e) for v, e in carried if is_var(e) and e in inner.variables)
+            inner.variables.update(v for v, _ in ends)
+        return inner
+
+
+def _carried(eqn: Any, body: Any) -> list[tuple[Any, Any]]:
+    """Return what a loop's body carries: each with what it is after a step."""
+    name, outputs = eqn.primitive.name, body.outvars
+    if name == "scan":
+        roles = scan_roles(eqn)
+        inputs = body.invars[roles.n_consts : roles.n_whole]
+        return list(zip(inputs, outputs[: roles.n_carry], strict=True))
+    if name == "while" and len(outputs) == len(eqn.outvars):  # not its condition
+        return list(zip(body.invars[-len(outputs) :], outputs, strict=True))
+    return []
+
+
+def _equation(eqn: Any, weights: Weights, several: _Several) -> Cost:
+    several.reach(eqn)
+    name, inner = eqn.primitive.name, []
+    for body in inner_jaxprs(eqn):
+        within = several.inside(eqn, body)
+        inner.append(
+            count(body, weights, moving=within.variables, copies=within.copies)
+        )
     if name == "cond":
         return max(inner, key=lambda cost: cost.seconds)
     if inner and not name.startswith(("reduce_window", "scatter")):
         return sum(inner, Cost()).times(eqn.params.get("length", 1))
-    moved = sum(size_bytes(v.aval) for v in (*eqn.invars, *eqn.outvars))
-    operations, rate = _operations(eqn, weights)
     if name in _FREE or is_view(eqn):
         return Cost(0.0, 0.0, 0.0)
+    moved = sum(several.bytes(v) for v in (*eqn.invars, *eqn.outvars))
+    operations, rate = _operations(eqn, weights, several.size)
     fixed = 0.0 if name == "transpose" else weights.fixed  # its reader fuses it
     seconds = max(operations / rate, moved / weights.bandwidth) + fixed
     return Cost(float(operations), float(moved), float(seconds))
+
+
+def elementwise(operations: float, moved: float, fixed: float = WEIGHTS.fixed) -> Cost:
+    """Count one equation that works element by element."""
+    seconds = max(operations / WEIGHTS.elementwise, moved / WEIGHTS.bandwidth) + fixed
+    return Cost(float(operations), float(moved), seconds)
 
 
 def is_view(eqn: Any) -> bool:
@@ -98,9 +186,11 @@ def is_view(eqn: Any) -> bool:
     return size_bytes(operand) == size_bytes(result)
 
 
-def _operations(eqn: Any, weights: Weights) -> tuple[float, float]:
+def _operations(
+    eqn: Any, weights: Weights, size: Callable[[Any], int]
+) -> tuple[float, float]:
     name = eqn.primitive.name
-    out = _size(eqn.outvars[0].aval) if eqn.outvars else 0  # none of a print
+    out = size(eqn.outvars[0]) if eqn.outvars else 0  # none of a print
     if name == "dot_general":
         (contracted, _), _ = eqn.params["dimension_numbers"]
         shape = eqn.invars[0].aval.shape
@@ -111,11 +201,12 @@ def _operations(eqn: Any, weights: Weights) -> tuple[float, float]:
         window = _size(kernel) / max(features, 1)
         return 2.0 * out * window, weights.convolution
     if name == "qr":
-        *batch, m, n = eqn.invars[0].aval.shape
-        return math.prod(batch) * factoring(m, n), weights.factor
-    largest = max([out, *(_size(v.aval) for v in eqn.invars)])
+        *_, m, n = eqn.invars[0].aval.shape
+        batch = size(eqn.invars[0]) // max(m * n, 1)
+        return batch * factoring(m, n), weights.factor
+    largest = max([out, *map(size, eqn.invars)])
     if name.startswith("scatter"):  # a CPU adds one update after the other
-        return float(max(largest, 5 * _size(eqn.invars[2].aval))), weights.elementwise
+        return float(max(largest, 5 * size(eqn.invars[2]))), weights.elementwise
     return float(largest * (10 if name in _TRANSCENDENTAL else 1)), weights.elementwise
 
 
@@ -130,5 +221,8 @@ def _size(aval: Any) -> int:
 
 def size_bytes(aval: Any) -> int:
     """Return the bytes of an array."""
-    dtype = getattr(aval, "dtype", None)
-    return _size(aval) * getattr(dtype, "itemsize", 4)
+    return _size(aval) * _item_bytes(aval)
+
+
+def _item_bytes(aval: Any) -> int:
+    return getattr(getattr(aval, "dtype", None), "itemsize", 4)

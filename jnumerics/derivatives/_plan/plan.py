@@ -1,11 +1,14 @@
 """The plan: which mode is predicted to be the cheapest, and why.
 
-Every candidate is counted on the program that would run. Nearly equal ends go to
-reverse mode, whose rows are contiguous; a cut or a compression is taken only where it
-is predicted well below the better end. The choice needs shapes alone.
+Every candidate is counted (`candidates`), and the one that is taken is traced. Nearly
+equal ends go to reverse mode, whose rows are contiguous; a cut or a compression is
+taken only where it is predicted well below the better end. The choice needs shapes
+alone.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
 
 from jnumerics import _table
 from jnumerics.derivatives._dependence.constants.fold import constants_of
@@ -18,12 +21,15 @@ from jnumerics.derivatives._plan.candidates import (
     MODES_OF_HESSIANS,
     better,
     find_candidates,
+    traced,
 )
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.memory import others, within
 from jnumerics.derivatives._plan.result import Candidate, Plan
 from jnumerics.derivatives._program.layout import Layout
 from jnumerics.derivatives._program.trace import Target
+
+Traces = Literal["choice", "all", "none"]
 
 TICK = 1e-9  # seconds; less is nothing
 WORTH_IT = 0.9  # of the better end: the most a cut or a compression may cost
@@ -39,6 +45,7 @@ def choose(
     needs_proof: bool = True,
     asymmetry: Callable[[], str] | None = None,
     is_gradient: bool = False,
+    traces: Traces = "choice",
 ) -> Plan:
     """Count the candidates for a traced function, and choose.
 
@@ -52,6 +59,8 @@ def choose(
         asymmetry: Of a Hessian, says what may make it asymmetric, "" if nothing may.
         is_gradient: Whether it is a gradient that is differentiated once more: as in
             `jax.hessian` it is reverse mode's where it is not proven linear.
+        traces: Whose passes are traced, so that what JAX refuses is known: those of the
+            choice, of all candidates, or none's, which `served` may do later.
     """
     problem = make_problem(target, axes, kind)
     modes = MODES if asymmetry is None else MODES_OF_HESSIANS
@@ -84,10 +93,29 @@ def choose(
         reason=reason,
         joined=tuple(joined(constants_of(target.program))),
     )
+    if traces != "none":
+        result = served(result, mode, every=traces == "all")
     if max_bytes is None:
         return result
     rest = others(result) if mode == "auto" and target.may_choose else []
     return within([result, *rest], max_bytes)
+
+
+def served(plan: Plan, mode: str = "auto", *, every: bool = False) -> Plan:
+    """Trace the passes of the choice, or of every candidate; JAX may refuse them.
+
+    Where it refuses those of the choice, another one is made.
+    """
+    while True:
+        asked = plan.candidates if every else [plan.choice]
+        counted = [c for c in asked if c.strategy is not None and c.passed is None]
+        if not counted or not size(plan.problem):
+            return plan
+        candidates = traced(plan.candidates, plan.target, counted[0])
+        chosen, reason = _preferred(candidates, mode)
+        plan = replace(
+            plan, candidates=tuple(candidates), mode=chosen.mode, reason=reason
+        )
 
 
 def _counts(target: Target, axes: SampleAxes | None) -> tuple[int, int, int]:

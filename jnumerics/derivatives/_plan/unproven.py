@@ -87,7 +87,7 @@ def _candidate(
     passes = part(program.linear, program.tangents, answers)
     problem = Problem(program, passes, inputs, outputs)
     count = sum(i.count for i in (inputs if mode == "forward" else outputs))
-    return counted(problem, kind, OneByOne(mode, count), "")
+    return counted(problem, kind, OneByOne(mode, count))
 
 
 def _refusal(order: Sequence[Candidate], mode: str) -> str:

@@ -152,7 +152,7 @@ def counted(*seconds):
     """Candidates that take so many seconds: reverse, forward, cut, compressed."""
     modes = "reverse", "forward", "cut", "compressed"
     return [
-        Candidate(mode, Reverse(2), Cost(seconds=float(s)))
+        Candidate(mode, Reverse(2), Cost(seconds=float(s)), passed=())
         for mode, s in zip(modes, seconds, strict=True)
     ]
 

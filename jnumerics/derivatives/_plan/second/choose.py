@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from jnumerics import _table
 from jnumerics.derivatives._modes.collapsed.sweep import Directions
 from jnumerics.derivatives._plan.cost import Cost
-from jnumerics.derivatives._plan.plan import TICK
+from jnumerics.derivatives._plan.plan import TICK, Traces
 from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
 from jnumerics.derivatives._plan.second import colors, nested
 from jnumerics.derivatives._plan.second.collapsed import Collapsed, collapsed
@@ -39,17 +39,23 @@ def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
     """
     if mode == "nested":
         return _plan(request, [_nested(request)], "asked for")
-    swept = collapsed(request)
-    if isinstance(swept, str):
-        return _without_sweep(request, mode, [_refused("collapsed", swept)])
-    are_many = swept.count > FEW
+    if request.target.ends is not None:
+        refusal = _refused("collapsed", request.target.ends.reason)
+        return _without_sweep(request, mode, [refusal])
+    are_many = request.directions.count > FEW
     other, nested_one = None, None
     if request.is_scalar and (are_many or counts_all):
-        other, nested_one = _alternative(request)
-    if are_many and request.stacks is None:
-        swept = swept.along(shared(request, other))
+        traces = "choice" if counts_all else "none"
+        other, nested_one = _alternative(request, traces)
+    may_share = are_many and request.stacks is None
+    swept = collapsed(request, shared(request, other) if may_share else None)
+    if isinstance(swept, str):
+        refusal = _refused("collapsed", swept)
+        return _without_sweep(request, mode, [refusal], nested_one)
     asked = MODES[1:] if are_many or counts_all else ("collapsed",)
-    outcomes = [_sweep(swept, m) for m in (asked if mode == "auto" else (mode,))]
+    at_most = 1.0 if mode == "narrow" else WORTH_IT
+    modes = asked if mode == "auto" else (mode,)
+    outcomes = [_sweep(swept, m, at_most) for m in modes]
     bounds = [error for _, error in outcomes if error]
     sweeps = [candidate for candidate, _ in outcomes]
     served = [c for c in sweeps if c.strategy is not None]
@@ -66,12 +72,14 @@ def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
     return _cheaper(request, first, others, may_nest=are_many and request.is_scalar)
 
 
-def _sweep(swept: Collapsed, mode: str) -> tuple[Candidate, str]:
+def _sweep(swept: Collapsed, mode: str, at_most: float) -> tuple[Candidate, str]:
     """Count the collapsed mode, in one sweep or through a narrow place.
+
+    The place is to bring all operations to a share of those of one sweep, `at_most`.
 
     Where the bound of memory is too small, its error's words are beside it.
     """
-    sweep = swept.narrowed() if mode == "narrow" else swept
+    sweep = swept.narrowed(at_most) if mode == "narrow" else swept
     if isinstance(sweep, str):
         return _refused(mode, sweep), ""
     counted = sweep.candidate(swept.request.max_bytes)
@@ -143,10 +151,12 @@ def _passed_over(
     return f"; {best.mode}, {faster}, is not counted for {where}: name it by `mode`"
 
 
-def _alternative(request: Request) -> tuple[NestedScalar | None, Candidate]:
+def _alternative(
+    request: Request, traces: Traces
+) -> tuple[NestedScalar | None, Candidate]:
     """Return the nested mode of a scalar, counted; or the reason why there is none."""
     try:
-        scalar = request.nested()
+        scalar = request.nested(traces)
     except Exception as error:  # whatever JAX's reason: no reverse mode; or the bound
         return None, _refused("nested", str(error).split("\n", maxsplit=1)[0])
     return scalar, _of_scalar(scalar)

@@ -60,19 +60,10 @@ class Collapsed:
         """The predicted cost, of all directions at once."""
         return self.whole.cost + self._gradient_cost
 
-    def along(self, directions: Directions | None) -> "Collapsed":
-        """Return the same along fewer directions, if that is cheaper."""
-        if directions is None:
-            return self
-        assert isinstance(self.sweep, Sweep)
-        sweep = _sweep(self.request, self.sweep.jaxpr, directions, is_basis=False)
-        fewer = Collapsed(self.request, sweep, _traced(self.request, sweep))
-        return fewer if fewer.cost.seconds < self.cost.seconds else self
-
-    def narrowed(self) -> "Collapsed | str":
+    def narrowed(self, at_most: float) -> "Collapsed | str":
         """Return the same through a narrow place, or why there is none."""
         assert isinstance(self.sweep, Sweep)
-        sweep = narrowed(self.sweep)
+        sweep = narrowed(self.sweep, at_most)
         if isinstance(sweep, str):
             return sweep
         return _served(self.request, lambda: sweep)
@@ -126,17 +117,30 @@ class Collapsed:
         return parts
 
 
-def collapsed(request: Request) -> Collapsed | str:
-    """Return the collapsed mode, or why it does not serve."""
-    ends = request.target.ends
-    if ends is not None:
-        return ends.reason
+def collapsed(request: Request, fewer: Directions | None) -> Collapsed | str:
+    """Return the collapsed mode, or why it does not serve.
 
-    def sweep() -> Sweep:
-        jaxpr, is_basis = _primal(request.target), request.stacks is None
-        return _sweep(request, jaxpr, request.directions, is_basis=is_basis)
+    Args:
+        request: What is asked.
+        fewer: Directions that inputs share. With these, a gradient that is wanted takes
+            a reverse pass: then what is predicted to be cheaper is taken.
+    """
 
-    return _served(request, sweep)
+    def along(directions: Directions, *, is_basis: bool) -> Collapsed | str:
+        def sweep() -> Sweep:
+            return _sweep(
+                request, _primal(request.target), directions, is_basis=is_basis
+            )
+
+        return _served(request, sweep)
+
+    several = None if fewer is None else along(fewer, is_basis=False)
+    if isinstance(several, Collapsed) and not request.wants_first:
+        return several
+    whole = along(request.directions, is_basis=request.stacks is None)
+    if isinstance(several, str | None) or isinstance(whole, str):
+        return whole
+    return several if several.cost.seconds <= whole.cost.seconds else whole
 
 
 def _served(request: Request, make: Callable[[], Sweep | Narrow]) -> Collapsed | str:

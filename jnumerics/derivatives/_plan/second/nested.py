@@ -18,7 +18,7 @@ from jaxtyping import Array
 from jnumerics.derivatives._modes.collapsed.sweep import Directions, in_chunks
 from jnumerics.derivatives._modes.jacobian import diagonals, filled
 from jnumerics.derivatives._plan.cost import Cost, count
-from jnumerics.derivatives._plan.plan import choose
+from jnumerics.derivatives._plan.plan import Traces, choose, served
 from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
 from jnumerics.derivatives._plan.second.traced import Traced, within
 from jnumerics.derivatives._program.layout import common_dtype
@@ -47,10 +47,10 @@ class NestedScalar:
 
     def run(self) -> tuple[Array, list[Array], Array]:
         """Return the value, the gradient's leaves and the Laplacian."""
-        program = self.plan.problem.program
-        _, (value, gradient), env = self.target.evaluate(program)
+        plan = served(self.plan)
+        _, (value, gradient), env = self.target.evaluate(plan.problem.program)
         zero = jnp.zeros((), value.dtype)
-        leaves = diagonals(self.target, self.plan.run(env))
+        leaves = diagonals(self.target, plan.run(env))
         laplacian = sum((jnp.sum(d).astype(zero.dtype) for d in leaves), zero)
         return value, gradient, laplacian
 
@@ -62,6 +62,7 @@ def of_scalar(
     *,
     vouched: bool,
     max_bytes: int | None,
+    traces: Traces = "none",
 ) -> NestedScalar:
     """Plan the nested mode of a scalar function of arrays.
 
@@ -71,6 +72,7 @@ def of_scalar(
         stacks: Directions, stacked for each of these; None is all basis vectors.
         vouched: Whether the user vouches that derivatives are linear.
         max_bytes: Bound of the temporary memory.
+        traces: Whose passes are traced, as in `choose`.
     """
 
     def slopes(*xs: Array) -> Any:
@@ -86,7 +88,8 @@ def of_scalar(
     target = trace(
         differentiated, start, argnums=argnums, has_aux=True, vouched=vouched
     )
-    return NestedScalar(target, choose(target, "diagonal", max_bytes=max_bytes))
+    plan = choose(target, "diagonal", max_bytes=max_bytes, traces=traces)
+    return NestedScalar(target, plan)
 
 
 def _along(

@@ -51,8 +51,13 @@ class _Place(NamedTuple):
     seconds: float  # about, of both sweeps
 
 
-def narrowed(sweep: Sweep) -> Narrow | str:
-    """Return a sweep through its program's narrow place, or why there is none."""
+def narrowed(sweep: Sweep, at_most: float = 1.0) -> Narrow | str:
+    """Return a sweep through its program's narrow place, or why there is none.
+
+    Args:
+        sweep: All directions in one sweep.
+        at_most: The operations that both sweeps may take, as a share of its own.
+    """
     active = set(sweep.active)
     moves = [k in active for k in range(len(open_jaxpr(sweep.jaxpr).invars))]
     flat = flatten(sweep.jaxpr, moves, keeps_rules=True)
@@ -60,7 +65,8 @@ def narrowed(sweep: Sweep) -> Narrow | str:
         if equation.eqn.effects:
             return f"{equation.name} at {equation.line} has an effect"
     starts = [v for v, moved in zip(flat.inputs, moves, strict=True) if moved]
-    place = _best(_Moving.from_inputs(flat, starts), sweep.directions.count)
+    moving = _Moving.from_inputs(flat, starts)
+    place = _best(moving, sweep.directions.count, at_most)
     if place is None:
         return "no place is narrow enough"
     return _laid_out(sweep, flat, place)
@@ -160,15 +166,15 @@ class _Moving(NamedTuple):
         return cls(needed, [v for v in inputs if v in wanted], outputs, wanted, seconds)
 
 
-def _best(moving: _Moving, directions: int) -> _Place | None:
-    """Return the place with the least work of all cuts, if it saves any."""
+def _best(moving: _Moving, directions: int, at_most: float) -> _Place | None:
+    """Return the place with the least work of all cuts, if it saves enough."""
     whole = directions * sum(moving.seconds)
     if not moving.outputs or not whole:
         return None
     cuts = (_cut(moving, directions * price) for price in _PRICES)
     places = [_place(moving, cut, directions) for cut in cuts if cut]
     best = min(places, key=lambda place: place.seconds, default=None)
-    return best if best and best.seconds < whole else None
+    return best if best and best.seconds < at_most * whole else None
 
 
 def _cut(moving: _Moving, price: float) -> list[Var]:
