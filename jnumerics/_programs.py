@@ -1,8 +1,9 @@
 """Programs: compiled with the checks of their arguments, or for users' functions.
 
-`checked` joins a check to a program. `cached` keeps what is compiled for functions of
-the user while all of these live. Static arguments of one `jax.jit` would outlive their
-use: the functions, the data they close over and, inside a trace, its tracers.
+`checked` joins a check to a program. `stored` keeps a compiler from computing a value
+anew. `cached` keeps what is compiled for functions of the user while all of these live.
+Static arguments of one `jax.jit` would outlive their use: the functions, the data they
+close over and, inside a trace, its tracers.
 """
 
 import functools
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.core
+from jax.experimental.xla_metadata import set_xla_metadata
 
 Live = Callable[[], Sequence[Any]]
 Made = TypeVar("Made")
@@ -90,6 +92,19 @@ def _are_plain(options: tuple) -> bool:
         if not (_are_plain(x) if type(x) is tuple else callable(x)):
             return False
     return True
+
+
+def stored(x: Made) -> Made:
+    """Hold a value in memory for all that read it.
+
+    XLA neither fuses a call nor what is around it into it; JAX 0.10's CPU compiler
+    drops a barrier alone before it fuses. Without the barrier, the call is empty.
+    """
+    with set_xla_metadata(inlineable="false"):
+        return _barrier(x)
+
+
+_barrier = jax.jit(jax.lax.optimization_barrier)
 
 
 def cached(make: Callable[[Live], Made]) -> Callable[..., Made]:

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from jnumerics import _check
 from jnumerics._check import ArrayLike, Operand
-from jnumerics._programs import checked
+from jnumerics._programs import checked, stored
 from jnumerics.linear_regression import _factors
 from jnumerics.linear_regression._gradient_descent import has_rows
 from jnumerics.linear_regression._tall import product
@@ -95,8 +95,7 @@ def _least_squares(X: Array, Y: Array) -> Array:
         r, theta = x
         return r + product(X, theta), product(X.T, r)
 
-    # behind a barrier, else XLA scales X anew for each of its uses
-    constant = lax.optimization_barrier(lax.stop_gradient(X))
+    constant = stored(lax.stop_gradient(X))  # else scaled anew for each of its uses
     factors = _factors.factorize(constant)
     none = jnp.pad(Y[:0], ((0, X.shape[1]), (0, 0)))  # JAX must see that it is of Y
     return lax.custom_linear_solve(

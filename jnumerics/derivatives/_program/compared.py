@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import JaxprEqn, Var
 
+from jnumerics._programs import stored
 from jnumerics.derivatives._program.jaxpr import dtype_of, is_var
 
 
@@ -36,12 +36,6 @@ def compared_once(eqns: Sequence[JaxprEqn]) -> list[JaxprEqn]:
 
 
 def _stored(before: Var, after: Var) -> JaxprEqn:
-    """Make the equation that holds a value in memory, for all that read it.
-
-    XLA neither fuses a call nor what is around it into it; JAX 0.10's CPU compiler
-    drops a barrier alone before it fuses. Without the barrier, the call is empty.
-    """
-    stored = jax.jit(jax.lax.optimization_barrier)
-    with set_xla_metadata(inlineable="false"):
-        (eqn,) = jax.make_jaxpr(lambda v: stored(v))(before.aval).eqns
+    """Make the equation that holds a value in memory, for all that read it."""
+    (eqn,) = jax.make_jaxpr(stored)(before.aval).eqns
     return eqn.replace(invars=[before], outvars=[after])
