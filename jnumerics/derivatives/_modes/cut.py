@@ -118,6 +118,9 @@ def find(
     target: Target, problem: Problem, axes: SampleAxes | None
 ) -> tuple[Through | None, str]:
     """Find the narrowest cut, with skip connections split off where that helps."""
+    _, m, n = problem.sizes.shape
+    if min(m, n) < 2:
+        return None, "one pass is enough"
     talks = next(filter(communicates, problem.linear.equations), None)
     if talks is not None:
         return None, f"{talks.name} at {talks.line} lets devices communicate"
@@ -128,7 +131,6 @@ def find(
     attempts = [_cut_of(target, problem, axes, None)]
     if split is not None:
         attempts.append(_cut_of(target, problem, axes, split))
-    _, m, n = problem.sizes.shape
     strategies = [
         strategy
         for strategy, _ in attempts
@@ -162,7 +164,8 @@ def _cut_of(
             constants_of(target.program),
         )
         capacity, where = batch_capacity(boxes, axes.samples)
-    cut = narrowest(equations, starts, mixed, capacity=capacity)
+    below = min(problem.sizes.shape[1:])
+    cut = narrowest(equations, starts, mixed, capacity=capacity, below=below)
     if isinstance(cut, str):
         return None, cut
     return Through(cut, [where.get(v) for v in cut.variables], split), ""

@@ -82,6 +82,7 @@ def narrowest(
     outputs: Sequence[Var | None],
     *,
     capacity: Capacity | None = None,
+    below: int | None = None,
 ) -> Cut | str:
     """Find the narrowest cut.
 
@@ -92,6 +93,8 @@ def narrowest(
         capacity: Number of directions of a variable, None where it must not be cut; its
             size by default. Variables of another kind than the inputs, real or
             complex, are never cut.
+        below: The width from which a cut is of no use: none is sought where no variable
+            has fewer directions, as a cut holds one at least.
 
     Returns:
         The cut, or the reason why there is none.
@@ -113,6 +116,10 @@ def narrowest(
     if reason:
         return reason
     sizes = network.sizes(read & reached, capacity or _size)
+    if below is not None and all(
+        size is None or size >= below for size in sizes.values()
+    ):
+        return "nothing is narrower than the ends"
     crossed = minimum_cut(network, sizes)
     if isinstance(crossed, str):
         return crossed
