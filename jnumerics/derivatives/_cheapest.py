@@ -30,9 +30,9 @@ def plan(
 ) -> Plan:
     """Plan the cheapest mode for a derivative, without evaluating it.
 
-    The tangent program of `fun` is traced from the arguments' shapes; each mode is
-    counted on the program that would run. Cost: tracing, and an analysis of each
-    equation.
+    The tangent program of `fun` is traced from the arguments' shapes; each mode's
+    operations and bytes are counted, and its passes traced, so that what JAX refuses is
+    known. Cost: tracing, and an analysis of each equation.
 
     Args:
         fun: A traceable function of arrays or pytrees.

@@ -1,7 +1,7 @@
 """The candidates for a derivative: each mode, counted.
 
 Forward and reverse mode are counted on one of their passes (`passes`), the others on
-the program that they would run. `traced` makes that of the one that is taken.
+the program that they would run. `trace_passes` makes that of the one that is taken.
 """
 
 from collections.abc import Callable, Sequence
@@ -103,7 +103,7 @@ def _end(
     try:
         cost = passes.of_end(problem, kind, strategy)
     except _REFUSALS as error:
-        return _refused(strategy.mode, error)
+        return Candidate(strategy.mode, None, Cost(), refusal(error))
     return Candidate(strategy.mode, strategy, cost, problem=problem)
 
 
@@ -112,28 +112,46 @@ def counted(problem: Problem, kind: str, strategy: Strategy) -> Candidate:
     try:
         jaxpr = passes_jaxpr(problem, kind, strategy, None)
     except _REFUSALS as error:
-        return _refused(strategy.mode, error)
+        return Candidate(strategy.mode, None, Cost(), refusal(error))
     cost = _cost.count(jaxpr)
     return Candidate(strategy.mode, strategy, cost, problem=problem, passed=jaxpr)
 
 
-def traced(
+def trace_passes(
     candidates: Sequence[Candidate], kind: str, one: Candidate
 ) -> list[Candidate]:
-    """Trace the passes of one that is counted; what JAX refuses is not served."""
+    """Trace the passes of one that is counted; what JAX refuses is not served.
+
+    Its cost stays that of one pass, as it was compared.
+    """
     assert isinstance(one.strategy, Strategy)
     assert one.problem is not None
-    new = counted(one.problem, kind, one.strategy)
-    note = {"note": new.note} if new.strategy is None else {}
-    fields = {"strategy": new.strategy, "passed": new.passed, **note}
+    try:
+        jaxpr = passes_jaxpr(one.problem, kind, one.strategy, None)
+    except _REFUSALS as error:
+        return _without(candidates, one.same_as or one.mode, refusal(error))
+    is_one = [c.strategy is one.strategy for c in candidates]
+    pairs = zip(candidates, is_one, strict=True)
+    return [replace(c, passed=jaxpr) if same else c for c, same in pairs]
+
+
+def _without(candidates: Sequence[Candidate], end: str, note: str) -> list[Candidate]:
+    """Refuse an end: what came down to it comes down to the other one."""
+    refused = Candidate(end, None, Cost(), note)
+    by_mode = {c.mode: refused if c.mode == end else c for c in candidates}
+    other = better(by_mode["reverse"], by_mode["forward"])
     return [
-        replace(c, **fields) if c.strategy is one.strategy else c for c in candidates
+        _as_end(other, c.mode, c.note.removesuffix(f": as {end}"))
+        if c.same_as == end
+        else c
+        for c in by_mode.values()
     ]
 
 
-def _refused(mode: str, error: Exception) -> Candidate:
+def refusal(error: Exception) -> str:
+    """Say that JAX refuses, and why."""
     reason = str(error).split("\n", maxsplit=1)[0]
-    return Candidate(mode, None, Cost(), f"JAX refuses: {reason}")
+    return f"JAX refuses: {reason}"
 
 
 def passes_jaxpr(
@@ -173,5 +191,9 @@ def _or_end(
 ) -> Candidate:
     """Count a strategy; without one, the mode comes down to the better end."""
     if strategy is None:
-        return replace(end, mode=mode, note=f"{note}: as {end.mode}", same_as=end.mode)
+        return _as_end(end, mode, note)
     return replace(counted(problem, kind, strategy), note=note)
+
+
+def _as_end(end: Candidate, mode: str, note: str) -> Candidate:
+    return replace(end, mode=mode, note=f"{note}: as {end.mode}", same_as=end.mode)

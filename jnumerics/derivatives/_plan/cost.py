@@ -8,7 +8,7 @@ were measured on a CPU by `benchmarks/measure_weights.py`; what matters is their
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from jnumerics.derivatives._program.jaxpr import (
     Var,
@@ -74,63 +74,63 @@ def count(
     jaxpr: Any,
     weights: Weights = WEIGHTS,
     *,
-    moving: Iterable[Var] = (),
-    copies: int = 1,
+    batched: Iterable[Var] = (),
+    size: int = 1,
 ) -> Cost:
-    """Count a jaxpr.
+    """Count a jaxpr, as it is or as `jax.vmap` would make it.
 
     Args:
         jaxpr: The program.
         weights: The rates.
-        moving: What is there in several copies, as is all that depends on it; the rest
-            is shared.
-        copies: How many copies.
+        batched: What has an axis of a batch, as all has that depends on it.
+        size: The length of that axis.
     """
-    several = _Several(set(moving), copies)
-    return sum((_equation(e, weights, several) for e in open_jaxpr(jaxpr).eqns), Cost())
+    batch = _Batch(set(batched), size)
+    return sum((_equation(e, weights, batch) for e in open_jaxpr(jaxpr).eqns), Cost())
 
 
-class _Several(NamedTuple):
-    """What is there in several copies: `jax.vmap` of a program, without tracing it."""
+@dataclass(frozen=True)
+class _Batch:
+    """What has an axis of a batch: more variables from equation to equation."""
 
     variables: set[Var]
-    copies: int
+    length: int
 
-    def reach(self, eqn: Any) -> None:
-        """Add the results of an equation that reads what is among them."""
-        if any(is_var(v) and v in self.variables for v in eqn.invars):
+    def enter(self, eqn: Any) -> None:
+        """Add the results of an equation that reads any of them."""
+        if any(map(self.holds, eqn.invars)):
             self.variables.update(eqn.outvars)
 
+    def holds(self, v: Any) -> bool:
+        """Whether a value is among them."""
+        return is_var(v) and v in self.variables
+
     def size(self, v: Any) -> int:
-        """Return the entries of all copies of a value."""
-        is_among = is_var(v) and v in self.variables
-        return _size(v.aval) * (self.copies if is_among else 1)
+        """Return the entries of a value."""
+        return _size(v.aval) * (self.length if self.holds(v) else 1)
 
     def bytes(self, v: Any) -> int:
-        """Return the bytes of all copies of a value."""
+        """Return the bytes of a value."""
         return self.size(v) * _item_bytes(v.aval)
 
-    def inside(self, eqn: Any, body: Any) -> "_Several":
-        """Return what there is in several copies in an equation's body.
+    def inside(self, eqn: Any, body: Any) -> list[Var]:
+        """Return which inputs of an equation's body are batched.
 
-        A body reads the last operands of its equation; what a loop carries is there in
-        several copies if it is so at its start, or after any step.
+        A body reads the last operands of its equation; a kernel all of them, and its
+        results behind; a loop's condition other constants, on which little depends.
+        What a loop carries is batched if it is so at its start, or after any step.
         """
-        jaxpr, n = open_jaxpr(body), len(open_jaxpr(body).invars)
-        outer = eqn.invars[len(eqn.invars) - n :]
-        inner = _Several(set(), self.copies)
-        for v, operand in zip(jaxpr.invars, outer, strict=True):
-            if is_var(operand) and operand in self.variables:
-                inner.variables.add(v)
-        carried = _carried(eqn, jaxpr)
-        before = -1
-        while inner.variables and len(inner.variables) > before:
+        inputs, operands = open_jaxpr(body).invars, eqn.invars
+        outer = operands[max(len(operands) - len(inputs), 0) :]
+        pairs = list(zip(inputs, outer, strict=False))
+        inner = _Batch({v for v, operand in pairs if self.holds(operand)}, self.length)
+        carried, before = _carried(eqn, open_jaxpr(body)), 0
+        while len(inner.variables) > before:
             before = len(inner.variables)
-            for e in jaxpr.eqns:
-                inner.reach(e)
-            ends = ((v, e) for v, e in carried if is_var(e) and e in inner.variables)
-            inner.variables.update(v for v, _ in ends)
-        return inner
+            for e in open_jaxpr(body).eqns if carried else ():
+                inner.enter(e)
+            inner.variables.update(v for v, end in carried if inner.holds(end))
+        return [v for v in inputs if v in inner.variables]
 
 
 def _carried(eqn: Any, body: Any) -> list[tuple[Any, Any]]:
@@ -140,27 +140,26 @@ def _carried(eqn: Any, body: Any) -> list[tuple[Any, Any]]:
         roles = scan_roles(eqn)
         inputs = body.invars[roles.n_consts : roles.n_whole]
         return list(zip(inputs, outputs[: roles.n_carry], strict=True))
-    if name == "while" and len(outputs) == len(eqn.outvars):  # not its condition
+    if name == "while" and len(outputs) == len(eqn.outvars):
         return list(zip(body.invars[-len(outputs) :], outputs, strict=True))
     return []
 
 
-def _equation(eqn: Any, weights: Weights, several: _Several) -> Cost:
-    several.reach(eqn)
-    name, inner = eqn.primitive.name, []
-    for body in inner_jaxprs(eqn):
-        within = several.inside(eqn, body)
-        inner.append(
-            count(body, weights, moving=within.variables, copies=within.copies)
-        )
+def _equation(eqn: Any, weights: Weights, batch: _Batch) -> Cost:
+    batch.enter(eqn)
+    name = eqn.primitive.name
+    inner = [
+        count(body, weights, batched=batch.inside(eqn, body), size=batch.length)
+        for body in inner_jaxprs(eqn)
+    ]
     if name == "cond":
         return max(inner, key=lambda cost: cost.seconds)
     if inner and not name.startswith(("reduce_window", "scatter")):
         return sum(inner, Cost()).times(eqn.params.get("length", 1))
     if name in _FREE or is_view(eqn):
         return Cost(0.0, 0.0, 0.0)
-    moved = sum(several.bytes(v) for v in (*eqn.invars, *eqn.outvars))
-    operations, rate = _operations(eqn, weights, several.size)
+    moved = sum(batch.bytes(v) for v in (*eqn.invars, *eqn.outvars))
+    operations, rate = _operations(eqn, weights, batch.size)
     fixed = 0.0 if name == "transpose" else weights.fixed  # its reader fuses it
     seconds = max(operations / rate, moved / weights.bandwidth) + fixed
     return Cost(float(operations), float(moved), float(seconds))

@@ -1,14 +1,18 @@
 """What the passes from one end cost: counted on one of them, not on all.
 
 To trace all passes of both modes takes longer than all else that a plan does, and only
-one of them is run. So one pass is read: what depends on its direction is there once for
-each direction, the rest once (`cost.count`). Beside it stand the directions that are
-made and the results that are stacked, or of which an entry is kept. What a batching
-rule adds to that, as where it turns a convolution's operands, is not counted:
-`test_counts` compares both, for all cases of the benchmark.
+one of them is run. So one pass is read, as `jax.vmap` would make it for all directions
+(`cost.count`). Beside it stand the directions that are made and the results that are
+stacked, or of which an entry is kept.
+
+What a batching rule adds is not counted, as where it turns the operands of a product:
+against the program of all passes that is 0.73 to 0.92 for convolutions, attention and
+solves, alike for both modes, and within 3 % elsewhere. `test_passes` compares both.
 """
 
 import math
+
+import numpy as np
 
 from jnumerics.derivatives._modes.ends import Forward, Problem, Reverse
 from jnumerics.derivatives._modes.rewrite import started_at
@@ -36,7 +40,7 @@ def _forward(problem: Problem) -> Cost:
         only, reached = linear, list(range(len(problem.outputs)))
         if len(linear.inputs) > 1:
             only, reached = started_at(linear, var)
-        total += count(only.jaxpr, moving=[var], copies=start.count) + _made(start)
+        total += count(only.jaxpr, batched=[var], size=start.count) + _made(start)
         for k in reached:  # stacked as columns, behind the entries of the result
             end = problem.outputs[k]
             is_turned = end.samples * end.count > 1
@@ -48,8 +52,8 @@ def _reverse(problem: Problem) -> Cost:
     linear, total = problem.linear, Cost()
     for var, start in zip(linear.outputs, problem.outputs, strict=True):
         back = linear.towards(var).transpose
-        (moving,) = open_jaxpr(back).invars[-1:]
-        total += count(back, moving=[moving], copies=start.count) + _made(start)
+        (cotangent,) = open_jaxpr(back).invars[-1:]
+        total += count(back, batched=[cotangent], size=start.count) + _made(start)
         for end in problem.inputs:  # stacked as rows, behind the samples alone
             total += _stacked(end, start.count, is_turned=end.samples > 1)
     return total
@@ -58,36 +62,39 @@ def _reverse(problem: Problem) -> Cost:
 def _forward_own(problem: Problem, position: int) -> Cost:
     linear, start = problem.linear, problem.inputs[position]
     only = linear.towards(linear.outputs[position])
-    passed = count(only.jaxpr, moving=only.inputs, copies=start.count)
-    held = sum(math.prod(i.shape) for i in problem.inputs) * start.count
-    shown = elementwise(held, 2 * held * start.dtype.itemsize)  # `basis_vector`
-    entries = _own_entry(problem.outputs[position], start.count)
-    return passed + _made(start) + shown + entries
+    passed = count(only.jaxpr, batched=only.inputs, size=start.count)
+    entries = sum(math.prod(i.shape) for i in problem.inputs) * start.count
+    barrier = elementwise(entries, 2 * entries * start.dtype.itemsize)  # `basis_vector`
+    own = _own_entry(problem.outputs[position], start.count)
+    return passed + _made(start) + barrier + own
 
 
 def _reverse_own(problem: Problem, position: int) -> Cost:
     linear, start = problem.linear, problem.outputs[position]
     back = linear.towards(linear.outputs[position]).transpose
-    (moving,) = open_jaxpr(back).invars[-1:]
-    passed = count(back, moving=[moving], copies=start.count)
+    (cotangent,) = open_jaxpr(back).invars[-1:]
+    passed = count(back, batched=[cotangent], size=start.count)
     return passed + _made(start) + _own_entry(problem.inputs[position], start.count)
 
 
 def _made(start: Layout) -> Cost:
-    """Count the directions of an end: a comparison, as numbers."""
+    """Count the directions of an end: two ranges compared, as numbers."""
     n = start.count
     if n == 1:
         return Cost()
-    compared = elementwise(n * n, n * n + 8 * n)
+    compared = elementwise(n * n, n * n + 2 * n * np.dtype(np.int32).itemsize)
     return compared + elementwise(n * n, n * n * (1 + start.dtype.itemsize))
 
 
 def _stacked(end: Layout, passes: int, *, is_turned: bool) -> Cost:
     """Count what brings the results of all passes in order."""
     size = passes * math.prod(end.shape)
-    once = elementwise(size, 2 * size * end.dtype.itemsize, fixed=0.0)
+    once = elementwise(
+        size, 2 * size * end.dtype.itemsize, fixed=0.0
+    )  # its bytes alone
     is_inside = end.axis is not None and math.prod(end.shape[: end.axis]) > 1
-    return once.times(is_inside + (is_turned and passes > 1))
+    transposes = int(is_inside) + int(is_turned and passes > 1)
+    return once.times(transposes)
 
 
 def _own_entry(end: Layout, passes: int) -> Cost:

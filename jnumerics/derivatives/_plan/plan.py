@@ -21,7 +21,7 @@ from jnumerics.derivatives._plan.candidates import (
     MODES_OF_HESSIANS,
     better,
     find_candidates,
-    traced,
+    trace_passes,
 )
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.memory import others, within
@@ -60,7 +60,8 @@ def choose(
         is_gradient: Whether it is a gradient that is differentiated once more: as in
             `jax.hessian` it is reverse mode's where it is not proven linear.
         traces: Whose passes are traced, so that what JAX refuses is known: those of the
-            choice, of all candidates, or none's, which `served` may do later.
+            choice, of all candidates, or none's, which `traced` may do later. Where
+            memory is bounded, it may take any of them.
     """
     problem = make_problem(target, axes, kind)
     modes = MODES if asymmetry is None else MODES_OF_HESSIANS
@@ -93,29 +94,32 @@ def choose(
         reason=reason,
         joined=tuple(joined(constants_of(target.program))),
     )
-    if traces != "none":
-        result = served(result, mode, every=traces == "all")
+    every = traces == "all" or max_bytes is not None
+    if every or traces == "choice":
+        result = traced(result, mode, every=every)
     if max_bytes is None:
         return result
     rest = others(result) if mode == "auto" and target.may_choose else []
     return within([result, *rest], max_bytes)
 
 
-def served(plan: Plan, mode: str = "auto", *, every: bool = False) -> Plan:
-    """Trace the passes of the choice, or of every candidate; JAX may refuse them.
+def traced(plan: Plan, mode: str = "auto", *, every: bool = False) -> Plan:
+    """Trace the passes of the choice, or of every candidate, that are only counted.
 
-    Where it refuses those of the choice, another one is made.
+    Where JAX refuses any, the choice is made again. Those of a derivative that is not
+    proven linear are traced as they are counted (`unproven`): none is left for here.
     """
     while True:
         asked = plan.candidates if every else [plan.choice]
         counted = [c for c in asked if c.strategy is not None and c.passed is None]
         if not counted or not size(plan.problem):
             return plan
-        candidates = traced(plan.candidates, plan.target, counted[0])
-        chosen, reason = _preferred(candidates, mode)
-        plan = replace(
-            plan, candidates=tuple(candidates), mode=chosen.mode, reason=reason
-        )
+        candidates = trace_passes(plan.candidates, plan.target, counted[0])
+        before = [c.strategy for c in plan.candidates]
+        plan = replace(plan, candidates=tuple(candidates))
+        if any(c.strategy is not s for c, s in zip(candidates, before, strict=True)):
+            chosen, reason = _preferred(candidates, mode)
+            plan = replace(plan, mode=chosen.mode, reason=reason)
 
 
 def _counts(target: Target, axes: SampleAxes | None) -> tuple[int, int, int]:

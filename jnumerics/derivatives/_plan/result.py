@@ -75,8 +75,9 @@ class Candidate:
         note: Where it cuts, how many colors it needs, or why it is not served.
         same_as: The mode whose program it comes down to, or None.
         problem: What it runs on.
-        passed: Its passes as they were counted: from what they read, the residuals
-            that `problem.linear` lists, to all blocks, or diagonals, one after another.
+        passed: Its passes as a program, None until they are traced (`plan.traced`):
+            from what they read, the residuals that `problem.linear` lists, to all
+            blocks, or diagonals, one after another.
     """
 
     mode: str
@@ -154,7 +155,7 @@ class Plan:
 
     @property
     def passed(self) -> Any:
-        """The passes of the choice as they were counted, or None."""
+        """The passes of the choice as a program, or None."""
         return self.choice.passed
 
     def run(self, env: Env) -> list[Any]:
@@ -162,11 +163,11 @@ class Plan:
         if size(self.problem) == 0:
             return zeros(self.problem, self.target)
         if self.chunk is None and self.passed is not None:
-            return self._as_counted(env)
+            return self._as_traced(env)
         return finish(self.strategy, self.problem, self.target, env, self.chunk)
 
-    def _as_counted(self, env: Env) -> list[Any]:
-        """Run the program that was counted: to trace the passes again takes longer."""
+    def _as_traced(self, env: Env) -> list[Any]:
+        """Run the program that was traced: to trace the passes again takes longer."""
         variables = self.problem.linear.residuals
         values = [as_varying(env[v], v.aval) for v in variables]
         results = evaluate(self.passed, *values)

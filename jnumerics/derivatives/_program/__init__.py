@@ -13,5 +13,6 @@ which holds at every value of the arguments. For f(x) = (x0 x1, sin x1, x2):
 `joint` traces it, `inline` makes it flat, `linearity` judges each equation, `tangent`
 parts it and runs any part of it forward or transposed. `entry` compiles what the public
 functions run; `effects` refuses what would run again in every pass; `layout` counts
-elements and samples; `jaxpr` is the one door to JAX's programs.
+elements and samples; `compared` and `convolutions` rewrite what a compiler, or
+`jax.vmap`, would do worse; `jaxpr` is the one door to JAX's programs.
 """

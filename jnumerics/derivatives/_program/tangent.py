@@ -105,10 +105,12 @@ class LinearPart:
 
     @functools.cached_property
     def _towards(self) -> dict[Var, "LinearPart"]:
-        return {self.outputs[0]: self} if len(self.outputs) == 1 else {}
+        return {}
 
     def towards(self, output: Var) -> "LinearPart":
         """Return the part that leads to one of the outputs: the same each time."""
+        if self.outputs == [output]:
+            return self
         if output not in self._towards:
             self._towards[output] = part(self.equations, self.inputs, [output])
         return self._towards[output]

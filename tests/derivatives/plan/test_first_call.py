@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from jnumerics.derivatives import jacobian, jacobian_diagonal, laplacian, plan
-from jnumerics.derivatives._plan import candidates, result
-from tests.derivatives.plan._functions import WIDE, dense, narrow
+from jnumerics.derivatives._modes import flow
+from jnumerics.derivatives._plan import candidates, memory, result
+from tests.derivatives.plan._functions import WIDE, dense, narrow, passes
 
 
 def test_a_transpose_is_made_once_for_all_that_reads_it(monkeypatch):
@@ -26,7 +27,7 @@ def test_a_transpose_is_made_once_for_all_that_reads_it(monkeypatch):
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse", "cut"])
-def test_what_runs_is_what_was_counted(monkeypatch, mode):
+def test_what_runs_is_what_was_traced(monkeypatch, mode):
     def again(*_):
         pytest.fail("the passes are traced a second time")
 
@@ -62,7 +63,8 @@ def test_of_both_ends_only_the_one_that_is_taken_is_traced(monkeypatch):
     assert modes == ["reverse"]  # of the gradient, in which nested passes would be
 
 
-def test_where_jax_refuses_the_passes_that_were_chosen_others_are_taken(monkeypatch):
+@pytest.fixture
+def reverse_refused(monkeypatch):
     trace = candidates.passes_jaxpr
 
     def refused(problem, kind, strategy, chunk):
@@ -71,14 +73,47 @@ def test_where_jax_refuses_the_passes_that_were_chosen_others_are_taken(monkeypa
             raise NotImplementedError(msg)
         return trace(problem, kind, strategy, chunk)
 
-    monkeypatch.setattr(candidates, "passes_jaxpr", refused)
+    for module in (candidates, memory):
+        monkeypatch.setattr(module, "passes_jaxpr", refused)
+
+
+@pytest.mark.usefixtures("reverse_refused")
+@pytest.mark.parametrize("mode", ["auto", "cut", "compressed"])
+def test_where_jax_refuses_the_passes_of_one_end_the_other_is_taken(mode):
     x = jnp.linspace(0.1, 1.0, 50)
-    np.testing.assert_allclose(jacobian(dense)(x), jax.jacfwd(dense)(x), rtol=1e-5)
+    expected = jax.jacfwd(dense)(x)
+    np.testing.assert_allclose(jacobian(dense, mode=mode)(x), expected, rtol=1e-5)
+    bounded = jacobian(dense, mode=mode, max_bytes=200_000)(x)
+    np.testing.assert_allclose(bounded, expected, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("reverse_refused")
+def test_a_plan_tells_what_jax_refuses():
+    x = jnp.linspace(0.1, 1.0, 50)
     chosen = plan(dense, x)
     assert chosen.mode == "forward"
     assert chosen.reason == "reverse is not served: JAX refuses: no rule for"
+    assert {c.same_as for c in chosen.candidates[2:]} == {"forward"}
     with pytest.raises(ValueError, match="got 'reverse': JAX refuses: no rule for"):
         jacobian(dense, mode="reverse")(x)
+    with pytest.raises(
+        ValueError, match=r"`max_bytes` must be at least \d+ for one forward"
+    ):
+        jacobian(dense, max_bytes=10)(x)
+
+
+def test_no_cut_is_sought_where_nothing_is_narrow(monkeypatch):
+    # the flow that finds it imports a part of SciPy, which takes a tenth of a second
+    monkeypatch.setattr(flow, "_maximum_flow", lambda *_: pytest.fail("a flow"))
+    x = jnp.linspace(0.1, 1.0, 30)
+    wide = lambda x: jnp.tanh(jnp.tanh(x @ WIDE) @ WIDE.T)
+    expected = jax.jacfwd(wide)(x)
+    np.testing.assert_allclose(jacobian(wide)(x), expected, rtol=1e-4, atol=1e-5)
+    assert passes(plan(jnp.sin, x))["cut"] == 1
+    total = lambda x: jnp.sum(wide(x) ** 2)
+    np.testing.assert_allclose(jacobian(total)(x), jax.grad(total)(x), rtol=1e-4)
+    ours, expected = laplacian(total)(x), jnp.trace(jax.hessian(total)(x))
+    np.testing.assert_allclose(ours, expected, rtol=1e-3)
 
 
 RING = lambda x: jnp.sum(jnp.sin(x * jnp.roll(x, 1)) + x**4)
@@ -86,7 +121,7 @@ NETWORK = lambda x: jnp.sum(jnp.tanh(jnp.tanh(WIDE @ x) @ WIDE))
 
 
 @pytest.mark.parametrize(("fun", "n"), [(RING, 64), (NETWORK, 50)])
-def test_a_plan_compiles_nothing(fun, n, caplog):
+def test_tracing_compiles_nothing(fun, n, caplog):
     x = jnp.linspace(0.1, 1.0, n)
     with jax.log_compiles():
         jax.jit(laplacian(fun)).trace(x)
@@ -94,3 +129,20 @@ def test_a_plan_compiles_nothing(fun, n, caplog):
         assert not [r for r in caplog.messages if r.startswith("Compiling")]
         jax.jit(lambda x: x - 3.25)(x)
         assert [r for r in caplog.messages if r.startswith("Compiling")]
+
+
+def steep(x):
+    return jnp.sum(jnp.tanh(jnp.tanh(x @ TALL) @ TALL.T) ** 2)
+
+
+TALL = np.random.default_rng(6).normal(size=(2000, 20)).astype(np.float32) / 9
+
+
+def test_nested_passes_that_are_traced_late_keep_to_the_bound():
+    x, bound = jnp.linspace(0.1, 1.0, 2000), 400_000
+    run = laplacian(steep, mode="nested", max_bytes=bound)
+    program = jax.jit(run).lower(x).compile()
+    used = getattr(program.memory_analysis(), "temp_size_in_bytes", bound + 1)
+    assert used <= bound
+    expected = laplacian(steep)(x)
+    np.testing.assert_allclose(run(x), expected, rtol=1e-3)

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.experimental import pallas
 
+from jnumerics.derivatives import laplacian
 from jnumerics.derivatives._dependence.samples import sample_axes
 from jnumerics.derivatives._modes.ends import Forward, Reverse, make_problem
 from jnumerics.derivatives._plan import candidates, passes
@@ -118,8 +120,25 @@ def test_what_directions_share_counts_once():
     # a loop's weights are read once for all directions, what they make of them is not
     program = jax.make_jaxpr(counted_loop)(jnp.ones(50))
     (x,) = program.jaxpr.invars
-    one, ten = (count(program, moving=[x], copies=k) for k in (1, 10))
+    one, ten = (count(program, batched=[x], size=k) for k in (1, 10))
     assert ten.operations == pytest.approx(10 * one.operations, rel=1e-3)
     weights = 5 * 2 * WIDE.nbytes
     assert ten.bytes < 10 * (one.bytes - weights) + 1.1 * weights
-    assert count(program, moving=[], copies=10) == one == count(program)
+    assert count(program, batched=[], size=10) == one == count(program)
+
+
+def test_a_kernel_reads_more_than_its_operands():
+    def doubled(x_ref, y_ref):
+        y_ref[...] = 2 * x_ref[...]
+
+    @jax.custom_jvp
+    def kernel(x):
+        shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return pallas.pallas_call(doubled, shape, interpret=True)(x)
+
+    kernel.defjvp(lambda primals, tangents: (kernel(*primals), 2 * tangents[0]))
+    x = jnp.linspace(0.1, 1.0, 16)
+    lap = laplacian(lambda x: jnp.sum(jnp.sin(kernel(x))))(x)
+    np.testing.assert_allclose(lap, -4 * jnp.sum(jnp.sin(2 * x)), rtol=1e-5)
+    program = jax.make_jaxpr(kernel)(x)
+    assert count(program, batched=program.jaxpr.invars, size=3).bytes > 0

@@ -29,22 +29,19 @@ MOVES = {
 }  # fmt: skip
 
 
-class _Operands:
-    """The context of an equation that moves what is known."""
+class _Moves:
+    """The context of an equation that moves, and reads nothing to do so."""
 
     trusts_solvers = False
 
-    def __init__(self, eqn: JaxprEqn, operands: Sequence[Value]) -> None:
-        self._values = {id(v): x for v, x in zip(eqn.invars, operands, strict=False)}
-
-    def constant(self, atom: Any) -> np.ndarray:
-        return self._values[id(atom)].full
+    def constant(self, atom: Any) -> Any:
+        raise NotImplementedError  # moves read no values
 
     def nonzero(self, atom: Any) -> Any:
-        raise NotImplementedError  # moves multiply nothing
+        raise NotImplementedError  # they multiply nothing
 
     def columns(self, atom: Any) -> Any:
-        raise NotImplementedError  # moves have no index but their own
+        raise NotImplementedError  # they have no index but their own
 
     def body(self, jaxpr: Any, reached: Any) -> Any:
         raise NotImplementedError  # nor a body
@@ -54,14 +51,14 @@ class _Operands:
 
 
 def moved_rows(
-    eqn: JaxprEqn, rows: Sequence[np.ndarray], operands: Sequence[Value] = ()
+    eqn: JaxprEqn, rows: Sequence[np.ndarray]
 ) -> Sequence[np.ndarray] | None:
     """Move several values of each operand alike, stacked along a first axis."""
-    return apply_rule(_Operands(eqn, operands), eqn, list(rows))
+    return apply_rule(_Moves(), eqn, list(rows))
 
 
 def moved(eqn: JaxprEqn, operands: Sequence[Value]) -> Sequence[Value] | None:
-    results = moved_rows(eqn, [x.array[None] for x in operands], operands)
+    results = moved_rows(eqn, [x.array[None] for x in operands])
     if results is None:
         return None
     bounds = joined(operands)

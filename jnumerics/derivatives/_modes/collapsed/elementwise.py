@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jnumerics._programs import stored
 from jnumerics.derivatives._modes.collapsed.jet import (
     Expand,
     Jet,
@@ -85,7 +86,8 @@ def _curved(eqn: JaxprEqn, bend: Array, jac: Array) -> Array:
         jac = held(jac, bend)
         return jnp.sum(bend[None] * jac * jac, 0)
     squares = jnp.sum(jac * jac, 0)
-    # infinite but where f'' is zero; no selection, at which a fused product would end
+    # infinite but where f'' is zero; no selection, at which a fused product would end,
+    # and no derivative, as the sign has none
     bound = jnp.finfo(jac.dtype).max / (1 - jnp.abs(jnp.sign(bend)))
     return bend * jnp.minimum(squares, bound)
 
@@ -102,5 +104,5 @@ def piecewise(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     if any(map(is_complex, (*eqn.invars, *eqn.outvars))):
         return nested(eqn, jets, expand)
     if eqn.primitive.name in _COMPARES:  # a value made twice may be rounded twice
-        jets = [j._replace(value=jax.lax.optimization_barrier(j.value)) for j in jets]
+        jets = [jet._replace(value=stored(jet.value)) for jet in jets]
     return linear(eqn, jets, expand)

@@ -152,7 +152,7 @@ def known(x: Any, dtype: Any) -> Array:
 
 
 def summed(*factors: Array) -> Array:
-    """Sum a product of derivatives over all directions, early where they are known."""
+    """Sum a product of derivatives, of one dtype, over directions; early if known."""
     dtype = factors[0].dtype
     if not is_known(factors, math.prod(np.broadcast_shapes(*map(np.shape, factors)))):
         return jnp.sum(math.prod(factors[1:], start=factors[0]), 0)

@@ -52,7 +52,7 @@ def applied(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
         triples = zip(tangents, values, is_number, strict=True)
         return call(*((_or_zero(t, v) if m else v) for t, v, m in triples))
 
-    jacs = _moved(eqn, jets)
+    jacs = _early(eqn, jets)
     if jacs is None:
         axes = [None if jet.jac is None else 0 for jet in jets]
         jacs = jax.vmap(push, in_axes=(axes,))([jet.jac for jet in jets])
@@ -62,19 +62,20 @@ def applied(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
     return [Jet(*parts) for parts in zip(call(*values), jacs, bent, strict=True)]
 
 
-def _moved(eqn: JaxprEqn, jets: list[Jet]) -> list[Any] | None:
+def _early(eqn: JaxprEqn, jets: list[Jet]) -> list[Any] | None:
     """Move derivatives that are known, in NumPy: JAX would compile it; else None."""
     count, ends = count_of(jets), eqn.outvars
     size = count * sum(math.prod(shape_of(v)) for v in ends)
-    moving = [jet.jac for jet in jets if jet.jac is not None]
-    if eqn.primitive.name not in MOVES or not is_known(moving, size):
+    jacs = [jet.jac for jet in jets if jet.jac is not None]
+    if eqn.primitive.name not in MOVES or not is_known(jacs, size):
         return None
-    pairs = zip(jets, eqn.invars, strict=True)
     rows = [
-        np.zeros((count, *shape_of(v)), dtype_of(v)) if j.jac is None else j.jac
-        for j, v in pairs
+        np.zeros((count, *shape_of(v)), dtype_of(v))
+        if jet.jac is None
+        else np.asarray(jet.jac)
+        for v, jet in zip(eqn.invars, jets, strict=True)
     ]
-    moved = moved_rows(eqn, [*map(np.asarray, rows)])
+    moved = moved_rows(eqn, rows)
     if moved is None:
         return None
     return [

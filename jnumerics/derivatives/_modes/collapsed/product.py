@@ -33,8 +33,8 @@ def multiplied(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     if x.jac is not None and y.jac is not None:
         pair = [spread(expand(jac), rank) for jac in (x.jac, y.jac)]
         cross = summed(*pair)
-        is_none = _check.is_concrete(cross) and not np.asarray(cross).any()
-        cross = None if is_none else 2 * cross  # none: no direction moves both
+        is_zero = _check.is_concrete(cross) and not np.asarray(cross).any()
+        cross = None if is_zero else 2 * cross  # zero: no direction moves both
     laps = (_times(x.lap, y.value), _times(y.lap, x.value), cross)
     return [fitted(value, jac, total(*laps))]
 

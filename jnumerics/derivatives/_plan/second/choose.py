@@ -10,11 +10,12 @@ nested one fewer passes.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jnumerics import _table
 from jnumerics.derivatives._modes.collapsed.sweep import Directions
 from jnumerics.derivatives._plan.cost import Cost
-from jnumerics.derivatives._plan.plan import TICK, Traces
+from jnumerics.derivatives._plan.plan import TICK, traced
 from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
 from jnumerics.derivatives._plan.second import colors, nested
 from jnumerics.derivatives._plan.second.collapsed import Collapsed, collapsed
@@ -45,19 +46,14 @@ def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
     are_many = request.directions.count > FEW
     other, nested_one = None, None
     if request.is_scalar and (are_many or counts_all):
-        traces = "choice" if counts_all else "none"
-        other, nested_one = _alternative(request, traces)
+        other, nested_one = _alternative(request, traces=counts_all)
     may_share = are_many and request.stacks is None
     swept = collapsed(request, shared(request, other) if may_share else None)
     if isinstance(swept, str):
         refusal = _refused("collapsed", swept)
         return _without_sweep(request, mode, [refusal], nested_one)
-    asked = MODES[1:] if are_many or counts_all else ("collapsed",)
-    at_most = 1.0 if mode == "narrow" else WORTH_IT
-    modes = asked if mode == "auto" else (mode,)
-    outcomes = [_sweep(swept, m, at_most) for m in modes]
-    bounds = [error for _, error in outcomes if error]
-    sweeps = [candidate for candidate, _ in outcomes]
+    counts_narrow = are_many or counts_all
+    sweeps, bounds = _sweeps(swept, mode, counts_narrow=counts_narrow)
     served = [c for c in sweeps if c.strategy is not None]
     if not served and bounds and (mode != "auto" or not request.is_scalar):
         raise ValueError(bounds[0])
@@ -70,6 +66,18 @@ def choose(request: Request, mode: str, *, counts_all: bool = False) -> Plan:
     first = _simplest(served) if are_many else served[0]  # as without `counts_all`
     others = [c for c in (*sweeps, nested_one) if c is not None and c is not first]
     return _cheaper(request, first, others, may_nest=are_many and request.is_scalar)
+
+
+def _sweeps(
+    swept: Collapsed, mode: str, *, counts_narrow: bool
+) -> tuple[list[Candidate], list[str]]:
+    """Count the modes that sweep; beside them, what says that a bound is too small."""
+    modes = (
+        (mode,) if mode != "auto" else MODES[1:] if counts_narrow else ("collapsed",)
+    )
+    at_most = 1.0 if mode == "narrow" else WORTH_IT
+    outcomes = [_sweep(swept, m, at_most) for m in modes]
+    return [one for one, _ in outcomes], [error for _, error in outcomes if error]
 
 
 def _sweep(swept: Collapsed, mode: str, at_most: float) -> tuple[Candidate, str]:
@@ -152,11 +160,13 @@ def _passed_over(
 
 
 def _alternative(
-    request: Request, traces: Traces
+    request: Request, *, traces: bool
 ) -> tuple[NestedScalar | None, Candidate]:
     """Return the nested mode of a scalar, counted; or the reason why there is none."""
     try:
-        scalar = request.nested(traces)
+        scalar = request.nested()
+        if traces:  # what JAX refuses is to be known
+            scalar = replace(scalar, plan=traced(scalar.plan))
     except Exception as error:  # whatever JAX's reason: no reverse mode; or the bound
         return None, _refused("nested", str(error).split("\n", maxsplit=1)[0])
     return scalar, _of_scalar(scalar)

@@ -15,6 +15,7 @@ from jnumerics.derivatives._modes.collapsed.narrow import Narrow
 from jnumerics.derivatives._modes.collapsed.operation import NotServedError
 from jnumerics.derivatives._modes.collapsed.sweep import Directions, Sweep, Swept
 from jnumerics.derivatives._plan import cost as _cost
+from jnumerics.derivatives._plan.candidates import refusal
 from jnumerics.derivatives._plan.cost import Cost
 from jnumerics.derivatives._plan.result import Answer, Candidate, SecondOrder
 from jnumerics.derivatives._plan.second.place import narrowed
@@ -122,8 +123,9 @@ def collapsed(request: Request, fewer: Directions | None) -> Collapsed | str:
 
     Args:
         request: What is asked.
-        fewer: Directions that inputs share. With these, a gradient that is wanted takes
-            a reverse pass: then what is predicted to be cheaper is taken.
+        fewer: Directions that inputs share: no sweep along fewer costs more. But a
+            gradient that is wanted then takes a reverse pass, and what is predicted to
+            be cheaper is taken.
     """
 
     def along(directions: Directions, *, is_basis: bool) -> Collapsed | str:
@@ -134,13 +136,16 @@ def collapsed(request: Request, fewer: Directions | None) -> Collapsed | str:
 
         return _served(request, sweep)
 
-    several = None if fewer is None else along(fewer, is_basis=False)
-    if isinstance(several, Collapsed) and not request.wants_first:
-        return several
-    whole = along(request.directions, is_basis=request.stacks is None)
-    if isinstance(several, str | None) or isinstance(whole, str):
-        return whole
-    return several if several.cost.seconds <= whole.cost.seconds else whole
+    whole, is_basis = request.directions, request.stacks is None
+    if fewer is None:
+        return along(whole, is_basis=is_basis)
+    shared = along(fewer, is_basis=False)
+    if isinstance(shared, str) or not request.wants_first:
+        return shared
+    one_each = along(whole, is_basis=is_basis)
+    if isinstance(one_each, str):
+        return one_each
+    return shared if shared.cost.seconds <= one_each.cost.seconds else one_each
 
 
 def _served(request: Request, make: Callable[[], Sweep | Narrow]) -> Collapsed | str:
@@ -151,8 +156,7 @@ def _served(request: Request, make: Callable[[], Sweep | Narrow]) -> Collapsed |
     except NotServedError as reason:
         return f"not through {reason}"
     except (NotImplementedError, TypeError, ValueError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        return f"JAX refuses: {reason}"
+        return refusal(error)
 
 
 def _primal(target: Target) -> Any:

@@ -18,7 +18,7 @@ from jaxtyping import Array
 from jnumerics.derivatives._modes.collapsed.sweep import Directions, in_chunks
 from jnumerics.derivatives._modes.jacobian import diagonals, filled
 from jnumerics.derivatives._plan.cost import Cost, count
-from jnumerics.derivatives._plan.plan import Traces, choose, served
+from jnumerics.derivatives._plan.plan import choose, traced
 from jnumerics.derivatives._plan.result import Answer, Candidate, Plan, SecondOrder
 from jnumerics.derivatives._plan.second.traced import Traced, within
 from jnumerics.derivatives._program.layout import common_dtype
@@ -47,7 +47,7 @@ class NestedScalar:
 
     def run(self) -> tuple[Array, list[Array], Array]:
         """Return the value, the gradient's leaves and the Laplacian."""
-        plan = served(self.plan)
+        plan = traced(self.plan)
         _, (value, gradient), env = self.target.evaluate(plan.problem.program)
         zero = jnp.zeros((), value.dtype)
         leaves = diagonals(self.target, plan.run(env))
@@ -62,9 +62,8 @@ def of_scalar(
     *,
     vouched: bool,
     max_bytes: int | None,
-    traces: Traces = "none",
 ) -> NestedScalar:
-    """Plan the nested mode of a scalar function of arrays.
+    """Plan the nested mode of a scalar function of arrays; its passes are counted only.
 
     Args:
         fun: The function.
@@ -72,7 +71,6 @@ def of_scalar(
         stacks: Directions, stacked for each of these; None is all basis vectors.
         vouched: Whether the user vouches that derivatives are linear.
         max_bytes: Bound of the temporary memory.
-        traces: Whose passes are traced, as in `choose`.
     """
 
     def slopes(*xs: Array) -> Any:
@@ -88,7 +86,7 @@ def of_scalar(
     target = trace(
         differentiated, start, argnums=argnums, has_aux=True, vouched=vouched
     )
-    plan = choose(target, "diagonal", max_bytes=max_bytes, traces=traces)
+    plan = choose(target, "diagonal", max_bytes=max_bytes, traces="none")
     return NestedScalar(target, plan)
 
 

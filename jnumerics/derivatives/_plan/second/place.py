@@ -35,6 +35,7 @@ from jnumerics.derivatives._program.jaxpr import (
 from jnumerics.derivatives._program.linearity.directions import (
     OneWay,
     is_inexact,
+    reach,
 )
 from jnumerics.derivatives._program.tangent import needed_for
 
@@ -51,7 +52,7 @@ class _Place(NamedTuple):
     seconds: float  # about, of both sweeps
 
 
-def narrowed(sweep: Sweep, at_most: float = 1.0) -> Narrow | str:
+def narrowed(sweep: Sweep, at_most: float) -> Narrow | str:
     """Return a sweep through its program's narrow place, or why there is none.
 
     Args:
@@ -68,7 +69,8 @@ def narrowed(sweep: Sweep, at_most: float = 1.0) -> Narrow | str:
     moving = _Moving.from_inputs(flat, starts)
     place = _best(moving, sweep.directions.count, at_most)
     if place is None:
-        return "no place is narrow enough"
+        share = "" if at_most == 1 else f" to save {1 - at_most:.0%} of the operations"
+        return f"no place is narrow enough{share}"
     return _laid_out(sweep, flat, place)
 
 
@@ -165,11 +167,21 @@ class _Moving(NamedTuple):
         seconds = [count(closed([e.eqn], [], []), _OPERATIONS).seconds for e in needed]
         return cls(needed, [v for v in inputs if v in wanted], outputs, wanted, seconds)
 
+    def seconds_behind(self, width: int) -> float:
+        """Return those of all equations behind any variable that is narrower.
+
+        A cut of fewer numbers holds such variables alone.
+        """
+        behind = reach(self.equations, (v for v in self.variables if _size(v) < width))
+        pairs = zip(self.equations, self.seconds, strict=True)
+        return sum(s for e, s in pairs if not behind.isdisjoint(variables(e)))
+
 
 def _best(moving: _Moving, directions: int, at_most: float) -> _Place | None:
     """Return the place with the least work of all cuts, if it saves enough."""
     whole = directions * sum(moving.seconds)
-    if not moving.outputs or not whole:
+    most_saved = directions * moving.seconds_behind(directions)
+    if not moving.outputs or not whole or most_saved <= (1 - at_most) * whole:
         return None
     cuts = (_cut(moving, directions * price) for price in _PRICES)
     places = [_place(moving, cut, directions) for cut in cuts if cut]

@@ -7,7 +7,6 @@ from typing import Any
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes.collapsed.sweep import Directions, basis, stacked
-from jnumerics.derivatives._plan.plan import Traces
 from jnumerics.derivatives._plan.second import nested
 from jnumerics.derivatives._plan.second.nested import NestedScalar
 from jnumerics.derivatives._program.trace import Target
@@ -66,7 +65,7 @@ class Request:
         """Evaluate it with its gradient, by one reverse pass."""
         return nested.value_and_gradient(self.scalar, xs, vouched=self.vouched)
 
-    def nested(self, traces: Traces = "none") -> NestedScalar:
+    def nested(self) -> NestedScalar:
         """Plan the passes over the gradient of a scalar."""
         return nested.of_scalar(
             self.scalar,
@@ -74,7 +73,6 @@ class Request:
             self.stacks,
             vouched=self.vouched,
             max_bytes=self.max_bytes,
-            traces=traces,
         )
 
 
