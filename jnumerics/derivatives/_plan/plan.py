@@ -148,12 +148,14 @@ def _preferred(candidates: Sequence[Candidate], mode: str) -> tuple[Candidate, s
         return chosen, "asked for"
     reverse, forward, *others = candidates
     end = better(reverse, forward)
-    if end.strategy is None:
-        reasons = f"reverse: {reverse.note}; forward: {forward.note}"
-        msg = f"`fun` must be differentiable by JAX, got one that is not: {reasons}"
-        raise ValueError(msg)
     served = [c for c in others if c.strategy is not None and c.same_as is None]
     cheapest = min(served, key=lambda c: c.cost.seconds, default=end)
+    if end.strategy is None:
+        reasons = f"reverse: {reverse.note}; forward: {forward.note}"
+        if cheapest.strategy is not None:
+            return cheapest, f"neither end is served: {reasons}"
+        msg = f"`fun` must be differentiable by JAX, got one that is not: {reasons}"
+        raise ValueError(msg)
     if cheapest.cost.seconds < WORTH_IT * end.cost.seconds:
         ratio = end.cost.seconds / max(cheapest.cost.seconds, TICK)
         reason = f"predicted {ratio:.1f} times faster than {end.mode}; {cheapest.note}"

@@ -1,9 +1,13 @@
 """What the first call traces: a transpose once, and the passes that run once."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
+from jax.custom_derivatives import linear_call
 
 from jnumerics.derivatives import jacobian, jacobian_diagonal, laplacian, plan
 from jnumerics.derivatives._modes import flow
@@ -146,3 +150,58 @@ def test_nested_passes_that_are_traced_late_keep_to_the_bound():
     assert used <= bound
     expected = laplacian(steep)(x)
     np.testing.assert_allclose(run(x), expected, rtol=1e-3)
+
+
+@jax.custom_jvp
+def doubled(x):
+    return 2 * x
+
+
+@doubled.defjvp
+def _(primals, tangents):
+    twice = lambda _, a: 2 * a
+    return doubled(*primals), linear_call(twice, twice, 0.0, *tangents)
+
+
+WEIGHTS = jnp.asarray(np.random.default_rng(8).normal(size=(2, 20)), jnp.float32)
+
+
+def through_a_call(x):
+    """Go through a number whose tangents JAX does not batch."""
+    return jnp.sin(doubled(jnp.sin(x) @ WEIGHTS[0]) * WEIGHTS[1])
+
+
+def test_where_jax_batches_neither_end_a_cut_serves():
+    x = jnp.linspace(0.1, 1.0, 20)
+    expected = jnp.outer(
+        2 * WEIGHTS[1] * jnp.cos(2 * jnp.dot(WEIGHTS[0], jnp.sin(x)) * WEIGHTS[1]),
+        WEIGHTS[0] * jnp.cos(x),
+    )
+    J = jacobian(through_a_call)(x)
+    np.testing.assert_allclose(J, expected, rtol=1e-4, atol=1e-5)
+    chosen = plan(through_a_call, x)
+    assert (chosen.mode, chosen.passes) == ("cut", 2)
+    assert chosen.reason.startswith("neither end is served: reverse: JAX refuses")
+    with pytest.raises(
+        ValueError, match=r"`max_bytes` must be at least \d+ for one cut"
+    ):
+        jacobian(through_a_call, max_bytes=10)(x)
+
+
+SQUARE = np.random.default_rng(9).normal(size=(12, 12)) + 8 * np.eye(12)
+
+
+def solved(b):
+    """Solve by a solver whose transpose JAX does not batch."""
+    A = jnp.asarray(SQUARE, b.dtype)
+    solve = lambda _, b: jnp.linalg.solve(A, b)
+    back = lambda _, b: jnp.linalg.solve(A.T, b)
+    turned = lambda _, b: linear_call(back, solve, 0.0, b)
+    return lax.custom_linear_solve(lambda x: A @ x, b, solve, turned)
+
+
+def test_a_plan_of_a_laplacian_refuses_what_is_refused():
+    fun, x = lambda x: jnp.sum(jnp.sin(solved(jnp.sin(x)))), jnp.full(12, 0.3)
+    for ask in (laplacian(fun), partial(plan, fun, target="laplacian")):
+        with pytest.raises(ValueError, match="`fun` must be differentiable by JAX"):
+            ask(x)

@@ -6,6 +6,8 @@ Where f is linear between its kinks there is no f'', where it is constant betwee
 nothing moves.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -85,11 +87,27 @@ def _curved(eqn: JaxprEqn, bend: Array, jac: Array) -> Array:
     if jnp.finfo(jac.dtype).maxexp < 100 or eqn.primitive.name in _POWERS:
         jac = held(jac, bend)
         return jnp.sum(bend[None] * jac * jac, 0)
-    squares = jnp.sum(jac * jac, 0)
-    # infinite but where f'' is zero; no selection, at which a fused product would end,
-    # and no derivative, as the sign has none
-    bound = jnp.finfo(jac.dtype).max / (1 - jnp.abs(jnp.sign(bend)))
+    return _in_range(bend, jnp.sum(jac * jac, 0))
+
+
+@jax.custom_jvp
+def _in_range(bend: Array, squares: Array) -> Array:
+    """Multiply; zero where f'' is, though the squares overflow.
+
+    The bound is infinite elsewhere. It is no selection: XLA's fused products end there.
+    """
+    bound = jnp.finfo(squares.dtype).max / (1 - jnp.abs(jnp.sign(bend)))
     return bend * jnp.minimum(squares, bound)
+
+
+@_in_range.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
+    (bend, squares), (bend_dot, squares_dot) = primals, tangents
+    is_flat = (bend == 0) & jnp.isinf(squares)  # zero near it, too
+    squares, squares_dot = (
+        jnp.where(is_flat, jnp.zeros_like(x), x) for x in (squares, squares_dot)
+    )
+    return _in_range(bend, squares), bend_dot * squares + bend * squares_dot
 
 
 def _exponent(eqn: JaxprEqn) -> float | None:

@@ -165,11 +165,15 @@ def _alternative(
     """Return the nested mode of a scalar, counted; or the reason why there is none."""
     try:
         scalar = request.nested()
-        if traces:  # what JAX refuses is to be known
-            scalar = replace(scalar, plan=traced(scalar.plan))
+        scalar = _traced(scalar) if traces else scalar
     except Exception as error:  # whatever JAX's reason: no reverse mode; or the bound
         return None, _refused("nested", str(error).split("\n", maxsplit=1)[0])
     return scalar, _of_scalar(scalar)
+
+
+def _traced(scalar: NestedScalar) -> NestedScalar:
+    """Trace its passes, so that what JAX refuses is known."""
+    return replace(scalar, plan=traced(scalar.plan))
 
 
 def shared(request: Request, other: NestedScalar | None) -> Directions | None:
@@ -187,7 +191,7 @@ def shared(request: Request, other: NestedScalar | None) -> Directions | None:
 
 def _nested(request: Request) -> Candidate:
     if request.is_scalar:
-        return _of_scalar(request.nested())
+        return _of_scalar(_traced(request.nested()))
     return nested.of_field(
         request.restricted,
         request.target,

@@ -117,6 +117,17 @@ def test_where_a_function_is_flat_a_steep_argument_does_no_harm(dtype, slope):
     assert (lap, lap.dtype) == (0.0, dtype)
 
 
+def test_where_a_function_is_flat_the_derivative_is_zero_too():
+    def lap(x, scale):
+        return laplacian(lambda x: jnp.sum(jnp.tanh(scale * x)), mode="collapsed")(x)
+
+    x, steep = jnp.array([1.0, 2.0]), jnp.float32(3e20)
+    for slopes in (jax.grad(lap, argnums=(0, 1)), jax.jacfwd(lap, argnums=(0, 1))):
+        by_x, by_scale = slopes(x, steep)
+        np.testing.assert_array_equal(by_x, [0, 0])
+        assert by_scale == 0
+
+
 def test_a_laplacian_has_a_derivative_where_the_second_one_vanishes(x64):
     gradient = jax.grad(laplacian(lambda x: jnp.sum(jnp.sin(x)), mode="collapsed"))
     close(gradient(np.zeros(3)), -np.ones(3))
