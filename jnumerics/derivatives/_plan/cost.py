@@ -165,7 +165,7 @@ def _equation(eqn: Any, weights: Weights, batch: _Batch) -> Cost:
     return Cost(float(operations), float(moved), float(seconds))
 
 
-def elementwise(operations: float, moved: float, fixed: float = WEIGHTS.fixed) -> Cost:
+def elementwise(operations: int, moved: int, fixed: float = WEIGHTS.fixed) -> Cost:
     """Count one equation that works element by element."""
     seconds = max(operations / WEIGHTS.elementwise, moved / WEIGHTS.bandwidth) + fixed
     return Cost(float(operations), float(moved), seconds)

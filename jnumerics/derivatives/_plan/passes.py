@@ -89,9 +89,8 @@ def _made(start: Layout) -> Cost:
 def _stacked(end: Layout, passes: int, *, is_turned: bool) -> Cost:
     """Count what brings the results of all passes in order."""
     size = passes * math.prod(end.shape)
-    once = elementwise(
-        size, 2 * size * end.dtype.itemsize, fixed=0.0
-    )  # its bytes alone
+    # of a transpose its bytes alone count, as in `cost`
+    once = elementwise(size, 2 * size * end.dtype.itemsize, fixed=0.0)
     is_inside = end.axis is not None and math.prod(end.shape[: end.axis]) > 1
     transposes = int(is_inside) + int(is_turned and passes > 1)
     return once.times(transposes)

@@ -174,7 +174,7 @@ class _Moving(NamedTuple):
         """
         behind = reach(self.equations, (v for v in self.variables if _size(v) < width))
         pairs = zip(self.equations, self.seconds, strict=True)
-        return sum(s for e, s in pairs if not behind.isdisjoint(variables(e)))
+        return sum((s for e, s in pairs if not behind.isdisjoint(variables(e))), 0.0)
 
 
 def _best(moving: _Moving, directions: int, at_most: float) -> _Place | None:
