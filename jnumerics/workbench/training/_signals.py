@@ -24,10 +24,13 @@ class Noted:
         """Begin with none."""
         self.number: int | None = None
         self.is_answered = False
+        self.told = threading.Event()
 
     def answer(self) -> int | None:
-        """Return the signal, which the caller acts upon."""
+        """Return the signal, which the caller acts upon after the user was told."""
         self.is_answered = True  # another process' signal may be on its way here
+        if self.number is not None:
+            self.told.wait(SECONDS_OF_ONE)  # no longer: others may hold the pipe
         return self.number
 
 
@@ -54,7 +57,7 @@ def noted(answer: Callable[[str], None], close: Callable[[], None]) -> Iterator[
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     thread = threading.Thread(
-        target=_listen, args=(reading, set(ours), answer, close), daemon=True
+        target=_listen, args=(reading, set(ours), seen, answer, close), daemon=True
     )
     thread.start()
     before = {number: signal.signal(number, note) for number in ours}
@@ -84,6 +87,7 @@ def _replaceable() -> list[signal.Signals]:
 def _listen(
     reading: int,
     ours: set[int],
+    seen: Noted,
     answer: Callable[[str], None],
     close: Callable[[], None],
 ) -> None:
@@ -93,7 +97,10 @@ def _listen(
             continue
         if first is None:
             first = time.monotonic()
-            answer(SIGNALS[signal.Signals(number)])
+            try:
+                answer(SIGNALS[signal.Signals(number)])
+            finally:
+                seen.told.set()
         elif time.monotonic() - first > SECONDS_OF_ONE:
             close()
             with contextlib.suppress(OSError, ValueError, AttributeError):

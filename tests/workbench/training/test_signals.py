@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -44,6 +45,19 @@ def test_sigterm_saves_says_how_to_go_on_and_is_status_143(tmp_path, capsys):
     assert answer.startswith("SIGTERM: saving at the end of this chunk; a second one")
     assert last.startswith(f"SIGTERM at step 20 of 40, saved in {tmp_path}: resume")
     assert checkpoint.read(tmp_path).step == 20
+
+
+def test_first_signal_is_answered_before_it_is_acted_upon():
+    said = []
+
+    def slow(name):
+        time.sleep(0.2)
+        said.append(name)
+
+    with _signals.noted(slow, close=lambda: None) as noted:
+        signal.raise_signal(signal.SIGTERM)
+        assert noted.answer() == signal.SIGTERM
+        assert said == ["SIGTERM"]
 
 
 def test_signal_that_comes_with_the_end_is_not_lost(tmp_path):
