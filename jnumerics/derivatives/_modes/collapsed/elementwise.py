@@ -87,7 +87,7 @@ def _curved(eqn: JaxprEqn, bend: Array, jac: Array) -> Array:
     if jnp.finfo(jac.dtype).maxexp < 100 or eqn.primitive.name in _POWERS:
         jac = held(jac, bend)
         return jnp.sum(bend[None] * jac * jac, 0)
-    return _in_range(bend, jnp.sum(jac * jac, 0))
+    return _in_range(bend, summed(jac, jac))
 
 
 @jax.custom_jvp

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jnumerics.derivatives._modes.collapsed.control import CONTROL, Interpret
@@ -48,7 +49,8 @@ def interpret(
         NotServedError: If it holds what jets cannot pass.
     """
     flat = flatten(jaxpr, [jet.jac is not None for jet in jets], keeps_rules=True)
-    env = {v: Jet(as_array(x)) for v, x in flat.consts.items()}
+    with jax.ensure_compile_time_eval():  # arrays that can be looked at
+        env = {v: Jet(as_array(x)) for v, x in flat.consts.items()}
     env.update(zip(flat.inputs, jets, strict=True))
 
     def read(atom: Atom) -> Jet:

@@ -79,6 +79,9 @@ class Factored(NamedTuple):
     @classmethod
     def from_rows(cls, rows: Array) -> "Factored":
         """Factor more combinations than there are unit vectors."""
+        if is_known([rows], rows.size):
+            factor = np.linalg.qr(np.asarray(rows).astype(np.float64), mode="r")
+            return cls(rows, known(factor, rows.dtype))
         return cls(rows, jnp.linalg.qr(jax.lax.stop_gradient(rows), mode="r"))
 
     def __call__(self, jac: Array) -> Array:
@@ -135,12 +138,14 @@ class Factored(NamedTuple):
 
 # Entries of derivatives that are known while JAX traces: constants of the program, so
 # that what is made of these alone costs a call nothing.
-MOST_KNOWN = 1 << 14
+MOST_KNOWN = 1 << 16
 
 
 def is_known(inputs: Sequence[Any], size: int) -> bool:
     """Whether what is made of some inputs, of `size` entries, is made while tracing."""
-    return size <= MOST_KNOWN and _check.is_concrete(*inputs)
+    if size > MOST_KNOWN or not _check.is_concrete(*inputs):
+        return False
+    return all(getattr(x, "is_fully_addressable", True) for x in inputs)
 
 
 def known(x: Any, dtype: Any) -> Array:

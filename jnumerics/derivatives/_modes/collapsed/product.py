@@ -4,6 +4,7 @@
 merged: one large matrix product, whose result needs no transpose.
 """
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,13 +15,15 @@ from jnumerics import _check
 from jnumerics.derivatives._modes.collapsed.jet import (
     Expand,
     Jet,
+    is_known,
+    known,
     moving,
     summed,
     total,
 )
 from jnumerics.derivatives._modes.collapsed.movement import fitted, spread
 from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
-from jnumerics.derivatives._program.jaxpr import JaxprEqn, shape_of
+from jnumerics.derivatives._program.jaxpr import JaxprEqn, dtype_of, shape_of
 
 
 def multiplied(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
@@ -90,18 +93,23 @@ class _Contraction:
     def __init__(self, eqn: JaxprEqn) -> None:
         (self.sums, self.batch), p = eqn.params["dimension_numbers"], eqn.params
         self.options = {k: p[k] for k in ("precision", "preferred_element_type")}
+        self.dtype = dtype_of(eqn.outvars[0])
         ranks = [len(shape_of(v)) for v in eqn.invars]
         taken = zip(ranks, self.sums, self.batch, strict=True)
         self.free = [rank - len(s) - len(b) for rank, s, b in taken]
 
     def of_left(self, jac: Any, y: Any) -> Any:
         """Contract each direction of the left operand: they become its first rows."""
+        if self._is_basis(jac, 0):
+            return self._rows(y, 1)
         numbers = self._numbers((1, 0))
         product = lax.dot_general(jac, y, numbers, **self.options)
         return jnp.moveaxis(product, len(self.batch[0]), 0)
 
     def of_right(self, x: Any, jac: Any) -> Any:
         """Contract each direction of the right operand."""
+        if self._is_basis(jac, 1):
+            return self._rows(x, 0)
         n = len(self.batch[0])
         sums, batch = self._numbers((0, 1))
         if self.free[1] == 0:  # a matrix times vectors: vectors times its transpose
@@ -116,6 +124,26 @@ class _Contraction:
         sums, batch = self._numbers((1, 1))
         numbers = ((0, *sums[0]), (0, *sums[1])), batch
         return lax.dot_general(left, right, numbers, **self.options)
+
+    def _is_basis(self, jac: Any, side: int) -> bool:
+        """Whether directions are the unit vectors of an operand, all of it summed."""
+        if self.free[side] or self.batch[side] or not _check.is_concrete(jac):
+            return False
+        count, *shape = jac.shape
+        rows = np.asarray(jac).reshape(count, math.prod(shape))
+        return np.array_equal(rows, np.eye(count))
+
+    def _rows(self, other: Any, side: int) -> Any:
+        """Return the products of unit vectors with an operand: its own rows."""
+        pairs = sorted(zip(self.sums[1 - side], self.sums[side], strict=True))
+        sums = [k for _, k in pairs]
+        free = [k for k in range(other.ndim) if k not in sums]
+        count = math.prod(other.shape[k] for k in sums)
+        shape = (count, *(other.shape[k] for k in free))
+        if is_known([other], other.size):
+            rows = np.transpose(np.asarray(other), (*sums, *free))
+            return known(rows.reshape(shape), self.dtype)
+        return lax.transpose(other, (*sums, *free)).reshape(shape).astype(self.dtype)
 
     def _numbers(self, shift: tuple[int, int]) -> Any:
         """Return the axes' numbers behind new first ones."""

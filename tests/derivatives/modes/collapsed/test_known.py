@@ -52,6 +52,86 @@ def test_the_laplacian_is_that_of_any_directions(fun, x64):
     close(*slopes)
 
 
+A, B = (np.random.default_rng(k).normal(size=(3, 4, 5)) for k in (1, 2))
+
+
+def from_left(x, a):
+    return jnp.sum(jnp.tanh(x @ a.reshape(12, 5)))
+
+
+def from_right(x, a):
+    return jnp.sum(jnp.sin(a.reshape(5, 12) @ x) ** 2)
+
+
+def turned(x, a):
+    """Sum two axes, the second one first."""
+    x = x.reshape(4, 3)
+    return jnp.sum(jnp.exp(lax.dot_general(x, a, (((1, 0), (0, 1)), ((), ())))))
+
+
+def turned_right(x, a):
+    return jnp.sum(jnp.tensordot(a, x.reshape(4, 3), ((1, 0), (0, 1))) ** 3)
+
+
+def whole(x, a):
+    """Leave nothing free."""
+    return jnp.cos(jnp.vdot(x, a[..., 0]))
+
+
+def row_by_row(x, a):
+    """Sum a part of each unit vector."""
+    return jnp.sum(jnp.sin(x.reshape(3, 4) @ a[0]))
+
+
+def batched(x, a):
+    return jnp.sum(jnp.sin(jnp.einsum("bi,bik->bk", x.reshape(3, 4), a)))
+
+
+def twice(x, a):
+    """Multiply what moves with what moves."""
+    return jnp.sum((x @ (a.reshape(12, 5) * x[:, None])) ** 2)
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [from_left, from_right, turned, turned_right, whole, row_by_row, batched, twice],
+)
+def test_products_of_unit_vectors(fun, x64):
+    ours = lambda x, a: laplacian(fun, mode="collapsed")(x, a)
+    expected, others = (trace_of_hessian(lambda x, a=a: fun(x, a), X) for a in (A, B))
+    held = laplacian(lambda x: fun(x, A), mode="collapsed")(X)
+    for one in (ours(X, A), jax.jit(ours)(X, A), held):
+        close(one, expected)
+    many = jax.vmap(ours, in_axes=(None, 0))(X, np.stack([A, B]))
+    close(many, np.stack([expected, others]))
+
+
+@pytest.mark.parametrize("fun", [from_left, from_right, turned])
+def test_a_program_multiplies_no_unit_vectors(fun):
+    """Three of them are one product, of the values, its second one and no more."""
+    x, a = X.astype(np.float32), A.astype(np.float32)
+    program = str(jax.make_jaxpr(laplacian(fun, mode="collapsed"))(x, a))
+    assert program.count("dot_general[") == 1
+
+
+def test_products_of_unit_vectors_have_the_dtype_that_is_preferred():
+    def fun(x, a):
+        return jnp.sum(jnp.sin(jnp.matmul(x, a, preferred_element_type=jnp.float32)))
+
+    x, a = X.astype(jnp.bfloat16), A.reshape(12, 5).astype(jnp.bfloat16)
+    ours = laplacian(fun, mode="collapsed")(x, a)
+    assert ours.dtype == jnp.float32
+    x, a = x.astype(np.float32), a.astype(np.float32)
+    expected = trace_of_hessian(lambda x: fun(x, a), x)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+def test_zeros_of_unit_vectors_meet_no_infinite_weight():
+    a = jnp.asarray(A.reshape(12, 5), jnp.float32).at[3, 1].set(jnp.inf)
+    fun = lambda x: jnp.sum((x @ a) ** 2)
+    assert np.isposinf(laplacian(fun, mode="collapsed")(X.astype(np.float32)))
+
+
 def test_one_entry_without_bound_spoils_no_other_direction(x64):
     x = np.array([0.0, 1.0, 2.0, 3.0])
     ours = laplacian(singular, mode="collapsed")(x)
