@@ -20,7 +20,7 @@ from jnumerics.derivatives._modes.collapsed.jet import (
     known,
     total,
 )
-from jnumerics.derivatives._modes.collapsed.operation import operation
+from jnumerics.derivatives._modes.collapsed.operation import operation, unfolded
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, dtype_of, shape_of
 from jnumerics.derivatives._program.linearity.directions import is_inexact
 
@@ -54,8 +54,9 @@ def applied(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
 
     jacs = _early(eqn, jets)
     if jacs is None:
-        axes = [None if jet.jac is None else 0 for jet in jets]
-        jacs = jax.vmap(push, in_axes=(axes,))([jet.jac for jet in jets])
+        rows = unfolded(eqn, [jet.jac for jet in jets])
+        axes = [None if row is None else 0 for row in rows]
+        jacs = jax.vmap(push, in_axes=(axes,))(rows)
     laps = [jet.lap for jet in jets]
     is_bent = any(lap is not None for lap in laps)
     bent = push(laps) if is_bent else [None] * len(jacs)

@@ -22,7 +22,12 @@ from jnumerics.derivatives._modes.collapsed.jet import (
     total,
 )
 from jnumerics.derivatives._modes.collapsed.movement import fitted, spread
-from jnumerics.derivatives._modes.collapsed.operation import linear, nested, operation
+from jnumerics.derivatives._modes.collapsed.operation import (
+    linear,
+    nested,
+    operation,
+    unfolded,
+)
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, dtype_of, shape_of
 
 
@@ -91,9 +96,9 @@ class _Contraction:
     """The axes of a `dot_general`, where one operand or both have directions first."""
 
     def __init__(self, eqn: JaxprEqn) -> None:
+        self.eqn = eqn
         (self.sums, self.batch), p = eqn.params["dimension_numbers"], eqn.params
         self.options = {k: p[k] for k in ("precision", "preferred_element_type")}
-        self.dtype = dtype_of(eqn.outvars[0])
         ranks = [len(shape_of(v)) for v in eqn.invars]
         taken = zip(ranks, self.sums, self.batch, strict=True)
         self.free = [rank - len(s) - len(b) for rank, s, b in taken]
@@ -102,6 +107,7 @@ class _Contraction:
         """Contract each direction of the left operand: they become its first rows."""
         if self._is_basis(jac, 0):
             return self._rows(y, 1)
+        (jac,) = unfolded(self.eqn, [jac])
         numbers = self._numbers((1, 0))
         product = lax.dot_general(jac, y, numbers, **self.options)
         return jnp.moveaxis(product, len(self.batch[0]), 0)
@@ -110,6 +116,7 @@ class _Contraction:
         """Contract each direction of the right operand."""
         if self._is_basis(jac, 1):
             return self._rows(x, 0)
+        (jac,) = unfolded(self.eqn, [jac])
         n = len(self.batch[0])
         sums, batch = self._numbers((0, 1))
         if self.free[1] == 0:  # a matrix times vectors: vectors times its transpose
@@ -142,8 +149,12 @@ class _Contraction:
         shape = (count, *(other.shape[k] for k in free))
         if is_known([other], other.size):
             rows = np.transpose(np.asarray(other), (*sums, *free))
-            return known(rows.reshape(shape), self.dtype)
-        return lax.transpose(other, (*sums, *free)).reshape(shape).astype(self.dtype)
+            return known(rows.reshape(shape), dtype_of(self.eqn.outvars[0]))
+        return (
+            lax.transpose(other, (*sums, *free))
+            .reshape(shape)
+            .astype(dtype_of(self.eqn.outvars[0]))
+        )
 
     def _numbers(self, shift: tuple[int, int]) -> Any:
         """Return the axes' numbers behind new first ones."""

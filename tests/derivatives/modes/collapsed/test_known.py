@@ -126,6 +126,43 @@ def test_products_of_unit_vectors_have_the_dtype_that_is_preferred():
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
+def running(x):
+    return jnp.cumsum(x)
+
+
+def windowed(x):
+    return lax.reduce_window(x, 0.0, lax.add, (9,), (1,), "SAME")
+
+
+def by_bins(x):
+    return jnp.zeros(7, x.dtype).at[np.arange(x.size) % 7].add(x)
+
+
+def filtered(x):
+    return jnp.convolve(x, jnp.arange(201.0, dtype=x.dtype) / 201, mode="same")
+
+
+def turned_round(x):
+    return x[::-1] @ jnp.ones((x.size, 300), x.dtype)
+
+
+@pytest.mark.parametrize("linear", [running, windowed, by_bins, filtered, turned_round])
+def test_what_a_compiler_would_fold_for_long_is_hidden_from_it(linear, x64):
+    """Its interpreter takes up to 2 microseconds for a step, once in a first call."""
+
+    def fun(x):
+        return jnp.sin(jnp.sum(jnp.cos(linear(x))))
+
+    few, many = np.linspace(0.0, 1.0, 20), np.linspace(0.0, 1.0, 400)
+    swept = laplacian(fun, mode="collapsed")
+    hidden = [
+        "optimization_barrier" in str(jax.make_jaxpr(swept)(x)) for x in (few, many)
+    ]
+    assert hidden == [False, True]
+    for x in (few, many):
+        close(swept(x), laplacian(fun, mode="nested")(x))
+
+
 def test_zeros_of_unit_vectors_meet_no_infinite_weight():
     a = jnp.asarray(A.reshape(12, 5), jnp.float32).at[3, 1].set(jnp.inf)
     fun = lambda x: jnp.sum((x @ a) ** 2)
