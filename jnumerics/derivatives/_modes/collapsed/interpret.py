@@ -8,14 +8,20 @@ import jax
 import jax.numpy as jnp
 
 from jnumerics.derivatives._modes.collapsed.control import CONTROL, Interpret
-from jnumerics.derivatives._modes.collapsed.jet import Expand, Jet, itself, moving
+from jnumerics.derivatives._modes.collapsed.jet import (
+    Expand,
+    Jet,
+    itself,
+    known,
+    moving,
+)
 from jnumerics.derivatives._modes.collapsed.operation import (
     NotServedError,
     obstacle,
     values_of,
 )
 from jnumerics.derivatives._modes.collapsed.rules import push
-from jnumerics.derivatives._program.inline import as_array, flatten
+from jnumerics.derivatives._program.inline import flatten
 from jnumerics.derivatives._program.jaxpr import (
     Atom,
     Equation,
@@ -49,8 +55,7 @@ def interpret(
         NotServedError: If it holds what jets cannot pass.
     """
     flat = flatten(jaxpr, [jet.jac is not None for jet in jets], keeps_rules=True)
-    with jax.ensure_compile_time_eval():  # arrays that can be looked at
-        env = {v: Jet(as_array(x)) for v, x in flat.consts.items()}
+    env = {v: Jet(_constant(v, x)) for v, x in flat.consts.items()}
     env.update(zip(flat.inputs, jets, strict=True))
 
     def read(atom: Atom) -> Jet:
@@ -70,6 +75,11 @@ def interpret(
     return [read(v) for v in flat.outputs]
 
 
+def _constant(v: Var, x: Any) -> Any:
+    """Return an array that can be looked at: of NumPy's a trace makes tracers."""
+    return x if isinstance(x, jax.Array | jax.Ref) else known(x, dtype_of(v))
+
+
 def _step(
     equation: Equation,
     jets: list[Jet],
@@ -86,8 +96,8 @@ def _step(
     if eqn.effects or name.startswith("custom_vjp_call"):
         reason = f"{name} at {equation.line}"
         raise NotServedError(reason)
-    for call, where, known in _calls(eqn, jets):
-        reason = obstacle(call, where, known, vouched=vouched)
+    for call, where, values in _calls(eqn, jets):
+        reason = obstacle(call, where, values, vouched=vouched)
         if reason:
             msg = f"{call.primitive.name} at {equation.line}, {reason}"
             raise NotServedError(msg)
