@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 SECONDS_OF_ONE = 0.5  # within which the same comes twice: from a terminal and a parent
+PATIENCE = 0.5  # seconds for an answer: none comes if others took Python's pipe
 
 
 class Noted:
@@ -26,12 +27,11 @@ class Noted:
         self.is_answered = False
         self.told = threading.Event()
 
-    def answer(self) -> int | None:
-        """Return the signal, which the caller acts upon after the user was told."""
+    def answer(self) -> None:
+        """Let the caller act upon the signal, after the user was told of it."""
         self.is_answered = True  # another process' signal may be on its way here
         if self.number is not None:
-            self.told.wait(SECONDS_OF_ONE)  # no longer: others may hold the pipe
-        return self.number
+            self.told.wait(PATIENCE)
 
 
 @contextlib.contextmanager
@@ -97,10 +97,8 @@ def _listen(
             continue
         if first is None:
             first = time.monotonic()
-            try:
-                answer(SIGNALS[signal.Signals(number)])
-            finally:
-                seen.told.set()
+            answer(SIGNALS[signal.Signals(number)])
+            seen.told.set()
         elif time.monotonic() - first > SECONDS_OF_ONE:
             close()
             with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -76,7 +76,7 @@ def interpret(
 
 
 def _constant(v: Var, x: Any) -> Any:
-    """Return an array that can be looked at: of NumPy's a trace makes tracers."""
+    """Return a constant as an array of JAX that is none of the trace around."""
     return x if isinstance(x, jax.Array | jax.Ref) else known(x, dtype_of(v))
 
 

@@ -16,11 +16,12 @@ from jnumerics.derivatives._modes.collapsed.jet import (
     Expand,
     Jet,
     count_of,
+    hidden,
     is_known,
     known,
     total,
 )
-from jnumerics.derivatives._modes.collapsed.operation import operation, unfolded
+from jnumerics.derivatives._modes.collapsed.operation import operation
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, dtype_of, shape_of
 from jnumerics.derivatives._program.linearity.directions import is_inexact
 
@@ -54,7 +55,7 @@ def applied(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
 
     jacs = _early(eqn, jets)
     if jacs is None:
-        rows = unfolded(eqn, [jet.jac for jet in jets])
+        rows = [None if jet.jac is None else hidden(jet.jac) for jet in jets]
         axes = [None if row is None else 0 for row in rows]
         jacs = jax.vmap(push, in_axes=(axes,))(rows)
     laps = [jet.lap for jet in jets]
@@ -96,7 +97,8 @@ def added(eqn: JaxprEqn, jets: list[Jet], _: Expand) -> list[Jet]:
         y = jets[1]
         jets = [jets[0], Jet(None, *(p if p is None else -p for p in y[1:]))]
     shape = shape_of(eqn.outvars[0])
-    jac = total(*(j.jac if j.jac is None else spread(j.jac, len(shape)) for j in jets))
+    jacs = [hidden(jet.jac) for jet in jets if jet.jac is not None]
+    jac = total(*(spread(jac, len(shape)) for jac in jacs))
     lap = total(*(jet.lap for jet in jets))
     return [fitted(value, jac, lap)]
 

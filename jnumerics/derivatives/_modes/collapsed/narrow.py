@@ -136,14 +136,13 @@ class Narrow:
 
 def _side_by_side(jacs: Sequence[Array]) -> Array:
     """Return the derivatives of all numbers together: a row for each direction."""
-    if len(jacs) == 1 and is_known(jacs, jacs[0].size):
-        return known(np.reshape(jacs[0], (len(jacs[0]), -1)), jacs[0].dtype)
     dtype = common_dtype(*(jac.dtype for jac in jacs))
-    flat = [
-        jac.reshape(jac.shape[0], math.prod(jac.shape[1:])).astype(dtype)
-        for jac in jacs
-    ]
-    return jnp.concatenate(flat, 1)
+    is_early = is_known(jacs, sum(jac.size for jac in jacs))
+    rows = map(np.asarray, jacs) if is_early else jacs
+    flat = [x.reshape(len(x), math.prod(x.shape[1:])).astype(dtype) for x in rows]
+    return (
+        known(np.concatenate(flat, 1), dtype) if is_early else jnp.concatenate(flat, 1)
+    )
 
 
 def _apart(rows: Array, values: Sequence[Array]) -> list[Array]:

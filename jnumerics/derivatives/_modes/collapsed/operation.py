@@ -4,28 +4,25 @@
 push tangents through twice, a call with a custom rule among them, which is bound whole.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jnumerics import _check
 from jnumerics.derivatives._modes.collapsed.jet import (
     Expand,
     Jet,
+    hidden,
     itself,
     moving,
     total,
 )
 from jnumerics.derivatives._program.inline import flatten
-from jnumerics.derivatives._program.jaxpr import JaxprEqn, Var, as_function, shape_of
+from jnumerics.derivatives._program.jaxpr import JaxprEqn, Var, as_function
 from jnumerics.derivatives._program.linearity.directions import is_inexact
-
-MOST_FOLDING = 0.2  # seconds that a first call may lose to folding constants
 
 
 class NotServedError(Exception):
@@ -45,43 +42,9 @@ def values_of(eqn: JaxprEqn, jets: Sequence[Jet], _: Expand = itself) -> list[Je
 
 def linear(eqn: JaxprEqn, jets: list[Jet], _: Expand = itself) -> list[Jet]:
     """Push jets through an operation without second derivative in what moves."""
-    at = _At(eqn, jets)
-    where = moving(jets)
-    jacs = jax.vmap(at.push(where))(unfolded(eqn, [jets[k].jac for k in where]))
+    at, where = _At(eqn, jets), moving(jets)
+    jacs = jax.vmap(at.push(where))([hidden(jets[k].jac) for k in where])
     return at.jets(jacs, at.bent(jets))
-
-
-def unfolded(eqn: JaxprEqn, jacs: Sequence[Any]) -> list[Any]:
-    """Hide known derivatives from the compiler, where it folds what is made of them.
-
-    What it folds costs a call nothing; but its interpreter may take minutes.
-    """
-    moved = [jac for jac in jacs if jac is not None]
-    is_soon = len(moved[0]) * _folding_s(eqn) <= MOST_FOLDING
-    if is_soon or not _check.is_concrete(*moved):
-        return [*jacs]
-    return [jac if jac is None else lax.optimization_barrier(jac) for jac in jacs]
-
-
-def _folding_s(eqn: JaxprEqn) -> float:
-    """Return how long folding takes for each direction: seconds of XLA for the CPU.
-
-    Measured where it is slow, on both JAX versions: by products that are added, by
-    updates, by entries of a window (60 times faster on JAX 0.12).
-    """
-    name, p = eqn.primitive.name, eqn.params
-    entries, shapes = math.prod(shape_of(eqn.outvars[0])), [*map(shape_of, eqn.invars)]
-    if name == "dot_general":  # a transposed or batched one; others a hundredth
-        (contracted, _), _ = p["dimension_numbers"]
-        return 2e-8 * entries * math.prod(shapes[0][k] for k in contracted)
-    if name == "conv_general_dilated":
-        features = shapes[1][p["dimension_numbers"].rhs_spec[0]]
-        return 1e-8 * entries * math.prod(shapes[1]) / max(features, 1)
-    if name == "cumsum":
-        return 2e-8 * entries * shapes[0][p["axis"]]
-    if name.startswith("scatter"):
-        return 2e-6 * math.prod(shapes[2])
-    return 5e-7 * entries * math.prod(p.get("window_dimensions", (0,)))
 
 
 def nested(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:

@@ -1,20 +1,24 @@
 """Products: linear in each factor; both moving, one product contracts the directions.
 
 `L' = B(Lx, y) + B(x, Ly) + 2 sum_c B(Jx_c, Jy_c)`. Directions and rows of a matrix are
-merged: one large matrix product, whose result needs no transpose.
+merged: one large matrix product, whose result needs no transpose. Unit vectors are not
+multiplied: their products are the matrix's own rows.
 """
 
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from jnumerics import _check
 from jnumerics.derivatives._modes.collapsed.jet import (
+    MOST_FOLDED,
     Expand,
     Jet,
+    hidden,
     is_known,
     known,
     moving,
@@ -26,9 +30,10 @@ from jnumerics.derivatives._modes.collapsed.operation import (
     linear,
     nested,
     operation,
-    unfolded,
 )
 from jnumerics.derivatives._program.jaxpr import JaxprEqn, dtype_of, shape_of
+
+MOST_PRODUCTS = 1 << 25  # of a convolution that is made early
 
 
 def multiplied(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
@@ -65,7 +70,7 @@ def divided(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
 def _scaled(jac: Any, factor: Any, rank: int) -> Any:
     if jac is None:
         return None
-    return spread(jac, rank) * (factor[None] if factor.ndim else factor)
+    return spread(hidden(jac), rank) * (factor[None] if factor.ndim else factor)
 
 
 def _times(lap: Any, factor: Any) -> Any:
@@ -96,7 +101,7 @@ class _Contraction:
     """The axes of a `dot_general`, where one operand or both have directions first."""
 
     def __init__(self, eqn: JaxprEqn) -> None:
-        self.eqn = eqn
+        self.dtype = dtype_of(eqn.outvars[0])
         (self.sums, self.batch), p = eqn.params["dimension_numbers"], eqn.params
         self.options = {k: p[k] for k in ("precision", "preferred_element_type")}
         ranks = [len(shape_of(v)) for v in eqn.invars]
@@ -107,17 +112,15 @@ class _Contraction:
         """Contract each direction of the left operand: they become its first rows."""
         if self._is_basis(jac, 0):
             return self._rows(y, 1)
-        (jac,) = unfolded(self.eqn, [jac])
         numbers = self._numbers((1, 0))
-        product = lax.dot_general(jac, y, numbers, **self.options)
+        product = lax.dot_general(hidden(jac), y, numbers, **self.options)
         return jnp.moveaxis(product, len(self.batch[0]), 0)
 
     def of_right(self, x: Any, jac: Any) -> Any:
         """Contract each direction of the right operand."""
         if self._is_basis(jac, 1):
             return self._rows(x, 0)
-        (jac,) = unfolded(self.eqn, [jac])
-        n = len(self.batch[0])
+        jac, n = hidden(jac), len(self.batch[0])
         sums, batch = self._numbers((0, 1))
         if self.free[1] == 0:  # a matrix times vectors: vectors times its transpose
             numbers = sums[::-1], batch[::-1]
@@ -130,15 +133,16 @@ class _Contraction:
         """Contract both, and the directions too."""
         sums, batch = self._numbers((1, 1))
         numbers = ((0, *sums[0]), (0, *sums[1])), batch
-        return lax.dot_general(left, right, numbers, **self.options)
+        return lax.dot_general(hidden(left), hidden(right), numbers, **self.options)
 
     def _is_basis(self, jac: Any, side: int) -> bool:
         """Whether directions are the unit vectors of an operand, all of it summed."""
         if self.free[side] or self.batch[side] or not _check.is_concrete(jac):
             return False
         count, *shape = jac.shape
-        rows = np.asarray(jac).reshape(count, math.prod(shape))
-        return np.array_equal(rows, np.eye(count))
+        if math.prod(shape) != count:
+            return False
+        return np.array_equal(np.asarray(jac).reshape(count, count), np.eye(count))
 
     def _rows(self, other: Any, side: int) -> Any:
         """Return the products of unit vectors with an operand: its own rows."""
@@ -147,14 +151,10 @@ class _Contraction:
         free = [k for k in range(other.ndim) if k not in sums]
         count = math.prod(other.shape[k] for k in sums)
         shape = (count, *(other.shape[k] for k in free))
-        if is_known([other], other.size):
-            rows = np.transpose(np.asarray(other), (*sums, *free))
-            return known(rows.reshape(shape), dtype_of(self.eqn.outvars[0]))
-        return (
-            lax.transpose(other, (*sums, *free))
-            .reshape(shape)
-            .astype(dtype_of(self.eqn.outvars[0]))
-        )
+        is_early = is_known([other], other.size)
+        rows = np.asarray(other) if is_early else other
+        rows = rows.transpose(*sums, *free).reshape(shape)
+        return known(rows, self.dtype) if is_early else rows.astype(self.dtype)
 
     def _numbers(self, shift: tuple[int, int]) -> Any:
         """Return the axes' numbers behind new first ones."""
@@ -170,16 +170,40 @@ def convolved(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     """Convolve; where both move, directions are features that the window sums."""
     p = eqn.params
     if len(moving(jets)) < 2:
-        return linear(eqn, jets, expand)
+        return _filtered(eqn, jets)
     if p["feature_group_count"] > 1 or p["batch_group_count"] > 1:
         return nested(eqn, jets, expand)
     x, y = jets
     lhs, rhs = p["dimension_numbers"].lhs_spec[1], p["dimension_numbers"].rhs_spec[1]
-    cross = operation(eqn)(_merged(expand(x.jac), lhs), _merged(expand(y.jac), rhs))[0]
+    pair = [hidden(expand(jac)) for jac in (x.jac, y.jac)]
+    cross = operation(eqn)(_merged(pair[0], lhs), _merged(pair[1], rhs))[0]
     (by_x,) = linear(eqn, [x, Jet(y.value)], expand)
     (by_y,) = linear(eqn, [Jet(x.value), y], expand)
     lap = total(2 * cross, by_x.lap, by_y.lap)
     return [Jet(by_x.value, by_x.jac + by_y.jac, lap)]
+
+
+def _filtered(eqn: JaxprEqn, jets: list[Jet]) -> list[Jet]:
+    """Convolve with what stands still; early where both are known, and that pays."""
+    (jet,) = linear(eqn, jets)
+    (k,) = moving(jets)
+    jac, other = jets[k].jac, jets[1 - k].value
+    is_many = jac.size > MOST_FOLDED and is_known([jac, other], jac.size)
+    if not is_many or len(jac) * _products(eqn) > MOST_PRODUCTS:
+        return [jet]
+
+    def row(x: Any) -> Any:
+        return operation(eqn)(*((x, other) if k == 0 else (other, x)))[0]
+
+    with jax.ensure_compile_time_eval():
+        return [jet._replace(jac=jax.jit(jax.vmap(row))(jac))]
+
+
+def _products(eqn: JaxprEqn) -> int:
+    """Return how many products a convolution adds up."""
+    kernel, result = shape_of(eqn.invars[1]), shape_of(eqn.outvars[0])
+    features = kernel[eqn.params["dimension_numbers"].rhs_spec[0]]
+    return math.prod(result) * math.prod(kernel) // max(features, 1)
 
 
 def _merged(jac: Any, axis: int) -> Any:

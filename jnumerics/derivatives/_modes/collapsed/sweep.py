@@ -1,7 +1,8 @@
 """One sweep through a program: directions in, values and both derivatives out.
 
 The second derivative is a sum over directions, so that they may go in chunks, whose
-sums add. Basis vectors are made on the fly; all but the last chunk run in a loop.
+sums add. Basis vectors are constants where they are few, else made on the fly; all but
+the last chunk run in a loop.
 """
 
 import math
@@ -15,7 +16,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jnumerics.derivatives._modes.collapsed.interpret import interpret
-from jnumerics.derivatives._modes.collapsed.jet import MOST_KNOWN, Jet, known
+from jnumerics.derivatives._modes.collapsed.jet import Jet, is_known, known
 
 
 class Swept(NamedTuple):
@@ -63,7 +64,7 @@ def classes(labels: Sequence[np.ndarray], avals: Sequence[Any]) -> Directions:
     count = 1 + max((int(leaf.max(initial=-1)) for leaf in labels), default=-1)
 
     def make(start: Any, number: int) -> list[Array]:
-        if isinstance(start, int) and number * sum(map(np.size, labels)) <= MOST_KNOWN:
+        if is_known([start], number * sum(map(np.size, labels))):
             which = np.arange(start, start + number, dtype=np.int32)
             parts = [np.equal.outer(which, leaf) for leaf in labels]
             return [

@@ -97,18 +97,18 @@ def twice(x, a):
     [from_left, from_right, turned, turned_right, whole, row_by_row, batched, twice],
 )
 def test_products_of_unit_vectors(fun, x64):
-    ours = lambda x, a: laplacian(fun, mode="collapsed")(x, a)
+    ours = jax.jit(lambda x, a: laplacian(fun, mode="collapsed")(x, a))
     expected, others = (trace_of_hessian(lambda x, a=a: fun(x, a), X) for a in (A, B))
     held = laplacian(lambda x: fun(x, A), mode="collapsed")(X)
-    for one in (ours(X, A), jax.jit(ours)(X, A), held):
+    for one in (ours(X, A), held):
         close(one, expected)
     many = jax.vmap(ours, in_axes=(None, 0))(X, np.stack([A, B]))
     close(many, np.stack([expected, others]))
 
 
-@pytest.mark.parametrize("fun", [from_left, from_right, turned])
+@pytest.mark.parametrize("fun", [from_left, from_right, turned, turned_right])
 def test_a_program_multiplies_no_unit_vectors(fun):
-    """Three of them are one product, of the values, its second one and no more."""
+    """Only the values are multiplied, once."""
     x, a = X.astype(np.float32), A.astype(np.float32)
     program = str(jax.make_jaxpr(laplacian(fun, mode="collapsed"))(x, a))
     assert program.count("dot_general[") == 1
@@ -126,12 +126,60 @@ def test_products_of_unit_vectors_have_the_dtype_that_is_preferred():
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(), (6,), (2, 3)])
+def test_a_known_place_is_factored_in_numpy(shape, x64):
+    into = np.random.default_rng(5).normal(size=(12, *shape))
+
+    def deep(into):
+        def fun(x):
+            h = jnp.tensordot(x, into, 1)
+            wide = jnp.sin(jnp.outer(h, jnp.arange(1.0, 41.0)))
+            return jnp.sum(jnp.cos(wide @ jnp.ones((40, 40)) / 40) ** 2)
+
+        return fun
+
+    ours = lambda into: laplacian(deep(into), mode="narrow")(X)
+    close(ours(into), trace_of_hessian(deep(into), X))
+    assert "qr" not in str(jax.make_jaxpr(lambda: ours(into))())
+    assert "qr" in str(jax.make_jaxpr(ours)(into))
+
+
+def test_a_known_place_of_two_numbers(x64):
+    into, out = A.reshape(12, 5), B.reshape(12, 5)
+
+    def fun(x):
+        h = jnp.sin(jnp.outer(x @ into, jnp.arange(30.0)))
+        g = jnp.cos(jnp.outer(jnp.reshape(x @ out, (5, 1)), jnp.arange(30.0)))
+        return jnp.sum((h @ g.T) ** 2)
+
+    close(laplacian(fun, mode="narrow")(X), trace_of_hessian(fun, X))
+
+
+def test_a_known_image_is_filtered_early(x64):
+    draw = np.random.default_rng(7).normal
+    x, window = draw(size=(1, 50, 50, 1)), draw(size=(3, 3, 1, 2))
+
+    def fun(x, window):
+        names = ("NHWC", "HWIO", "NHWC")
+        y = lax.conv_general_dilated(x, window, (1, 1), "SAME", None, None, names)
+        return jnp.sum(jnp.sin(y))
+
+    held = lambda x: laplacian(lambda x: fun(x, window), mode="collapsed")(x)
+    close(held(x), laplacian(fun, mode="collapsed")(x, window))
+    close(held(x), laplacian(fun, mode="nested")(x, window))
+    convolutions = [
+        str(jax.make_jaxpr(f)(x, window)).count("conv_general_dilated[")
+        for f in (lambda x, _: held(x), laplacian(fun, mode="collapsed"))
+    ]
+    assert convolutions == [1, 2]
+
+
 def running(x):
-    return jnp.cumsum(x)
+    return jnp.cumsum(2 * x)
 
 
 def windowed(x):
-    return lax.reduce_window(x, 0.0, lax.add, (9,), (1,), "SAME")
+    return lax.reduce_window(x - x[::-1], 0.0, lax.add, (9,), (1,), "SAME")
 
 
 def by_bins(x):
@@ -139,26 +187,29 @@ def by_bins(x):
 
 
 def filtered(x):
-    return jnp.convolve(x, jnp.arange(201.0, dtype=x.dtype) / 201, mode="same")
+    return jnp.convolve(x, jnp.arange(301.0, dtype=x.dtype) / 301, mode="same")
 
 
 def turned_round(x):
-    return x[::-1] @ jnp.ones((x.size, 300), x.dtype)
+    return jnp.ones((30, x.size), x.dtype) @ x[::-1]
 
 
-@pytest.mark.parametrize("linear", [running, windowed, by_bins, filtered, turned_round])
+def crossed(x):
+    return jnp.ravel(jnp.outer(x, x) @ jnp.outer(x, jnp.arange(2.0, dtype=x.dtype)))
+
+
+@pytest.mark.parametrize(
+    "linear", [running, windowed, by_bins, filtered, turned_round, crossed]
+)
 def test_what_a_compiler_would_fold_for_long_is_hidden_from_it(linear, x64):
-    """Its interpreter takes up to 2 microseconds for a step, once in a first call."""
+    """Its interpreter takes up to 2 microseconds for an update: seconds of many."""
 
     def fun(x):
         return jnp.sin(jnp.sum(jnp.cos(linear(x))))
 
-    few, many = np.linspace(0.0, 1.0, 20), np.linspace(0.0, 1.0, 400)
+    few, many = np.linspace(0.0, 1.0, 20), np.linspace(0.0, 1.0, 150)
     swept = laplacian(fun, mode="collapsed")
-    hidden = [
-        "optimization_barrier" in str(jax.make_jaxpr(swept)(x)) for x in (few, many)
-    ]
-    assert hidden == [False, True]
+    assert "optimization_barrier" in str(jax.make_jaxpr(swept)(many))
     for x in (few, many):
         close(swept(x), laplacian(fun, mode="nested")(x))
 
