@@ -59,7 +59,8 @@ def divided(eqn: JaxprEqn, jets: list[Jet], expand: Expand) -> list[Jet]:
     rank = value.ndim
     over = y.value[None] if y.value.ndim else y.value
     drag = _scaled(y.jac, -value, rank)
-    jac = total(None if x.jac is None else spread(x.jac, rank), drag) / over
+    jac = None if x.jac is None else spread(hidden(x.jac), rank)
+    jac = total(jac, drag) / over
     lap = total(x.lap, _times(y.lap, -value))
     if y.jac is not None:
         cross = -2 * jnp.sum(expand(jac) * spread(expand(y.jac), rank), 0)
